@@ -1,0 +1,49 @@
+"""A trace: the way from an initial state to the violation of a property, in terms of one `Instance`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .instance import Instance, State
+
+
+@dataclass(frozen=True)
+class Step:
+    """One atomic step.
+
+    action: the name of an `Action`, or of an event when `event` is true; an event leaves the state as it is.
+    binding: the code of each parameter, by the parameter's name (for an action: without the fresh ones).
+    state: the state after the step.
+    """
+
+    action: str
+    binding: Mapping[str, int]
+    state: State
+    event: bool = False
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A violation: `initial`, then `steps`.
+
+    property: what is violated in the last state; "no-deadlock" and "well-defined" are built in.
+    clause: the number of the violated clause in `Property.clauses`, None for a deadlock.
+    witness: the codes of that clause's parameters that violate it.
+    """
+
+    instance: Instance
+    initial: State
+    steps: tuple[Step, ...]
+    property: str
+    clause: int | None = None
+    witness: Mapping[str, int] | None = None
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """All states in order, the initial one first."""
+        return (self.initial, *(s.state for s in self.steps))
+
+    def transitions(self) -> Iterator[tuple[State, Step]]:
+        """Each step with the state before it."""
+        return zip(self.states, self.steps, strict=False)
