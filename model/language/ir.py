@@ -373,11 +373,13 @@ class Update:
 
 @dataclass(frozen=True)
 class Obligation:
-    """What a model owes whenever the action's guard holds: a value that must not be None, a number in its range.
+    """What a model owes: a value that must not be None here, a number in its range, a location not written twice.
 
-    Where one fails, the model itself is wrong; the built-in property `well-defined` says so, with a trace.
+    `expr` must be true whenever `when` is (the step has come as far as this place).  Where it is not, the model itself is
+    wrong; the built-in property `well-defined` says so, with a trace.
     """
 
+    when: Expr
     expr: Expr
     message: str
     place: Place | None = None

@@ -326,7 +326,9 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
         if (cond := f(u.cond)) is not FALSE
     )
     obligations = tuple(
-        Obligation(expr, o.message, o.place) for o in action.obligations if (expr := f(o.expr)) is not TRUE
+        Obligation(when, expr, o.message, o.place)
+        for o in action.obligations
+        if (when := f(o.when)) is not FALSE and (expr := f(o.expr)) is not TRUE
     )
     return replace(action, guard=f(action.guard), updates=updates, obligations=obligations)
 
@@ -361,9 +363,9 @@ def fix_knobs(system: System, values: Mapping[str, Lit]) -> System:
 
 
 def well_defined(system: System) -> Property:
-    """The built-in property that every action's obligations hold whenever its guard does."""
+    """The built-in property that every action's obligations hold as far as the action is possible."""
     clauses = tuple(
-        Clause(a.params, a.guard, o.expr, event=a.name, cpu=a.cpu, message=o.message, place=o.place)
+        Clause(a.params, o.when, o.expr, event=a.name, cpu=a.cpu, message=o.message, place=o.place)
         for a in system.actions
         for o in a.obligations
     )
