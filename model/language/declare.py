@@ -1,0 +1,363 @@
+"""The words in which a system is written.
+
+A system is a Python class.  Its annotations declare state over sorts; its decorated methods are steps, processes, events and
+properties; its class attributes are knobs, policies and hardware parts::
+
+    class Switch(System):
+        running: Map[Cpu, Optional[Vcpu]]
+        flush = Knob(bool, doc="flush the TLB when another vcpu is loaded")
+
+        @action
+        def load(self, cpu: Cpu, vcpu: Vcpu):
+            require(self.running[cpu] is None)
+            self.running[cpu] = vcpu
+
+The same class is run by Python itself (`run`) and compiled into the intermediate representation (`compile`).  This file holds
+what both need: the declarations.  What the statements mean when Python runs them is in `run`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Ts = TypeVarTuple("Ts")
+
+
+# ---------------------------------------------------------------------------------------------------------------- sorts
+
+
+class _SortMeta(type):
+    """Makes a sort iterable: ``for cpu in Cpu``, over as many elements as the running instance has."""
+
+    def __iter__(cls) -> Iterator[Any]:
+        from .run import elements
+
+        return iter(elements(cls))
+
+
+class Sort(metaclass=_SortMeta):
+    """A set of interchangeable elements; subclass it and say in the docstring what an element is.
+
+    size: the default number of elements; ordered: the elements are compared with `<` and are not interchangeable;
+    first: the number that the first element is shown with.
+    """
+
+    size: ClassVar[int] = 2
+    ordered: ClassVar[bool] = False
+    first: ClassVar[int] = 0
+
+    def __init_subclass__(cls, *, size: int = 2, ordered: bool = False, first: int = 0) -> None:
+        cls.size, cls.ordered, cls.first = size, ordered, first
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.index == getattr(other, "index", None)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.index))
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.index < other.index)
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.index <= other.index)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.lower()}{self.first + self.index}"
+
+
+class Counter:
+    """A fresh counter, such as a generation number: compared, and advanced with `fresh`.  Any number of times: exploring
+    keeps only the order of the values that are still stored somewhere."""
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.value == getattr(other, "value", None)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.value))
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.value < other.value)
+
+    def __le__(self, other: Any) -> bool:
+        return bool(self.value <= other.value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.lower()} {self.value}"
+
+
+class OrderedEnum(enum.Enum):
+    """An enumeration whose members are compared in the order in which they are listed, such as a scope of a flush."""
+
+    def __lt__(self, other: Any) -> bool:
+        members = list(type(self))
+        return members.index(self) < members.index(other)
+
+    def __le__(self, other: Any) -> bool:
+        return self == other or self < other
+
+
+@dataclass(frozen=True)
+class Range:
+    """``Annotated[int, Range(0, 3)]``: an integer from `lo` to `hi`, both included."""
+
+    lo: int
+    hi: int
+
+
+# ---------------------------------------------------------------------------------------------------------------- state
+
+
+class Map(Generic[*Ts]):
+    """A total map: ``Map[Vm, Cpu, Optional[Vcpu]]`` leads from a VM and a CPU to a vcpu or None.
+
+    The last argument is the value's sort, the others are the index.  ``m[vm, cpu]`` reads and ``m[vm, cpu] = v`` writes a
+    location; ``m[vm, :] = v`` writes all of a row, ``m[...] = v`` everything.  A part that is built for given sorts makes its
+    maps itself: ``self.entry = Map(Cpu, *tag, bool)``.
+    """
+
+    def __init__(self, *sorts: Any, ghost: bool = False, doc: str = "") -> None:
+        self.sorts, self.ghost, self.doc = sorts, ghost, doc
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError("a map is read inside a system's methods")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError("a map is written inside a system's methods")
+
+
+class Kind(enum.Enum):
+    """How a declared state variable may be used."""
+
+    RIGID = "rigid"
+    GHOST = "ghost"
+
+
+Rigid = Annotated[T, Kind.RIGID]
+"""``Rigid[Map[Vcpu, Vm]]``: never changes; starts with any value that the axioms allow."""
+
+Ghost = Annotated[T, Kind.GHOST]
+"""``Ghost[Map[Cpu, bool]]``: for properties alone; no guard and no other state depends on it."""
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A choice that a policy makes once and for all: a flush's scope, an order of stores, a hardware assumption.
+
+    sort: `bool`, or an `enum.Enum` class; default: its value where neither the policy nor the user sets it;
+    toggle: it is an assumption about the hardware rather than a choice of the software.
+    """
+
+    sort: type
+    default: Any
+    doc: str
+    toggle: bool = False
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else instance._knob(self)
+
+    def values(self) -> tuple[Any, ...]:
+        """All values, weakest first."""
+        return (False, True) if self.sort is bool else tuple(self.sort)  # type: ignore[arg-type]
+
+    @staticmethod
+    def text(value: Any) -> str:
+        """A value as it is written on the command line: `on`, `off`, `inner-shareable`."""
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return str(value.name).lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Expect:
+    """The verdict that a policy must give under further settings: "holds", or the name of the violated property."""
+
+    verdict: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A named set of knobs, with the verdict that it must give.
+
+    expect: "holds", or the property that is violated: the one that the discussion was about, whose shortest violation is the
+        trace that is shown, even if another property can be violated sooner.
+    also: verdicts under other settings, such as the opposite hardware assumption.
+    """
+
+    doc: str
+    knobs: Mapping[str, Any]
+    expect: str
+    also: tuple[Expect, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------------ steps, properties
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a decorated method is."""
+
+    kind: str
+    sorts: tuple[Any, ...] = ()
+    name: str = ""
+    because: str = ""
+
+
+def role_of(function: Any) -> Role | None:
+    """The role that a decorator gave to a method."""
+    found = getattr(function, "__flushproof__", None)
+    return found if isinstance(found, Role) else None
+
+
+def _mark(function: F, role: Role) -> F:
+    function.__flushproof__ = role  # type: ignore[attr-defined]
+    return function
+
+
+def action(function: F) -> F:
+    """An atomic step.  It may happen whenever all that it `require`s holds, for any values of its parameters.
+
+    The first line of its docstring is what a trace says, with the parameters in braces.
+    """
+    return _mark(function, Role("action"))
+
+
+def process(*sorts: Any) -> Callable[[F], F]:
+    """A procedure in several atomic steps, one running instance for each element of the sorts (``@process(Cpu)``).
+
+    A step ends at each ``yield "label"``, where anything else may happen, and the label names the step that follows.  The
+    procedure starts over when it returns.
+    """
+    return lambda function: _mark(function, Role("process", sorts))
+
+
+def event(function: F) -> F:
+    """Something that changes no state but may show a violation, such as a TLB hit: it `check`s properties, for all values of
+    its parameters, and becomes the last step of a trace.  The first docstring line is what a trace says."""
+    return _mark(function, Role("event"))
+
+
+def invariant(because: str) -> Callable[[F], F]:
+    """A property of every reachable state: the method returns whether it holds.  Its name is the method's, with hyphens.
+
+    because: the sentence that explains a violation, with the variables of the outermost `all(...)` in braces.
+    """
+    return lambda function: _mark(function, Role("invariant", because=because))
+
+
+def reachable(function: F) -> F:
+    """A state that must be reached in at least one interleaving, or else the model does less than it claims."""
+    return _mark(function, Role("reachable"))
+
+
+def lemma(function: F) -> F:
+    """An auxiliary invariant for proofs."""
+    return _mark(function, Role("lemma"))
+
+
+def initially(function: F) -> F:
+    """Sets the initial state, where the defaults (None, False, the first member, any element) do not fit."""
+    return _mark(function, Role("initially"))
+
+
+def axiom(function: F) -> F:
+    """A fact about rigid maps: the method returns whether it holds."""
+    return _mark(function, Role("axiom"))
+
+
+def final(function: F) -> F:
+    """A state in which it is right that nothing more can happen: no deadlock."""
+    return _mark(function, Role("final"))
+
+
+def closure(function: F) -> F:
+    """Hardware that acts by itself within every step, after it: what the method does is done again after each step.
+
+    It must be monotone (it only adds what *may* be cached), so that doing it at once is the worst case.
+    """
+    return _mark(function, Role("closure"))
+
+
+# -------------------------------------------------------------------------------------------------------------- statements
+
+
+def require(condition: Any) -> None:
+    """The step is possible only where this holds."""
+    from .run import NotEnabled
+
+    if not condition:
+        raise NotEnabled
+
+
+def choose(sort: Any, where: Callable[[Any], Any] | None = None) -> Any:
+    """Any element of the sort (for which `where` holds); the step is possible for each."""
+    from .run import choice
+
+    return choice(sort, where)
+
+
+def check(name: str, condition: Any, because: str) -> None:
+    """In an event: the property `name` demands this.  `because` explains a violation, with parameters in braces."""
+    from .run import checked
+
+    checked(name, condition)
+
+
+def fresh(counter: type[T]) -> T:
+    """A value greater than every value of this counter that is stored anywhere."""
+    from .run import fresh_value
+
+    found: T = fresh_value(counter)
+    return found
+
+
+def each(*sorts: Any) -> Iterator[tuple[Any, ...]]:
+    """All tuples of elements: ``for entry in each(Vmid, Vcpu)``."""
+    import itertools
+
+    return itertools.product(*sorts)
+
+
+# ----------------------------------------------------------------------------------------------------- parts and systems
+
+
+class Part:
+    """A piece of hardware or software with state, steps and helpers of its own, used as a class attribute of a system.
+
+    A function among its attributes is a callback into the owner: the system's rule for what the part cannot know.
+    """
+
+
+class System:
+    """What is checked: state, steps, properties, knobs and named policies.
+
+    name: as on the command line (by default made from the class's name); sizes: default number of elements of each sort.
+    """
+
+    name: ClassVar[str] = ""
+    sizes: ClassVar[Mapping[Any, int]] = {}
+    policies: ClassVar[Mapping[str, Policy]] = {}
+
+    def _knob(self, knob: Knob) -> Any:
+        from .run import knob_value
+
+        return knob_value(self, knob)
+
+
+def system_name(cls: type[System]) -> str:
+    """`kvm-vcpu-switch`; without a `name`, `VcpuSwitch` is called `vcpu-switch`."""
+    if cls.name:
+        return cls.name
+    return "".join("-" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(cls.__name__))
