@@ -1,0 +1,315 @@
+"""Small random systems, well-formed by construction: what every fast path and its slow twin are run on.
+
+    from generated import generate, instance
+
+    instance(seed)                  an `Instance` of a random system; the same for the same seed, everywhere
+    instance(seed, loose=True)      the same, in which `The` may be taken of None (the finite readings then give
+                                    code 0): only for twins that both promise this; it need not be symmetric
+    generate(random.Random(seed))   the `System` alone, at its default sizes
+
+Over some dozens of seeds every node of `ir` occurs, every sort, free and rigid variables, ghosts, bulk updates,
+several updates of one location, fresh counters, events, obligations, "reachable" properties, deadlocks and final
+states.  There are no knobs.  A system has at most `STATES` states by the product of its variables' sizes, mostly far
+fewer reachable ones.  Unless `loose`, no verdict depends on what a reading may choose: `The` and `Narrow` stand behind
+a test that they are defined, and where there is a counter, a variable always holds a value of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import (
+    BOOL,
+    FALSE,
+    TRUE,
+    Action,
+    And,
+    BoolSort,
+    Clause,
+    CounterSort,
+    EnumSort,
+    Eq,
+    Expr,
+    IntSort,
+    Ite,
+    Less,
+    Lit,
+    Narrow,
+    Not,
+    Obligation,
+    OptionSort,
+    Or,
+    Plus,
+    Property,
+    Quant,
+    Read,
+    Scalarset,
+    Some,
+    Sort,
+    StateVar,
+    System,
+    The,
+    Update,
+    Var,
+)
+
+STATES = 4000
+
+CPU = Scalarset("Cpu")
+VM = Scalarset("Vm", first=1)
+PAGE = Scalarset("Page", ordered=True)
+PHASE = EnumSort("Phase", ("IDLE", "BUSY", "DONE"))
+LEVEL = IntSort(-1, 1)
+GENERATION = CounterSort("Generation")
+FINITE: tuple[Sort, ...] = (BOOL, CPU, VM, PAGE, PHASE, LEVEL)
+
+
+def instance(seed: int, loose: bool = False) -> Instance:
+    """A random system at its default sizes."""
+    system = generate(random.Random(seed), loose)
+    return Instance(system, system.sizes)
+
+
+def generate(rng: random.Random, loose: bool = False) -> System:
+    """A random system with two to five variables and as many actions."""
+    sizes = {"Cpu": rng.choice((1, 2, 2, 3)), "Vm": rng.choice((1, 2, 2, 3)), "Page": 2}
+    variables = _variables(rng, sizes)
+    maker = _Maker(rng, variables, loose)
+    init = maker.action("init", initial=True)
+    actions = tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 5)))
+    properties = tuple(maker.property(f"p{i}") for i in range(rng.randint(1, 3)))
+    sorts = (CPU, VM, PAGE, *((GENERATION,) if any(_is_counter(v.sort) for v in variables) else ()))
+    final = maker.atom((), 1) if rng.random() < 0.3 else FALSE
+    return System("generated", "Generated", "", sorts, sizes, variables, init, actions, properties, final)
+
+
+def _is_counter(sort: Sort) -> bool:
+    return isinstance(sort, CounterSort) or (isinstance(sort, OptionSort) and isinstance(sort.base, CounterSort))
+
+
+def _variables(rng: random.Random, sizes: dict[str, int]) -> tuple[StateVar, ...]:
+    """Variables whose sizes multiply to no more than `STATES`."""
+    wanted = rng.randint(2, 5)
+    variables: list[StateVar] = []
+    if rng.random() < 0.5:
+        variables.append(StateVar("g0", (), GENERATION))
+    for _ in range(30):
+        if len(variables) == wanted:
+            break
+        variable = _variable(rng, f"v{len(variables)}", counters=bool(variables) and variables[0].sort is GENERATION)
+        if _states([*variables, variable], sizes) <= STATES:
+            variables.append(variable)
+    rng.shuffle(variables)
+    return tuple(variables)
+
+
+def _variable(rng: random.Random, name: str, counters: bool) -> StateVar:
+    base = rng.choice((*FINITE, *((GENERATION,) * 3 if counters else ())))
+    sort = OptionSort(base) if rng.random() < 0.35 else base  # type: ignore[arg-type]
+    index = tuple(rng.choice((CPU, CPU, VM, VM, PAGE, PHASE, BOOL)) for _ in range(rng.choice((0, 1, 1, 1, 2))))
+    kind = rng.choice(("state",) * 6 + ("rigid", "ghost"))
+    needs_value = isinstance(sort, Scalarset) and not sort.ordered
+    free = needs_value or (not _is_counter(sort) and rng.random() < (0.7 if kind == "rigid" else 0.1))
+    return StateVar(name, index, sort, kind, free)  # type: ignore[arg-type]
+
+
+def _states(variables: Sequence[StateVar], sizes: dict[str, int]) -> int:
+    probe = Instance(System("probe", "", "", (), sizes, tuple(variables), Action("init", (), TRUE, ()), (), ()), sizes)
+    total = 1
+    for slot in probe.slots:
+        total *= probe.cardinality(slot.sort)
+    return total
+
+
+class _Impossible(Exception):
+    """No expression of this sort can be made here: an unordered scalarset has no literals."""
+
+
+class _Maker:
+    """Makes actions, properties and expressions over the given variables."""
+
+    def __init__(self, rng: random.Random, variables: tuple[StateVar, ...], loose: bool) -> None:
+        self.rng, self.variables, self.loose = rng, variables, loose
+        self.ghosts = True
+        self.names = 0
+
+    def var(self, sort: Sort) -> Var:
+        self.names += 1
+        return Var(f"x{self.names}", sort)
+
+    # ------------------------------------------------------------------------------------------------- declarations
+
+    def action(self, name: str, initial: bool = False) -> Action:
+        rng = self.rng
+        sorts = [rng.choice((CPU, CPU, VM, VM, PAGE, PHASE, LEVEL, BOOL, OptionSort(VM), OptionSort(PHASE)))
+                 for _ in range(rng.choice((0, 1, 1, 2)))]  # fmt: skip
+        params = tuple(map(self.var, sorts))
+        counts = any(_is_counter(v.sort) for v in self.variables)
+        fresh = tuple(self.var(GENERATION) for _ in range(rng.choice((0, 0, 1, 2)) if counts else 0))
+        self.ghosts = False
+        guard = TRUE if rng.random() < (0.7 if initial else 0.15) else self.junction(params, rng.randint(1, 2))
+        targets = [v for v in self.variables if v.kind != "rigid" or initial]
+        updates = [self.update(rng.choice(targets), (*params, *fresh)) for _ in range(rng.randint(1, 3)) if targets]
+        obligations = []
+        if not initial and rng.random() < 0.15:
+            expr = Or((self.atom(params, 1), self.atom(params, 1), self.atom(params, 1)))
+            obligations.append(Obligation(And((guard, self.atom(params, 1))), expr, "is owed"))
+        self.ghosts = True
+        cpu = next((p for p in params if p.of is CPU), None)
+        return Action(name, params, guard, tuple(u for u in updates if u), fresh, tuple(obligations), cpu)
+
+    def update(self, target: StateVar, env: tuple[Var, ...]) -> Update | None:
+        rng = self.rng
+        self.ghosts = target.kind == "ghost"
+        binders: list[Var] = []
+        args: list[Expr] = []
+        for sort in target.index:
+            try:
+                if rng.random() < 0.3:
+                    raise _Impossible
+                args.append(self.expr(sort, env, 1))
+            except _Impossible:
+                binders.append(self.var(sort))
+                args.append(binders[-1])
+        scope = (*env, *binders)
+        cond = TRUE if rng.random() < 0.5 else self.atom(scope, 2)
+        try:
+            return Update(target.name, tuple(binders), tuple(args), cond, self.expr(target.sort, scope, 2))
+        except _Impossible:
+            return None
+        finally:
+            self.ghosts = False
+
+    def property(self, name: str) -> Property:
+        rng = self.rng
+        if rng.random() < 0.2:
+            return Property(name, (Clause((), TRUE, self.junction((), 2)),), "reachable")
+        return Property(name, tuple(self.clause() for _ in range(rng.randint(1, 2))))
+
+    def clause(self) -> Clause:
+        """A clause that is likely to hold in most states: its guard is narrow, what it asks for wide."""
+        rng = self.rng
+        params = tuple(self.var(rng.choice(FINITE)) for _ in range(rng.randint(0, 2)))
+        guard = And(tuple(self.atom(params, 1) for _ in range(rng.randint(1, 3))))
+        expr = Or(tuple(self.atom(params, 1) for _ in range(rng.randint(1, 3))))
+        cpu = next((p for p in params if p.of is CPU), None)
+        return Clause(params, guard, expr, rng.choice((None, "hit")), cpu, "wrong")
+
+    # -------------------------------------------------------------------------------------------------- expressions
+
+    def junction(self, env: tuple[Var, ...], count: int) -> Expr:
+        node = self.rng.choice((And, And, Or))
+        return node(tuple(self.atom(env, 2) for _ in range(count)))
+
+    def atom(self, env: tuple[Var, ...], depth: int) -> Expr:
+        """A truth value that is seldom a literal."""
+        for _ in range(8):
+            expr = self.expr(BOOL, env, depth)
+            if not isinstance(expr, Lit):
+                break
+        return expr
+
+    def expr(self, sort: Sort, env: tuple[Var, ...], depth: int) -> Expr:
+        """A random expression of the sort, `depth` operators deep at most (but for tests of being
+        defined); a negative depth counts how deep reads stand in the arguments of reads.
+
+        Raises:
+            _Impossible: nothing in scope has this sort, and it has no literals.
+        """
+        makers = self.leaves(sort, env, depth)
+        if depth > 0:
+            makers = makers + self.operators(sort, env, depth - 1) * 2
+        self.rng.shuffle(makers)
+        for make in makers:
+            try:
+                return make()
+            except _Impossible:
+                continue
+        raise _Impossible(sort)
+
+    def leaves(self, sort: Sort, env: tuple[Var, ...], depth: int) -> list[Callable[[], Expr]]:
+        makers: list[Callable[[], Expr]] = [lambda v=v: v for v in env if v.of == sort]  # type: ignore[misc]
+        for v in self.variables:
+            if v.sort == sort and (self.ghosts or v.kind != "ghost") and depth > -2:
+                makers += [lambda v=v: self.read(v, env, min(depth, 0) - 1)] * 2  # type: ignore[misc]
+        if not isinstance(sort, Scalarset) or sort.ordered:
+            makers.append(lambda: self.literal(sort))
+        return makers
+
+    def read(self, variable: StateVar, env: tuple[Var, ...], depth: int) -> Expr:
+        return Read(variable.name, tuple(self.expr(s, env, depth) for s in variable.index), variable.sort)
+
+    def literal(self, sort: Sort) -> Lit:
+        rng = self.rng
+        match sort:
+            case BoolSort():
+                return rng.choice((TRUE, FALSE))
+            case EnumSort():
+                return Lit(rng.choice(sort.members), sort)
+            case IntSort():
+                return Lit(rng.randint(sort.lo, sort.hi), sort)
+            case CounterSort():
+                return Lit(0, sort)
+            case OptionSort():
+                inner = sort.base
+                if (isinstance(inner, Scalarset) and not inner.ordered) or rng.random() < 0.5:
+                    return Lit(None, sort)
+                return Lit(self.literal(inner).value, sort)
+            case Scalarset():
+                return Lit(rng.randrange(2), sort)
+
+    def operators(self, sort: Sort, env: tuple[Var, ...], depth: int) -> list[Callable[[], Expr]]:
+        """Ways to make an expression of the sort from smaller ones."""
+        rng = self.rng
+        makers: list[Callable[[], Expr]] = [
+            lambda: Ite(self.expr(BOOL, env, depth), self.expr(sort, env, depth), self.expr(sort, env, depth))
+        ]
+        for v in self.variables:
+            if v.sort == sort and v.index and (self.ghosts or v.kind != "ghost"):
+                makers.append(lambda v=v: self.read(v, env, depth))  # type: ignore[misc]
+        match sort:
+            case BoolSort():
+                several = rng.choice((2, 2, 3))
+                makers += [
+                    lambda: Not(self.expr(BOOL, env, depth)),
+                    lambda: And(tuple(self.expr(BOOL, env, depth) for _ in range(several))),
+                    lambda: Or(tuple(self.expr(BOOL, env, depth) for _ in range(several))),
+                    *(lambda: self.equality(env, depth),) * 4,
+                    *(lambda: self.order(env, depth),) * 3,
+                    *(lambda: self.quantified(env, depth),) * 2,
+                ]
+            case OptionSort():
+                makers += [lambda: Some(self.expr(sort.base, env, depth))] * 2
+            case IntSort():
+                makers += [lambda: self.stepped(sort, env, depth)] * 2
+        if not isinstance(sort, OptionSort) and rng.random() < 0.4:
+            makers.append(lambda: self.held(sort, env, depth))
+        return makers
+
+    def equality(self, env: tuple[Var, ...], depth: int) -> Expr:
+        sort = self.rng.choice([*(v.sort for v in self.variables), *(v.of for v in env)])
+        return Eq(self.expr(sort, env, depth), self.expr(sort, env, depth))
+
+    def order(self, env: tuple[Var, ...], depth: int) -> Expr:
+        counts = any(_is_counter(v.sort) for v in self.variables)
+        sort = self.rng.choice((PAGE, PHASE, LEVEL, GENERATION if counts else LEVEL))
+        left, right = self.expr(sort, env, depth), self.expr(sort, env, depth)
+        return Less(Plus(left, self.rng.choice((-1, 1, 2))) if sort is LEVEL else left, right)
+
+    def quantified(self, env: tuple[Var, ...], depth: int) -> Expr:
+        var = self.var(self.rng.choice(FINITE))
+        return Quant(self.rng.choice(("forall", "exists")), var, self.atom((*env, var), depth))
+
+    def held(self, sort: Sort, env: tuple[Var, ...], depth: int) -> Expr:
+        """What an option holds, and something else where it holds nothing."""
+        option = self.expr(OptionSort(sort), env, depth)  # type: ignore[arg-type]
+        if self.loose and self.rng.random() < 0.5:
+            return The(option)
+        return Ite(Eq(option, Lit(None, option.sort)), self.expr(sort, env, 0), The(option))
+
+    def stepped(self, sort: IntSort, env: tuple[Var, ...], depth: int) -> Expr:
+        """One more, except at the top."""
+        arg = self.expr(sort, env, depth)
+        return Ite(Less(arg, Lit(sort.hi, sort)), Narrow(Plus(arg, 1), sort), self.expr(sort, env, 0))
