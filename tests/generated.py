@@ -1,6 +1,6 @@
 """Small random systems, well-formed by construction: what every fast path and its slow twin are run on.
 
-    from generated import generate, instance
+    from tests.generated import generate, instance
 
     instance(seed)                  an `Instance` of a random system; the same for the same seed, everywhere
     instance(seed, loose=True)      the same, in which `The` may be taken of None (the finite readings then give
