@@ -1,0 +1,120 @@
+"""What an engine is asked, and what it answers: the one interface between `explore` and the engines.
+
+An engine explores breadth-first, one level after the other; level d is the set of states whose shortest way from an
+initial state has d transitions.  So that an answer depends on neither the order inside a level nor the number of
+workers, the levels have exact rules:
+
+- Level 0 is the set of initial states.  For d = 0, 1, ...: every state of level d is expanded, which finds level d + 1.
+- A state is checked against the invariants, and for what is to be reached, when it is found; an expanded state without
+  successors in which `final` is false is a deadlock.
+- The search stops before it expands a level when what it looks for (`Task.done`) was found by then; so a level that
+  was begun is finished, unless a limit or an interrupt stops it.
+- States are told apart after rank renaming of counters, and, with symmetry, up to the permutations of scalarsets.
+  Transitions are counted before any of that: every action and binding that is possible in an expanded state, fresh
+  values not counting as a choice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.ir import Property
+
+NO_DEADLOCK = "no-deadlock"
+WELL_DEFINED = "well-defined"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where to stop; None is no limit.
+
+    states: how many distinct states to store; memory_bytes: of the whole process, resident; seconds: of exploring;
+    depth: no state of this depth is expanded.
+    """
+
+    states: int | None = None
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    depth: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a search has come: `queue` states are found and not expanded yet."""
+
+    states: int
+    transitions: int
+    depth: int
+    queue: int
+    seconds: float
+    memory_bytes: int
+
+    @property
+    def rate(self) -> float:
+        """States found per second so far."""
+        return self.states / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """One search.
+
+    invariants: what must hold in each state, most important first; `deadlock`: whether to look for deadlocks.
+    reachables: properties of kind "reachable".
+    focus: look for a violation of this one alone, and note the others on the way.
+    symmetry: explore orbits of the permutations of scalarsets instead of states.
+    progress: called at most a few times a second; on_state: called with each state when it is stored (with symmetry,
+        with one of each orbit).  Neither may change anything.
+    started: `time.monotonic()` of the beginning.
+    """
+
+    instance: Instance
+    invariants: tuple[Property, ...]
+    reachables: tuple[Property, ...] = ()
+    deadlock: bool = True
+    focus: str | None = None
+    symmetry: bool = True
+    limits: Limits = Limits()
+    progress: Callable[[Progress], None] | None = None
+    on_state: Callable[[State], None] | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    def done(self, violated: Mapping[str, object]) -> bool:
+        """Whether nothing is left to look for once these properties are violated."""
+        return bool(violated) if self.focus is None else self.focus in violated
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    depth: of the deepest state found.
+    violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the one
+        before (with symmetry: of some permutation of it), the last one violating.
+    reached: for each reached "reachable" property the least depth.
+    stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
+    group: how many permutations of a state were taken as one (1: no symmetry).
+    """
+
+    states: int
+    transitions: int
+    depth: int
+    violated: Mapping[str, tuple[State, ...]]
+    reached: Mapping[str, int]
+    stopped: str | None = None
+    group: int = 1
+
+
+class Engine(Protocol):
+    """Something that searches."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line: "reference", "native"."""
+
+    def search(self, task: Task) -> Found:
+        """Carries out the task; an interrupt (Ctrl-C) ends it early and is not raised."""
