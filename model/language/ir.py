@@ -418,6 +418,7 @@ class Clause:
         step of a trace; None for a plain invariant.
     cpu: the parameter that acts in the event.
     message: a sentence with parameters in braces: what went wrong, for whom, and why that is wrong.
+    doc: what a trace says of the event itself; parameters in braces.
     """
 
     params: tuple[Var, ...]
@@ -427,6 +428,7 @@ class Clause:
     cpu: Var | None = None
     message: str = ""
     place: Place | None = None
+    doc: str = ""
 
 
 @dataclass(frozen=True)
