@@ -323,6 +323,13 @@ def fresh(counter: type[T]) -> T:
     return found
 
 
+def at(process: Any, *where: Any) -> bool:
+    """``at(self.vcpu_run, cpu, "label", ...)``: whether that process waits at one of these labels; for properties and lemmas."""
+    from .run import waits_at
+
+    return waits_at(process, *where)
+
+
 def each(*sorts: Any) -> Iterator[tuple[Any, ...]]:
     """All tuples of elements: ``for entry in each(Vmid, Vcpu)``."""
     import itertools

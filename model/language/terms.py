@@ -147,8 +147,12 @@ def the(arg: Expr) -> Expr:
     match arg:
         case Some():
             return arg.arg
-        case Ite(cond, Some() as then, Some() as other):
-            return ite(cond, then.arg, other.arg)
+        case Ite(cond, then, Lit(None)):
+            return the(then)
+        case Ite(cond, Lit(None), other):
+            return the(other)
+        case Ite(cond, then, other) if isinstance(then, Some) or isinstance(other, Some):
+            return ite(cond, the(then), the(other))
         case _:
             return The(arg)
 

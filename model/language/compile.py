@@ -1,0 +1,371 @@
+"""From a system's class to the intermediate representation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from . import declare, ir, terms
+from .declare import Kind, Knob, Map, Part, Role, System, role_of
+from .errors import ModelError, nearest
+from .processes import ProcessCompiler
+from .source import Source, source_of
+from .statements import Executor, block
+from .types import Declared, hints, of_sorts, to_declared, to_sort
+from .values import Object, Path, Scope, Static, Step, Tup
+
+RESERVED = {"no-deadlock", "well-defined"}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A decorated method, with the system or part that it belongs to."""
+
+    owner: Object
+    function: Any
+    role: Role
+
+    @property
+    def name(self) -> str:
+        return self.owner.path + str(self.function.__name__)
+
+    @property
+    def title(self) -> str:
+        """The name of a property: with hyphens, without its part's."""
+        return str(self.function.__name__).replace("_", "-")
+
+
+@dataclass
+class Declarations:
+    """What a system and its parts declare."""
+
+    objects: dict[str, Object] = field(default_factory=dict)
+    variables: dict[str, ir.StateVar] = field(default_factory=dict)
+    members: list[Member] = field(default_factory=list)
+    sorts: dict[str, tuple[ir.Scalarset | ir.CounterSort, type | None]] = field(default_factory=dict)
+
+    def of_kind(self, *kinds: str) -> Iterator[Member]:
+        return (m for m in self.members if m.role.kind in kinds)
+
+
+def compile_system(cls: type[System]) -> ir.System:
+    """The transition system of a class.
+
+    Raises:
+        ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
+    """
+    return Compiler(cls).system()
+
+
+class Compiler(Executor):
+    """Compiles one class."""
+
+    def __init__(self, cls: type[System]) -> None:
+        self.cls = cls
+        self.declared = Declarations()
+        self.root = Object("", cls)
+        self.collect(self.root)
+        super().__init__(self.declared.variables)
+        self.processes = ProcessCompiler(self)
+
+    def parent(self, part: Object) -> Object:
+        above = part.path[:-1].rpartition(".")[0]
+        return self.declared.objects[above + "." if above else ""]
+
+    # ------------------------------------------------------------------------------------------------------ declarations
+
+    def collect(self, owner: Object) -> None:
+        """Gather the state, methods and parts of a system or part, base classes first."""
+        self.declared.objects[owner.path] = owner
+        cls = owner.python if isinstance(owner.python, type) else type(owner.python)
+        base = System if isinstance(owner.python, type) else Part
+        place = class_place(cls)
+        for name, annotation in hints(cls).items():
+            if name not in hints(base):
+                try:
+                    declared = to_declared(annotation)
+                except ModelError as error:
+                    raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
+                if declared is not None:
+                    self.declare(owner.path + name, declared, place)
+        names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
+        for name in names:
+            value = inspect.getattr_static(cls, name)
+            if isinstance(value, Knob):
+                self.declare(owner.path + name, Declared((), to_sort(value.sort), "knob"), place, value.doc)
+            elif isinstance(value, Part):
+                self.collect(Object(f"{owner.path}{name}.", value))
+            elif (role := role_of(value)) is not None:
+                self.declared.members.append(Member(owner, value, role))
+        if not isinstance(owner.python, type):
+            for name, value in vars(owner.python).items():
+                if isinstance(value, Map):
+                    kind = Kind.GHOST.value if value.ghost else "state"
+                    self.declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
+                elif isinstance(value, Part):
+                    self.collect(Object(f"{owner.path}{name}.", value))
+
+    def declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
+        kind = declared.kind
+        free = kind in ("rigid", "knob") or (isinstance(declared.sort, ir.Scalarset) and not declared.sort.ordered)
+        variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
+        self.declared.variables[name] = variable
+
+    def sort_sizes(self) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
+        """All scalarsets and counters in use, and the default sizes of the scalarsets."""
+        found: dict[str, ir.Scalarset | ir.CounterSort] = {}
+        for variable in self.variables.values():
+            for sort in (*variable.index, variable.sort):
+                base = sort.base if isinstance(sort, ir.OptionSort) else sort
+                if isinstance(base, (ir.Scalarset, ir.CounterSort)):
+                    found[base.name] = base
+        classes = {c.__name__: c for c in all_subclasses(declare.Sort)}
+        sizes = {name: classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)}
+        for sort_class, size in self.cls.sizes.items():
+            if sort_class.__name__ in sizes:
+                sizes[sort_class.__name__] = size
+        return tuple(found.values()), sizes
+
+    # ------------------------------------------------------------------------------------------------------------ system
+
+    def system(self) -> ir.System:
+        declared = self.declared
+        processes = [self.processes.compile(m) for m in declared.of_kind("process")]
+        closures = list(declared.of_kind("closure"))
+        self.touched = [self.closure_names(m) for m in closures]
+        actions = [self.finish(self.action(m), closures) for m in declared.of_kind("action")]
+        actions += [self.finish(a, closures) for process in processes for a in process]
+        init = self.finish(self.initial(), closures, always=True)
+        sorts, sizes = self.sort_sizes()
+        finals = [self.condition(m)[0] for m in declared.of_kind("final")]
+        return ir.System(
+            name=declare.system_name(self.cls),
+            title=self.cls.__name__,
+            doc=inspect.getdoc(self.cls) or "",
+            sorts=sorts,
+            sizes=sizes,
+            variables=tuple(self.variables.values()),
+            init=init,
+            actions=tuple(actions),
+            properties=self.all_properties(),
+            final=terms.or_(*finals),
+            lemmas=tuple(self.invariant(m) for m in declared.of_kind("lemma")),
+        )
+
+    # ----------------------------------------------------------------------------------------------------- single methods
+
+    def begin(self, member: Member) -> tuple[Source, Scope, Path]:
+        """A new step for this method, with its parameters bound."""
+        source = source_of(member.function)
+        self.step = Step(kind=member.role.kind)
+        scope = Scope(source.tree.name, source)
+        path = Path()
+        names = [a.arg for a in source.tree.args.args]
+        if not names or names[0] != "self":
+            source.fail(source.tree, f"'{source.tree.name}' needs `self` as its first parameter")
+        path.env[scope.id, "self"] = member.owner
+        return source, scope, path
+
+    def parameters(self, member: Member, source: Source, scope: Scope, path: Path) -> list[ir.Var]:
+        """Variables for the parameters after `self`, by their annotations."""
+        annotations = hints(member.function)
+        found = []
+        for argument in source.tree.args.args[1:]:
+            if argument.arg not in annotations:
+                source.fail(
+                    argument,
+                    f"the parameter '{argument.arg}' has no sort",
+                    f"Annotate it, as in `{argument.arg}: Cpu`; each element is one way to take the step.",
+                )
+            try:
+                sort = to_sort(annotations[argument.arg])
+            except ModelError as error:
+                raise source.error(argument, error.message, error.hint) from None
+            if isinstance(sort, ir.CounterSort):
+                source.fail(argument, f"the counter {sort.name} has no end to choose from")
+            var = self.step.variable(argument.arg, sort)
+            path.env[scope.id, argument.arg] = var
+            found.append(var)
+        if source.tree.args.vararg is not None:
+            found += self.variadic(member, source, scope, path, annotations)
+        return found
+
+    def variadic(self, member: Member, source: Source, scope: Scope, path: Path, annotations: Any) -> list[ir.Var]:
+        """``*entry`` in a part's step: one parameter for each of the part's `sorts`."""
+        assert source.tree.args.vararg is not None
+        name = source.tree.args.vararg.arg
+        sorts = getattr(member.owner.python, "sorts", None)
+        if not isinstance(sorts, tuple):
+            source.fail(source.tree, f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for")
+        variables = [self.step.variable(s.__name__.lower(), to_sort(s)) for s in sorts]
+        path.env[scope.id, name] = Tup(tuple(variables))
+        return variables
+
+    def action(self, member: Member) -> ir.Action:
+        source, scope, path = self.begin(member)
+        params = self.parameters(member, source, scope, path)
+        ends = self.run((block(source.tree.body, scope),), path.fork())
+        merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends], source.tree, scope)
+        step = self.step
+        return ir.Action(
+            name=member.name,
+            params=(*params, *step.params),
+            guard=terms.and_(*step.guards),
+            updates=merged.updates,
+            fresh=tuple(step.fresh),
+            obligations=tuple(step.obligations),
+            cpu=acting(params),
+            doc=first_line(member.function),
+            place=source.place(source.tree),
+        )
+
+    def initial(self) -> ir.Action:
+        """What `initially` and `axiom` methods say, in order."""
+        path, params, guards, fresh, obligations = Path(), [], [], [], []
+        for member in self.declared.of_kind("initially"):
+            source, scope, start = self.begin(member)
+            start.updates = path.updates
+            ends = self.run((block(source.tree.body, scope),), start.fork())
+            path, _ = self.merge(start, [(e.path, Static(None)) for e in ends], source.tree, scope)
+            params += self.step.params
+            guards += self.step.guards
+            fresh += self.step.fresh
+            obligations += self.step.obligations
+        for member in self.declared.of_kind("axiom"):
+            guards.append(self.condition(member)[0])
+        return ir.Action(
+            "initially", tuple(params), terms.and_(*guards), path.updates, tuple(fresh), tuple(obligations)
+        )
+
+    def condition(self, member: Member) -> tuple[ir.Expr, Source]:
+        """The condition that a method returns; where it is undefined, it does not hold."""
+        source, scope, path = self.begin(member)
+        if source.tree.args.args[1:]:
+            source.fail(source.tree, f"a {member.role.kind} takes no parameters", "Use all(... for x in Sort).")
+        ends = self.run((block(source.tree.body, scope),), path.fork())
+        _, value = self.merge(path, [(e.path, e.value) for e in ends], source.tree, scope)
+        if isinstance(value, Static) and value.value is None:
+            source.fail(source.tree, f"'{source.tree.name}' returns nothing", "Return the condition.")
+        holds = self.truth(value, source.tree, scope)
+        owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
+        return terms.and_(owed, holds), source
+
+    # -------------------------------------------------------------------------------------------------------- properties
+
+    def all_properties(self) -> tuple[ir.Property, ...]:
+        """Invariants and event checks by name, in order of declaration; parts of one name are one property."""
+        found: dict[str, ir.Property] = {}
+        for member in self.declared.of_kind("invariant", "event", "reachable"):
+            made = self.event(member) if member.role.kind == "event" else [self.invariant(member)]
+            for prop in made:
+                if prop.name in RESERVED:
+                    raise ModelError(f"the property '{prop.name}' is built in", prop.place, hint="Choose another name.")
+                old = found.get(prop.name)
+                found[prop.name] = replace(old, clauses=old.clauses + prop.clauses) if old else prop
+        return tuple(found.values())
+
+    def invariant(self, member: Member) -> ir.Property:
+        holds, source = self.condition(member)
+        params: list[ir.Var] = []
+        place = source.place(source.tree)
+        kind = "reachable" if member.role.kind == "reachable" else "invariant"
+        while kind == "invariant" and isinstance(holds, ir.Quant) and holds.kind == "forall":
+            params.append(holds.var)
+            holds = holds.body
+        because = member.role.because or first_line(member.function)
+        self.check_template(because, [p.name for p in params], source, source.tree)
+        clause = ir.Clause(tuple(params), ir.TRUE, holds, message=because, place=place)
+        return ir.Property(member.title, (clause,), kind, first_line(member.function), place)  # type: ignore[arg-type]
+
+    def event(self, member: Member) -> list[ir.Property]:
+        source, scope, path = self.begin(member)
+        params = self.parameters(member, source, scope, path)
+        ends = self.run((block(source.tree.body, scope),), path.fork())
+        if any(e.path.updates for e in ends):
+            source.fail(source.tree, f"the event '{source.tree.name}' changes the state", "Make it an @action.")
+        if not self.step.clauses:
+            source.fail(
+                source.tree, f"the event '{source.tree.name}' checks nothing", 'Add check("property", ..., "...").'
+            )
+        owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
+        found: dict[str, ir.Property] = {}
+        for name, clause in self.step.clauses:
+            self.check_template(clause.message, [p.name for p in params], source, source.tree)
+            full = replace(
+                clause,
+                params=tuple(params),
+                expr=terms.and_(owed, clause.expr),
+                event=member.name,
+                cpu=acting(params),
+            )
+            old = found.get(name)
+            found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)
+        return list(found.values())
+
+    def check_template(self, text: str, names: list[str], source: Source, node: ast.AST) -> None:
+        """See to it that an explanation names only what it can name."""
+        import string
+
+        try:
+            fields = [f for _, f, _, _ in string.Formatter().parse(text) if f is not None]
+        except ValueError as error:
+            source.fail(node, f"the explanation cannot be read: {error}")
+        for name in fields:
+            if name not in names:
+                source.fail(node, f"the explanation names '{{{name}}}'", nearest(name, names, "names that it can use"))
+
+    # ----------------------------------------------------------------------------------------------------------- closures
+
+    def closure_names(self, member: Member) -> frozenset[str]:
+        """The variables that a closure reads or writes."""
+        action = self.closed_by(ir.Action("", (), ir.TRUE, ()), [member])
+        exprs = [e for u in action.updates for e in (*u.args, u.cond, u.value)]
+        return terms.reads(*exprs) | {u.var for u in action.updates}
+
+    def finish(self, action: ir.Action, closures: list[Member], always: bool = False) -> ir.Action:
+        """The action with those closures appended that its updates can concern.
+
+        What a closure adds depends only on what it reads, and it was done already in the state before: a step that
+        touches none of it needs it not.
+        """
+        written = {u.var for u in action.updates}
+        mine = [m for m, names in zip(closures, self.touched, strict=True) if always or names & written]
+        return self.closed_by(action, mine) if mine else action
+
+    def closed_by(self, action: ir.Action, closures: list[Member]) -> ir.Action:
+        path = Path(updates=action.updates)
+        for member in closures:
+            source, scope, start = self.begin(member)
+            self.step.names |= {v.name for v in (*action.params, *action.fresh)}
+            start.updates = path.updates
+            ends = self.run((block(source.tree.body, scope),), start.fork())
+            path, _ = self.merge(start, [(e.path, Static(None)) for e in ends], source.tree, scope)
+            if self.step.obligations:
+                owed = self.step.obligations[0]
+                raise ModelError(f"a closure must be defined everywhere: {owed.message}", owed.place)
+        return replace(action, updates=path.updates)
+
+
+def acting(params: list[ir.Var]) -> ir.Var | None:
+    """The parameter that is the acting CPU."""
+    return next((p for p in params if isinstance(p.of, ir.Scalarset) and p.of.name == "Cpu"), None)
+
+
+def first_line(function: Any) -> str:
+    return (inspect.getdoc(function) or "").split("\n")[0]
+
+
+def class_place(cls: type) -> ir.Place | None:
+    try:
+        return ir.Place(inspect.getsourcefile(cls) or "?", inspect.getsourcelines(cls)[1])
+    except (OSError, TypeError):
+        return None
+
+
+def all_subclasses(cls: type) -> Iterator[type]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from all_subclasses(sub)

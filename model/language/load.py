@@ -1,0 +1,131 @@
+"""Finding systems: the shipped ones by name, anyone's by `path/to/file.py:Class`.
+
+A file in `model/systems` is a shipped system without further ado: every class in it that has policies is found here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import linecache
+import pkgutil
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from .declare import System, system_name
+from .errors import FlushproofError, ModelError, nearest
+from .ir import Place
+
+_USERS = "flushproof_user_"
+"""How the names of modules begin that come from users' files."""
+
+
+def load_system(spec: str) -> type[System]:
+    """The class that a command line names: a shipped system's name, or `path/to/file.py:Class`.
+
+    Raises:
+        FlushproofError: there is no such system, file or class, or the file does not import.
+    """
+    path, colon, name = spec.rpartition(":")
+    if colon and path.endswith(".py"):
+        return _named(load_file(Path(path)), name, path)
+    if spec.endswith(".py"):
+        return _named(load_file(Path(spec)), "", spec)
+    known = shipped()
+    if spec not in known:
+        raise FlushproofError(
+            f"there is no system '{spec}'. {nearest(spec, known, 'systems')} A system of your own is given as path/to/file.py:Class."
+        )
+    return known[spec]
+
+
+@cache
+def shipped() -> dict[str, type[System]]:
+    """All systems in `model/systems`, by name."""
+    from flushproof.model import systems
+
+    found: dict[str, type[System]] = {}
+    for info in sorted(pkgutil.walk_packages(systems.__path__, systems.__name__ + "."), key=lambda i: i.name):
+        for cls in systems_in(importlib.import_module(info.name)):
+            if cls.policies:
+                found[system_name(cls)] = cls
+    return dict(sorted(found.items()))
+
+
+def systems_in(module: ModuleType) -> list[type[System]]:
+    """The systems that a module itself defines, in order; a name with a leading underscore is a building block."""
+    return [
+        cls
+        for name, cls in vars(module).items()
+        if isinstance(cls, type)
+        and issubclass(cls, System)
+        and cls.__module__ == module.__name__
+        and not name.startswith("_")
+    ]
+
+
+def load_file(path: Path) -> ModuleType:
+    """The module in a file, imported under a name of its own, so that it can neither hide another nor be hidden.
+
+    Raises:
+        FlushproofError: there is no such file, or importing it failed; the message names the place.
+    """
+    path = path.expanduser().resolve()
+    if not path.is_file():
+        raise FlushproofError(f"there is no file {path}")
+    name = f"{_USERS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    linecache.checkcache(str(path))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except FlushproofError:
+        raise
+    except SyntaxError as error:
+        place = Place(error.filename or str(path), error.lineno or 1, error.offset or 1)
+        raise ModelError(f"not valid Python: {error.msg}", place, _line(place)) from error
+    except (Exception, SystemExit) as error:
+        place = place_of(error, path)
+        raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place)) from error
+    finally:
+        sys.path.remove(str(path.parent))
+    return module
+
+
+def place_of(error: BaseException, path: Path | None = None) -> Place:
+    """The innermost place of an exception's traceback, in `path` if it passed there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [f for f in frames if path is not None and Path(f.filename) == path] or frames
+    last = inside[-1]
+    return Place(last.filename, last.lineno or 1, (last.colno or 0) + 1)
+
+
+def is_users(path: Path) -> bool:
+    """Whether a file was loaded as a user's system."""
+    return path in {Path(m.__file__) for name, m in sys.modules.items() if name.startswith(_USERS) and m.__file__}
+
+
+def _line(place: Place) -> str:
+    return linecache.getline(place.file, place.line).rstrip()
+
+
+def _named(module: ModuleType, name: str, path: str) -> type[System]:
+    found = {cls.__name__: cls for cls in systems_in(module)}
+    if not name and len(found) == 1:
+        return next(iter(found.values()))
+    if not name:
+        raise FlushproofError(f"{path}: which class? {nearest('', found, 'systems')}")
+    if name in found:
+        return found[name]
+    other = getattr(module, name, None)
+    if isinstance(other, type) and issubclass(other, System):
+        return other  # imported into the file from elsewhere
+    what = "is not a subclass of System" if other is not None else "is not defined in it"
+    raise FlushproofError(f"{path}: '{name}' {what}. {nearest(name, found, 'systems')}")

@@ -1,0 +1,104 @@
+"""Annotations of the modelling language, as sorts of the intermediate representation."""
+
+from __future__ import annotations
+
+import enum
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+
+from . import ir
+from .declare import Counter, Kind, Map, Range, Sort
+from .errors import ModelError
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A state variable as it was declared: its index sorts, its value's sort and how it may be used."""
+
+    index: tuple[ir.Sort, ...]
+    sort: ir.Sort
+    kind: str = "state"
+
+
+def to_sort(annotation: Any) -> ir.Sort:
+    """The sort that an annotation names.
+
+    Raises:
+        ModelError: it names none.
+    """
+    match annotation:
+        case type() if annotation is bool:
+            return ir.BOOL
+        case type() if issubclass(annotation, enum.Enum):
+            return ir.EnumSort(annotation.__name__, tuple(member.name for member in annotation))
+        case type() if issubclass(annotation, Sort):
+            return ir.Scalarset(annotation.__name__, annotation.ordered, annotation.first)
+        case type() if issubclass(annotation, Counter):
+            return ir.CounterSort(annotation.__name__)
+        case Range():
+            return ir.IntSort(annotation.lo, annotation.hi)
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        bounds = [a for a in args[1:] if isinstance(a, Range)]
+        if bounds:
+            return to_sort(bounds[0])
+    if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
+        base = to_sort(next(a for a in args if a is not type(None)))
+        if isinstance(base, ir.OptionSort):
+            raise ModelError("an Optional of an Optional is no sort")
+        return ir.OptionSort(base)
+    shown = getattr(annotation, "__name__", str(annotation))
+    hint = (
+        "Write Annotated[int, Range(0, 3)]: an integer needs its bounds, so that the state space is finite."
+        if annotation is int
+        else "A sort is bool, an enum.Enum class, a Sort or Counter class, Annotated[int, Range(lo, hi)], or Optional[...] of one."
+    )
+    raise ModelError(f"{shown} is not a sort", hint=hint)
+
+
+def to_declared(annotation: Any) -> Declared | None:
+    """What a class annotation declares, or None where it declares no state (a `ClassVar`)."""
+    if get_origin(annotation) is ClassVar or annotation is ClassVar:
+        return None
+    if get_origin(annotation) is Annotated:
+        base, *extras = get_args(annotation)
+        kinds = [e for e in extras if isinstance(e, Kind)]
+        if kinds:
+            inner = to_declared(base)
+            assert inner is not None
+            return Declared(inner.index, inner.sort, kinds[0].value)
+    if get_origin(annotation) is Map:
+        return of_sorts(get_args(annotation))
+    if annotation is Map:
+        raise ModelError("a Map needs its sorts", hint="Write Map[Cpu, bool]: the last one is the value's sort.")
+    return Declared((), to_sort(annotation))
+
+
+def of_sorts(sorts: tuple[Any, ...], kind: str = "state") -> Declared:
+    """The declaration of ``Map[sorts]``."""
+    if len(sorts) < 2:
+        raise ModelError("a Map needs an index and a value", hint="Write Map[Cpu, bool]; a single value needs no Map.")
+    *index, value = map(to_sort, sorts)
+    for sort in index:
+        if isinstance(sort, ir.CounterSort) or (
+            isinstance(sort, ir.OptionSort) and isinstance(sort.base, ir.CounterSort)
+        ):
+            raise ModelError(f"a Map cannot be indexed by the counter {sort.name}", hint="Counters are unbounded.")
+    return Declared(tuple(index), value, kind)
+
+
+def hints(owner: Any) -> Mapping[str, Any]:
+    """The evaluated annotations of a class or function, inherited ones included.
+
+    Raises:
+        ModelError: a name in an annotation is unknown.
+    """
+    try:
+        return get_type_hints(owner, include_extras=True)
+    except (NameError, TypeError) as error:
+        name = getattr(owner, "__qualname__", str(owner))
+        raise ModelError(
+            f"an annotation of {name} cannot be read: {error}", hint="Is the sort imported or defined above?"
+        ) from None
