@@ -1,0 +1,164 @@
+"""Questions to Z3, and its answers in terms of the model.
+
+A `Question` is a set of named formulas: can all of them be true at once?  An `Answer` says yes (with a model), no
+(with the names that a proof needed), or unknown within the limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import z3  # type: ignore[import-untyped]
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.instance import State as Codes
+from flushproof.model.language.ir import CounterSort, IntSort, OptionSort, Sort, Var
+
+from .domain import Domain, Env, Formula, Maybe, Value
+from .first_order import SymbolicState
+from .slots import Locations
+
+Outcome = Literal["satisfiable", "unsatisfiable", "unknown"]
+
+
+def _outcome(result: z3.CheckSatResult) -> Outcome:
+    if result == z3.sat:
+        return "satisfiable"
+    return "unsatisfiable" if result == z3.unsat else "unknown"
+
+
+class Model:
+    """A way to make the formulas of a finite domain true."""
+
+    def __init__(self, domain: Domain, model: z3.ModelRef) -> None:
+        self._domain, self._model = domain, model
+
+    def code(self, value: Value, sort: Sort) -> int:
+        """The code (see `instance`) of a term's value; a counter's is its number."""
+        if isinstance(value, Maybe):
+            assert isinstance(sort, OptionSort)
+            if not self.truth(value.present):
+                return 0
+            assert value.element is not None
+            return 1 + self.code(value.element, sort.base)
+        found = self._model.eval(value, model_completion=True)
+        match sort:
+            case IntSort():
+                return int(found.as_long()) - sort.lo
+            case CounterSort():
+                return int(found.as_long())
+            case _:
+                elements = self._domain.elements(sort)
+                assert elements is not None
+                return next(i for i, e in enumerate(elements) if not isinstance(e, Maybe) and e.eq(found))
+
+    def truth(self, formula: Formula) -> bool:
+        return bool(z3.is_true(self._model.eval(formula, model_completion=True)))
+
+    def state(self, instance: Instance, state: SymbolicState) -> Codes:
+        """The whole state, its counters renamed by rank (0 stays 0)."""
+        locations = Locations(instance, self._domain)
+        codes = [self.code(locations.value(state, i), slot.sort) for i, slot in enumerate(instance.slots)]
+        return ranked(instance, codes)
+
+    def binding(self, env: Env, params: Iterable[Var]) -> dict[str, int]:
+        return {p.name: self.code(env[p], p.of) for p in params}
+
+
+def ranked(instance: Instance, codes: Sequence[int]) -> Codes:
+    """The state with the values of each counter renamed by rank, 0 staying 0."""
+    result = list(codes)
+    counters: dict[CounterSort, list[tuple[int, int]]] = {}
+    for i, slot in enumerate(instance.slots):
+        if isinstance(slot.sort, CounterSort):
+            counters.setdefault(slot.sort, []).append((i, 0))
+        elif isinstance(slot.sort, OptionSort) and isinstance(slot.sort.base, CounterSort) and codes[i]:
+            counters.setdefault(slot.sort.base, []).append((i, 1))
+    for places in counters.values():
+        ranks = {v: r for r, v in enumerate(sorted({0, *(codes[i] - shift for i, shift in places)}))}
+        for i, shift in places:
+            result[i] = shift + ranks[codes[i] - shift]
+    return tuple(result)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Z3 says to a question.
+
+    core: for "unsatisfiable", names of formulas that cannot be true together; seconds: how long it took.
+    """
+
+    outcome: Outcome
+    seconds: float
+    core: tuple[str, ...] = ()
+    model: Model | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Question:
+    """Can these formulas be true at once?  Those named in `hypotheses` appear in an answer's core; `facts` do not."""
+
+    domain: Domain
+    hypotheses: Mapping[str, Formula]
+    facts: Sequence[Formula]
+
+    def _solver(self) -> z3.Solver:
+        solver = z3.Solver()
+        solver.add(*self.facts)
+        for axiom in self.domain.axioms():
+            solver.add(axiom)
+        return solver
+
+    def ask(self, limit: float, seed: int = 0) -> Answer:
+        """The answer within `limit` seconds."""
+        solver = self._solver()
+        solver.set("timeout", max(1, int(limit * 1000)))
+        if seed:
+            solver.set("random_seed", seed)
+        marks = {}
+        for name, formula in self.hypotheses.items():
+            mark = z3.Bool(f"use {name}")
+            marks[name] = mark
+            solver.add(z3.Implies(mark, formula))
+        start = time.perf_counter()
+        outcome = _outcome(solver.check(*marks.values()))
+        seconds = time.perf_counter() - start
+        if outcome == "satisfiable":
+            return Answer(outcome, seconds, model=Model(self.domain, solver.model()))
+        if outcome == "unsatisfiable":
+            core = {str(c.decl().name()) for c in solver.unsat_core()}
+            return Answer(outcome, seconds, core=tuple(n for n in marks if f"use {n}" in core))
+        return Answer(outcome, seconds)
+
+    def smtlib(self) -> str:
+        """The question as an SMT-LIB 2 script that any solver reads."""
+        solver = self._solver()
+        solver.add(*self.hypotheses.values())
+        return str(solver.to_smt2())
+
+
+class Checker:
+    """An incremental solver over a finite domain: facts that stay, questions that come and go."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self._solver = z3.Solver()
+
+    def tell(self, facts: Iterable[Formula]) -> None:
+        self._solver.add(*facts)
+
+    def can(self, facts: Iterable[Formula], limit: float | None = None) -> Answer:
+        """Whether the given facts can be true together with those that stay."""
+        self._solver.push()
+        try:
+            self._solver.add(*facts)
+            self._solver.set("timeout", int(limit * 1000) if limit else 4294967295)
+            start = time.perf_counter()
+            outcome = _outcome(self._solver.check())
+            seconds = time.perf_counter() - start
+            model = Model(self.domain, self._solver.model()) if outcome == "satisfiable" else None
+            return Answer(outcome, seconds, model=model)
+        finally:
+            self._solver.pop()

@@ -1,0 +1,36 @@
+"""Random walks through an instance, as traces."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import FALSE, TRUE, Clause, Property
+from flushproof.model.language.trace import Step, Trace
+from flushproof.search.reference import Reference
+
+NEVER = Property("never", (Clause((), TRUE, FALSE),))
+
+
+def with_property(instance: Instance, prop: Property) -> Instance:
+    """The instance with one more property."""
+    return replace(instance, system=replace(instance.system, properties=(*instance.system.properties, prop)))
+
+
+def random_walk(instance: Instance, rng: random.Random, length: int) -> Trace | None:
+    """A trace of at most so many steps that ends by violating the property `never`, which nothing satisfies."""
+    instance = with_property(instance, NEVER)
+    reference = Reference(instance)
+    starts = sorted(set(reference.initial_states()))
+    if not starts:
+        return None
+    state = initial = rng.choice(starts)
+    steps = []
+    for _ in range(length):
+        choices = list(reference.successors(state))
+        if not choices:
+            break
+        action, codes, state = rng.choice(choices)
+        steps.append(Step(action.name, dict(zip((p.name for p in action.params), codes, strict=True)), state))
+    return Trace(instance, initial, tuple(steps), "never", 0, {})
