@@ -93,8 +93,8 @@ class Found:
     """What a search found.
 
     depth: of the deepest state found.
-    violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the one
-        before (with symmetry: of some permutation of it), the last one violating.
+    violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the
+        one before (with symmetry: of some permutation of it), the last one violating.
     reached: for each reached "reachable" property the least depth.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
     group: how many permutations of a state were taken as one (1: no symmetry).

@@ -1,8 +1,9 @@
 """The meaning of expressions and actions, as plainly as it can be said: slow, obvious, and what the fast readings are
 tested against.
 
-Values are what people mean by them, not codes: a bool is `True` or `False`, an enumeration's member its name, an integer
-itself, an element of a scalarset and a counter's value a number from 0, and an option `None` or the value that it holds.
+Values are what people mean by them, not codes: a bool is `True` or `False`, an enumeration's member its name, an
+integer itself, an element of a scalarset and a counter's value a number from 0, and an option `None` or the value that
+it holds.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from .ir import (
     Sort,
     The,
     Var,
+    default_value,
 )
 
 Value = Union[bool, int, str, None]
@@ -185,8 +187,6 @@ def renamed(state: State, instance: Instance) -> State:
 
 def initial_states(instance: Instance) -> Iterator[State]:
     """Every initial state, possibly several times."""
-    from .ir import default_value
-
     choices = [
         range(instance.cardinality(slot.sort))
         if instance.system.variable[slot.var].free
