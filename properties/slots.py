@@ -27,14 +27,19 @@ class Locations:
             tuple(domain.coded(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True))
             for slot in instance.slots
         ]
-        self._is: dict[tuple[int, int, int], Formula] = {}
+        self._is: dict[tuple[int, int, int], tuple[Formula, SymbolicState]] = {}
 
     def value(self, state: SymbolicState, slot: int) -> Value:
         return state.read(self.instance.slots[slot].var, self._index[slot])
 
     def has(self, state: SymbolicState, slot: int, code: int) -> Formula:
         """That the slot has this code."""
-        return self.domain.equal(self.value(state, slot), self.domain.coded(self.instance.slots[slot].sort, code))
+        key = (id(state), slot, code)
+        done = self._is.get(key)
+        if done is None:
+            is_so = self.domain.equal(self.value(state, slot), self.domain.coded(self.instance.slots[slot].sort, code))
+            done = self._is[key] = (is_so, state)
+        return done[0]
 
     def are(self, state: SymbolicState, codes: State) -> Iterator[Formula]:
         """That the whole state has these codes."""
