@@ -300,6 +300,7 @@ class Compiler(Executor):
                 expr=terms.and_(owed, clause.expr),
                 event=member.name,
                 cpu=acting(params),
+                doc=first_line(member.function),
             )
             old = found.get(name)
             found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)
