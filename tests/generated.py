@@ -53,6 +53,7 @@ from flushproof.model.language.ir import (
     The,
     Update,
     Var,
+    default_value,
 )
 
 STATES = 4000
@@ -73,12 +74,12 @@ def instance(seed: int, loose: bool = False) -> Instance:
 
 
 def generate(rng: random.Random, loose: bool = False) -> System:
-    """A random system with two to five variables and as many actions."""
+    """A random system with two to five variables and some more actions."""
     sizes = {"Cpu": rng.choice((1, 2, 2, 3)), "Vm": rng.choice((1, 2, 2, 3)), "Page": 2}
     variables = _variables(rng, sizes)
     maker = _Maker(rng, variables, loose)
     init = maker.action("init", initial=True)
-    actions = tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 5)))
+    actions = tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 7)))
     properties = tuple(maker.property(f"p{i}") for i in range(rng.randint(1, 3)))
     sorts = (CPU, VM, PAGE, *((GENERATION,) if any(_is_counter(v.sort) for v in variables) else ()))
     final = maker.atom((), 1) if rng.random() < 0.3 else FALSE
@@ -142,16 +143,22 @@ class _Maker:
     # ------------------------------------------------------------------------------------------------- declarations
 
     def action(self, name: str, initial: bool = False) -> Action:
+        """Most often a step that moves on: it asks for some value at a location, and writes another there."""
         rng = self.rng
-        sorts = [rng.choice((CPU, CPU, VM, VM, PAGE, PHASE, LEVEL, BOOL, OptionSort(VM), OptionSort(PHASE)))
-                 for _ in range(rng.choice((0, 1, 1, 2)))]  # fmt: skip
-        params = tuple(map(self.var, sorts))
-        counts = any(_is_counter(v.sort) for v in self.variables)
-        fresh = tuple(self.var(GENERATION) for _ in range(rng.choice((0, 0, 1, 2)) if counts else 0))
         self.ghosts = False
-        guard = TRUE if rng.random() < (0.7 if initial else 0.15) else self.junction(params, rng.randint(1, 2))
         targets = [v for v in self.variables if v.kind != "rigid" or initial]
-        updates = [self.update(rng.choice(targets), (*params, *fresh)) for _ in range(rng.randint(1, 3)) if targets]
+        targets = rng.sample(targets, min(len(targets), rng.randint(0 if initial else 1, 3)))
+        params = self.params([s for v in targets for s in v.index])
+        counts = any(_is_counter(v.sort) for v in self.variables)
+        fresh = tuple(self.var(GENERATION) for _ in range(rng.choice((0, 1, 1, 2)) if counts else 0))
+        guard: Expr = TRUE
+        if rng.random() < (0.15 if initial else 0.8):
+            tested = [v for v in self.variables if v.kind != "ghost"]
+            atoms = [
+                self.test(rng.choice(tested), params, rng.random() < 0.6) for _ in range(rng.randint(1, 2)) if tested
+            ]
+            guard = And((*atoms, *([self.junction(params, 2)] if rng.random() < 0.2 else [])))
+        updates = [self.update(v, (*params, *fresh)) for v in (*targets, *targets[: rng.choice((0, 0, 1))])]
         obligations = []
         if not initial and rng.random() < 0.15:
             expr = Or((self.atom(params, 1), self.atom(params, 1), self.atom(params, 1)))
@@ -160,6 +167,30 @@ class _Maker:
         cpu = next((p for p in params if p.of is CPU), None)
         return Action(name, params, guard, tuple(u for u in updates if u), fresh, tuple(obligations), cpu)
 
+    def params(self, wanted: list[Sort]) -> tuple[Var, ...]:
+        """Up to three parameters, mostly of wanted sorts."""
+        rng = self.rng
+        params: list[Var] = []
+        for sort in wanted:
+            if rng.random() < (0.3 if any(p.of == sort for p in params) else 0.8):
+                params.append(self.var(sort))
+        if rng.random() < 0.3:
+            others = (*FINITE, OptionSort(VM), OptionSort(PHASE))
+            params.append(self.var(rng.choice(others)))
+        return tuple(params[:3])
+
+    def test(self, variable: StateVar, env: tuple[Var, ...], initial: bool) -> Expr:
+        """Whether a variable has some value at some location: often the one that it starts with, or often not."""
+        rng = self.rng
+        try:
+            read = self.read(variable, env, 0)
+            if not variable.free and rng.random() < 0.7:
+                equal = Eq(read, Lit(default_value(variable.sort), variable.sort))
+                return equal if initial else Not(equal)
+            return Eq(read, self.expr(variable.sort, env, 0))
+        except _Impossible:
+            return self.atom(env, 2)
+
     def update(self, target: StateVar, env: tuple[Var, ...]) -> Update | None:
         rng = self.rng
         self.ghosts = target.kind == "ghost"
@@ -167,16 +198,18 @@ class _Maker:
         args: list[Expr] = []
         for sort in target.index:
             try:
-                if rng.random() < 0.3:
+                if rng.random() < 0.2:
                     raise _Impossible
-                args.append(self.expr(sort, env, 1))
+                args.append(self.expr(sort, env, rng.choice((0, 0, 1))))
             except _Impossible:
                 binders.append(self.var(sort))
                 args.append(binders[-1])
         scope = (*env, *binders)
-        cond = TRUE if rng.random() < 0.5 else self.atom(scope, 2)
+        cond = TRUE if rng.random() < 0.6 else self.atom(scope, 2)
         try:
-            return Update(target.name, tuple(binders), tuple(args), cond, self.expr(target.sort, scope, 2))
+            return Update(
+                target.name, tuple(binders), tuple(args), cond, self.expr(target.sort, scope, rng.randint(0, 2))
+            )
         except _Impossible:
             return None
         finally:
@@ -191,8 +224,9 @@ class _Maker:
     def clause(self) -> Clause:
         """A clause that is likely to hold in most states: its guard is narrow, what it asks for wide."""
         rng = self.rng
-        params = tuple(self.var(rng.choice(FINITE)) for _ in range(rng.randint(0, 2)))
-        guard = And(tuple(self.atom(params, 1) for _ in range(rng.randint(1, 3))))
+        params = self.params([s for v in self.variables for s in v.index if rng.random() < 0.3])
+        tested = [rng.choice(self.variables) for _ in range(rng.randint(2, 4))]
+        guard = And(tuple(self.test(v, params, False) for v in tested))
         expr = Or(tuple(self.atom(params, 1) for _ in range(rng.randint(1, 3))))
         cpu = next((p for p in params if p.of is CPU), None)
         return Clause(params, guard, expr, rng.choice((None, "hit")), cpu, "wrong")
