@@ -1,0 +1,25 @@
+"""`flushproof list` and `flushproof show`."""
+
+from __future__ import annotations
+
+import click
+
+from flushproof.model.language.load import load_system, shipped
+from flushproof.report.catalog import list_text, show_text
+from .options import look
+
+
+@click.command("list", short_help="The systems that come with flushproof.")
+def list_command() -> None:
+    """The systems that come with flushproof, with their named policies."""
+    click.echo(list_text(shipped(), look()))
+
+
+@click.command("show", short_help="What a system models, its knobs, policies and properties.")
+@click.argument("system", metavar="SYSTEM")
+def show_command(system: str) -> None:
+    """What SYSTEM models and what it leaves out; its sizes, knobs, policies with their expected verdicts, and properties.
+
+    SYSTEM is a name that `flushproof list` shows, or path/to/file.py:Class.
+    """
+    click.echo(show_text(load_system(system), look()))

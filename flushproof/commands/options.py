@@ -1,0 +1,73 @@
+"""What several commands have in common: how a system, its knobs and its sizes are given, and how a report looks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from flushproof.model.language.errors import FlushproofError
+from flushproof.report.trace import Look
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+HOLDS, VIOLATED, BAD_INPUT, INCONCLUSIVE, INTERNAL = 0, 1, 2, 3, 70
+"""Exit statuses; INTERNAL is a bug of flushproof's own, and never to be taken for a verdict."""
+
+
+def settings_options(function: F) -> F:
+    """`--policy`, `--set`, `--size`: which instance of a system is meant."""
+    for option in (
+        click.option("--size", "sizes", metavar="SORT=N", multiple=True, help="How many elements a sort has, as in cpu=3. Any number of times."),
+        click.option("--set", "knobs", metavar="KNOB=VALUE", multiple=True, help="The value of a knob; it wins over the policy's. Any number of times."),
+        click.option("--policy", metavar="NAME", help="A named policy of the system: a set of knobs. Without it every knob has its default."),
+    ):
+        function = option(function)
+    return function
+
+
+def pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
+    """`KNOB=VALUE` texts as a mapping.
+
+    Raises:
+        FlushproofError: a text without `=`, or the same name twice with different values.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise FlushproofError(f"{option} {text}: write it as {example}")
+        if found.setdefault(name, value) != value:
+            raise FlushproofError(f"{option} gives '{name}' twice: {found[name]} and {value}")
+    return found
+
+
+class Bytes(click.ParamType):
+    """A size of memory: a number with an optional unit, as in 500M or 2GiB; without a unit it is in bytes."""
+
+    name = "size"
+    _units: Mapping[str, int] = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().lower().removesuffix("b").removesuffix("i")
+        number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+        try:
+            found = int(float(number) * self._units[unit])
+        except (ValueError, KeyError, OverflowError):
+            found = 0
+        if found <= 0:
+            self.fail(f"'{value}' is no size of memory: write it as 500M or 2G", param, ctx)
+        return found
+
+
+def look() -> Look:
+    """How a report on this standard output should look: as wide as the terminal, in colour unless that is unwanted."""
+    width = shutil.get_terminal_size((100, 24)).columns
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Look(width, colour)

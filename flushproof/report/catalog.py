@@ -1,0 +1,96 @@
+"""What systems there are, and what one of them is: the tables of `list` and `show`."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from flushproof.model.language.compile import compile_system
+from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
+from flushproof.model.language.instantiate import knobs_of
+from flushproof.model.language.ir import Property, Scalarset
+from .trace import Look
+
+
+def list_text(systems: Mapping[str, type[System]], look: Look) -> str:
+    """One row for each system."""
+    rows = [[name, first_line(cls), ", ".join(cls.policies)] for name, cls in systems.items()]
+    return table(["system", "what it models", "policies"], rows, look)
+
+
+def show_text(cls: type[System], look: Look) -> str:
+    """Everything that a user needs to know before checking a system."""
+    compiled = compile_system(cls)
+    sizes = [[s.name.lower(), str(compiled.sizes[s.name])] for s in compiled.sorts if isinstance(s, Scalarset)]
+    sections = [
+        ("", inspect.getdoc(cls) or ""),
+        ("Sizes (--size SORT=N)", table(["sort", "default"], sizes, look)),
+        ("Knobs (--set KNOB=VALUE)", _knobs(cls, look)),
+        ("Policies (--policy NAME)", _policies(cls, look)),
+        ("Properties (--property NAME)", _properties(compiled.properties, look)),
+    ]
+    head = look.strong(system_name(cls))
+    return "\n\n".join([head, *(f"{look.strong(title)}\n{body}" if title else body for title, body in sections if body)])
+
+
+def _knobs(cls: type[System], look: Look) -> str:
+    rows = [
+        [name, " ".join(map(Knob.text, knob.values())), Knob.text(knob.default), ("Hardware assumption: " if knob.toggle else "") + knob.doc]
+        for name, knob in knobs_of(cls).items()
+    ]
+    return table(["knob", "values", "default", "what it is"], rows, look) if rows else ""
+
+
+def _policies(cls: type[System], look: Look) -> str:
+    rows = []
+    for name, policy in cls.policies.items():
+        rows.append([name, policy.expect, settings(policy.knobs), policy.doc])
+        rows += [["", also.verdict, "with " + settings(also.knobs, also.sizes), ""] for also in policy.also]
+    return table(["policy", "expected", "knobs", "what it is"], rows, look) if rows else ""
+
+
+def _properties(properties: Sequence[Property], look: Look) -> str:
+    rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", p.doc] for p in properties]
+    rows += [
+        ["no-deadlock", "must hold", "Some step is always possible, or the state is declared final."],
+        ["well-defined", "must hold", "The model itself makes sense: no None is dereferenced, no number leaves its range."],
+    ]
+    return table(["property", "", "what it says"], rows, look)
+
+
+def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:
+    """Knobs and sizes as on the command line: `fb=off cpu=3`."""
+    texts = [f"{name}={value if isinstance(value, str) else Knob.text(value)}" for name, value in knobs.items()]
+    return " ".join(texts + [f"{name.lower()}={size}" for name, size in (sizes or {}).items()])
+
+
+def cases(cls: type[System]) -> list[tuple[str, Policy, Expect]]:
+    """Every expectation that a system declares: its policies as they are, and each under its further settings."""
+    return [
+        (name, policy, expect)
+        for name, policy in cls.policies.items()
+        for expect in (Expect(policy.expect), *policy.also)
+    ]
+
+
+def first_line(cls: type[System]) -> str:
+    """The first sentence of a system's docstring."""
+    doc = (inspect.getdoc(cls) or "").split("\n\n")[0]
+    return " ".join(doc.split())
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], look: Look) -> str:
+    """A table whose last column is wrapped so that the whole fits, as do the others where they are very long."""
+    columns = len(headers)
+    natural = [max(len(line) for row in (headers, *rows) for line in (row[i].splitlines() or [""])) for i in range(columns)]
+    space = max(look.width - 2 * (columns - 1), 20 * columns)
+    while sum(natural) > space:
+        widest = natural.index(max(natural))
+        natural[widest] -= 1
+    cells = [["\n".join(textwrap.wrap(cell, natural[i], break_on_hyphens=False)) for i, cell in enumerate(row)] for row in rows]
+    made: str = tabulate(cells, headers, tablefmt="simple", disable_numparse=True)
+    return made

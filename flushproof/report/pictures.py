@@ -1,0 +1,102 @@
+"""A trace as a picture: a Mermaid sequence diagram, for wherever Markdown is shown, and a page of HTML that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+
+from flushproof.model.language.trace import Trace
+from .words import Row, Story, assignments, location
+
+ELSEWHERE = "elsewhere"
+
+
+def mermaid(trace: Trace) -> str:
+    """A sequence diagram: one lifeline for each CPU, one note for each step, and a last note that says what is wrong."""
+    story = Story(trace)
+    lanes = _lanes(story)
+    lines = ["sequenceDiagram", *(f"    participant {lane}" for lane in lanes)]
+    for row in story.rows:
+        text = "<br/>".join(map(_safe, [f"{row.number}. {row.words}", *_changes(story, row)]))
+        lines.append(f"    Note over {_lane(story, row)}: {text}")
+    over = lanes[0] if len(lanes) == 1 else f"{lanes[0]},{lanes[-1]}"
+    lines.append(f"    Note over {over}: ✗ {_safe(story.sentence)}")
+    return "\n".join(lines)
+
+
+def page(trace: Trace) -> str:
+    """One HTML page, as wide as it needs to be, light or dark as the reader's browser is."""
+    story = Story(trace)
+    instance = trace.instance
+    lanes = _lanes(story)
+    title = html.escape(f"{instance.system.name}: {trace.property} is violated in {len(trace.steps)} steps")
+    knobs = html.escape(", ".join(f"{k}={v}" for k, v in instance.knobs.items()))
+    start = html.escape(", ".join(f"{location(instance, c.slot)} = {instance.show(c.slot.sort, c.after)}" for c in story.start))
+    head = "".join(f"<th>{html.escape(t)}</th>" for t in ("", *lanes, "what changes", "in the TLBs"))
+    body = "\n".join(_html_row(story, row, lanes) for row in story.rows)
+    return _PAGE.format(
+        title=title,
+        policy=html.escape(instance.policy or "no named policy"),
+        knobs=knobs,
+        start=start,
+        head=head,
+        body=body,
+        columns=len(lanes) + 3,
+        sentence=html.escape(story.sentence),
+    )
+
+
+def _lanes(story: Story) -> list[str]:
+    return [*story.cpus, *([ELSEWHERE] if any(row.cpu is None for row in story.rows) or not story.cpus else [])]
+
+
+def _lane(story: Story, row: Row) -> str:
+    return ELSEWHERE if row.cpu is None else story.cpus[row.cpu]
+
+
+def _changes(story: Story, row: Row) -> list[str]:
+    return [*assignments(story.instance, row.changes, row.state), *_tlb_changes(story, row)]
+
+
+def _tlb_changes(story: Story, row: Row) -> list[str]:
+    now, before = story.tlbs(row.state), story.tlbs(story.trace.states[row.number - 1])
+    return [f"TLB of {cpu}: {', '.join(now[cpu]) or 'empty'}" for cpu in now if now[cpu] != before[cpu]]
+
+
+def _safe(text: str) -> str:
+    """Mermaid reads `;` as the end of a statement, `#` as the start of an entity, `<` as HTML."""
+    for char in "#;<>":
+        text = text.replace(char, {"#": "\0", ";": "#59;", "<": "#lt;", ">": "#gt;"}[char])
+    return text.replace("\0", "#35;")
+
+
+def _html_row(story: Story, row: Row, lanes: list[str]) -> str:
+    words = [row.words if lane == _lane(story, row) else "" for lane in lanes]
+    tlbs = story.tlbs(row.state) if row.number == len(story.rows) else {}
+    at_end = [f"TLB of {cpu}: {', '.join(entries)}" for cpu, entries in tlbs.items() if entries]
+    cells = [
+        str(row.number),
+        *map(html.escape, words),
+        "<br>".join(map(html.escape, assignments(story.instance, row.changes, row.state))),
+        "<br>".join(map(html.escape, at_end or _tlb_changes(story, row))),
+    ]
+    return f"<tr{' class=bad' if row.event else ''}>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{title}</title>
+<style>
+body {{ font: 15px/1.45 system-ui, sans-serif; margin: 2rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: left; vertical-align: top; padding: .4rem .8rem; border-top: 1px solid #8884; }}
+td:first-child, td:nth-last-child(-n+2) {{ opacity: .7; font-size: 13px; }}
+.bad, .wrong {{ color: #d33; font-weight: 600; }}
+</style></head><body>
+<h1>{title}</h1>
+<p>Policy: {policy}. {knobs}</p>
+<p>At the start: {start}</p>
+<table><thead><tr>{head}</tr></thead><tbody>
+{body}
+<tr class="wrong"><td>✗</td><td colspan="{columns}">{sentence}</td></tr>
+</tbody></table></body></html>
+"""

@@ -1,0 +1,207 @@
+"""States and steps of a trace in words: what every form of a report shows, whatever its layout."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from flushproof.model.language.instance import Instance, Slot, State
+from flushproof.model.language.ir import Action, BoolSort, Clause, Lit, OptionSort, Property, Scalarset, Sort, StateVar, Var, default_value
+from flushproof.model.language.terms import well_defined
+from flushproof.model.language.trace import Step, Trace
+
+CPU = "Cpu"
+"""The sort that has a column of its own in a trace."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One location that a step changed, with its value before and after."""
+
+    slot: Slot
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One step of a trace for people.
+
+    number: counted from 1; words: what happens; cpu: the number of the CPU that acts, or None.
+    changes: what it changed; state: the state after it; event: it only shows the violation.
+    """
+
+    number: int
+    words: str
+    cpu: int | None
+    changes: tuple[Change, ...]
+    state: State
+    event: bool
+
+
+class Story:
+    """A trace, told: its rows, and the sentence that says what is wrong at the end."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.instance = trace.instance
+
+    @cached_property
+    def cpus(self) -> tuple[str, ...]:
+        """The names of all CPUs."""
+        found = [s for s in self.instance.system.sorts if isinstance(s, Scalarset) and s.name == CPU]
+        return tuple(self.instance.show(s, i) for s in found for i in range(self.instance.sizes[s.name]))
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(
+            Row(
+                number,
+                self._words(step),
+                acting_cpu(self.trace, step),
+                tuple(changes(self.instance, before, step.state)),
+                step.state,
+                step.event,
+            )
+            for number, (before, step) in enumerate(self.trace.transitions(), start=1)
+        )
+
+    @cached_property
+    def start(self) -> tuple[Change, ...]:
+        """The initial values that are not defaults, and so belong to the story."""
+        return tuple(
+            Change(slot, -1, code)
+            for slot, code in zip(self.instance.slots, self.trace.initial, strict=True)
+            if code != _default(self.instance, slot.sort)
+        )
+
+    @cached_property
+    def sentence(self) -> str:
+        """What is wrong in the last state, for whom, and why."""
+        match self.trace.property:
+            case "no-deadlock":
+                return "Nothing more can happen here: no step is possible, and the system does not declare this state final."
+            case name:
+                clause = clause_of(self.trace)
+                if clause is None:
+                    return f"{name} does not hold here."
+                text = fill(clause.message, self._named(clause.params, self.trace.witness or {}))
+                return text or f"{name} does not hold here."
+
+    def tlbs(self, state: State) -> dict[str, list[str]]:
+        """What is in each CPU's TLB, entry by entry; no key for a system without a TLB."""
+        return tlb_contents(self.instance, state)
+
+    def _words(self, step: Step) -> str:
+        action = action_of(self.instance, step.action)
+        if step.event or action is None:
+            clause = clause_of(self.trace)
+            params = clause.params if clause else ()
+            return fill((clause and clause.doc) or step.action.replace("_", " "), self._named(params, step.binding))
+        if action.doc:
+            return fill(action.doc, self._named(action.params, step.binding))
+        others = tuple(p for p in action.params if p is not action.cpu)
+        called = ", ".join(f"{name} {value}" for name, value in self._named(others, step.binding).items())
+        words = action.name.replace("_", " ")
+        return f"{words} ({called})" if called and action.process is None else words
+
+    def _named(self, params: tuple[Var, ...], codes: Mapping[str, int]) -> dict[str, str]:
+        return {p.name: self.instance.show(p.of, codes[p.name]) for p in params if p.name in codes}
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A sentence with `{name}` replaced; a name without a value loses its braces."""
+    return re.sub(r"\{([^{}]+)\}", lambda m: values.get(m[1], m[1]), template)
+
+
+def action_of(instance: Instance, name: str) -> Action | None:
+    """The action of this name, if it is one (an event is none)."""
+    return next((a for a in instance.system.actions if a.name == name), None)
+
+
+def property_of(instance: Instance, name: str) -> Property | None:
+    """The property of this name, built-in ones included, if it is made of clauses."""
+    if name == "well-defined":
+        return well_defined(instance.system)
+    return next((p for p in instance.system.properties if p.name == name), None)
+
+
+def clause_of(trace: Trace) -> Clause | None:
+    """The clause that the last state of a trace violates."""
+    prop = property_of(trace.instance, trace.property)
+    return prop.clauses[trace.clause] if prop is not None and trace.clause is not None else None
+
+
+def acting_cpu(trace: Trace, step: Step) -> int | None:
+    """The number of the CPU that takes a step, if one does."""
+    acts: Action | Clause | None = clause_of(trace) if step.event else action_of(trace.instance, step.action)
+    return step.binding.get(acts.cpu.name) if acts is not None and acts.cpu is not None else None
+
+
+def changes(instance: Instance, before: State, after: State) -> Iterator[Change]:
+    """All locations in which two states differ."""
+    for slot, old, new in zip(instance.slots, before, after, strict=True):
+        if old != new:
+            yield Change(slot, old, new)
+
+
+def location(instance: Instance, slot: Slot) -> str:
+    """A location as one writes it: `running[cpu0]`."""
+    index = ", ".join(instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True))
+    return f"{slot.var}[{index}]" if index else slot.var
+
+
+def assignments(instance: Instance, changed: tuple[Change, ...], state: State) -> list[str]:
+    """Changes as short assignments, where a whole map that gets one value is one of them.
+
+    Program counters are left out (the row itself says which step is taken), and so is the content of TLBs.
+    """
+    lines: list[str] = []
+    shown = [c for c in changed if not c.slot.var.endswith(".pc") and not is_tlb(instance.system.variable[c.slot.var])]
+    for (var, after), group in itertools.groupby(shown, key=lambda c: (c.slot.var, c.after)):
+        together = list(group)
+        value = instance.show(together[0].slot.sort, after)
+        whole = len(together) > 2 and all(
+            code == after for slot, code in zip(instance.slots, state, strict=True) if slot.var == var
+        )
+        if whole:
+            lines.append(f"{var}[all] = {value}")
+        else:
+            lines += [f"{location(instance, c.slot)} = {value}" for c in together]
+    return lines
+
+
+def is_tlb(var: StateVar) -> bool:
+    """Whether a variable is the content of TLBs: a map from CPUs and tags, in a part whose name starts with `tlb`."""
+    *parts, _ = var.name.split(".")
+    owned = bool(parts) and parts[-1].startswith("tlb")
+    return owned and len(var.index) > 1 and var.index[0].name == CPU and isinstance(var.sort, (BoolSort, OptionSort))
+
+
+def tlb_contents(instance: Instance, state: State) -> dict[str, list[str]]:
+    """The entries in each CPU's TLB in a state."""
+    contents: dict[str, list[str]] = {}
+    variables = [v for v in instance.system.variables if is_tlb(v)]
+    for var in variables:
+        field = var.name.rpartition(".")[2] + ": " if len(variables) > 1 else ""
+        cpu_sort, *tags = var.index
+        for cpu in instance.codes(cpu_sort):
+            entries = contents.setdefault(instance.show(cpu_sort, cpu), [])
+            for index in instance.assignments(tuple(tags)):
+                code = state[instance.slot(var.name, (cpu, *index))]
+                if code:
+                    entry = " ".join(instance.show(s, i) for s, i in zip(tags, index, strict=True))
+                    leads_to = f" → {instance.show(var.sort, code)}" if isinstance(var.sort, OptionSort) else ""
+                    entries.append(f"{field}{entry}{leads_to}")
+    return contents
+
+
+def _default(instance: Instance, sort: Sort) -> int:
+    """The code of a sort's default; -1 where there is none."""
+    try:
+        return instance.code(Lit(default_value(sort), sort))
+    except ValueError:
+        return -1

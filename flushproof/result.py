@@ -1,0 +1,64 @@
+"""What a check found out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.trace import Trace
+
+Verdict = Literal["holds", "violated", "inconclusive"]
+
+HOLDS: Verdict = "holds"
+VIOLATED: Verdict = "violated"
+INCONCLUSIVE: Verdict = "inconclusive"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The verdict on one system, under one policy, at one size.
+
+    source: how to load the system again: its name, or `path/to/file.py:Class`.
+    verdict: "holds" is only said of a search that saw every reachable state; a limit or an interruption makes it "inconclusive".
+    property: the violated one; also_violated: others that were violated on the way.
+    checked: the properties that the verdict is about.
+    states, transitions: how many distinct states and how many transitions were explored, after symmetry where that is on.
+    depth: the number of steps to the farthest state; seconds: exploring time.
+    trace: a shortest way to the violation; certified: Z3 confirmed the trace (None where there is none).
+    not_reached: states that the system says must be reachable, and that a complete search did not find.
+    reason: why the search is inconclusive.
+    expected: the verdict that the policy declares ("holds" or a property), where it declares one for these settings.
+    decided: how many projected states Z3 decided, where it was asked to.
+    """
+
+    instance: Instance
+    source: str
+    verdict: Verdict
+    checked: tuple[str, ...]
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    property: str | None = None
+    trace: Trace | None = None
+    certified: bool | None = None
+    also_violated: tuple[str, ...] = ()
+    not_reached: tuple[str, ...] = ()
+    reason: str | None = None
+    expected: str | None = None
+    symmetry: bool = True
+    engine: str = "reference"
+    decided: int | None = None
+
+    @property
+    def found(self) -> str:
+        """The verdict in one word, to be compared with `expected`: "holds", "inconclusive", or the violated property."""
+        return self.property or self.verdict
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether the policy's own expectation is met; None where there is none, or where the search was cut short."""
+        if self.expected is None or self.verdict == INCONCLUSIVE:
+            return None
+        return self.found == self.expected

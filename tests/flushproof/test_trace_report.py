@@ -1,0 +1,138 @@
+"""The trace for a reader: what stands in it, in every layout."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from flushproof.model.language.instance import Instance
+from flushproof.report.pictures import mermaid, page
+from flushproof.report.trace import Look, trace_text
+from flushproof.report.words import Story, assignments, fill
+
+from . import handmade
+
+WIDTHS = (30, 40, 50, 60, 72, 80, 90, 100, 120, 200)
+
+
+def plain(text: str) -> str:
+    """The words alone, whatever the line breaks and columns."""
+    return " ".join(re.sub(r"[^\w\s:.\[\]=,]", " ", text).split())
+
+
+def test_the_sentence_names_who_hit_what() -> None:
+    story = Story(handmade.trace())
+    assert (
+        story.sentence
+        == "vcpu1 on cpu0 hits an entry tagged vmid1 that vcpu0 created: its own tables say something else."
+    )
+
+
+def test_rows_know_their_cpu_and_their_words() -> None:
+    rows = Story(handmade.trace()).rows
+    assert [r.cpu for r in rows] == [0, 0, None, 0, 0]
+    assert rows[0].words == "vcpu0 is loaded with vmid1, and the walker fills its TLB entry at once"
+    assert rows[1].words == "put"
+    assert rows[4].event and rows[4].words == "vcpu1 hits under vmid1"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    for line in trace_text(handmade.trace(), Look(width)).splitlines():
+        assert len(line) <= max(width, 40), line
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_layout_says_the_same(width: int) -> None:
+    text = trace_text(handmade.trace(), Look(width))
+    assert "its own tables" in " ".join(text.split())
+    for number in range(1, 6):
+        assert re.search(rf"^ *{number}  ", text, re.MULTILINE)
+    for word in ("administrator", "put", "None", "vmid1 vcpu0"):
+        assert word in " ".join(text.split())
+
+
+def test_one_column_for_each_cpu() -> None:
+    header = trace_text(handmade.trace(handmade.instance(Cpu=3)), Look(120)).splitlines()[0]
+    assert header.split("  ")[0] == "" and re.findall(r"cpu\d", header) == ["cpu0", "cpu1", "cpu2"]
+
+
+def test_steps_of_no_cpu_have_a_column_only_where_there_are_some() -> None:
+    trace = handmade.trace()
+    assert "elsewhere" in trace_text(trace, Look(120)).splitlines()[0]
+    without = replace(trace, steps=tuple(s for s in trace.steps if s.action != "renumber"))
+    assert "elsewhere" not in trace_text(without, Look(120)).splitlines()[0]
+
+
+def test_the_last_row_shows_the_tlb_though_nothing_changed_there() -> None:
+    last_rows = trace_text(handmade.trace(), Look(120)).split("\n 5  ")[1]
+    assert "vmid1 vcpu0" in last_rows
+
+
+def test_colour_only_on_request() -> None:
+    assert "\x1b" not in trace_text(handmade.trace(), Look(100))
+    coloured = trace_text(handmade.trace(), Look(100, colour=True))
+    assert "\x1b[31m" in coloured
+    assert plain(re.sub(r"\x1b\[\d+m", "", coloured)) == plain(trace_text(handmade.trace(), Look(100)))
+
+
+def test_a_map_that_gets_one_value_is_one_change() -> None:
+    made = handmade.instance(Cpu=3)
+    before, after = [1] * len(made.slots), [0, 0, 0] + [1] * (len(made.slots) - 3)
+    from flushproof.report.words import changes
+
+    changed = tuple(changes(made, tuple(before), tuple(after)))
+    assert assignments(made, changed, tuple(after)) == ["running[all] = None"]
+
+
+def test_braces_without_a_value_lose_their_braces() -> None:
+    assert fill("{a} meets {b}", {"a": "cpu0"}) == "cpu0 meets b"
+
+
+def test_a_deadlock_has_a_sentence_of_its_own() -> None:
+    trace = replace(
+        handmade.trace(), property="no-deadlock", clause=None, witness=None, steps=handmade.trace().steps[:1]
+    )
+    assert "Nothing more can happen" in trace_text(trace, Look(100))
+
+
+def test_mermaid_has_a_lifeline_for_each_cpu_and_a_note_for_each_step() -> None:
+    lines = mermaid(handmade.trace()).splitlines()
+    assert lines[0] == "sequenceDiagram"
+    assert lines[1:4] == ["    participant cpu0", "    participant cpu1", "    participant elsewhere"]
+    assert sum(line.startswith("    Note over") for line in lines) == 6
+    assert all(";" not in line for line in lines), "a semicolon ends a Mermaid statement"
+
+
+def test_mermaid_escapes_what_would_end_a_note() -> None:
+    trace = handmade.trace()
+    action = replace(handmade.PUT, doc="put; drop #1 <now>")
+    system = replace(trace.instance.system, actions=(handmade.LOAD, action, handmade.RENUMBER))
+    made = replace(trace, instance=Instance(system, trace.instance.sizes))
+    assert "put#59; drop #35;1 #lt;now#gt;" in mermaid(made)
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.rows = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+        self.rows += tag == "tr"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_has_every_step() -> None:
+    parser = _Tags()
+    text = page(handmade.trace())
+    parser.feed(text)
+    assert parser.open == [] and parser.rows == 1 + 5 + 1
+    assert "its own tables say something else" in text and "src=" not in text

@@ -1,0 +1,169 @@
+"""From a class to an instance: knobs, sizes, pruning, and what is said to a user who gets a name wrong."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Optional
+
+import pytest
+
+from flushproof.model.language.declare import (
+    Counter,
+    Knob,
+    Map,
+    Part,
+    Policy,
+    Sort,
+    System,
+    action,
+    fresh,
+    invariant,
+    process,
+    require,
+)
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instantiate import instantiate, knobs_of
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class Vm(Sort, size=3):
+    """A VM."""
+
+
+class Generation(Counter):
+    """A generation."""
+
+
+class Scope(enum.Enum):
+    NONE = 0
+    LOCAL = 1
+    INNER_SHAREABLE = 2
+
+
+class Tlb(Part):
+    """A part with a knob of its own."""
+
+    literal = Knob(bool, False, "entries come and go")
+    valid: Map[Cpu, bool]
+
+
+class Flusher(System):
+    """A system whose knobs make steps dead."""
+
+    tlb = Tlb()
+    scope = Knob(Scope, Scope.LOCAL, "what is flushed")
+    wait = Knob(bool, True, "wait for completion")
+    sizes = {Cpu: 3}
+    last: Map[Cpu, Optional[Vm]]
+    generation: Generation
+    policies = {
+        "lazy": Policy("nothing waits", {"wait": False, "tlb.literal": True}, "holds"),
+        "typo": Policy("a policy with a mistake", {"wiat": False}, "holds"),
+    }
+
+    @action
+    def roll(self, vm: Vm) -> None:
+        """roll over"""
+        self.generation = fresh(Generation)
+
+    @process(Cpu)
+    def flush(self, cpu: Cpu) -> Any:
+        """one CPU"""
+        yield "issue"
+        require(self.tlb.valid[cpu])
+        if self.scope is Scope.INNER_SHAREABLE:
+            yield "broadcast"
+            self.last[cpu] = None
+        if self.wait:
+            yield "wait"
+
+    @action
+    def touch(self, cpu: Cpu) -> None:
+        """touch"""
+        if self.tlb.literal:
+            self.tlb.valid[cpu] = True
+
+    @invariant("{cpu} is wrong")
+    def fine(self) -> bool:
+        return all(self.last[cpu] is None for cpu in Cpu)
+
+
+def steps(**asked: Any) -> set[str]:
+    return {a.name for a in instantiate(Flusher, **asked).system.actions}
+
+
+def test_knobs_of_parts_are_named_after_the_part() -> None:
+    assert set(knobs_of(Flusher)) == {"tlb.literal", "scope", "wait"}
+
+
+def test_the_users_knobs_win_over_the_policys_and_those_over_the_defaults() -> None:
+    assert instantiate(Flusher).knobs == {"tlb.literal": "off", "scope": "local", "wait": "on"}
+    assert instantiate(Flusher, "lazy").knobs == {"tlb.literal": "on", "scope": "local", "wait": "off"}
+    assert instantiate(Flusher, "lazy", {"wait": "on"}).knobs["wait"] == "on"
+
+
+@pytest.mark.parametrize("text", ["inner-shareable", "INNER_SHAREABLE", "Inner-Shareable", Scope.INNER_SHAREABLE])
+def test_a_value_in_any_spelling(text: Any) -> None:
+    assert instantiate(Flusher, knobs={"scope": text}).knobs["scope"] == "inner-shareable"
+
+
+@pytest.mark.parametrize("text", ["on", "true", "YES", "1", True])
+def test_a_switch_in_any_spelling(text: Any) -> None:
+    assert instantiate(Flusher, knobs={"TLB.literal": text}).knobs["tlb.literal"] == "on"
+
+
+def test_no_knob_remains_in_the_system() -> None:
+    made = instantiate(Flusher, "lazy")
+    assert not [v.name for v in made.system.variables if v.kind == "knob"]
+
+
+def test_a_step_that_no_program_counter_reaches_is_dropped() -> None:
+    every = {"roll", "touch", "flush: issue", "flush: broadcast", "flush: wait"}
+    assert steps(knobs={"scope": "inner-shareable"}) == every
+    assert steps() == every - {"flush: broadcast"}
+    assert steps(policy="lazy") == every - {"flush: broadcast", "flush: wait"}
+
+
+def test_a_variable_that_nothing_mentions_is_dropped() -> None:
+    assert "generation" in {v.name for v in instantiate(Flusher).system.variables}
+
+    class Idle(Flusher):
+        """The same, without what used the generation."""
+
+        never: Map[Cpu, bool]
+
+    assert "never" not in {v.name for v in instantiate(Idle).system.variables}
+    assert "last" in {v.name for v in instantiate(Idle).system.variables}
+
+
+def test_sizes_in_any_case_and_from_the_class() -> None:
+    assert instantiate(Flusher).sizes == {"Cpu": 3, "Vm": 3}
+    assert instantiate(Flusher, sizes={"cpu": "2", "VM": 1}).sizes == {"Cpu": 2, "Vm": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "advice"),
+    [
+        ({"policy": "lasy"}, "no policy 'lasy'", "Did you mean 'lazy'?"),
+        ({"policy": "typo"}, "policy 'typo': flusher has no knob 'wiat'", "Did you mean 'wait'?"),
+        ({"knobs": {"scop": "local"}}, "no knob 'scop'", "Did you mean 'scope'?"),
+        ({"knobs": {"scope": "locl"}}, "'scope' has no value 'locl'", "Did you mean 'local'?"),
+        ({"knobs": {"wait": "maybe"}}, "'wait' has no value 'maybe'", "The values are: off, on."),
+        ({"knobs": {"wait": 7}}, "'wait' has no value '7'", "The values are"),
+        ({"sizes": {"cpus": 2}}, "'cpus' is not one of its sorts", "Did you mean 'Cpu'?"),
+        ({"sizes": {"generation": 2}}, "is a counter", "any number of values is explored"),
+        ({"sizes": {"cpu": 0}}, "the size of Cpu is '0'", "1 or more"),
+        ({"sizes": {"cpu": "-1"}}, "the size of Cpu is '-1'", "1 or more"),
+        ({"sizes": {"cpu": "two"}}, "the size of Cpu is 'two'", "as in cpu=2"),
+        ({"sizes": {"cpu": 10**7}}, "too large with cpu=10000000", "Choose smaller sizes."),
+    ],
+)
+def test_bad_names_and_values_are_named_with_the_nearest_valid_one(
+    asked: dict[str, Any], reason: str, advice: str
+) -> None:
+    with pytest.raises(FlushproofError) as caught:
+        instantiate(Flusher, **asked)
+    assert reason in str(caught.value) and advice in str(caught.value)

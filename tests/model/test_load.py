@@ -1,0 +1,126 @@
+"""Finding systems, shipped ones and anyone's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from flushproof.model import systems
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.load import load_system, shipped
+
+GOOD = '''
+from flushproof.model.language.declare import Map, Sort, System, action
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class _Base(System):
+    """A building block."""
+
+    on: Map[Cpu, bool]
+
+
+class Light(_Base):
+    """A light for each CPU."""
+
+    @action
+    def switch(self, cpu: Cpu) -> None:
+        """{cpu} switches its light on"""
+        self.on[cpu] = True
+'''
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "light.py"
+    path.write_text(GOOD)
+    return path
+
+
+def message(spec: str) -> str:
+    with pytest.raises(FlushproofError) as caught:
+        load_system(spec)
+    return str(caught.value)
+
+
+def test_a_class_in_a_file(file: Path) -> None:
+    assert load_system(f"{file}:Light").__name__ == "Light"
+    assert load_system(f"{file}:_Base").__name__ == "_Base"
+
+
+def test_the_only_system_of_a_file_needs_no_name(file: Path) -> None:
+    assert load_system(str(file)).__name__ == "Light"
+
+
+def test_files_of_one_name_do_not_hide_each_other(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "light.py").write_text(GOOD.replace("Light", "Lamp"))
+    assert load_system(f"{file}:Light").__name__ == "Light"
+    assert load_system(f"{other / 'light.py'}:Lamp").__name__ == "Lamp"
+    assert load_system(f"{file}:Light").__name__ == "Light"
+    assert "light" not in sys.modules
+
+
+def test_a_file_imports_its_neighbours_and_leaves_the_path_alone(file: Path) -> None:
+    (file.parent / "neighbour_of_light.py").write_text("ANSWER = 42\n")
+    file.write_text("from neighbour_of_light import ANSWER\n" + GOOD)
+    before = list(sys.path)
+    assert load_system(str(file)).__name__ == "Light"
+    assert sys.path == before
+
+
+def test_every_file_of_model_systems_is_found() -> None:
+    files = {p.stem for p in Path(systems.__path__[0]).glob("*.py")} - {"__init__"}
+    modules = {cls.__module__.rpartition(".")[2] for cls in shipped().values()}
+    assert modules == files
+    assert all(load_system(name) is cls for name, cls in shipped().items())
+
+
+def test_a_shipped_name_that_does_not_exist() -> None:
+    text = message("kvm-vcpu-swich")
+    assert "there is no system 'kvm-vcpu-swich'" in text and "path/to/file.py:Class" in text
+    assert not shipped() or "Did you mean 'kvm-vcpu-switch'?" in text
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    assert message(f"{tmp_path}/nowhere.py:Light") == f"there is no file {tmp_path}/nowhere.py"
+
+
+def test_no_such_class(file: Path) -> None:
+    assert "'Ligth' is not defined in it. Did you mean 'Light'?" in message(f"{file}:Ligth")
+
+
+def test_a_class_that_is_no_system(file: Path) -> None:
+    assert "'Cpu' is not a subclass of System. The systems are: Light." in message(f"{file}:Cpu")
+
+
+def test_which_of_several(file: Path) -> None:
+    file.write_text(GOOD + "\n\nclass Lamp(Light):\n    '''Another.'''\n")
+    assert "which class? The systems are: Lamp, Light." in message(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("x = 1\nclass Broken(:\n", 2, "not valid Python"),
+        ("import flushproof\n\nraise ValueError('no')\n", 3, "ValueError: no"),
+        ("import no_such_module_anywhere\n", 1, "No module named 'no_such_module_anywhere'"),
+        ("import sys\nsys.exit(1)\n", 2, "SystemExit: 1"),
+        ("def f():\n    return 1 / 0\n\nf()\n", 2, "ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_does_not_import(file: Path, text: str, line: int, reason: str) -> None:
+    file.write_text(text)
+    said = message(f"{file}:Light")
+    assert said.startswith(f"{file}:{line}: ") and reason in said and "Traceback" not in said
+
+
+def test_bytes_that_are_no_text(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\x00class")
+    assert str(file) in message(f"{file}:Light")
