@@ -18,7 +18,9 @@ what both need: the declarations.  What the statements mean when Python runs the
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, TypeVarTuple
@@ -332,9 +334,9 @@ def at(process: Any, *where: Any) -> bool:
 
 def each(*sorts: Any) -> Iterator[tuple[Any, ...]]:
     """All tuples of elements: ``for entry in each(Vmid, Vcpu)``."""
-    import itertools
+    from .run import domain
 
-    return itertools.product(*sorts)
+    return itertools.product(*map(domain, sorts))
 
 
 # ----------------------------------------------------------------------------------------------------- parts and systems
@@ -344,7 +346,16 @@ class Part:
     """A piece of hardware or software with state, steps and helpers of its own, used as a class attribute of a system.
 
     A function among its attributes is a callback into the owner: the system's rule for what the part cannot know.
+    A part with `acquire` and `release` can be held: ``with self.lock(cpu):``.
     """
+
+    @contextlib.contextmanager
+    def __call__(self, *args: Any) -> Iterator[None]:
+        self.acquire(*args)  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            self.release(*args)  # type: ignore[attr-defined]
 
 
 class System:
