@@ -1,9 +1,60 @@
-"""flushproof: a model checker for TLB coherence."""
+"""flushproof: a model checker for TLB coherence.
+
+    from flushproof import check
+
+    result = check("kvm-vcpu-switch", policy="none")
+    print(result.verdict, result.property, len(result.trace.steps))
+
+The words for writing a system of one's own are in `flushproof.model.language`.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # In a checkout the subpackages lie beside this folder (pyproject.toml maps them into the package), and Python started there
 # finds this folder before the installed package.
 _checkout = Path(__file__).resolve().parent.parent
 if (_checkout / "model" / "language").is_dir():
     __path__.append(str(_checkout))
+
+if TYPE_CHECKING:
+    from flushproof.checking import CertificateError, Request, check
+    from flushproof.model.language.errors import FlushproofError, ModelError
+    from flushproof.model.language.trace import Step, Trace
+    from flushproof.report.jsonform import check_json, read_trace
+    from flushproof.result import Result
+    from flushproof.search.task import Limits, Progress
+
+_HOMES = {
+    "flushproof.checking": ("CertificateError", "Request", "check"),
+    "flushproof.model.language.errors": ("FlushproofError", "ModelError"),
+    "flushproof.model.language.trace": ("Step", "Trace"),
+    "flushproof.report.jsonform": ("check_json", "read_trace"),
+    "flushproof.result": ("Result",),
+    "flushproof.search.task": ("Limits", "Progress"),
+}
+
+__all__ = [
+    "CertificateError",
+    "FlushproofError",
+    "Limits",
+    "ModelError",
+    "Progress",
+    "Request",
+    "Result",
+    "Step",
+    "Trace",
+    "check",
+    "check_json",
+    "read_trace",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a name when it is first asked for: a part of the package does not cost what the whole does."""
+    from importlib import import_module
+
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'flushproof' has no attribute '{name}'")

@@ -21,7 +21,7 @@ class Result:
 
     source: how to load the system again: its name, or `path/to/file.py:Class`.
     verdict: "holds" is only said of a search that saw every reachable state; a limit or an interruption makes it "inconclusive".
-    property: the violated one; also_violated: others that were violated on the way.
+    violated: the property to whose violation the trace leads; also_violated: others that were violated on the way.
     checked: the properties that the verdict is about.
     states, transitions: how many distinct states and how many transitions were explored, after symmetry where that is on.
     depth: the number of steps to the farthest state; seconds: exploring time.
@@ -30,6 +30,7 @@ class Result:
     reason: why the search is inconclusive.
     expected: the verdict that the policy declares ("holds" or a property), where it declares one for these settings.
     decided: how many projected states Z3 decided, where it was asked to.
+    settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
     """
 
     instance: Instance
@@ -40,7 +41,7 @@ class Result:
     transitions: int
     depth: int
     seconds: float
-    property: str | None = None
+    violated: str | None = None
     trace: Trace | None = None
     certified: bool | None = None
     also_violated: tuple[str, ...] = ()
@@ -50,11 +51,12 @@ class Result:
     symmetry: bool = True
     engine: str = "reference"
     decided: int | None = None
+    settings: str = ""
 
     @property
     def found(self) -> str:
         """The verdict in one word, to be compared with `expected`: "holds", "inconclusive", or the violated property."""
-        return self.property or self.verdict
+        return self.violated or self.verdict
 
     @property
     def as_expected(self) -> bool | None:

@@ -6,7 +6,7 @@ import click
 
 from flushproof.model.language.load import load_system, shipped
 from flushproof.report.catalog import list_text, show_text
-from .options import look
+from flushproof.commands.options import look
 
 
 @click.command("list", short_help="The systems that come with flushproof.")

@@ -13,7 +13,7 @@ from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
 from flushproof.model.language.instantiate import knobs_of
 from flushproof.model.language.ir import Property, Scalarset
-from .trace import Look
+from flushproof.report.trace import Look
 
 
 def list_text(systems: Mapping[str, type[System]], look: Look) -> str:

@@ -16,7 +16,7 @@ from flushproof.model.language.ir import Sort, Var
 from flushproof.model.language.load import load_system
 from flushproof.model.language.trace import Step, Trace
 from flushproof.result import Result
-from .words import Story, action_of, clause_of, location, property_of
+from flushproof.report.words import Story, action_of, clause_of, location, property_of
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -33,7 +33,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "knobs": dict(result.instance.knobs),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
-        "property": result.property,
+        "property": result.violated,
         "properties": list(result.checked),
         "also_violated": list(result.also_violated),
         "not_reached": list(result.not_reached),

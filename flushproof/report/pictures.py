@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from flushproof.model.language.trace import Trace
-from .words import Row, Story, assignments, location
+from flushproof.report.words import Row, Story, assignments, location
 
 ELSEWHERE = "elsewhere"
 

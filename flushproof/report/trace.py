@@ -13,7 +13,7 @@ import click
 from tabulate import tabulate
 
 from flushproof.model.language.trace import Trace
-from .words import Row, Story, assignments, location
+from flushproof.report.words import Row, Story, assignments, location
 
 NARROWEST = 16
 """A column of fewer characters than this is not worth having."""

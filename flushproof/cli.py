@@ -1,0 +1,74 @@
+"""The command line: puts the commands together, and turns errors into messages and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flushproof.checking import CertificateError
+from flushproof.commands.catalog import list_command, show_command
+from flushproof.commands.check import check_command
+from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
+from flushproof.commands.trace import trace_command
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.load import is_users, place_of
+
+
+class _Commands(click.Group):
+    """A group whose commands may raise anything: a user sees one message, and a status that is no verdict."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FlushproofError as error:
+            _fail(str(error), BAD_INPUT)
+        except KeyboardInterrupt:
+            _fail("interrupted: no verdict", INCONCLUSIVE)
+        except MemoryError:
+            _fail("out of memory: no verdict (see --max-memory)", INCONCLUSIVE)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _fail("", INCONCLUSIVE)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except CertificateError as error:
+            traceback.print_exc()
+            _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
+        except Exception as error:
+            place = place_of(error)
+            if is_users(Path(place.file)):
+                _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
+            traceback.print_exc()
+            _fail("this is a bug of flushproof itself, please report it; it says nothing about the system", INTERNAL)
+
+
+def _fail(message: str, status: int) -> None:
+    if message:
+        click.echo(f"flushproof: {message}", err=True)
+    sys.exit(status)
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: flushproof check kvm-vcpu-switch --policy none",
+)
+@click.version_option(package_name="flushproof")
+def main() -> None:
+    """Checks that hypervisors and kernels keep TLBs and caches coherent.
+
+    A system (a mechanism such as KVM's VMID rollover) runs on a small machine under a policy (which flush happens where).
+    flushproof explores every interleaving and says whether each property holds; where one does not, it shows the shortest
+    way to break it.
+
+    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive.
+    """
+
+
+for _command in (list_command, show_command, check_command, trace_command):
+    main.add_command(_command)

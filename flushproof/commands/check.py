@@ -1,0 +1,140 @@
+"""`flushproof check`: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run
+from flushproof.model.language.declare import System
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.load import load_system
+from flushproof.report.jsonform import all_json, check_json
+from flushproof.report.pictures import mermaid, page
+from flushproof.report.verdict import all_text, check_text
+from flushproof.result import INCONCLUSIVE as CUT_SHORT
+from flushproof.result import Result
+from flushproof.search.task import Limits
+
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, Bytes, look, pairs, settings_options
+from flushproof.commands.progress import shown
+
+STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
+
+
+@click.command("check", short_help="Explore every interleaving; say what holds, show what does not.")
+@click.argument("system", metavar="[SYSTEM]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every system under each of its policies, against the expected verdicts.")
+@settings_options
+@click.option("--property", "properties", metavar="NAME", multiple=True, help="Check only this. Any number of times. Without it: all.")
+@click.option("--symmetry", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Explore one of several states that differ only in names.")
+@click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT_ENGINE, show_default=True, help="Who explores.")
+@click.option("--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state.")
+@click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
+@click.option("--max-memory", metavar="SIZE", type=Bytes(), help="Stop at this much memory, as in 500M or 2G.")
+@click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
+@click.option("--max-depth", metavar="N", type=click.IntRange(min=0), help="Stop this many steps from the start.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "mermaid", "html"]), default="text", show_default=True, help="How to print the result.")
+@click.option("--save", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Also write the result as JSON, for `flushproof trace FILE`.")
+def check_command(
+    system: str | None,
+    everything: bool,
+    policy: str | None,
+    knobs: tuple[str, ...],
+    sizes: tuple[str, ...],
+    properties: tuple[str, ...],
+    symmetry: str,
+    engine: str,
+    decide_with: str | None,
+    max_states: int | None,
+    max_memory: int | None,
+    max_seconds: float | None,
+    max_depth: int | None,
+    form: str,
+    save: Path | None,
+) -> None:
+    """Explores every interleaving of SYSTEM, and says whether its properties hold or shows a shortest way to break one.
+
+    SYSTEM is a name that `flushproof list` shows, or path/to/file.py:Class.
+
+    \b
+    flushproof check kvm-vcpu-switch --policy none
+    flushproof check kvm-vcpu-switch --policy last-ran --set fb=off
+    flushproof check kvm-vmid-generation --policy fixed --size cpu=3
+    flushproof check my_system.py:MySystem --property no-stale-hit
+    flushproof check --all
+
+    Under a named policy, the trace shown is the shortest one to the property that the discussion of this policy was about;
+    without a policy, or with --property, the shortest one to any of the properties.
+
+    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive. With --all: 0 if every verdict is as expected.
+    """
+    if everything == (system is not None):
+        raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
+    if everything and (policy or knobs or sizes or properties or save or form in ("mermaid", "html")):
+        raise click.UsageError("--all takes each system as it is, and prints text or json only.")
+    how = Request(
+        System,
+        symmetry=symmetry == "on",
+        engine=engine,
+        decide_with_z3=decide_with == "z3",
+        limits=Limits(max_states, max_memory, max_seconds, max_depth),
+    )
+    if system is None:
+        sys.exit(_check_all(how, form))
+    asked = replace(
+        how,
+        system=load_system(system),
+        policy=policy,
+        knobs=pairs(knobs, "--set", "--set KNOB=VALUE"),
+        sizes=pairs(sizes, "--size", "--size SORT=N"),
+        properties=properties,
+    )
+    sys.exit(_check_one(asked, form, save))
+
+
+def _check_one(asked: Request, form: str, save: Path | None) -> int:
+    with shown("exploring") as progress:
+        result = run(replace(asked, progress=progress))
+    if save is not None:
+        _write(save, json.dumps(check_json(result), indent=1))
+    click.echo(_printed(result, form), color=True)
+    return STATUS[result.verdict]
+
+
+def _printed(result: Result, form: str) -> str:
+    if form == "json":
+        return json.dumps(check_json(result), indent=1)
+    if form == "text":
+        return check_text(result, look())
+    if result.trace is None:
+        raise FlushproofError(f"--format {form} draws a trace, and there is none: the verdict is '{result.verdict}'")
+    return mermaid(result.trace) if form == "mermaid" else page(result.trace)
+
+
+def _check_all(how: Request, form: str) -> int:
+    results: list[Result] = []
+    for case in expectations():
+        with shown(f"exploring {case}") as progress:
+            results.append(run(replace(case, **_manner(how), progress=progress)))
+        if results[-1].interrupted:
+            break
+    click.echo(json.dumps(all_json(results), indent=1) if form == "json" else all_text(results, look()), color=True)
+    if any(r.as_expected is False for r in results):
+        return VIOLATED
+    return INCONCLUSIVE if any(r.verdict == CUT_SHORT for r in results) else HOLDS
+
+
+def _manner(how: Request) -> dict[str, object]:
+    return {name: getattr(how, name) for name in ("symmetry", "engine", "decide_with_z3", "limits")}
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FlushproofError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,40 @@
+"""`flushproof trace`: a saved trace, checked anew and shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from flushproof.checking import certified
+from flushproof.report.jsonform import read_trace
+from flushproof.report.pictures import mermaid, page
+from flushproof.report.trace import trace_text
+from flushproof.report.verdict import heading
+
+from flushproof.commands.options import look
+
+
+@click.command("trace", short_help="Show a saved trace, after Z3 has confirmed it again.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json", "mermaid", "html"]), default="text", show_default=True, help="How to print it.")
+def trace_command(file: Path, form: str) -> None:
+    """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm each step against the system as it is now, and
+    shows it.
+
+    Exit status: 0 if Z3 confirms it; 2 if the file is no trace, or no trace of the system as it is now.
+    """
+    saved = read_trace(file)
+    trace = certified(saved.trace)
+    match form:
+        case "json":
+            click.echo(json.dumps(json.loads(file.read_text()), indent=1))
+        case "mermaid":
+            click.echo(mermaid(trace))
+        case "html":
+            click.echo(page(trace))
+        case _:
+            text = [heading(trace.instance, look()), trace_text(trace, look())]
+            text.append(look().wrapped("Z3 confirmed this trace: its initial state, each step, and the violation."))
+            click.echo("\n\n".join(text), color=True)

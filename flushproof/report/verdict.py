@@ -1,0 +1,124 @@
+"""What a check found, for a terminal: one check with its trace, or the table of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import Scalarset
+from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
+
+from flushproof.report.catalog import settings, table
+from flushproof.report.trace import Look, trace_text
+
+
+def check_text(result: Result, look: Look) -> str:
+    """One check: what was checked, the verdict, the trace if there is one, and what was explored."""
+    parts = [heading(result.instance, look), _verdict(result, look)]
+    if result.trace is not None:
+        parts += [trace_text(result.trace, look), _certificate(result, look)]
+    parts += [look.unsure(look.wrapped(warning)) for warning in warnings(result)]
+    parts.append(look.faint(look.wrapped(_explored(result))))
+    return "\n\n".join(parts)
+
+
+def heading(instance: Instance, look: Look) -> str:
+    """The system, the policy, its knobs and the sizes."""
+    policy = f", policy {instance.policy}" if instance.policy else ""
+    lines = [look.strong(f"{instance.system.name}{policy}")]
+    if instance.knobs:
+        lines.append(look.wrapped(settings(instance.knobs), indent="  "))
+    lines.append(look.wrapped(_sizes(instance), indent="  "))
+    return "\n".join(lines)
+
+
+def _sizes(instance: Instance) -> str:
+    sorts = [s for s in instance.system.sorts if isinstance(s, Scalarset)]
+    return " ".join(f"{s.name.lower()}={instance.sizes[s.name]}" for s in sorts)
+
+
+def _verdict(result: Result, look: Look) -> str:
+    if result.verdict == VIOLATED:
+        steps = len(result.trace.steps) if result.trace else 0
+        plural = "step" if steps == 1 else "steps"
+        return look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {plural}; no other way is shorter"
+    if result.verdict == INCONCLUSIVE:
+        return look.unsure("INCONCLUSIVE") + look.wrapped(f": {result.reason}. No violation was found before that, which is not a proof.")
+    return look.good("HOLDS") + ": " + look.wrapped(", ".join(result.checked), indent="  ", first="")
+
+
+def _certificate(result: Result, look: Look) -> str:
+    text = "Z3 confirmed this trace: its initial state, each step, and the violation." if result.certified else ""
+    also = f" Also violated on the way: {', '.join(result.also_violated)}." if result.also_violated else ""
+    return look.wrapped(text + also)
+
+
+def warnings(result: Result) -> list[str]:
+    """What a user must know besides the verdict."""
+    found = []
+    if result.not_reached:
+        found.append(
+            f"Warning: never reached, though the system says it must be: {', '.join(result.not_reached)}. "
+            "A model that cannot do what it is about proves nothing."
+        )
+    if result.as_expected is False:
+        found.append(f"Warning: the policy '{result.instance.policy}' declares another verdict: {result.expected}.")
+    return found
+
+
+def _explored(result: Result) -> str:
+    everything = "Every reachable state was explored: " if result.verdict == HOLDS else "Explored: "
+    rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""
+    decided = f" Z3 decided the properties on {result.decided:,} projected states and agrees." if result.decided is not None else ""
+    symmetry = " (up to symmetry)" if result.symmetry else ""
+    return (
+        f"{everything}{result.states:,} states{symmetry}, {result.transitions:,} transitions, depth {result.depth}, "
+        f"{result.seconds:.2f} s{rate}, engine {result.engine}.{decided}"
+    )
+
+
+def all_text(results: Sequence[Result], look: Look) -> str:
+    """One row for each check, with the expected and the found verdict."""
+    rows = [_row(result) for result in results]
+    text = table(["", "system", "policy", "with", "expected", "found", "steps", "states", "seconds"], rows, look)
+    return "\n".join([*_coloured(text, results, look), "", _total(results, look)])
+
+
+def _row(result: Result) -> list[str]:
+    mark = {True: "✓", False: "✗", None: "?"}[result.as_expected]
+    instance = result.instance
+    return [
+        mark,
+        instance.system.name,
+        instance.policy or "",
+        result.settings,
+        result.expected or "",
+        result.found + (" (!)" if result.not_reached else ""),
+        str(len(result.trace.steps)) if result.trace else "",
+        f"{result.states:,}",
+        f"{result.seconds:.2f}",
+    ]
+
+
+def _coloured(text: str, results: Sequence[Result], look: Look) -> list[str]:
+    paint = {"✓": look.good, "✗": look.bad, "?": look.unsure}
+    return [paint[line[0]](line[0]) + line[1:] if line[:1] in paint else line for line in text.splitlines()]
+
+
+def _total(results: Sequence[Result], look: Look) -> str:
+    bad = [r for r in results if r.as_expected is False]
+    unsure = [r for r in results if r.verdict == INCONCLUSIVE]
+    unreached = [r for r in results if r.not_reached]
+    seconds = sum(r.seconds for r in results)
+    count = f"{len(results)} verdicts in {seconds:.1f} s: "
+    lines = []
+    if bad:
+        lines.append(look.bad(f"{count}{len(bad)} not as expected."))
+    elif unsure:
+        lines.append(look.unsure(f"{count}{len(unsure)} inconclusive, the rest as expected."))
+    else:
+        lines.append(look.good(f"{count}all as expected, every counterexample confirmed by Z3."))
+    for result in unreached:
+        name = f"{result.instance.system.name} {result.instance.policy or ''} {result.settings}".strip()
+        lines.append(look.unsure(f"(!) {name}: never reached: {', '.join(result.not_reached)}"))
+    return "\n".join(lines)
