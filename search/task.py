@@ -98,6 +98,7 @@ class Found:
     reached: for each reached "reachable" property the least depth.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
     group: how many permutations of a state were taken as one (1: no symmetry).
+    compile_seconds: how much of the time went into making the engine ready.
     """
 
     states: int
@@ -107,6 +108,7 @@ class Found:
     reached: Mapping[str, int]
     stopped: str | None = None
     group: int = 1
+    compile_seconds: float = 0.0
 
 
 class Engine(Protocol):

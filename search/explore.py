@@ -1,0 +1,147 @@
+"""Exploring an instance: which properties, which engine, and what its answer means.
+
+The engine says which properties are violated and by which sequence of states; here each such sequence is replayed on the
+interpreter, step by step from a real initial state, so that a trace never rests on the engine alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from flushproof.model.language import terms
+from flushproof.model.language.errors import FlushproofError, nearest
+from flushproof.model.language.instance import Instance, State
+
+from .breadth_first import ReferenceEngine
+from .outcome import Outcome, Verdict, Violated
+from .replay import Replay
+from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
+
+
+def property_names(instance: Instance) -> tuple[str, ...]:
+    """The names of all properties, the system's own first, then the built-in ones."""
+    return (*(p.name for p in instance.system.properties), NO_DEADLOCK, WELL_DEFINED)
+
+
+def explore(
+    instance: Instance,
+    *,
+    properties: Sequence[str] | None = None,
+    focus: str | None = None,
+    symmetry: bool = True,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    progress: Callable[[Progress], None] | None = None,
+    on_state: Callable[[State], None] | None = None,
+    engine: Engine | None = None,
+) -> Outcome:
+    """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
+
+    properties: names of what to look for; None for all of the system's and "no-deadlock" and "well-defined".
+    focus: the search stops only when this one is violated; the first violation of each other is noted on the way.
+    symmetry: explore orbits under the permutations of scalarsets instead of states.
+    progress, on_state: see `Task`.
+    engine: the interpreter if None.
+
+    Raises:
+        FlushproofError: there is no property of that name.
+    """
+    names = _chosen(instance, properties)
+    if focus is not None and focus not in names:
+        raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, names, 'properties')}")
+    engine = engine or ReferenceEngine()
+    task = _task(instance, names, focus, symmetry, limits, progress, on_state)
+    started = time.monotonic()
+    found = engine.search(task)
+    seconds = time.monotonic() - started
+    return _outcome(task, names, found, seconds, engine.name)
+
+
+def _chosen(instance: Instance, properties: Sequence[str] | None) -> tuple[str, ...]:
+    known = property_names(instance)
+    if properties is None:
+        return known
+    for name in properties:
+        if name not in known:
+            raise FlushproofError(
+                f"{instance.system.name} has no property '{name}'. {nearest(name, known, 'properties')}"
+            )
+    return tuple(name for name in known if name in properties)
+
+
+def _task(
+    instance: Instance,
+    names: tuple[str, ...],
+    focus: str | None,
+    symmetry: bool,
+    limits: Limits,
+    progress: Callable[[Progress], None] | None,
+    on_state: Callable[[State], None] | None,
+) -> Task:
+    asked = [p for p in instance.system.properties if p.name in names]
+    invariants = [p for p in asked if p.kind == "invariant"]
+    if WELL_DEFINED in names:
+        invariants.append(terms.well_defined(instance.system))
+    return Task(
+        instance,
+        tuple(invariants),
+        tuple(p for p in asked if p.kind == "reachable"),
+        NO_DEADLOCK in names,
+        focus,
+        symmetry,
+        limits,
+        progress,
+        on_state,
+    )
+
+
+def _outcome(task: Task, names: tuple[str, ...], found: Found, seconds: float, engine: str) -> Outcome:
+    violations = _violations(task, names, found)
+    focus = next((v for v in violations if v.property == task.focus), violations[0] if violations else None)
+    # Of nothing at all everything is true: a system without initial states has no verdict.
+    complete = found.stopped is None and not task.done(found.violated) and found.states > 0
+    verdict: Verdict = "violated" if focus else "holds" if complete else "inconclusive"
+    return Outcome(
+        verdict,
+        focus.property if focus else None,
+        focus.trace if focus else None,
+        violations,
+        complete,
+        found.states,
+        found.transitions,
+        found.depth,
+        seconds - found.compile_seconds,
+        found.compile_seconds,
+        found.reached,
+        tuple(p.name for p in task.reachables if p.name not in found.reached),
+        _reason(found),
+        task.symmetry,
+        found.group,
+        engine,
+    )
+
+
+def _violations(task: Task, names: tuple[str, ...], found: Found) -> tuple[Violated, ...]:
+    """The violated properties with their traces, nearest first, then as declared."""
+    if not found.violated:
+        return ()
+    replay = Replay(task.instance, task.symmetry)
+    properties = {p.name: p for p in task.invariants}
+    violations = [
+        Violated(name, len(path) - 1, replay.trace(name, properties.get(name), path))
+        for name, path in found.violated.items()
+    ]
+    return tuple(sorted(violations, key=lambda v: (v.depth, names.index(v.property))))
+
+
+def _reason(found: Found) -> str | None:
+    if found.stopped is None:
+        return (
+            None
+            if found.states
+            else "there is no initial state: what is asked of the rigid maps and of `init` cannot be met"
+        )
+    return (
+        f"stopped by {found.stopped} after {found.states} states and {found.transitions} transitions,"
+        f" at depth {found.depth}"
+    )

@@ -1,0 +1,59 @@
+"""What exploring an instance came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from flushproof.model.language.trace import Trace
+
+Verdict = Literal["holds", "violated", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Violated:
+    """A violated property.
+
+    depth: how many transitions lead to the nearest violating state; trace: a shortest one, with the event as its last
+    step where a clause has one.
+    """
+
+    property: str
+    depth: int
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdict on the properties that were asked for.
+
+    verdict: "violated" if one of them is; "holds" only if every reachable state was seen; otherwise "inconclusive".
+    complete: every reachable state was seen.
+    violations: every asked property of which a violation was met, nearest first; `property` and `trace` are the focus's
+        if it is violated, or else those of the first.
+    states: distinct ones (with symmetry: orbits); transitions: out of expanded ones; depth: of the deepest state found.
+    seconds: of exploring, without compiling; compile_seconds: of making the engine ready.
+    reached: the least depth of each "reachable" property that is; not_reached: the others, of which it is known that they
+        cannot be reached only if the search is complete.
+    reason: which limit or interrupt stopped the search, and how far it had come.
+    symmetry: whether it was asked for; group: how many permutations were taken as one.
+    engine: the engine's name.
+    """
+
+    verdict: Verdict
+    property: str | None
+    trace: Trace | None
+    violations: tuple[Violated, ...]
+    complete: bool
+    states: int
+    transitions: int
+    depth: int
+    seconds: float
+    compile_seconds: float
+    reached: Mapping[str, int]
+    not_reached: tuple[str, ...]
+    reason: str | None
+    symmetry: bool
+    group: int
+    engine: str

@@ -1,0 +1,70 @@
+"""Replaying on the interpreter what an engine found: from a path of states to a trace of real steps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.ir import Property, Var
+from flushproof.model.language.trace import Step, Trace
+
+from .reference import Codes, Reference
+from .symmetry import Symmetry
+from .task import NO_DEADLOCK
+
+
+class ReplayError(Exception):
+    """An engine claims what the interpreter does not confirm: a bug in flushproof, and no verdict about the system."""
+
+
+class Replay:
+    """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on."""
+
+    def __init__(self, instance: Instance, symmetry: bool) -> None:
+        self.instance = instance
+        self.reference = Reference(instance)
+        self.canonical = Symmetry(instance).canonical if symmetry else tuple
+
+    def trace(self, name: str, prop: Property | None, path: Sequence[State]) -> Trace:
+        """The trace along `path`, the last state of which violates the property (None for "no-deadlock").
+
+        Raises:
+            ReplayError: the interpreter cannot go this way, or nothing is violated at its end.
+        """
+        first, *rest = map(self.canonical, path)
+        initial = next((s for s in self.reference.initial_states() if self.canonical(s) == first), None)
+        if initial is None:
+            raise ReplayError(f"{self._who()}: the trace of '{name}' does not begin in an initial state")
+        steps: list[Step] = []
+        state = initial
+        for number, target in enumerate(rest, 1):
+            step = self._step(state, target)
+            if step is None:
+                raise ReplayError(f"{self._who()}: no step leads to state {number} in the trace of '{name}'")
+            steps.append(step)
+            state = step.state
+        if prop is None:
+            if any(True for _ in self.reference.successors(state)) or self.reference.is_final(state):
+                raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' is not a deadlock")
+            return Trace(self.instance, initial, tuple(steps), NO_DEADLOCK)
+        violation = self.reference.checker(prop)(state)
+        if violation is None:
+            raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' does not violate it")
+        clause = prop.clauses[violation.clause]
+        witness = _binding(clause.params, violation.witness)
+        if clause.event is not None:
+            steps.append(Step(clause.event, witness, state, event=True))
+        return Trace(self.instance, initial, tuple(steps), name, violation.clause, witness)
+
+    def _step(self, state: State, target: State) -> Step | None:
+        for action, codes, after in self.reference.successors(state):
+            if self.canonical(after) == target:
+                return Step(action.name, _binding(action.params, codes), after)
+        return None
+
+    def _who(self) -> str:
+        return f"replaying {self.instance.system.name}"
+
+
+def _binding(params: tuple[Var, ...], codes: Codes) -> dict[str, int]:
+    return {p.name: code for p, code in zip(params, codes, strict=True)}
