@@ -201,7 +201,7 @@ class _Source:
                 return None
 
     def counter(self, sort: Sort) -> int:
-        return [counted.sort for counted in self.counters].index(sort)
+        return next(number for number, counted in enumerate(self.counters) if counted.sort == sort)
 
     # --------------------------------------------------------------------------------------------------- expressions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property, Var
@@ -23,7 +23,7 @@ class Replay:
     def __init__(self, instance: Instance, symmetry: bool) -> None:
         self.instance = instance
         self.reference = Reference(instance)
-        self.canonical = Symmetry(instance).canonical if symmetry else tuple
+        self.canonical: Callable[[State], State] = Symmetry(instance).canonical if symmetry else lambda state: state
 
     def trace(self, name: str, prop: Property | None, path: Sequence[State]) -> Trace:
         """The trace along `path`, the last state of which violates the property (None for "no-deadlock").
