@@ -5,13 +5,12 @@ from itertools import pairwise
 import pytest
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.evaluate import initial_states, transitions
-from flushproof.model.language.instance import Instance
+from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import TRUE
 from flushproof.model.language.terms import well_defined
 from flushproof.model.language.trace import Trace
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome
-from flushproof.search.projections import Projections
 from flushproof.search.task import Limits, Progress
 
 from tests.generated import instance
@@ -220,13 +219,9 @@ def test_unknown_property_names_the_nearest() -> None:
         explore(lock(2), properties=["exclusive"], focus="no-deadlock")
 
 
-@pytest.mark.parametrize("symmetry", [False, True])
-def test_projections(symmetry: bool) -> None:
-    projections = Projections({"holder": (2,), "phases": (0, 1), "nothing": ()})
-    explore(lock(2), symmetry=symmetry, on_state=projections)
-    assert projections.found["nothing"] == {()}
-    if not symmetry:
-        assert projections.found["holder"] == {(0,), (1,), (2,)}
-        assert projections.found["phases"] == {(a, b) for a in range(3) for b in range(3)} - {(2, 2)}
-    else:
-        assert len(projections.found["phases"]) == 5
+@pytest.mark.parametrize(("symmetry", "states"), [(False, 8), (True, 5)])
+def test_observer_sees_every_state_once(symmetry: bool, states: int) -> None:
+    seen: list[State] = []
+    explore(lock(2), symmetry=symmetry, on_state=seen.append)
+    assert len(seen) == len(set(seen)) == states
+    assert {orbit(lock(2), state) for state in seen} == {orbit(lock(2), state) for state in reachable(lock(2)).depth}
