@@ -51,7 +51,7 @@ class Request:
     symmetry: bool = True
     engine: str = DEFAULT_ENGINE
     decide_with_z3: bool = False
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     progress: Callable[[Progress], None] | None = None
 
     def __str__(self) -> str:
@@ -82,7 +82,9 @@ def check(
     """
     cls = load_system(system) if isinstance(system, str) else system
     return run(
-        Request(cls, policy, knobs or {}, sizes or {}, tuple(properties), symmetry, engine, decide_with_z3, limits, progress)
+        Request(
+            cls, policy, knobs or {}, sizes or {}, tuple(properties), symmetry, engine, decide_with_z3, limits, progress
+        )
     )
 
 
@@ -163,7 +165,9 @@ class Collected:
             explored = prop.name in reached if prop.kind == "reachable" else prop.name not in violated
             if holds != explored:
                 said = "holds" if holds else "does not hold"
-                raise CertificateError(f"Z3 decides that '{prop.name}' {said} on the explored states, and the explorer says otherwise")
+                raise CertificateError(
+                    f"Z3 decides that '{prop.name}' {said} on the explored states, and the explorer says otherwise"
+                )
         return sum(map(len, self._seen.values()))
 
 

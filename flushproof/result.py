@@ -54,6 +54,11 @@ class Result:
     settings: str = ""
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was the user who stopped the search."""
+        return self.reason is not None and "an interrupt" in self.reason
+
+    @property
     def found(self) -> str:
         """The verdict in one word, to be compared with `expected`: "holds", "inconclusive", or the violated property."""
         return self.violated or self.verdict

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from flushproof.commands.options import look
 from flushproof.model.language.load import load_system, shipped
 from flushproof.report.catalog import list_text, show_text
-from flushproof.commands.options import look
 
 
 @click.command("list", short_help="The systems that come with flushproof.")

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, Bytes, look, pairs, settings_options
+from flushproof.commands.progress import shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import load_system
@@ -20,26 +22,53 @@ from flushproof.result import INCONCLUSIVE as CUT_SHORT
 from flushproof.result import Result
 from flushproof.search.task import Limits
 
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, Bytes, look, pairs, settings_options
-from flushproof.commands.progress import shown
-
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
 
 @click.command("check", short_help="Explore every interleaving; say what holds, show what does not.")
 @click.argument("system", metavar="[SYSTEM]", required=False)
-@click.option("--all", "everything", is_flag=True, help="Every system under each of its policies, against the expected verdicts.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Every system under each of its policies, against the expected verdicts."
+)
 @settings_options
-@click.option("--property", "properties", metavar="NAME", multiple=True, help="Check only this. Any number of times. Without it: all.")
-@click.option("--symmetry", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Explore one of several states that differ only in names.")
-@click.option("--engine", type=click.Choice(list(ENGINES)), default=DEFAULT_ENGINE, show_default=True, help="Who explores.")
-@click.option("--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state.")
+@click.option(
+    "--property",
+    "properties",
+    metavar="NAME",
+    multiple=True,
+    help="Check only this. Any number of times. Without it: all.",
+)
+@click.option(
+    "--symmetry",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Explore one of several states that differ only in names.",
+)
+@click.option(
+    "--engine", type=click.Choice(list(ENGINES)), default=DEFAULT_ENGINE, show_default=True, help="Who explores."
+)
+@click.option(
+    "--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state."
+)
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
 @click.option("--max-memory", metavar="SIZE", type=Bytes(), help="Stop at this much memory, as in 500M or 2G.")
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
 @click.option("--max-depth", metavar="N", type=click.IntRange(min=0), help="Stop this many steps from the start.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "mermaid", "html"]), default="text", show_default=True, help="How to print the result.")
-@click.option("--save", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Also write the result as JSON, for `flushproof trace FILE`.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "mermaid", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print the result.",
+)
+@click.option(
+    "--save",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the result as JSON, for `flushproof trace FILE`.",
+)
 def check_command(
     system: str | None,
     everything: bool,

@@ -22,9 +22,25 @@ HOLDS, VIOLATED, BAD_INPUT, INCONCLUSIVE, INTERNAL = 0, 1, 2, 3, 70
 def settings_options(function: F) -> F:
     """`--policy`, `--set`, `--size`: which instance of a system is meant."""
     for option in (
-        click.option("--size", "sizes", metavar="SORT=N", multiple=True, help="How many elements a sort has, as in cpu=3. Any number of times."),
-        click.option("--set", "knobs", metavar="KNOB=VALUE", multiple=True, help="The value of a knob; it wins over the policy's. Any number of times."),
-        click.option("--policy", metavar="NAME", help="A named policy of the system: a set of knobs. Without it every knob has its default."),
+        click.option(
+            "--size",
+            "sizes",
+            metavar="SORT=N",
+            multiple=True,
+            help="How many elements a sort has, as in cpu=3. Any number of times.",
+        ),
+        click.option(
+            "--set",
+            "knobs",
+            metavar="KNOB=VALUE",
+            multiple=True,
+            help="The value of a knob; it wins over the policy's. Any number of times.",
+        ),
+        click.option(
+            "--policy",
+            metavar="NAME",
+            help="A named policy of the system: a set of knobs. Without it every knob has its default.",
+        ),
     ):
         function = option(function)
     return function

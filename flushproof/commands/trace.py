@@ -7,26 +7,35 @@ from pathlib import Path
 
 import click
 
-from flushproof.checking import certified
+from flushproof.checking import CertificateError, certified
+from flushproof.commands.options import look
+from flushproof.model.language.errors import FlushproofError
 from flushproof.report.jsonform import read_trace
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import trace_text
 from flushproof.report.verdict import heading
 
-from flushproof.commands.options import look
-
 
 @click.command("trace", short_help="Show a saved trace, after Z3 has confirmed it again.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["text", "json", "mermaid", "html"]), default="text", show_default=True, help="How to print it.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "mermaid", "html"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 def trace_command(file: Path, form: str) -> None:
     """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm each step against the system as it is now, and
     shows it.
 
     Exit status: 0 if Z3 confirms it; 2 if the file is no trace, or no trace of the system as it is now.
     """
-    saved = read_trace(file)
-    trace = certified(saved.trace)
+    try:
+        trace = certified(read_trace(file).trace)
+    except CertificateError as error:
+        raise FlushproofError(f"{file}: {error}") from None
     match form:
         case "json":
             click.echo(json.dumps(json.loads(file.read_text()), indent=1))

@@ -34,12 +34,19 @@ def show_text(cls: type[System], look: Look) -> str:
         ("Properties (--property NAME)", _properties(compiled.properties, look)),
     ]
     head = look.strong(system_name(cls))
-    return "\n\n".join([head, *(f"{look.strong(title)}\n{body}" if title else body for title, body in sections if body)])
+    return "\n\n".join(
+        [head, *(f"{look.strong(title)}\n{body}" if title else body for title, body in sections if body)]
+    )
 
 
 def _knobs(cls: type[System], look: Look) -> str:
     rows = [
-        [name, " ".join(map(Knob.text, knob.values())), Knob.text(knob.default), ("Hardware assumption: " if knob.toggle else "") + knob.doc]
+        [
+            name,
+            " ".join(map(Knob.text, knob.values())),
+            Knob.text(knob.default),
+            ("Hardware assumption: " if knob.toggle else "") + knob.doc,
+        ]
         for name, knob in knobs_of(cls).items()
     ]
     return table(["knob", "values", "default", "what it is"], rows, look) if rows else ""
@@ -54,12 +61,22 @@ def _policies(cls: type[System], look: Look) -> str:
 
 
 def _properties(properties: Sequence[Property], look: Look) -> str:
-    rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", p.doc] for p in properties]
+    rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", _says(p)] for p in properties]
     rows += [
         ["no-deadlock", "must hold", "Some step is always possible, or the state is declared final."],
-        ["well-defined", "must hold", "The model itself makes sense: no None is dereferenced, no number leaves its range."],
+        [
+            "well-defined",
+            "must hold",
+            "The model itself makes sense: no None is dereferenced, no number leaves its range.",
+        ],
     ]
     return table(["property", "", "what it says"], rows, look)
+
+
+def _says(prop: Property) -> str:
+    """A property's own sentence; of one that events check, the sentences that explain its violations."""
+    messages = dict.fromkeys(c.message for c in prop.clauses)
+    return prop.doc or " ".join(f"Not: {m}" for m in messages if m)
 
 
 def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:
@@ -86,11 +103,16 @@ def first_line(cls: type[System]) -> str:
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], look: Look) -> str:
     """A table whose last column is wrapped so that the whole fits, as do the others where they are very long."""
     columns = len(headers)
-    natural = [max(len(line) for row in (headers, *rows) for line in (row[i].splitlines() or [""])) for i in range(columns)]
+    natural = [
+        max(len(line) for row in (headers, *rows) for line in (row[i].splitlines() or [""])) for i in range(columns)
+    ]
     space = max(look.width - 2 * (columns - 1), 20 * columns)
     while sum(natural) > space:
         widest = natural.index(max(natural))
         natural[widest] -= 1
-    cells = [["\n".join(textwrap.wrap(cell, natural[i], break_on_hyphens=False)) for i, cell in enumerate(row)] for row in rows]
+    cells = [
+        ["\n".join(textwrap.wrap(cell, natural[i], break_on_hyphens=False)) for i, cell in enumerate(row)]
+        for row in rows
+    ]
     made: str = tabulate(cells, headers, tablefmt="simple", disable_numparse=True)
     return made

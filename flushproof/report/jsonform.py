@@ -15,8 +15,8 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Sort, Var
 from flushproof.model.language.load import load_system
 from flushproof.model.language.trace import Step, Trace
-from flushproof.result import Result
 from flushproof.report.words import Story, action_of, clause_of, location, property_of
+from flushproof.result import Result
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -150,8 +150,18 @@ def _unlike_a_trace(data: Any) -> str | None:
         return f"its version is {data.get('version')!r}, and this program reads version {VERSION}"
     if not data["trace"]:
         return "this check found no violation"
-    shapes = {"source": str, "property": str, "knobs": dict, "sizes": dict, "initial": dict, "trace": list, "violation": dict}
-    return next((f"'{key}' is missing or malformed" for key, of in shapes.items() if not isinstance(data.get(key), of)), None)
+    shapes = {
+        "source": str,
+        "property": str,
+        "knobs": dict,
+        "sizes": dict,
+        "initial": dict,
+        "trace": list,
+        "violation": dict,
+    }
+    return next(
+        (f"'{key}' is missing or malformed" for key, of in shapes.items() if not isinstance(data.get(key), of)), None
+    )
 
 
 def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
@@ -164,7 +174,14 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         if not step["event"] and action is None:
             raise ValueError(f"it has no action '{step['action']}'")
         acts = clause if step["event"] else action
-        steps.append(Step(step["action"], _codes(instance, acts.params if acts else (), step["args"]), _state(instance, step["state"]), step["event"]))
+        steps.append(
+            Step(
+                step["action"],
+                _codes(instance, acts.params if acts else (), step["args"]),
+                _state(instance, step["state"]),
+                step["event"],
+            )
+        )
     return Trace(
         instance,
         _state(instance, data["initial"]),

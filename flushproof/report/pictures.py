@@ -30,7 +30,9 @@ def page(trace: Trace) -> str:
     lanes = _lanes(story)
     title = html.escape(f"{instance.system.name}: {trace.property} is violated in {len(trace.steps)} steps")
     knobs = html.escape(", ".join(f"{k}={v}" for k, v in instance.knobs.items()))
-    start = html.escape(", ".join(f"{location(instance, c.slot)} = {instance.show(c.slot.sort, c.after)}" for c in story.start))
+    start = html.escape(
+        ", ".join(f"{location(instance, c.slot)} = {instance.show(c.slot.sort, c.after)}" for c in story.start)
+    )
     head = "".join(f"<th>{html.escape(t)}</th>" for t in ("", *lanes, "what changes", "in the TLBs"))
     body = "\n".join(_html_row(story, row, lanes) for row in story.rows)
     return _PAGE.format(

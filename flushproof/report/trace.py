@@ -55,7 +55,10 @@ class Look:
     def wrapped(self, text: str, indent: str = "", first: str | None = None) -> str:
         """A paragraph no wider than the report."""
         return textwrap.fill(
-            text, max(self.width, 40), initial_indent=indent if first is None else first, subsequent_indent=indent,
+            text,
+            max(self.width, 40),
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
             break_on_hyphens=False,
         )
 
@@ -158,7 +161,13 @@ def _draw(columns: list[_Column], widths: list[int]) -> str:
         [_cell(column.cells[i], width, column.paint[i]) for column, width in zip(columns, widths, strict=True)]
         for i in range(len(columns[0].cells))
     ]
-    table: str = tabulate(rows, [c.title for c in columns], tablefmt="simple", disable_numparse=True, colalign=["right"] + ["left"] * (len(columns) - 1))
+    table: str = tabulate(
+        rows,
+        [c.title for c in columns],
+        tablefmt="simple",
+        disable_numparse=True,
+        colalign=["right"] + ["left"] * (len(columns) - 1),
+    )
     return table
 
 
@@ -181,7 +190,10 @@ def _list(story: Story, look: Look) -> str:
         now = story.tlbs(row.state)
         last = row.number == len(story.rows)
         lines.append(_listed(story, row, look))
-        lines += [look.faint(look.wrapped(text, indent="         ", first="       ")) for text in assignments(story.instance, row.changes, row.state)]
+        lines += [
+            look.faint(look.wrapped(text, indent="         ", first="       "))
+            for text in assignments(story.instance, row.changes, row.state)
+        ]
         shown = [cpu for cpu in now if (now[cpu] if last else now[cpu] != before[cpu])]
         lines += [look.wrapped(f"TLB of {text}", indent="         ", first="       ") for text in _contents(now, shown)]
         before = now

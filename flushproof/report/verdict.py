@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Scalarset
-from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
-
 from flushproof.report.catalog import settings, table
 from flushproof.report.trace import Look, trace_text
+from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
 
 
 def check_text(result: Result, look: Look) -> str:
@@ -43,7 +42,9 @@ def _verdict(result: Result, look: Look) -> str:
         plural = "step" if steps == 1 else "steps"
         return look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {plural}; no other way is shorter"
     if result.verdict == INCONCLUSIVE:
-        return look.unsure("INCONCLUSIVE") + look.wrapped(f": {result.reason}. No violation was found before that, which is not a proof.")
+        return look.unsure("INCONCLUSIVE") + look.wrapped(
+            f": {result.reason}. No violation was found before that, which is not a proof."
+        )
     return look.good("HOLDS") + ": " + look.wrapped(", ".join(result.checked), indent="  ", first="")
 
 
@@ -69,7 +70,11 @@ def warnings(result: Result) -> list[str]:
 def _explored(result: Result) -> str:
     everything = "Every reachable state was explored: " if result.verdict == HOLDS else "Explored: "
     rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""
-    decided = f" Z3 decided the properties on {result.decided:,} projected states and agrees." if result.decided is not None else ""
+    decided = (
+        f" Z3 decided the properties on {result.decided:,} projected states and agrees."
+        if result.decided is not None
+        else ""
+    )
     symmetry = " (up to symmetry)" if result.symmetry else ""
     return (
         f"{everything}{result.states:,} states{symmetry}, {result.transitions:,} transitions, depth {result.depth}, "

@@ -9,7 +9,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from flushproof.model.language.instance import Instance, Slot, State
-from flushproof.model.language.ir import Action, BoolSort, Clause, Lit, OptionSort, Property, Scalarset, Sort, StateVar, Var, default_value
+from flushproof.model.language.ir import (
+    Action,
+    BoolSort,
+    Clause,
+    Lit,
+    OptionSort,
+    Property,
+    Scalarset,
+    Sort,
+    StateVar,
+    Var,
+    default_value,
+)
 from flushproof.model.language.terms import well_defined
 from flushproof.model.language.trace import Step, Trace
 
@@ -150,7 +162,9 @@ def changes(instance: Instance, before: State, after: State) -> Iterator[Change]
 
 def location(instance: Instance, slot: Slot) -> str:
     """A location as one writes it: `running[cpu0]`."""
-    index = ", ".join(instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True))
+    index = ", ".join(
+        instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
+    )
     return f"{slot.var}[{index}]" if index else slot.var
 
 

@@ -38,7 +38,8 @@ def load_system(spec: str) -> type[System]:
     known = shipped()
     if spec not in known:
         raise FlushproofError(
-            f"there is no system '{spec}'. {nearest(spec, known, 'systems')} A system of your own is given as path/to/file.py:Class."
+            f"there is no system '{spec}'. {nearest(spec, known, 'systems')} "
+            "A system of your own is given as path/to/file.py:Class."
         )
     return known[spec]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-
 from flushproof.model.language.instance import Instance
+
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.words import Story, assignments, fill

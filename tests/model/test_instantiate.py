@@ -6,7 +6,6 @@ import enum
 from typing import Any, Optional
 
 import pytest
-
 from flushproof.model.language.declare import (
     Counter,
     Knob,

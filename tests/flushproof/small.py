@@ -1,0 +1,108 @@
+"""A small system for tests of the command line: vcpus of one VM that share the TLB of a CPU."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from flushproof.model.language import (
+    Expect,
+    Knob,
+    Map,
+    Part,
+    Policy,
+    Sort,
+    System,
+    action,
+    check,
+    event,
+    process,
+    reachable,
+    require,
+)
+
+
+class Cpu(Sort):
+    """A physical CPU."""
+
+
+class Vcpu(Sort):
+    """A virtual CPU; all of them belong to one VM."""
+
+
+class SmallTlb(Part):
+    """Who created the entries in each CPU's TLB."""
+
+    entry: Map[Cpu, Vcpu, bool]
+
+
+class Switch(System):
+    """Vcpus of one VM share the TLB of a CPU.
+
+    Leaves out everything else.
+    """
+
+    running: Map[Cpu, Optional[Vcpu]]
+    tlb = SmallTlb()
+    flush = Knob(bool, False, doc="flush the TLB when a vcpu is loaded")
+    policies = {
+        "none": Policy("No flush at all.", {}, expect="no-foreign-hit", also=(Expect("holds", sizes={"Vcpu": 1}),)),
+        "always": Policy("A flush at each load.", {"flush": True}, expect="holds"),
+        "wrong": Policy(
+            "A policy that declares a verdict that it does not have.", {"flush": True}, expect="no-foreign-hit"
+        ),
+    }
+
+    @action
+    def load(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """{vcpu} is loaded"""
+        require(self.running[cpu] is None)
+        if self.flush:
+            self.tlb.entry[cpu, :] = False
+        self.running[cpu] = vcpu
+
+    @action
+    def put(self, cpu: Cpu) -> None:
+        """its vcpu is put"""
+        require(self.running[cpu] is not None)
+        self.running[cpu] = None
+
+    @action
+    def fill(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """the walker fills an entry for {vcpu}"""
+        require(self.running[cpu] is vcpu)
+        self.tlb.entry[cpu, vcpu] = True
+
+    @event
+    def hit(self, cpu: Cpu, vcpu: Vcpu, owner: Vcpu) -> None:
+        """{vcpu} hits"""
+        require(self.running[cpu] is vcpu and self.tlb.entry[cpu, owner])
+        check("no-foreign-hit", vcpu is owner, because="{vcpu} on {cpu} hits an entry that {owner} created.")
+
+    @reachable
+    def two_at_once(self) -> bool:
+        """Two CPUs run a vcpu at the same time."""
+        return any(self.running[a] is not None and self.running[b] is not None and a is not b for a in Cpu for b in Cpu)
+
+
+class Stuck(Switch):
+    """The same, where nothing is ever loaded: what must be reached is not."""
+
+    policies = {}
+
+    @action
+    def load(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """nothing is loaded"""
+        require(self.running[cpu] is vcpu)
+
+
+class Endless(System):
+    """More states than anyone explores: a counter of Booleans."""
+
+    bit: Map[Cpu, bool]
+    sizes = {Cpu: 40}
+
+    @process(Cpu)
+    def flip(self, cpu: Cpu) -> Any:
+        """flips"""
+        self.bit[cpu] = not self.bit[cpu]
+        yield "again"

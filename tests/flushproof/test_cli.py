@@ -1,0 +1,424 @@
+"""The command line: verdicts, exit statuses, JSON, and what is said to a user who gets something wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import jsonschema
+import pytest
+from click.testing import CliRunner, Result
+from flushproof.model.language import load
+from flushproof.model.language.errors import FlushproofError
+from flushproof.properties.certify import Certificate
+
+from flushproof import checking, cli
+from flushproof.commands.options import Bytes, pairs
+from flushproof.report.jsonform import schema
+
+SMALL = str(Path(__file__).with_name("small.py"))
+SWITCH = f"{SMALL}:Switch"
+
+
+def call(*args: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(cli.main, list(args), env=env)
+
+
+def data(*args: str) -> Any:
+    called = call(*args, "--format", "json")
+    found = json.loads(called.stdout)
+    jsonschema.validate(found, schema())
+    return found
+
+
+@pytest.fixture
+def only_small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """`check --all` sees the small system as the only shipped one."""
+    found = {"switch": load.load_system(SWITCH)}
+    monkeypatch.setattr(checking, "shipped", lambda: found)
+    yield
+
+
+# -------------------------------------------------------------------------------------------------------------- verdicts
+
+
+def test_a_violation_is_shown_with_its_trace_and_exits_1() -> None:
+    called = call("check", SWITCH, "--policy", "none")
+    assert called.exit_code == 1
+    assert "VIOLATED: no-foreign-hit, in 5 steps" in called.stdout
+    assert re.search(r"5  vcpu1 hits .*\n +✗  vcpu1 on cpu0 hits an entry that vcpu0 created.", called.stdout)
+    assert "Z3 confirmed this trace" in called.stdout
+
+
+def test_what_holds_exits_0() -> None:
+    called = call("check", SWITCH, "--policy", "always")
+    assert called.exit_code == 0
+    assert "HOLDS: no-foreign-hit, two-at-once, no-deadlock, well-defined" in called.stdout
+    assert "Every reachable state was explored" in called.stdout
+
+
+@pytest.mark.parametrize(
+    "limit", [["--max-states", "3"], ["--max-depth", "2"], ["--max-seconds", "0.2"], ["--max-memory", "1M"]]
+)
+def test_a_limit_makes_it_inconclusive_and_exits_3(limit: list[str]) -> None:
+    called = call("check", f"{SMALL}:Endless", *limit)
+    assert called.exit_code == 3
+    assert "INCONCLUSIVE" in called.stdout and "HOLDS" not in called.stdout
+    assert "limit" in called.stdout
+
+
+def test_a_users_knob_wins() -> None:
+    assert call("check", SWITCH, "--policy", "none", "--set", "flush=on").exit_code == 0
+
+
+def test_sizes_in_any_case() -> None:
+    assert data("check", SWITCH, "--size", "VCPU=1")["sizes"] == {"Cpu": 2, "Vcpu": 1}
+
+
+def test_one_property_alone() -> None:
+    found = data("check", SWITCH, "--property", "no-deadlock")
+    assert found["verdict"] == "holds" and found["properties"] == ["no-deadlock"]
+
+
+def test_symmetry_changes_the_count_and_no_verdict() -> None:
+    on, off = (data("check", SWITCH, "--policy", "always", "--symmetry", s) for s in ("on", "off"))
+    assert on["verdict"] == off["verdict"] == "holds"
+    assert on["states"] < off["states"] and (on["symmetry"], off["symmetry"]) == (True, False)
+
+
+def test_z3_decides_the_same() -> None:
+    for policy, verdict in (("none", "violated"), ("always", "holds")):
+        found = data("check", SWITCH, "--policy", policy, "--decide-with", "z3")
+        assert found["verdict"] == verdict and found["decided_with_z3"] > 3
+
+
+def test_what_was_never_reached_is_said() -> None:
+    called = call("check", f"{SMALL}:Stuck", "--property", "two-at-once", "--property", "well-defined")
+    assert "never reached, though the system says it must be: two-at-once" in " ".join(called.stdout.split())
+    assert data("check", f"{SMALL}:Stuck", "--property", "two-at-once", "--property", "well-defined")[
+        "not_reached"
+    ] == ["two-at-once"]
+
+
+def test_a_deadlock_is_a_violation() -> None:
+    called = call("check", f"{SMALL}:Stuck")
+    assert called.exit_code == 1 and "VIOLATED: no-deadlock" in called.stdout
+
+
+# ------------------------------------------------------------------------------------------------------------------ json
+
+
+def test_json_of_a_violation() -> None:
+    found = data("check", SWITCH, "--policy", "none")
+    assert found["version"] == 1 and found["policy"] == "none" and found["knobs"] == {"flush": "off"}
+    assert (found["verdict"], found["property"], found["certified"]) == ("violated", "no-foreign-hit", True)
+    *steps, hit = found["trace"]
+    assert [s["action"] for s in steps] == ["load", "fill", "put", "load"]
+    assert hit["action"] == "hit" and hit["event"] and hit["changes"] == {}
+    assert steps[0]["args"] == {"cpu": "cpu0", "vcpu": "vcpu0"} and steps[0]["cpu"] == "cpu0"
+    assert steps[0]["changes"] == {"running[cpu0]": {"from": None, "to": "vcpu0"}}
+    assert steps[1]["state"]["tlb.entry[cpu0, vcpu0]"] is True
+    assert found["expected"] == "no-foreign-hit"
+
+
+def test_each_state_is_the_one_before_with_the_changes() -> None:
+    found = data("check", SWITCH)
+    state = dict(found["initial"])
+    for step in found["trace"]:
+        for place, change in step["changes"].items():
+            assert state[place] == change["from"]
+            state[place] = change["to"]
+        assert state == step["state"]
+
+
+def test_json_without_a_trace() -> None:
+    found = data("check", SWITCH, "--set", "flush=on")
+    assert (found["policy"], found["property"], found["trace"], found["certified"], found["expected"]) == (None,) * 5
+
+
+def test_expectations_are_matched_to_the_settings() -> None:
+    assert data("check", SWITCH, "--policy", "none", "--size", "vcpu=1")["expected"] == "holds"
+    assert data("check", SWITCH, "--policy", "none", "--size", "vcpu=3")["expected"] is None
+    assert data("check", SWITCH, "--policy", "none", "--set", "flush=off")["expected"] == "no-foreign-hit"
+    assert data("check", SWITCH, "--policy", "none", "--set", "flush=on")["expected"] is None
+
+
+# ------------------------------------------------------------------------------------------------------------------- all
+
+
+def test_all_compares_every_policy_and_further_setting(only_small: None) -> None:
+    called = call("check", "--all")
+    rows = [line.split() for line in called.stdout.splitlines() if line[:1] in "✓✗?" and line]
+    assert [row[:4] for row in rows] == [
+        ["✓", "switch", "none", "no-foreign-hit"],
+        ["✓", "switch", "none", "vcpu=1"],
+        ["✓", "switch", "always", "holds"],
+        ["✗", "switch", "wrong", "no-foreign-hit"],
+    ]
+    assert called.exit_code == 1 and "4 verdicts" in called.stdout and "1 not as expected" in called.stdout
+
+
+def test_all_as_json(only_small: None) -> None:
+    found = data("check", "--all")
+    assert [c["expected"] for c in found["checks"]] == ["no-foreign-hit", "holds", "holds", "no-foreign-hit"]
+    assert [c["verdict"] for c in found["checks"]] == ["violated", "holds", "holds", "holds"]
+
+
+def test_all_is_inconclusive_where_one_is_and_none_differs(only_small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("check", "--all", "--max-states", "2").exit_code == 3
+    system = checking.shipped()["switch"]
+    monkeypatch.setattr(system, "policies", {k: p for k, p in system.policies.items() if k != "wrong"})
+    assert call("check", "--all").exit_code == 0
+
+
+# -------------------------------------------------------------------------------------------------------- certification
+
+
+def test_a_trace_that_z3_does_not_confirm_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "certify", lambda trace: Certificate(False, "it was made up", 2))
+    called = call("check", SWITCH, "--format", "json")
+    assert called.exit_code == 70 and called.stdout == ""
+    assert "INTERNAL ERROR, no verdict" in called.stderr and "at step 2: it was made up" in called.stderr
+
+
+def test_a_decision_of_z3_that_differs_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = checking.decide
+    monkeypatch.setattr(checking, "decide", lambda *a: real(*a).__class__(holds=not real(*a).holds))
+    called = call("check", SWITCH, "--decide-with", "z3")
+    assert called.exit_code == 70 and called.stdout == "" and "the explorer says otherwise" in called.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------- saved traces
+
+
+def test_a_saved_trace_is_shown_again(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    first = call("check", SWITCH, "--policy", "none", "--save", str(file))
+    again = call("trace", str(file))
+    assert again.exit_code == 0
+    table = first.stdout[first.stdout.index("    cpu0") : first.stdout.index("Z3 confirmed")]
+    assert table in again.stdout and "Z3 confirmed this trace" in again.stdout
+    assert call("trace", str(file), "--format", "mermaid").stdout.startswith("sequenceDiagram")
+    assert call("trace", str(file), "--format", "html").stdout.startswith("<!doctype html>")
+    assert json.loads(call("trace", str(file), "--format", "json").stdout) == json.loads(file.read_text())
+
+
+def _tampered(tmp_path: Path, change: Any) -> Result:
+    file = tmp_path / "trace.json"
+    call("check", SWITCH, "--policy", "none", "--save", str(file))
+    found = json.loads(file.read_text())
+    change(found)
+    file.write_text(json.dumps(found))
+    return call("trace", str(file))
+
+
+def test_a_forged_trace_is_not_shown(tmp_path: Path) -> None:
+    def forge(found: Any) -> None:
+        for step in found["trace"][2:]:
+            step["state"]["tlb.entry[cpu1, vcpu0]"] = True
+
+    called = _tampered(tmp_path, forge)
+    assert called.exit_code == 2 and called.stdout == ""
+    assert "Z3 does not confirm" in called.stderr and "at step 3" in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d.update(version=99), "its version is 99, and this program reads version 1"),
+        (lambda d: d.update(trace=None), "this check found no violation"),
+        (lambda d: d.pop("initial"), "'initial' is missing or malformed"),
+        (lambda d: d.update(source="no-such-system"), "there is no system 'no-such-system'"),
+        (lambda d: d["sizes"].update(Cpu=1), "does not fit switch as it is now"),
+        (lambda d: d["knobs"].update(flsh="on"), "Did you mean 'flush'?"),
+        (lambda d: d["trace"][0].update(action="lode"), "it has no action 'lode'"),
+        (lambda d: d["trace"][0]["state"].update({"running[cpu0]": "vcpu9"}), "'vcpu9' is no Optional[Vcpu]"),
+        (lambda d: d["trace"][0].pop("state"), "it has no 'state'"),
+        (lambda d: d["trace"].__setitem__(0, 7), "does not fit"),
+        (lambda d: d["violation"].update(clause=5), "does not fit"),
+        (lambda d: d.update(property="no-such"), "is not an event of 'no-such'"),
+    ],
+)
+def test_a_damaged_trace_is_one_clear_message(tmp_path: Path, change: Any, reason: str) -> None:
+    called = _tampered(tmp_path, change)
+    assert called.exit_code == 2 and called.stdout == ""
+    assert reason in called.stderr and "Traceback" not in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"hello", "not JSON"), (b"[]", "not the JSON of a check"), (b"\xff\x00", "not JSON"), (b"", "not JSON")],
+)
+def test_a_file_that_is_no_trace(tmp_path: Path, content: bytes, reason: str) -> None:
+    file = tmp_path / "trace.json"
+    file.write_bytes(content)
+    called = call("trace", str(file))
+    assert called.exit_code == 2 and f"{file} is not a flushproof trace: {reason}" in called.stderr
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    called = call("trace", str(tmp_path / "nowhere"))
+    assert called.exit_code == 2 and "No such file" in called.stderr
+
+
+def test_a_picture_needs_a_trace() -> None:
+    called = call("check", SWITCH, "--set", "flush=on", "--format", "mermaid")
+    assert called.exit_code == 2 and "there is none: the verdict is 'holds'" in called.stderr
+
+
+# ------------------------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (["check"], "Give either a SYSTEM or --all"),
+        (["check", SWITCH, "--all"], "Give either a SYSTEM or --all"),
+        (["check", "--all", "--policy", "x"], "--all takes each system as it is"),
+        (["check", SWITCH, "--policy", "non"], "Did you mean 'none'?"),
+        (["check", SWITCH, "--set", "flush"], "--set flush: write it as --set KNOB=VALUE"),
+        (["check", SWITCH, "--set", "flsh=on"], "Did you mean 'flush'?"),
+        (["check", SWITCH, "--set", "flush=on", "--set", "flush=off"], "'flush' twice"),
+        (["check", SWITCH, "--size", "cpu=many"], "must be a whole number"),
+        (["check", SWITCH, "--property", "no-foreign"], "Did you mean 'no-foreign-hit'?"),
+        (["check", SWITCH, "--max-memory", "much"], "is no size of memory"),
+        (["check", SWITCH, "--max-states", "0"], "x>=1"),
+        (["check", SWITCH, "--save", "/no/such/folder/x"], "No such file or directory"),
+        (["check", "no-such-system"], "there is no system 'no-such-system'"),
+        (["show", "no-such-system"], "there is no system 'no-such-system'"),
+        (["check", f"{SMALL}:Swich"], "Did you mean 'Switch'?"),
+        (["chekc"], "No such command"),
+    ],
+)
+def test_bad_input_exits_2_with_one_message(args: list[str], reason: str) -> None:
+    called = call(*args)
+    assert called.exit_code == 2 and called.stdout == ""
+    assert reason in " ".join(called.stderr.split()) and "Traceback" not in called.stderr
+
+
+def test_an_exception_in_a_users_model_names_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from flushproof.model.language import *\n"
+        "class Broken(System):\n"
+        "    '''Its policies fail when they are read.'''\n"
+        "    class policies:\n"
+        "        def __class_getitem__(cls, name):\n"
+        "            return 1 / 0\n"
+    )
+    called = call("check", f"{file}:Broken", "--policy", "x")
+    assert called.exit_code == 2
+    assert f"{file}:6: ZeroDivisionError: division by zero" in called.stderr and "Traceback" not in called.stderr
+
+
+def test_a_model_error_shows_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(Path(SMALL).read_text().replace("self.running[cpu] = None", "self.runing[cpu] = None"))
+    called = call("check", f"{file}:Switch")
+    assert called.exit_code == 2 and "runing" in called.stderr and f"{file}:" in called.stderr and "^" in called.stderr
+
+
+def test_memory_sizes() -> None:
+    assert [Bytes().convert(t, None, None) for t in ("1", "2k", "500M", "2GiB", "1.5gb")] == [
+        1,
+        2048,
+        500 * 2**20,
+        2 * 2**30,
+        3 * 2**29,
+    ]
+    for bad in ("", "M", "-1", "1x", "1e400"):
+        with pytest.raises(click.BadParameter):
+            Bytes().convert(bad, None, None)
+
+
+def test_pairs() -> None:
+    assert pairs(["a=b", " c = d "], "--set", "") == {"a": "b", "c": "d"}
+    with pytest.raises(FlushproofError):
+        pairs(["a="], "--set", "")
+
+
+# ---------------------------------------------------------------------------------------------------------------- teach
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["check"], ["trace"]])
+def test_help_teaches(command: list[str]) -> None:
+    called = call(*command, "--help")
+    assert called.exit_code == 0 and len(called.stdout.splitlines()) > 5
+
+
+def test_show_has_everything_that_a_user_needs() -> None:
+    text = call("show", SWITCH, env={"COLUMNS": "160"}).stdout
+    for word in (
+        "Leaves out everything else.",
+        "flush the TLB when a vcpu is loaded",
+        "no-foreign-hit",
+        "with vcpu=1",
+        "must be reached",
+        "no-deadlock",
+        "vcpu",
+    ):
+        assert word in text
+
+
+# -------------------------------------------------------------------------------------------------- the real terminal
+
+
+def command(*args: str) -> list[str]:
+    return [sys.executable, "-m", "flushproof", *args]
+
+
+def test_ctrl_c_says_how_far_it_got() -> None:
+    process = subprocess.Popen(
+        command("check", f"{SMALL}:Endless"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "INCONCLUSIVE" in out and "an interrupt after" in out and "Traceback" not in err
+
+
+def test_a_closed_pipe_is_no_verdict_of_its_own() -> None:
+    process = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"{sys.executable} -m flushproof check {SWITCH} --format json | head -c 1; echo ${{PIPESTATUS[0]}}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert process.stdout.splitlines()[0].startswith("{") and "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
+def test_colour_on_a_terminal_only(no_color: str, coloured: bool) -> None:
+    outside, inside = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", "NO_COLOR": no_color, "COLUMNS": "100"}
+    process = subprocess.Popen(command("check", SWITCH), stdout=inside, stderr=subprocess.PIPE, env=env)
+    os.close(inside)
+    text = b""
+    while True:
+        try:
+            chunk = os.read(outside, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        text += chunk
+    assert process.wait(timeout=60) == 1
+    assert (b"\x1b[31m" in text) is coloured
+    piped = subprocess.run(command("check", SWITCH), capture_output=True, env=env, check=False, timeout=60)
+    assert b"\x1b" not in piped.stdout and b"\x1b" not in piped.stderr
