@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import enum
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -578,7 +577,7 @@ class Evaluator:
         if role is not None and role.kind not in ("closure",):
             at.source.fail(
                 node,
-                f"'{function.function.__name__}' is {'an' if role.kind[0] in 'aei' else 'a'} {role.kind} and happens by itself",
+                f"'{function.function.__name__}' is {articled(role.kind)} and happens by itself",
                 "Move what both need into a plain method.",
             )
         args = [v for a in node.args for v in self.spread(a, path, at)]
@@ -622,7 +621,7 @@ class Evaluator:
         given = self.arguments(node, ("sort", "where"), at, 1)
         sort_value = self.ev(given["sort"], path, at)
         if self.step.kind not in ("action", "process", "initially"):
-            at.source.fail(node, f"{'an' if self.step.kind[0] in 'aei' else 'a'} {self.step.kind} cannot choose")
+            at.source.fail(node, f"{articled(self.step.kind)} cannot choose")
         if path.binders:
             at.source.fail(
                 node, "a loop cannot choose", "Choose before the loop, or leave the map without an initial value."
@@ -768,5 +767,5 @@ def without(cond: ir.Expr, known: tuple[ir.Expr, ...]) -> ir.Expr:
     return terms.and_(*(p for p in parts if p not in facts))
 
 
-def is_enum(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, enum.Enum)
+def articled(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"

@@ -343,7 +343,7 @@ class Machine:
         with self.running():
             bad = set()
             for name, role, method in self.members:
-                if role.kind == "invariant" and not method():
+                if role.kind == "invariant" and not self.true(method):
                     bad.add(name.rpartition(".")[2].replace("_", "-"))
                 elif role.kind == "event":
                     sorts = [hints(method)[p] for p in inspect.signature(method).parameters]
@@ -353,6 +353,13 @@ class Machine:
                             method(*args)
                         bad |= set(self.broken)
             return bad
+
+    def true(self, condition: Callable[[], Any]) -> bool:
+        """Whether a condition holds; where it is undefined, it does not."""
+        try:
+            return bool(condition())
+        except Undefined:
+            return False
 
     def snapshot(self) -> Mapping[tuple[str, tuple[Any, ...]], Any]:
         """The declared state, with each counter's values renamed by rank (0 stays 0)."""

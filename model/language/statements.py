@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
 from . import declare, ir, terms
-from .expressions import MAX_DEPTH, Evaluator, match_location, without
+from .expressions import MAX_DEPTH, Evaluator, articled, match_location, without
 from .source import Source, source_of
 from .types import to_sort
 from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Tup, Value, same
@@ -61,6 +61,14 @@ class Return:
 
 Frame = Union[Block, Loop, Exit, Return]
 Stack = tuple[Frame, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """What is looped over: the tuples of ``each(A, B)``, or the elements of one sort."""
+
+    sorts: tuple[ir.Sort, ...]
+    tuples: bool
 
 
 @dataclass
@@ -249,7 +257,9 @@ class Executor(Evaluator):
         binders: tuple[ir.Var, ...] = (),
     ) -> None:
         if self.step.kind not in ("action", "process", "initially", "closure"):
-            at.source.fail(node, f"a {self.step.kind} changes no state", "Change state in an @action or a @process.")
+            at.source.fail(
+                node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
+            )
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
             what = "a knob" if variable.kind == "knob" else "rigid"
             at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
@@ -370,17 +380,17 @@ class Executor(Evaluator):
         if node.orelse:
             at.source.fail(node.orelse[0], "the language has no `else` of a loop")
         iterated = self.iterated(node.iter, path, at)
-        if not isinstance(iterated, list):
+        if isinstance(iterated, Tup):
             for item in iterated.items:
                 self.assign(node.target, item, node, path, at)
                 self.body_once(node, path, at)
             return
-        binders = self.bind(node.target, iterated, node, path, at)
+        binders = self.bind(node.target, iterated, node, at)
         inner = path.fork()
         inner.binders = (*path.binders, *(v for _, v in binders))
         for name, var in binders:
             inner.env[at.id, name] = var
-        if len(binders) > 1 and isinstance(node.target, ast.Name):
+        if iterated.tuples and isinstance(node.target, ast.Name):
             inner.env[at.id, node.target.id] = Tup(tuple(v for _, v in binders))
         reads, self.step.reads = self.step.reads, []
         self.body_once(node, inner, at)
@@ -390,7 +400,7 @@ class Executor(Evaluator):
         self.independent(new, mine, variables, node, at)
         outer = {key for key, value in path.env.items() if key in inner.env and not same(value, inner.env[key])}
         targets = {name for name, _ in binders} | ({node.target.id} if isinstance(node.target, ast.Name) else set())
-        for scope, name in outer:
+        for _, name in outer:
             if name not in targets:
                 at.source.fail(
                     node,
@@ -435,18 +445,19 @@ class Executor(Evaluator):
                             "All rounds happen at once; read what was before into a local first, or split the step.",
                         )
 
-    def iterated(self, node: ast.expr, path: Path, at: Scope) -> list[ir.Sort] | Tup:
+    def iterated(self, node: ast.expr, path: Path, at: Scope) -> Product | Tup:
         """What is looped over: sorts, or a fixed tuple of values."""
         if isinstance(node, ast.Call):
             function = self.ev(node.func, path, at)
             if isinstance(function, Static) and function.value is declare.each:
-                return [self.finite(v, node, at) for a in node.args for v in self.spread(a, path, at)]
+                sorts = [self.finite(v, node, at) for a in node.args for v in self.spread(a, path, at)]
+                return Product(tuple(sorts), True)
         value = self.ev(node, path, at)
         if isinstance(value, Tup):
             return value
         if isinstance(value, Static) and isinstance(value.value, tuple):
             return Tup(tuple(map(Static, value.value)))
-        return [self.finite(value, node, at)]
+        return Product((self.finite(value, node, at),), False)
 
     def finite(self, value: Value, node: ast.expr, at: Scope) -> ir.Sort:
         if isinstance(value, Static) and isinstance(value.value, type):
@@ -458,12 +469,11 @@ class Executor(Evaluator):
             node, f"{at.source.text(node)} is not a sort", "Loop over a Sort, an Enum, bool, each(A, B), or a tuple."
         )
 
-    def bind(
-        self, target: ast.expr, sorts: list[ir.Sort], node: ast.AST, path: Path, at: Scope
-    ) -> list[tuple[str, ir.Var]]:
+    def bind(self, target: ast.expr, product: Product, node: ast.AST, at: Scope) -> list[tuple[str, ir.Var]]:
         """Loop variables for the names of a target."""
+        sorts = product.sorts
         if isinstance(target, ast.Name):
-            if len(sorts) == 1:
+            if not product.tuples:
                 return [(target.id, self.step.variable(target.id, sorts[0]))]
             return [(f"{target.id}.{i}", self.step.variable(s.name.lower(), s)) for i, s in enumerate(sorts)]
         if isinstance(target, ast.Tuple) and len(target.elts) == len(sorts):
@@ -484,19 +494,19 @@ class Executor(Evaluator):
             return self.truth(self.ev(generator.elt, path, at), generator.elt, at)
         clause = generator.generators[number]
         iterated = self.iterated(clause.iter, path, at)
-        if not isinstance(iterated, list):
+        if isinstance(iterated, Tup):
             parts = []
             for item in iterated.items:
                 sub = path.fork()
                 self.assign(clause.target, item, ast.Pass(), sub, at)
                 parts.append(self.filtered(generator, number, kind, sub, at))
             return terms.and_(*parts) if kind == "all" else terms.or_(*parts)
-        binders = self.bind(clause.target, iterated, generator, path, at)
+        binders = self.bind(clause.target, iterated, generator, at)
         inner = path.fork()
         inner.binders = (*path.binders, *(v for _, v in binders))
         for name, var in binders:
             inner.env[at.id, name] = var
-        if isinstance(clause.target, ast.Name) and len(binders) > 1:
+        if iterated.tuples and isinstance(clause.target, ast.Name):
             inner.env[at.id, clause.target.id] = Tup(tuple(v for _, v in binders))
         body = self.filtered(generator, number, kind, inner, at)
         self.no_effects(inner, path, generator, at)

@@ -1,0 +1,297 @@
+"""What can be wrong in a model: each mistake gets its place, the reason and the nearest valid form."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from flushproof.model.language.compile import compile_system
+from flushproof.model.language.errors import ModelError
+
+from .written import load
+
+HEAD = '''
+import enum
+from typing import Annotated, Optional
+
+from flushproof.model.language.declare import *
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class Vm(Sort):
+    """A VM."""
+
+
+class Gen(Counter):
+    """A generation."""
+
+
+class Scope(enum.Enum):
+    LOCAL = 0
+    BROADCAST = 1
+
+
+class Lock(Part):
+    holder: Optional[Cpu]
+
+    def acquire(self, who):
+        require(self.holder is None)
+        self.holder = who
+
+    def release(self, who):
+        self.holder = None
+
+
+class Generated(System):
+    running: Map[Cpu, Optional[Vm]]
+    vmid: Map[Vm, Annotated[int, Range(0, 3)]]
+    on: Map[Cpu, bool]
+    scope: Scope
+    gen: Gen
+    home: Rigid[Map[Vm, Cpu]]
+    secret: Ghost[Map[Cpu, bool]]
+    flush = Knob(bool, True, "flush")
+    lock = Lock()
+
+'''
+
+
+def compiled(body: str, folder: Path) -> None:
+    compile_system(load(HEAD + textwrap.indent(textwrap.dedent(body).strip("\n"), "    ") + "\n", folder, "wrong"))
+
+
+MISTAKES = {
+    "unknown state": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.runing[cpu] = None",
+        ["the system has no 'runing'", "Did you mean 'running'?", "self.runing[cpu] = None", "    ^"],
+    ),
+    "unknown name": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpux] = True",
+        ["the name 'cpux' is unknown", "Did you mean 'cpu'?"],
+    ),
+    "unknown function": (
+        "@action\ndef f(self, cpu: Cpu):\n    print(cpu)",
+        ["print cannot be called in a model", "require"],
+    ),
+    "wrong sort": (
+        "@action\ndef f(self, cpu: Cpu, vm: Vm):\n    self.on[vm] = True",
+        ["vm is a Vm where a Cpu is needed", "From Vm to Cpu leads: self.home[...]"],
+    ),
+    "wrong value": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.running[cpu] = cpu",
+        ["cpu is a Cpu where a Vm is needed"],
+    ),
+    "number for an element": (
+        "@action\ndef f(self):\n    self.on[0] = True",
+        ["0 is no Cpu", "interchangeable"],
+    ),
+    "None for an element": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = None",
+        ["None is no bool", "Declare it Optional[bool]"],
+    ),
+    "out of range": (
+        "@action\ndef f(self, vm: Vm):\n    self.vmid[vm] = 7",
+        ["7 is no 0..3"],
+    ),
+    "wrong member": (
+        "@action\ndef f(self):\n    self.scope = Scope.LOKAL",
+        ["Scope has no 'LOKAL'", "Did you mean 'LOCAL'?"],
+    ),
+    "optional as condition": (
+        "@action\ndef f(self, cpu: Cpu):\n    require(self.running[cpu])",
+        ["is a Optional[Vm], not a condition", "Write self.running[cpu] is not None."],
+    ),
+    "order of scalarset": (
+        "@action\ndef f(self, a: Cpu, b: Cpu):\n    require(a < b)",
+        ["the elements of Cpu have no order", "ordered=True"],
+    ),
+    "ghost in a guard": (
+        "@action\ndef f(self, cpu: Cpu):\n    require(not self.secret[cpu])\n    self.on[cpu] = True",
+        ["the ghost 'secret' is read by a guard", "require(not self.secret[cpu])"],
+    ),
+    "ghost in a state": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = self.secret[cpu]",
+        ["the ghost 'secret' is read by the plain state 'on'"],
+    ),
+    "ghost in a branch": (
+        "@action\ndef f(self, cpu: Cpu):\n    if self.secret[cpu]:\n        self.on[cpu] = True",
+        ["the ghost 'secret' is read by the plain state 'on'"],
+    ),
+    "ghost decides the next step": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'a'\n    if self.secret[cpu]:\n        yield 'b'\n    self.on[cpu] = True",
+        ["the ghost 'secret' is read by"],
+    ),
+    "twice": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = True\n    self.on[cpu] = False",
+        ["'on[...]' is assigned twice in one step", "Put a yield between"],
+    ),
+    "twice after a branch": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[...] = True\n    if self.gen == self.gen:\n        self.on[cpu] = False",
+        ["'on[...]' is assigned twice in one step"],
+    ),
+    "endless loop": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'a'\n    while not self.on[cpu]:\n        self.gen = fresh(Gen)",
+        ["this loop may go round without a yield", 'yield "label"'],
+    ),
+    "yield without label": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield\n    self.on[cpu] = True",
+        ["a yield names the step that follows", 'Write yield "label".'],
+    ),
+    "yield in an action": (
+        "@action\ndef f(self, cpu: Cpu):\n    yield 'a'\n    self.on[cpu] = True",
+        ["only a process takes several steps", "@process(Cpu)"],
+    ),
+    "try": (
+        "@action\ndef f(self):\n    try:\n        self.gen = fresh(Gen)\n    finally:\n        pass",
+        ["the language has no try statement", "require(...)"],
+    ),
+    "list": (
+        "@action\ndef f(self):\n    x = [1, 2]",
+        ["the language has no List", "Use a Map"],
+    ),
+    "comprehension": (
+        "@invariant(because='x')\ndef f(self):\n    return len([c for c in Cpu if self.on[c]]) < 2",
+        ["the language has no ListComp", "all(...)"],
+    ),
+    "rigid": (
+        "@action\ndef f(self, vm: Vm, cpu: Cpu):\n    self.home[vm] = cpu",
+        ["'home' is rigid and never changes"],
+    ),
+    "knob": (
+        "@action\ndef f(self):\n    self.flush = False",
+        ["'flush' is a knob and never changes"],
+    ),
+    "whole map": (
+        "@action\ndef f(self):\n    self.on = True",
+        ["'on' is a map", "self.on[...] = ..."],
+    ),
+    "map as value": (
+        "@action\ndef f(self):\n    require(self.on)",
+        ["'on' is a map and needs an index", "self.on[cpu]"],
+    ),
+    "indices": (
+        "@action\ndef f(self, a: Cpu, b: Cpu):\n    self.on[a, b] = True",
+        ["'on' has 1 indices (Cpu), not 2"],
+    ),
+    "parameter without sort": (
+        "@action\ndef f(self, cpu):\n    self.on[cpu] = True",
+        ["the parameter 'cpu' has no sort", "cpu: Cpu"],
+    ),
+    "int": (
+        "@action\ndef f(self, n: int):\n    pass",
+        ["int is not a sort", "Annotated[int, Range(0, 3)]"],
+    ),
+    "loop that gathers": (
+        "@action\ndef f(self):\n    n = False\n    for c in Cpu:\n        n = self.on[c]\n    require(n)",
+        ["the loop changes the local 'n'", "all(...) or any(...)"],
+    ),
+    "loop that writes one place": (
+        "@action\ndef f(self):\n    for c in Cpu:\n        self.gen = fresh(Gen)",
+        ["every round of this loop writes the same 'gen'"],
+    ),
+    "loop with rounds that depend": (
+        "@action\ndef f(self, cpu: Cpu):\n    for c in Cpu:\n        self.on[c] = self.on[cpu]",
+        ["a round of this loop reads 'on' where another may write it"],
+    ),
+    "loop with require": (
+        "@action\ndef f(self):\n    for c in Cpu:\n        require(self.on[c])",
+        ["a loop cannot require", "require(all("],
+    ),
+    "loop with yield": (
+        "@process(Cpu)\ndef f(self, cpu):\n    for c in Cpu:\n        yield 'a'\n        self.on[c] = True",
+        ["a loop over a sort happens at once and cannot yield"],
+    ),
+    "effect in a condition": (
+        "def g(self, cpu):\n    self.on[cpu] = True\n    return True\n\n@action\ndef f(self, cpu: Cpu):\n"
+        "    require(self.on[cpu] or self.g(cpu))",
+        ["a condition must not change the state"],
+    ),
+    "state change in a property": (
+        "@invariant(because='x')\ndef f(self):\n    self.scope = Scope.LOCAL\n    return True",
+        ["an invariant changes no state"],
+    ),
+    "nothing returned": (
+        "@invariant(because='x')\ndef f(self):\n    pass",
+        ["'f' returns nothing"],
+    ),
+    "explanation": (
+        "@invariant(because='{vm} is wrong')\ndef f(self):\n    return all(self.on[c] for c in Cpu)",
+        ["the explanation names '{vm}'", "The names that it can use are: c."],
+    ),
+    "event without check": (
+        "@event\ndef f(self, cpu: Cpu):\n    require(self.on[cpu])",
+        ["the event 'f' checks nothing"],
+    ),
+    "counter arithmetic": (
+        "@action\ndef f(self):\n    self.gen = self.gen + 1",
+        ["a counter is advanced by fresh()", "Write fresh(Gen)."],
+    ),
+    "recursion": (
+        "def g(self, cpu):\n    return self.g(cpu)\n\n@action\ndef f(self, cpu: Cpu):\n    require(self.g(cpu))",
+        ["'g' calls itself", "no recursion"],
+    ),
+    "called action": (
+        "@action\ndef g(self, cpu: Cpu):\n    self.on[cpu] = True\n\n@action\ndef f(self, cpu: Cpu):\n    self.g(cpu)",
+        ["'g' is an action and happens by itself", "plain method"],
+    ),
+    "helper with steps": (
+        "def g(self, cpu):\n    yield 'x'\n    self.on[cpu] = True\n\n@process(Cpu)\ndef f(self, cpu):\n    self.g(cpu)",
+        ["'g' takes several steps", "yield from self.g(cpu)"],
+    ),
+    "with something else": (
+        "@process(Cpu)\ndef f(self, cpu):\n    with open('x'):\n        yield 'a'\n        self.on[cpu] = True",
+        ["`with` takes a part that can be held"],
+    ),
+    "wrong argument count": (
+        "def g(self, cpu):\n    return self.on[cpu]\n\n@action\ndef f(self, cpu: Cpu):\n    require(self.g(cpu, cpu))",
+        ["g: too many positional arguments"],
+    ),
+    "set on some ways": (
+        "@action\ndef f(self, cpu: Cpu):\n    if self.on[cpu]:\n        x = True\n    self.on[cpu] = x",
+        ["'x' is set on some ways to this place only"],
+    ),
+    "unknown label": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    self.on[cpu] = True\n\n@lemma\ndef g(self):\n"
+        "    return all(at(self.f, c, 'frist') for c in Cpu)",
+        ["f has no label 'frist'", "Did you mean 'first'?"],
+    ),
+    "reserved property": (
+        "@invariant(because='x')\ndef no_deadlock(self):\n    return self.flush",
+        ["the property 'no-deadlock' is built in"],
+    ),
+    "no self": (
+        "@action\ndef f():\n    pass",
+        ["'f' needs `self`"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_explained(name: str, tmp_path: Path) -> None:
+    body, expected = MISTAKES[name]
+    with pytest.raises(ModelError) as caught:
+        compiled(body, tmp_path)
+    message = str(caught.value)
+    for part in expected:
+        assert part in message
+    place = caught.value.place
+    assert place is not None
+    assert place.file.endswith("wrong.py")
+    assert place.line > HEAD.count("\n") - 20
+
+
+def test_the_same_text_without_mistakes_compiles(tmp_path: Path) -> None:
+    compiled("@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = True", tmp_path)
+
+
+def test_state_that_is_no_sort_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"Generated.n: int is not a sort"):
+        load_and_compile(HEAD + "    n: int\n", tmp_path)
+
+
+def load_and_compile(text: str, folder: Path) -> None:
+    compile_system(load(text, folder, "wrong"))

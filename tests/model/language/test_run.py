@@ -1,0 +1,19 @@
+"""The three readings start from one source: what Python runs is what is compiled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .agree import Agreement, knobs_of
+from .written import write
+
+SIZES = {"A": 2, "B": 2}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_python_and_ir_take_the_same_steps(seed: int, tmp_path: Path) -> None:
+    cls = write(seed, tmp_path)
+    agreement = Agreement(cls, SIZES, knobs_of(cls))
+    assert agreement.run(most=25) > 0
