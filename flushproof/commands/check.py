@@ -6,11 +6,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, Bytes, look, pairs, settings_options
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, memory, pairs, settings_options
 from flushproof.commands.progress import shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
@@ -52,7 +53,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     "--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state."
 )
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
-@click.option("--max-memory", metavar="SIZE", type=Bytes(), help="Stop at this much memory, as in 500M or 2G.")
+@click.option("--max-memory", metavar="SIZE", callback=memory, help="Stop at this much memory, as in 500M or 2G.")
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
 @click.option("--max-depth", metavar="N", type=click.IntRange(min=0), help="Stop this many steps from the start.")
 @click.option(
@@ -158,7 +159,7 @@ def _check_all(how: Request, form: str) -> int:
     return INCONCLUSIVE if any(r.verdict == CUT_SHORT for r in results) else HOLDS
 
 
-def _manner(how: Request) -> dict[str, object]:
+def _manner(how: Request) -> dict[str, Any]:
     return {name: getattr(how, name) for name in ("symmetry", "engine", "decide_with_z3", "limits")}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -62,24 +62,22 @@ def pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
     return found
 
 
-class Bytes(click.ParamType):
-    """A size of memory: a number with an optional unit, as in 500M or 2GiB; without a unit it is in bytes."""
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
-    name = "size"
-    _units: Mapping[str, int] = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().lower().removesuffix("b").removesuffix("i")
-        number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
-        try:
-            found = int(float(number) * self._units[unit])
-        except (ValueError, KeyError, OverflowError):
-            found = 0
-        if found <= 0:
-            self.fail(f"'{value}' is no size of memory: write it as 500M or 2G", param, ctx)
-        return found
+def memory(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """A size of memory in bytes: a number with an optional unit, as in 500M or 2GiB (a callback for an option)."""
+    if value is None:
+        return None
+    text = value.strip().lower().removesuffix("b").removesuffix("i")
+    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "")
+    try:
+        found = int(float(number) * _UNITS[unit])
+    except (ValueError, KeyError, OverflowError):
+        found = 0
+    if found <= 0:
+        raise click.BadParameter(f"'{value}' is no size of memory: write it as 500M or 2G", ctx, param)
+    return found
 
 
 def look() -> Look:

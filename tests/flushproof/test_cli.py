@@ -23,7 +23,7 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.properties.certify import Certificate
 
 from flushproof import checking, cli
-from flushproof.commands.options import Bytes, pairs
+from flushproof.commands.options import memory, pairs
 from flushproof.report.jsonform import schema
 
 SMALL = str(Path(__file__).with_name("small.py"))
@@ -329,16 +329,13 @@ def test_a_model_error_shows_the_line(tmp_path: Path) -> None:
 
 
 def test_memory_sizes() -> None:
-    assert [Bytes().convert(t, None, None) for t in ("1", "2k", "500M", "2GiB", "1.5gb")] == [
-        1,
-        2048,
-        500 * 2**20,
-        2 * 2**30,
-        3 * 2**29,
-    ]
-    for bad in ("", "M", "-1", "1x", "1e400"):
+    option, here = click.Option(["--max-memory"]), click.Context(cli.main)
+    good = {"1": 1, "2k": 2048, "500M": 500 * 2**20, "2GiB": 2 * 2**30, "1.5gb": 3 * 2**29}
+    assert {text: memory(here, option, text) for text in good} == good
+    assert memory(here, option, None) is None
+    for bad in ("", "M", "-1", "1x", "1e400", "nan"):
         with pytest.raises(click.BadParameter):
-            Bytes().convert(bad, None, None)
+            memory(here, option, bad)
 
 
 def test_pairs() -> None:
