@@ -14,7 +14,7 @@ from .errors import ModelError, nearest
 from .processes import ProcessCompiler
 from .source import Source, source_of
 from .statements import Executor, block
-from .types import Declared, hints, of_sorts, to_declared, to_sort
+from .types import Declared, hints, of_sorts, sort_classes, to_declared, to_sort
 from .values import Object, Path, Scope, Static, Step, Tup
 
 RESERVED = {"no-deadlock", "well-defined"}
@@ -45,7 +45,7 @@ class Declarations:
     objects: dict[str, Object] = field(default_factory=dict)
     variables: dict[str, ir.StateVar] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
-    sorts: dict[str, tuple[ir.Scalarset | ir.CounterSort, type | None]] = field(default_factory=dict)
+    classes: dict[str, type[declare.Sort]] = field(default_factory=dict)
 
     def of_kind(self, *kinds: str) -> Iterator[Member]:
         return (m for m in self.members if m.role.kind in kinds)
@@ -90,6 +90,7 @@ class Compiler(Executor):
                 except ModelError as error:
                     raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
                 if declared is not None:
+                    self.know(annotation)
                     self.declare(owner.path + name, declared, place)
         names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
         for name in names:
@@ -103,10 +104,21 @@ class Compiler(Executor):
         if not isinstance(owner.python, type):
             for name, value in vars(owner.python).items():
                 if isinstance(value, Map):
+                    for sort in value.sorts:
+                        self.know(sort)
                     kind = Kind.GHOST.value if value.ghost else "state"
                     self.declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
                 elif isinstance(value, Part):
                     self.collect(Object(f"{owner.path}{name}.", value))
+
+    def know(self, annotation: Any) -> None:
+        """Note down the classes of sorts: their default sizes."""
+        for cls in sort_classes(annotation):
+            known = self.declared.classes.setdefault(cls.__name__, cls)
+            if known is not cls:
+                raise ModelError(
+                    f"there are two sorts called {cls.__name__}", class_place(cls), hint="Rename one of them."
+                )
 
     def declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
         kind = declared.kind
@@ -122,8 +134,9 @@ class Compiler(Executor):
                 base = sort.base if isinstance(sort, ir.OptionSort) else sort
                 if isinstance(base, (ir.Scalarset, ir.CounterSort)):
                     found[base.name] = base
-        classes = {c.__name__: c for c in all_subclasses(declare.Sort)}
-        sizes = {name: classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)}
+        sizes = {
+            name: self.declared.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)
+        }
         for sort_class, size in self.cls.sizes.items():
             if sort_class.__name__ in sizes:
                 sizes[sort_class.__name__] = size
@@ -364,9 +377,3 @@ def class_place(cls: type) -> ir.Place | None:
         return ir.Place(inspect.getsourcefile(cls) or "?", inspect.getsourcelines(cls)[1])
     except (OSError, TypeError):
         return None
-
-
-def all_subclasses(cls: type) -> Iterator[type]:
-    for sub in cls.__subclasses__():
-        yield sub
-        yield from all_subclasses(sub)

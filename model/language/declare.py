@@ -106,7 +106,7 @@ class OrderedEnum(enum.Enum):
         return members.index(self) < members.index(other)
 
     def __le__(self, other: Any) -> bool:
-        return self == other or self < other
+        return self is other or self < other
 
 
 @dataclass(frozen=True)

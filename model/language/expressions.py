@@ -111,7 +111,7 @@ class Evaluator:
             case Object() | Tup() | Closure():
                 at.source.fail(node, f"{at.source.text(node)} is not a value that a state can hold")
         assert isinstance(value, ir.Node)
-        return value if sort is None or value.sort == sort else self.coerce(value, sort, node, at, path)  # type: ignore
+        return value if sort is None or value.sort == sort else self.coerce(value, sort, node, at, path)
 
     def static(self, value: Any, sort: ir.Sort | None) -> ir.Lit | None:
         """The literal for a Python constant, if it has this sort."""
@@ -180,11 +180,7 @@ class Evaluator:
     def conversion_hint(self, have: ir.Sort, want: ir.Sort) -> str:
         """Which maps lead from one sort to the other."""
         base = want.base if isinstance(want, ir.OptionSort) else want
-        maps = [
-            v.name
-            for v in self.variables.values()
-            if v.index == (have,) and v.sort in (base, ir.OptionSort(base))  # type: ignore
-        ]
+        maps = [v.name for v in self.variables.values() if v.index == (have,) and v.sort in (base, ir.OptionSort(base))]
         return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
 
     def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:
@@ -308,7 +304,7 @@ class Evaluator:
 
     def unsupported(self, node: ast.AST, at: Scope) -> NoReturn:
         name = type(node).__name__
-        at.source.fail(node, f"the language has no {name}", CONSTRUCTS.get(type(node), ""))  # type: ignore[call-overload]
+        at.source.fail(node, f"the language has no {name}", CONSTRUCTS.get(type(node), ""))
 
     def spread(self, node: ast.expr, path: Path, at: Scope) -> list[Value]:
         """The values of an element of a tuple or an argument list, which may be starred."""
@@ -751,11 +747,11 @@ def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Exp
     """When `update` writes the location `args` (its own condition aside), and what its binders then are."""
     bind = {mine: given for mine, given in zip(update.args, args, strict=True) if mine in update.binders}
     fixed = [
-        terms.eq(terms.substitute(mine, bind), given)  # type: ignore[arg-type]
+        terms.eq(terms.substitute(mine, bind), given)
         for mine, given in zip(update.args, args, strict=True)
         if mine not in update.binders
     ]
-    return terms.and_(*fixed), bind  # type: ignore[return-value]
+    return terms.and_(*fixed), bind
 
 
 def without(cond: ir.Expr, known: tuple[ir.Expr, ...]) -> ir.Expr:

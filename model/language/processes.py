@@ -6,14 +6,14 @@ still needed there becomes state, with its default value wherever it is not need
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import ir, terms
-from .declare import role_of
-from .statements import Outcome, Stack, block
+from .statements import Block, Outcome, Stack, block
 from .types import to_sort
-from .values import Name, Path, Scope, Static, Value, same
+from .values import Name, Static, Value, same
 
 if TYPE_CHECKING:
     from .compile import Compiler, Member
@@ -118,8 +118,8 @@ class ProcessCompiler:
         if key not in attempt.by_stack:
             attempt.by_stack[key] = len(attempt.points)
             fixed = {n: v for n, v in env.items() if n not in forced and self.certain(v)}
-            stored = {n: forced[n] if n in forced else self.storable(n, v) for n, v in env.items() if n not in fixed}
-            attempt.points.append(Point(outcome.label, outcome.stack, fixed, {n: s for n, s in stored.items() if s}))  # type: ignore
+            stored = {n: forced.get(n) or value_sort(v) for n, v in env.items() if n not in fixed}
+            attempt.points.append(Point(outcome.label, outcome.stack, fixed, stored))
         number = attempt.by_stack[key]
         point = attempt.points[number]
         values: dict[Name, ir.Expr] = {}
@@ -143,10 +143,6 @@ class ProcessCompiler:
         """Whether a value is the same on every way to this point: no state and no choice goes into it."""
         return not isinstance(value, ir.Node) or value in self.me
 
-    def storable(self, name: Name, value: Value) -> ir.Sort | None:
-        assert isinstance(value, ir.Node)
-        return self.widened(name, value.sort)
-
     def sort_of(self, name: Name, value: Value) -> ir.Sort:
         return (
             self.x.expr(value, self.source.tree, self.scope).sort if not self.is_none(value) else ir.OptionSort(ir.BOOL)
@@ -154,9 +150,6 @@ class ProcessCompiler:
 
     def is_none(self, value: Value) -> bool:
         return isinstance(value, Static) and value.value is None
-
-    def widened(self, name: Name, sort: ir.Sort) -> ir.Sort:
-        return sort
 
     def join(self, name: Name, sort: ir.Sort, value: Value) -> ir.Sort:
         """The smallest sort that holds both `sort` and the value."""
@@ -314,12 +307,11 @@ class ProcessCompiler:
             place=self.source.place(self.node_of(attempt, number)),
         )
 
-    def node_of(self, attempt: Attempt, number: int):  # type: ignore[no-untyped-def]
+    def node_of(self, attempt: Attempt, number: int) -> ast.stmt:
         """The first statement after the label."""
         for frame in reversed(attempt.points[number].stack):
-            body = getattr(frame, "body", None)
-            if body is not None and frame.next < len(body):
-                return body[frame.next]
+            if isinstance(frame, Block) and frame.next < len(frame.body):
+                return frame.body[frame.next]
         return self.source.tree
 
     def local_updates(
@@ -343,9 +335,11 @@ class ProcessCompiler:
         return updates
 
 
+def value_sort(value: Value) -> ir.Sort:
+    assert isinstance(value, ir.Node)
+    return value.sort
+
+
 def option(value: ir.Expr) -> ir.Expr:
     """`value` as an option; an option that was unwrapped becomes itself again."""
     return value.arg if isinstance(value, ir.The) else terms.some(value)
-
-
-__all__ = ["Path", "ProcessCompiler", "Scope", "role_of"]

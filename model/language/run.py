@@ -203,9 +203,9 @@ class Machine:
             for name, value in vars(base).items():
                 if isinstance(value, Knob):
                     self.knob_names[id(value)] = path + name
-                    space[name] = property(lambda _, full=path + name: self.knobs[full])
+                    space[name] = self.knob_property(path + name)
         sub = type(cls.__name__, (cls,), space)
-        made = object.__new__(sub)
+        made: Any = object.__new__(sub)
         self.paths[id(made)] = path
         if owner is not None:
             made.__dict__.update(copy.copy(vars(thing)))
@@ -231,12 +231,21 @@ class Machine:
         sorts = self.plain(annotation)
         self.fill(full, sorts[:-1], sorts[-1], declared)
         if len(sorts) == 1:
-            space[name] = property(
-                lambda _, k=(full, ()): self.store[k], lambda _, value, k=(full, ()): self.store.__setitem__(k, value)
-            )
+            space[name] = self.scalar_property((full, ()))
         else:
             view = View(self, full, sorts[:-1])
-            space[name] = property(lambda _, v=view: v)
+            space[name] = property(lambda _: view)
+
+    def scalar_property(self, key: tuple[str, tuple[Any, ...]]) -> property:
+        """Reads and writes a location without an index."""
+
+        def write(_: Any, value: Any) -> None:
+            self.store[key] = value
+
+        return property(lambda _: self.store[key], write)
+
+    def knob_property(self, name: str) -> property:
+        return property(lambda _: self.knobs[name])
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""

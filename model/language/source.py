@@ -75,7 +75,7 @@ def source_of(function: Callable[..., Any]) -> Source:
         )
     indent = len(lines[0]) - len(lines[0].lstrip())
     for node in ast.walk(tree):
-        if hasattr(node, "lineno"):
+        if isinstance(node, (ast.stmt, ast.expr, ast.arg, ast.keyword)):
             node.lineno += first - 1
             node.col_offset += indent
     return Source(

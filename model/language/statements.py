@@ -149,12 +149,12 @@ class Executor(Evaluator):
                 return stack
             case ast.Expr(ast.Constant()):
                 return stack
-            case ast.Expr(ast.Yield()):
-                return [self.at_yield(node.value, stack, path, at)]
-            case ast.Expr(ast.YieldFrom()):
-                return self.enter(node.value, (), stack, path, at)
-            case ast.Assign(value=ast.YieldFrom()):
-                return self.enter(node.value, tuple(node.targets), stack, path, at)
+            case ast.Expr(ast.Yield() as stop):
+                return [self.at_yield(stop, stack, path, at)]
+            case ast.Expr(ast.YieldFrom() as helper):
+                return self.enter(helper, (), stack, path, at)
+            case ast.Assign(targets, ast.YieldFrom() as helper):
+                return self.enter(helper, tuple(targets), stack, path, at)
             case ast.Expr():
                 self.ev(node.value, path, at)
                 return stack
@@ -188,7 +188,7 @@ class Executor(Evaluator):
                 return self.unwind(stack, value, path)
             case ast.Break() | ast.Continue():
                 return self.jump(node, stack, path, at)
-        hint = STATEMENTS.get(type(node), "")  # type: ignore[call-overload]
+        hint = STATEMENTS.get(type(node), "")
         at.source.fail(node, f"the language has no {type(node).__name__.lower()} statement", hint)
 
     def annotated(self, node: ast.AnnAssign, expression: ast.expr, path: Path, at: Scope) -> Value:

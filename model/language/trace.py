@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Trace:
     clause: int | None = None
     witness: Mapping[str, int] | None = None
 
-    @property
+    @builtins.property
     def states(self) -> tuple[State, ...]:
         """All states in order, the initial one first."""
         return (self.initial, *(s.state for s in self.steps))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
@@ -87,6 +87,14 @@ def of_sorts(sorts: tuple[Any, ...], kind: str = "state") -> Declared:
         ):
             raise ModelError(f"a Map cannot be indexed by the counter {sort.name}", hint="Counters are unbounded.")
     return Declared(tuple(index), value, kind)
+
+
+def sort_classes(annotation: Any) -> Iterator[type[Sort]]:
+    """The `Sort` classes that an annotation mentions."""
+    if isinstance(annotation, type) and issubclass(annotation, Sort):
+        yield annotation
+    for part in get_args(annotation):
+        yield from sort_classes(part)
 
 
 def hints(owner: Any) -> Mapping[str, Any]:
