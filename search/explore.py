@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from flushproof.model.language import terms
 from flushproof.model.language.errors import FlushproofError, nearest
 from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.ir import Property
 
 from .breadth_first import ReferenceEngine
 from .outcome import Outcome, Verdict, Violated
@@ -46,52 +48,54 @@ def explore(
     Raises:
         FlushproofError: there is no property of that name.
     """
-    names = _chosen(instance, properties)
-    if focus is not None and focus not in names:
-        raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, names, 'properties')}")
+    asked = ask(instance, properties)
+    if focus is not None and focus not in asked.names:
+        raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
     engine = engine or ReferenceEngine()
-    task = _task(instance, names, focus, symmetry, limits, progress, on_state)
-    started = time.monotonic()
-    found = engine.search(task)
-    seconds = time.monotonic() - started
-    return _outcome(task, names, found, seconds, engine.name)
-
-
-def _chosen(instance: Instance, properties: Sequence[str] | None) -> tuple[str, ...]:
-    known = property_names(instance)
-    if properties is None:
-        return known
-    for name in properties:
-        if name not in known:
-            raise FlushproofError(
-                f"{instance.system.name} has no property '{name}'. {nearest(name, known, 'properties')}"
-            )
-    return tuple(name for name in known if name in properties)
-
-
-def _task(
-    instance: Instance,
-    names: tuple[str, ...],
-    focus: str | None,
-    symmetry: bool,
-    limits: Limits,
-    progress: Callable[[Progress], None] | None,
-    on_state: Callable[[State], None] | None,
-) -> Task:
-    asked = [p for p in instance.system.properties if p.name in names]
-    invariants = [p for p in asked if p.kind == "invariant"]
-    if WELL_DEFINED in names:
-        invariants.append(terms.well_defined(instance.system))
-    return Task(
+    task = Task(
         instance,
-        tuple(invariants),
-        tuple(p for p in asked if p.kind == "reachable"),
-        NO_DEADLOCK in names,
+        asked.invariants,
+        asked.reachables,
+        asked.deadlock,
         focus,
         symmetry,
         limits,
         progress,
         on_state,
+    )
+    found = engine.search(task)
+    seconds = time.monotonic() - task.started
+    return _outcome(task, asked.names, found, seconds, engine.name)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The properties that a search is asked for; `names` are in order of declaration, the built-in ones last."""
+
+    names: tuple[str, ...]
+    invariants: tuple[Property, ...]
+    reachables: tuple[Property, ...]
+    deadlock: bool
+
+
+def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
+    """The properties of these names; None is all of them.
+
+    Raises:
+        FlushproofError: there is no property of that name.
+    """
+    known = property_names(instance)
+    for name in names or ():
+        if name not in known:
+            hint = nearest(name, known, "properties")
+            raise FlushproofError(f"{instance.system.name} has no property '{name}'. {hint}")
+    chosen = known if names is None else tuple(name for name in known if name in names)
+    own = [p for p in instance.system.properties if p.name in chosen]
+    invariants = [p for p in own if p.kind == "invariant"]
+    if WELL_DEFINED in chosen:
+        invariants.append(terms.well_defined(instance.system))
+    return Asked(
+        chosen, tuple(invariants), tuple(p for p in own if p.kind == "reachable"), deadlock=NO_DEADLOCK in chosen
     )
 
 

@@ -8,8 +8,10 @@ against this one, and every trace is replayed on it.
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flushproof.model.language.instance import Instance, State
@@ -44,9 +46,15 @@ class Reference:
 
     def initial_states(self) -> Iterator[State]:
         """Every initial state, possibly several times."""
-        for state in self._unconstrained():
+        for state in itertools.product(*self._unconstrained):
             for _, after in self._init(self.renamed(state)):
                 yield after
+
+    def guess_initial_state(self, rng: random.Random) -> State | None:
+        """A random initial state, or None if the guessed values of the free variables are not possible."""
+        guess = tuple(map(rng.choice, self._unconstrained))
+        found = [after for _, after in self._init(self.renamed(guess))]
+        return rng.choice(found) if found else None
 
     def successors(self, state: State) -> Iterator[tuple[Action, Codes, State]]:
         """Every possible step: the action, the codes of its parameters, and the next state.
@@ -85,8 +93,9 @@ class Reference:
             counted.rename(after)
         return tuple(after)
 
-    def _unconstrained(self) -> Iterator[State]:
-        """Every state before the initial action: free variables take every value, the others their default."""
+    @cached_property
+    def _unconstrained(self) -> tuple[Sequence[int], ...]:
+        """What each slot may hold before the initial action: anything if its variable is free, else its default."""
         instance = self.instance
         choices: list[Sequence[int]] = []
         for slot in instance.slots:
@@ -94,7 +103,7 @@ class Reference:
                 choices.append(instance.codes(slot.sort))
             else:
                 choices.append((instance.code(Lit(default_value(slot.sort), slot.sort)),))
-        return itertools.product(*choices)
+        return tuple(choices)
 
     def _clause(self, clause: Clause, fresh: tuple[Var, ...]) -> Callable[[State], Codes | None]:
         function = self._clauses.get((clause, fresh))

@@ -10,7 +10,6 @@ from flushproof.model.language.trace import Step, Trace
 
 from .reference import Codes, Reference
 from .symmetry import Symmetry
-from .task import NO_DEADLOCK
 
 
 class ReplayError(Exception):
@@ -43,28 +42,39 @@ class Replay:
                 raise ReplayError(f"{self._who()}: no step leads to state {number} in the trace of '{name}'")
             steps.append(step)
             state = step.state
-        if prop is None:
-            if any(True for _ in self.reference.successors(state)) or self.reference.is_final(state):
-                raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' is not a deadlock")
-            return Trace(self.instance, initial, tuple(steps), NO_DEADLOCK)
-        violation = self.reference.checker(prop)(state)
-        if violation is None:
+        trace = violating_trace(self.reference, name, prop, initial, steps)
+        if trace is None:
             raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' does not violate it")
-        clause = prop.clauses[violation.clause]
-        witness = _binding(clause.params, violation.witness)
-        if clause.event is not None:
-            steps.append(Step(clause.event, witness, state, event=True))
-        return Trace(self.instance, initial, tuple(steps), name, violation.clause, witness)
+        return trace
 
     def _step(self, state: State, target: State) -> Step | None:
         for action, codes, after in self.reference.successors(state):
             if self.canonical(after) == target:
-                return Step(action.name, _binding(action.params, codes), after)
+                return Step(action.name, binding(action.params, codes), after)
         return None
 
     def _who(self) -> str:
         return f"replaying {self.instance.system.name}"
 
 
-def _binding(params: tuple[Var, ...], codes: Codes) -> dict[str, int]:
+def violating_trace(
+    reference: Reference, name: str, prop: Property | None, initial: State, steps: Sequence[Step]
+) -> Trace | None:
+    """The trace that takes these steps to a violation (of None: to a deadlock), with the event that shows it as a last
+    step where the clause has one; None if the last state violates nothing."""
+    state = steps[-1].state if steps else initial
+    if prop is None:
+        stuck = not any(True for _ in reference.successors(state)) and not reference.is_final(state)
+        return Trace(reference.instance, initial, tuple(steps), name) if stuck else None
+    violation = reference.checker(prop)(state)
+    if violation is None:
+        return None
+    clause = prop.clauses[violation.clause]
+    witness = binding(clause.params, violation.witness)
+    event = [Step(clause.event, witness, state, event=True)] if clause.event is not None else []
+    return Trace(reference.instance, initial, (*steps, *event), name, violation.clause, witness)
+
+
+def binding(params: tuple[Var, ...], codes: Codes) -> dict[str, int]:
+    """The codes of parameters by the parameters' names."""
     return {p.name: code for p, code in zip(params, codes, strict=True)}
