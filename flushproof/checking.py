@@ -19,7 +19,7 @@ from flushproof.report.catalog import settings
 from flushproof.result import Result
 from flushproof.search.breadth_first import ReferenceEngine
 from flushproof.search.explore import explore, property_names
-from flushproof.search.task import Engine, Limits, Progress
+from flushproof.search.task import WELL_DEFINED, Engine, Limits, Progress
 
 ENGINES: Mapping[str, Callable[[], Engine]] = {"reference": ReferenceEngine}
 """Who can explore, by the name on the command line; the first is taken where none is named."""
@@ -91,7 +91,8 @@ def check(
 def run(request: Request) -> Result:
     """Carries out a request; see `check`."""
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
-    names = request.properties or property_names(instance)
+    # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
+    names = tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else property_names(instance)
     collected = Collected(instance, names) if request.decide_with_z3 else None
     outcome = explore(
         instance,
