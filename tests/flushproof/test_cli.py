@@ -87,7 +87,7 @@ def test_sizes_in_any_case() -> None:
 
 def test_one_property_alone() -> None:
     found = data("check", SWITCH, "--property", "no-deadlock")
-    assert found["verdict"] == "holds" and found["properties"] == ["no-deadlock"]
+    assert found["verdict"] == "holds" and found["properties"] == ["no-deadlock", "well-defined"]
 
 
 def test_symmetry_changes_the_count_and_no_verdict() -> None:
