@@ -122,7 +122,7 @@ class _Certifier:
             raise _Refuted(f"there is no action '{step.action}'", number)
         self.values(action.params, step.binding, number)
         env = binding(self.domain, action.params, step.binding)
-        fresh, _ = parameters(self.domain, action.fresh, "fresh.")
+        fresh, _ = parameters(self.domain, action.fresh, "fresh")
         env.update(fresh)
         after = After(self.domain, self.symbols, action, env)
         given = (
@@ -176,7 +176,7 @@ class _Certifier:
         if not self._follows(given, negation(self.reader.holds(self.system.final))):
             raise _Refuted("the last state is a final one", last)
         for action in self.system.actions:
-            step = transition(self.domain, self.symbols, action, prefix=f"{action.name}.")
+            step = transition(self.domain, self.symbols, action, of=action.name)
             if self.checker.can((*given, *step.facts)).outcome != "unsatisfiable":
                 raise _Refuted(f"'{action.name}' is possible in the last state", last)
 
@@ -191,7 +191,7 @@ class _Certifier:
         action = self.actions.get(clause.event or "")
         if self.trace.property == WELL_DEFINED and action is not None:
             # an obligation may mention the fresh values that its action would take
-            env.update(parameters(self.domain, action.fresh, "fresh.")[0])
+            env.update(parameters(self.domain, action.fresh, "fresh")[0])
             given += tuple(fresh_facts(self.domain, self.symbols, action, env))
         guard, expr = self.reader.holds(clause.guard, env), self.reader.holds(clause.expr, env)
         match part:

@@ -60,7 +60,7 @@ class SmallInduction:
     def step(self, action: Action) -> Transition:
         """The action, taken in the symbolic state."""
         if action.name not in self._steps:
-            self._steps[action.name] = transition(self.domain, self.symbols, action, prefix="step.")
+            self._steps[action.name] = transition(self.domain, self.symbols, action)
         return self._steps[action.name]
 
     def possible(self, action: Action, limit: float | None = None) -> bool | None:
@@ -88,7 +88,7 @@ class SmallInduction:
         return None if answer.model is None else self._counterexample(answer.model, None, step, conjunct, env)
 
     def _violated(self, conjunct: Conjunct, state: SymbolicState) -> tuple[Mapping[Var, Value], list[Formula]]:
-        env, facts = parameters(self.domain, conjunct.clause.params, "witness.")
+        env, facts = parameters(self.domain, conjunct.clause.params, "witness")
         reader = Reader(self.domain, state)
         facts += [reader.holds(conjunct.clause.guard, env), negation(reader.holds(conjunct.clause.expr, env))]
         return env, facts

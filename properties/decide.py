@@ -68,7 +68,7 @@ class _Decider:
         self.cases: list[Formula] = []
         self.values: list[dict[str, Value]] = []
         for number, clause in enumerate(prop.clauses):
-            env, facts = parameters(self.domain, clause.params, f"{number}.")
+            env, facts = parameters(self.domain, clause.params, f"clause{number}")
             says = reader.holds(clause.expr, env)
             if prop.kind == "invariant":
                 says = conjunction((reader.holds(clause.guard, env), negation(says)))

@@ -250,7 +250,7 @@ class Domain:
 
     def fresh_constant(self, name: str, sort: Sort) -> Term:
         """A symbol that nothing else uses."""
-        return z3.Const(f"{name}!{next(self._names)}", self.sort(sort))
+        return z3.Const(f"{name}~{next(self._names)}", self.sort(sort))
 
     def within(self, value: Value, sort: Sort) -> Formula:
         """That a symbol's value belongs to the sort, where Z3's sort is wider."""

@@ -271,9 +271,9 @@ def every(domain: Domain, sorts: Sequence[Sort], says: Any) -> Formula:
 # --------------------------------------------------------------------------------------------------------------- steps
 
 
-def parameters(domain: Domain, params: Iterable[Var], prefix: str = "") -> tuple[dict[Var, Value], list[Formula]]:
-    """Symbols for parameters, and what holds of them."""
-    env = {p: domain.constant(prefix + p.name, p.of) for p in params}
+def parameters(domain: Domain, params: Iterable[Var], of: str) -> tuple[dict[Var, Value], list[Formula]]:
+    """Symbols for the parameters of something, and what holds of them."""
+    env = {p: domain.constant(f"{of}!{p.name}", p.of) for p in params}
     return env, [domain.within(value, p.of) for p, value in env.items()]
 
 
@@ -321,24 +321,24 @@ class Transition:
 
 
 def transition(
-    domain: Domain, before: SymbolicState, action: Action, env: Env | None = None, prefix: str = ""
+    domain: Domain, before: SymbolicState, action: Action, env: Env | None = None, of: str = "step"
 ) -> Transition:
     """The action in the state `before`: with the parameters given in `env`, or else with any (symbols `prefix` +
     name).
     """
     given = dict(env or {})
     missing = [v for v in (*action.params, *action.fresh) if v not in given]
-    symbols, facts = parameters(domain, missing, prefix)
+    symbols, facts = parameters(domain, missing, of)
     given.update(symbols)
     facts += fresh_facts(domain, before, action, given)
     facts.append(Reader(domain, before).holds(action.guard, given))
     return Transition(action, given, tuple(f for f in facts if f is not YES), After(domain, before, action, given))
 
 
-def initially(domain: Domain, prefix: str = "init.") -> Transition:
+def initially(domain: Domain, of: str = "init") -> Transition:
     """The `init` action in the state of default values: its `after` is an arbitrary initial state."""
     symbols = Symbols(domain)
-    step = transition(domain, Defaults(domain, symbols), domain.system.init, prefix=prefix)
+    step = transition(domain, Defaults(domain, symbols), domain.system.init, of=of)
     return Transition(step.action, step.env, (*step.facts, *_free_ranges(domain, symbols)), step.after)
 
 

@@ -154,7 +154,7 @@ class AnyNumber:
         return Question(self.domain, self.assumed, (*self.always, *step.facts, *self._denied(conjunct, step.after)))
 
     def _denied(self, conjunct: Conjunct, state: SymbolicState) -> list[Formula]:
-        env, facts = parameters(self.domain, conjunct.clause.params, "witness.")
+        env, facts = parameters(self.domain, conjunct.clause.params, "witness")
         reader = Reader(self.domain, state)
         return [
             *facts,

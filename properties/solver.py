@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import z3  # type: ignore[import-untyped]
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.instance import State as Codes
 from flushproof.model.language.ir import CounterSort, IntSort, OptionSort, Sort, Var
 
-from .domain import Domain, Env, Formula, Maybe, Value
+from .domain import YES, Domain, Env, Formula, Maybe, Value
 from .first_order import SymbolicState
 from .slots import Locations
 
@@ -106,7 +106,7 @@ class Question:
 
     def _solver(self) -> z3.Solver:
         solver = z3.Solver()
-        solver.add(*self.facts)
+        solver.add(*(f for f in self.facts if f is not YES))
         for axiom in self.domain.axioms():
             solver.add(axiom)
         return solver
@@ -136,7 +136,7 @@ class Question:
         """The question as an SMT-LIB 2 script that any solver reads."""
         solver = self._solver()
         solver.add(*self.hypotheses.values())
-        return str(solver.to_smt2())
+        return f"(set-logic ALL)\n{solver.to_smt2()}"
 
 
 class Checker:
@@ -162,3 +162,66 @@ class Checker:
             return Answer(outcome, seconds, model=model)
         finally:
             self._solver.pop()
+
+
+def answer_script(script: str, limit: float) -> Outcome:
+    """Z3's answer to an SMT-LIB 2 script, within `limit` seconds; "unknown" too for what it cannot read."""
+    solver = z3.Solver(ctx=z3.Context())
+    solver.set("timeout", max(1, int(limit * 1000)))
+    try:
+        solver.from_string(script)
+    except z3.Z3Exception:
+        return "unknown"
+    return _outcome(solver.check())
+
+
+def same_script(one: str, other: str) -> bool:
+    """Whether two scripts assert the same formulas, up to the names of bound variables and the order of assertions."""
+    context = z3.Context()
+    shapes: dict[int, int] = {}
+    known: dict[tuple[Any, ...], int] = {}
+    try:
+        parsed = [z3.parse_smt2_string(script, ctx=context) for script in (one, other)]
+    except z3.Z3Exception:
+        return False
+    left, right = ({_shape(formula, shapes, known) for formula in formulas} for formulas in parsed)
+    return left == right
+
+
+def _shape(term: Any, shapes: dict[int, int], known: dict[tuple[Any, ...], int]) -> int:
+    """A number for the term that is the same for terms that differ in names of bound variables only."""
+    key = term.get_id()
+    if key not in shapes:
+        if z3.is_var(term):
+            head: tuple[Any, ...] = ("bound", z3.get_var_index(term))
+        elif z3.is_quantifier(term):
+            sorts = tuple(term.var_sort(i).sexpr() for i in range(term.num_vars()))
+            head = ("forall" if term.is_forall() else "exists", sorts)
+        else:
+            head = (term.decl().sexpr(),)
+        shape = (*head, *(_shape(child, shapes, known) for child in term.children()))
+        shapes[key] = known.setdefault(shape, len(known))
+    return shapes[key]
+
+
+def second_opinion(script: str, limit: float) -> Outcome | None:
+    """cvc5's answer to an SMT-LIB 2 script, within `limit` seconds for each of two ways to instantiate quantifiers;
+    None where cvc5 is not installed."""
+    try:
+        import cvc5
+    except ImportError:
+        return None
+    outcome: Outcome = "unknown"
+    for options in ({}, {"enum-inst": "true"}):
+        solver = cvc5.Solver()
+        for option, value in {"tlimit-per": str(int(limit * 1000)), **options}.items():
+            solver.setOption(option, value)
+        parser = cvc5.InputParser(solver)
+        parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, script, "question")
+        answers = []
+        while not (command := parser.nextCommand()).isNull():
+            answers.append(str(command.invoke(solver, parser.getSymbolManager())).strip())
+        outcome = {"sat": "satisfiable", "unsat": "unsatisfiable"}.get(answers[-1], "unknown")  # type: ignore[assignment]
+        if outcome != "unknown":
+            break
+    return outcome
