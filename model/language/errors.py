@@ -33,7 +33,7 @@ class ModelError(FlushproofError):
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:
     """A sentence with the nearest valid choice and the list of all: "Did you mean ...? The knobs are: ..."."""
-    known = sorted(known)
+    known = sorted(set(known))
     by_lower = {k.lower(): k for k in known}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     guess = f"Did you mean '{by_lower[close[0]]}'? " if close else ""
