@@ -166,7 +166,7 @@ class Knob:
     toggle: bool = False
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else instance._knob(self)
+        return self
 
     def values(self) -> tuple[Any, ...]:
         """All values, weakest first."""
@@ -367,11 +367,6 @@ class System:
     name: ClassVar[str] = ""
     sizes: ClassVar[Mapping[Any, int]] = {}
     policies: ClassVar[Mapping[str, Policy]] = {}
-
-    def _knob(self, knob: Knob) -> Any:
-        from .run import knob_value
-
-        return knob_value(self, knob)
 
 
 def system_name(cls: type[System]) -> str:

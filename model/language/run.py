@@ -78,11 +78,6 @@ def fresh_value(counter: type) -> Any:
     return counter(machine.fresh)
 
 
-def knob_value(system: Any, knob: Knob) -> Any:
-    """The value of a knob in the running machine."""
-    return _machine.get().knob(knob)
-
-
 def waits_at(process: Any, *where: Any) -> bool:
     """What `at` returns."""
     machine = _machine.get()
@@ -167,7 +162,6 @@ class Machine:
         self.fresh = 0
         self.members: list[tuple[str, Any, Callable[..., Any]]] = []
         self.paths: dict[int, str] = {}
-        self.knob_names: dict[int, str] = {}
         self.free: list[tuple[str, tuple[Any, ...], Any]] = []
         self.processes: dict[str, Process] = {}
         with self.running():
@@ -202,7 +196,6 @@ class Machine:
         for base in reversed(cls.__mro__):
             for name, value in vars(base).items():
                 if isinstance(value, Knob):
-                    self.knob_names[id(value)] = path + name
                     space[name] = self.knob_property(path + name)
         sub = type(cls.__name__, (cls,), space)
         made: Any = object.__new__(sub)
@@ -276,9 +269,6 @@ class Machine:
         return ir.default_value(sort)
 
     # ---------------------------------------------------------------------------------------------------------- stepping
-
-    def knob(self, knob: Knob) -> Any:
-        return self.knobs[self.knob_names[id(knob)]]
 
     def path_of(self, thing: Any) -> str:
         return self.paths[id(thing)]
