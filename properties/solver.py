@@ -208,7 +208,7 @@ def second_opinion(script: str, limit: float) -> Outcome | None:
     """cvc5's answer to an SMT-LIB 2 script, within `limit` seconds for each of two ways to instantiate quantifiers;
     None where cvc5 is not installed."""
     try:
-        import cvc5
+        import cvc5  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         return None
     outcome: Outcome = "unknown"
