@@ -9,9 +9,11 @@
 
 Over some dozens of seeds every node of `ir` occurs, every sort, free and rigid variables, ghosts, bulk updates,
 several updates of one location, fresh counters, events, obligations, "reachable" properties, deadlocks and final
-states.  There are no knobs.  A system has at most `STATES` states by the product of its variables' sizes, mostly far
-fewer reachable ones.  Unless `loose`, no verdict depends on what a reading may choose: `The` and `Narrow` stand behind
-a test that they are defined, and where there is a counter, a variable always holds a value of it.
+states.  There are no knobs.  Names of bound variables recur, and an inner one may hide an outer one.  A system has at
+most `STATES` states by the product of its variables' sizes, mostly far fewer reachable ones.
+
+Unless `loose`, no verdict depends on what a reading may choose: `The` and `Narrow` stand behind a test that they are
+defined, and where there is a counter, a variable always holds a value of it.
 """
 
 from __future__ import annotations
@@ -137,8 +139,15 @@ class _Maker:
         self.names = 0
 
     def var(self, sort: Sort) -> Var:
+        """A parameter: no other has its name."""
         self.names += 1
         return Var(f"x{self.names}", sort)
+
+    def bound(self, sort: Sort, taken: Sequence[Var] = ()) -> Var:
+        """A variable to be bound; its name recurs, and one inside may hide one outside."""
+        prefix = "i" if isinstance(sort, IntSort) else sort.name.lower()
+        names = [Var(f"{prefix}_{letter}", sort) for letter in "abc"]
+        return self.rng.choice([v for v in names if v not in taken])
 
     # ------------------------------------------------------------------------------------------------- declarations
 
@@ -202,7 +211,7 @@ class _Maker:
                     raise _Impossible
                 args.append(self.expr(sort, env, rng.choice((0, 0, 1))))
             except _Impossible:
-                binders.append(self.var(sort))
+                binders.append(self.bound(sort, binders))
                 args.append(binders[-1])
         scope = (*env, *binders)
         cond = TRUE if rng.random() < 0.6 else self.atom(scope, 2)
@@ -333,7 +342,7 @@ class _Maker:
         return Less(Plus(left, self.rng.choice((-1, 1, 2))) if sort is LEVEL else left, right)
 
     def quantified(self, env: tuple[Var, ...], depth: int) -> Expr:
-        var = self.var(self.rng.choice(FINITE))
+        var = self.bound(self.rng.choice(FINITE))
         return Quant(self.rng.choice(("forall", "exists")), var, self.atom((*env, var), depth))
 
     def held(self, sort: Sort, env: tuple[Var, ...], depth: int) -> Expr:

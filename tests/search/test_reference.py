@@ -1,29 +1,27 @@
 """The interpreter against the tree-walking evaluator, on generated systems."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from flushproof.model.language.evaluate import decode, evaluate, initial_states, renamed, transitions
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property
+from flushproof.model.language.ir import TRUE, Action, And, Eq, Expr, Ite, Lit, Not, Or, Property, Update
+from flushproof.search import python_source
 from flushproof.search.reference import Reference
 
 from tests.generated import instance
+from tests.search.handwritten import PHASE, cpu, lock, phase
 
 
 def some_states(reference: Reference, count: int = 12) -> list[State]:
-    """The first states in breadth-first order."""
-    found = dict.fromkeys(itertools.islice(reference.initial_states(), 5))
-    for state in itertools.islice(iter_growing(found), count):
-        found.update((after, None) for _, _, after in itertools.islice(reference.successors(state), 20))
-    return list(found)[:count]
-
-
-def iter_growing(found: dict[State, None]):
-    position = 0
-    while position < len(found):
-        yield list(found)[position]
-        position += 1
+    """Some of the first states in breadth-first order."""
+    found = list(dict.fromkeys(itertools.islice(reference.initial_states(), 5)))
+    for state in found:
+        if len(found) >= count:
+            break
+        found += {after for _, _, after in itertools.islice(reference.successors(state), 20)} - set(found)
+    return found[:count]
 
 
 def slow_violation(inst: Instance, prop: Property, state: State):
@@ -35,9 +33,14 @@ def slow_violation(inst: Instance, prop: Property, state: State):
     return None
 
 
+@pytest.mark.parametrize("cut", [False, True])
 @pytest.mark.parametrize("loose", [False, True])
 @pytest.mark.parametrize("seed", range(60))
-def test_interpreter_agrees_with_evaluator(seed: int, loose: bool) -> None:
+def test_interpreter_agrees_with_evaluator(seed: int, loose: bool, cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """cut: expressions are cut into assignments as soon as they nest, and no quantifier is unrolled."""
+    if cut:
+        monkeypatch.setattr(python_source, "_DEEPEST", 2)
+        monkeypatch.setattr(python_source, "_UNROLLED", 0)
     inst = instance(seed, loose)
     reference = Reference(inst)
     assert set(itertools.islice(reference.initial_states(), 200)) == set(itertools.islice(initial_states(inst), 200))
@@ -50,3 +53,22 @@ def test_interpreter_agrees_with_evaluator(seed: int, loose: bool) -> None:
         for prop in inst.system.properties:
             found = reference.checker(prop)(state)
             assert (found and (found.clause, found.witness)) == slow_violation(inst, prop, state)
+
+
+def test_deep_expressions_compile() -> None:
+    """Far deeper than Python's parser takes in one line."""
+    expr: Expr = TRUE
+    for _ in range(80):
+        expr = Not(And((expr, Or((expr, TRUE)))))
+    inst = lock(1)
+    assert eval_closed(inst, expr) is True
+    chain: Expr = Lit("IDLE", PHASE)
+    for _ in range(150):
+        chain = Ite(Eq(phase(cpu), Lit("IDLE", PHASE)), Lit("WAITING", PHASE), chain)
+    step = Action("deep", (cpu,), TRUE, (Update("phase", (), (cpu,), TRUE, chain),))
+    deep = Instance(replace(inst.system, actions=(step,)), inst.sizes)
+    assert [after for _, _, after in Reference(deep).successors((0, 0))] == [(1, 0)]
+
+
+def eval_closed(inst: Instance, expr: Expr) -> bool:
+    return Reference(Instance(replace(inst.system, final=expr), inst.sizes)).is_final((0, 0))
