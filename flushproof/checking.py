@@ -11,7 +11,7 @@ from typing import Any
 from flushproof.model.language.declare import Expect, System, system_name
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate, knob_values, policy_of
-from flushproof.model.language.load import load_system, shipped
+from flushproof.model.language.load import is_shipped, load_system, shipped
 from flushproof.model.language.trace import Trace
 from flushproof.properties.certify import certify
 from flushproof.properties.decide import decide, reads_slots
@@ -196,9 +196,8 @@ def expected(request: Request) -> str | None:
 
 def source_of(cls: type[System]) -> str:
     """How to load a system again: its name if it is shipped, or else `path/to/file.py:Class`."""
-    name = system_name(cls)
-    if shipped().get(name) is cls:
-        return name
+    if is_shipped(cls):
+        return system_name(cls)
     return f"{Path(inspect.getsourcefile(cls) or '').resolve()}:{cls.__qualname__}"
 
 

@@ -171,10 +171,11 @@ def location(instance: Instance, slot: Slot) -> str:
 def assignments(instance: Instance, changed: tuple[Change, ...], state: State) -> list[str]:
     """Changes as short assignments, where a whole map that gets one value is one of them.
 
-    Program counters are left out (the row itself says which step is taken), and so is the content of TLBs.
+    Left out are program counters (the row itself says which step is taken), a process's locals that it has no more use for,
+    and the content of TLBs.
     """
     lines: list[str] = []
-    shown = [c for c in changed if not c.slot.var.endswith(".pc") and not is_tlb(instance.system.variable[c.slot.var])]
+    shown = [c for c in changed if not _is_bookkeeping(instance, c) and not is_tlb(instance.system.variable[c.slot.var])]
     for (var, after), group in itertools.groupby(shown, key=lambda c: (c.slot.var, c.after)):
         together = list(group)
         value = instance.show(together[0].slot.sort, after)
@@ -186,6 +187,12 @@ def assignments(instance: Instance, changed: tuple[Change, ...], state: State) -
         else:
             lines += [f"{location(instance, c.slot)} = {value}" for c in together]
     return lines
+
+
+def _is_bookkeeping(instance: Instance, change: Change) -> bool:
+    process = next((a.process for a in instance.system.actions if a.process and change.slot.var.startswith(f"{a.process}.")), None)
+    forgotten = change.after == _default(instance, change.slot.sort)
+    return process is not None and (forgotten or change.slot.var == f"{process}.pc")
 
 
 def is_tlb(var: StateVar) -> bool:

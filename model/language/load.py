@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from flushproof.model import systems
+
 from .declare import System, system_name
 from .errors import FlushproofError, ModelError, nearest
 from .ir import Place
@@ -35,26 +37,36 @@ def load_system(spec: str) -> type[System]:
         return _named(load_file(Path(path)), name, path)
     if spec.endswith(".py"):
         return _named(load_file(Path(spec)), "", spec)
-    known = shipped()
-    if spec not in known:
+    usual = f"{systems.__name__}.{spec.replace('-', '_')}"
+    found = _systems_of(usual) if usual in _modules() else {}
+    if spec not in found:
+        found = shipped()
+    if spec not in found:
         raise FlushproofError(
-            f"there is no system '{spec}'. {nearest(spec, known, 'systems')} "
+            f"there is no system '{spec}'. {nearest(spec, found, 'systems')} "
             "A system of your own is given as path/to/file.py:Class."
         )
-    return known[spec]
+    return found[spec]
 
 
 @cache
 def shipped() -> dict[str, type[System]]:
     """All systems in `model/systems`, by name."""
-    from flushproof.model import systems
-
-    found: dict[str, type[System]] = {}
-    for info in sorted(pkgutil.walk_packages(systems.__path__, systems.__name__ + "."), key=lambda i: i.name):
-        for cls in systems_in(importlib.import_module(info.name)):
-            if cls.policies:
-                found[system_name(cls)] = cls
+    found = {name: cls for module in _modules() for name, cls in _systems_of(module).items()}
     return dict(sorted(found.items()))
+
+
+def is_shipped(cls: type[System]) -> bool:
+    """Whether a system is found by its name."""
+    return cls.__module__ in _modules() and bool(cls.policies)
+
+
+def _modules() -> list[str]:
+    return [info.name for info in pkgutil.walk_packages(systems.__path__, systems.__name__ + ".")]
+
+
+def _systems_of(module: str) -> dict[str, type[System]]:
+    return {system_name(cls): cls for cls in systems_in(importlib.import_module(module)) if cls.policies}
 
 
 def systems_in(module: ModuleType) -> list[type[System]]:

@@ -1,0 +1,108 @@
+"""What the documents show is what happens: every code block is run, and every output is compared.
+
+- a `python` block whose first line is `# file: name.py` is written to that file; another one is run;
+- a `console` block is a list of commands behind `$`, each followed by what it prints;
+- an `sh` block sets up a machine; `.ci/run` runs those of the README.
+
+`FLUSHPROOF_UPDATE_DOCS=1 pytest tests/flushproof/test_docs.py` writes the outputs of today into the documents.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/limits.md")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and the line where it begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(document: str) -> list[Block]:
+    """All fenced blocks of a document, in order."""
+    text = (ROOT / document).read_text()
+    found = re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in found]
+
+
+def shell(command: str, folder: Path) -> str:
+    """What a command prints."""
+    program = folder / "bin" / "flushproof"
+    if not program.exists():
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m flushproof "$@"\n')
+        program.chmod(0o755)
+    env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"}
+    done = subprocess.run(
+        ["bash", "-c", f"exec 2>&1; {command}"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True, timeout=300, check=False
+    )
+    assert "Traceback" not in done.stdout, done.stdout
+    return done.stdout
+
+
+def session(text: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with the output that is shown."""
+    parts = re.split(r"^\$ (.*)\n", text, flags=re.MULTILINE)
+    assert parts[0] == "", "a console block starts with a command"
+    return list(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def lasting(text: str) -> str:
+    """An output without what differs from run to run: times, rates, folders and line breaks."""
+    text = re.sub(r"/\S*/(\w+\.py)", r"\1", text)
+    text = re.sub(r", [\d,]+\s+states/s", "", text)
+    return " ".join(re.sub(r"\d+\.\d+(\s+s\b|\s*$)", r"T\1", text, flags=re.MULTILINE).split())
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Path) -> None:
+    replaced = text = (ROOT / document).read_text()
+    for block in blocks(document):
+        where = f"{document}:{block.line}"
+        match block.language:
+            case "python" if name := re.match(r"# file: (\S+)\n", block.text):
+                (tmp_path / name[1]).write_text(block.text)
+            case "python":
+                done = subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"{where}: {done.stderr}"
+            case "console":
+                made = ""
+                for command, shown in session(block.text):
+                    printed = re.sub(rf"{re.escape(str(tmp_path))}/", "", shell(command, tmp_path))
+                    made += f"$ {command}\n{printed}"
+                    if not os.environ.get("FLUSHPROOF_UPDATE_DOCS"):
+                        assert lasting(printed) == lasting(shown), f"{where}: {command}"
+                replaced = replaced.replace(block.text, made)
+            case "sh" | "text" | "mermaid":
+                pass
+            case other:
+                raise AssertionError(f"{where}: what is a block of '{other}'?")
+    if replaced != text:
+        (ROOT / document).write_text(replaced)
+
+
+def test_the_readme_sets_up_and_runs_with_two_commands() -> None:
+    setup = [b.text for b in blocks("README.md") if b.language == "sh"]
+    assert len(setup) == 2
+    assert "flushproof check --all" in setup[0] and "pytest" in setup[1]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_within_the_project_lead_somewhere(document: str) -> None:
+    text = re.sub(r"^```.*?^```$", "", (ROOT / document).read_text(), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if "://" not in link:
+            assert ((ROOT / document).parent / link).exists(), f"{document}: {link}"
