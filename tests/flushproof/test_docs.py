@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -92,6 +93,28 @@ def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Pa
                 raise AssertionError(f"{where}: what is a block of '{other}'?")
     if replaced != text:
         (ROOT / document).write_text(replaced)
+
+
+def docstring(path: Path) -> str:
+    """The first sentence of a file's docstring, in one line."""
+    first = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s+(?=[A-Z])", first)[0]
+
+
+def test_the_list_of_files_is_complete() -> None:
+    made = []
+    for folder in ("flushproof", "model", "properties", "search"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if says := docstring(path):
+                made.append(f"- `{path.relative_to(ROOT)}`: {says}")
+            else:
+                assert path.name == "__init__.py" and not path.read_text(), f"{path} needs a docstring"
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    wanted = re.sub(r"(<!-- files -->\n).*(<!-- /files -->)", lambda m: m[1] + "\n".join(made) + "\n" + m[2], text, flags=re.DOTALL)
+    if os.environ.get("FLUSHPROOF_UPDATE_DOCS"):
+        (ROOT / "CONTRIBUTING.md").write_text(wanted)
+    else:
+        assert text == wanted, "FLUSHPROOF_UPDATE_DOCS=1 pytest tests/flushproof/test_docs.py writes it anew"
 
 
 def test_the_readme_sets_up_and_runs_with_two_commands() -> None:
