@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from flushproof.model.language.evaluate import decode, evaluate, initial_states, renamed, transitions
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import TRUE, Action, And, Eq, Expr, Ite, Lit, Not, Or, Property, Update
+from flushproof.model.language.ir import TRUE, Action, And, Eq, Expr, Ite, Lit, Not, Or, Property, Quant, Update
 from flushproof.search import python_source
 from flushproof.search.reference import Reference
 
 from tests.generated import instance
-from tests.search.handwritten import PHASE, cpu, lock, phase
+from tests.search.handwritten import PHASE, cpu, is_at, lock, other, phase
 
 
 def some_states(reference: Reference, count: int = 12) -> list[State]:
@@ -72,3 +72,21 @@ def test_deep_expressions_compile() -> None:
 
 def eval_closed(inst: Instance, expr: Expr) -> bool:
     return Reference(Instance(replace(inst.system, final=expr), inst.sizes)).is_final((0, 0))
+
+
+def test_shared_values_stay_in_their_loops() -> None:
+    """Two updates bind the same variable, and so does a quantifier inside; what they share is computed for each."""
+    at_home = is_at(other, "IDLE")
+    shared = And((Or((at_home, Eq(phase(other), phase(other)))), at_home, Or((at_home, Not(at_home)))))
+    hidden = And((at_home, Not(Quant("forall", other, at_home)), Or((at_home, at_home))))
+    nested = Or((Quant("exists", other, at_home), And((at_home, at_home))))
+    updates = tuple(
+        Update("phase", (other,), (other,), cond, Lit(value, PHASE))
+        for cond, value in ((shared, "WAITING"), (And((shared, nested)), "INSIDE"), (hidden, "WAITING"))
+    )
+    inst = lock(3)
+    step = Action("all", (), TRUE, updates)
+    inst = Instance(replace(inst.system, actions=(step,)), inst.sizes)
+    for state in itertools.product(range(3), range(3), range(3), [0]):
+        expected = [(step, codes, after) for codes, after in transitions(step, state, inst)]
+        assert list(Reference(inst).successors(state)) == expected
