@@ -1,0 +1,32 @@
+"""The parts bin: hardware, and the host mechanisms next to it, from which systems are put together.
+
+Each part is a class with state, steps and helpers of its own.  A system makes one with the sorts that it needs and hands it
+callbacks for what a part cannot know, such as which translations the walker may now cache.
+"""
+
+from .interrupts import Interrupts
+from .locks import Lock
+from .private import PrivateMachine
+from .sorts import Cpu, Page, Vcpu, Vm, Vmid
+from .tlb import Fill, Tlb
+from .tlbi import Invalidations, Scope
+from .toggles import FORCE_BROADCAST, STALE_CONTEXT
+from .vcpus import Vcpus
+
+__all__ = [
+    "FORCE_BROADCAST",
+    "STALE_CONTEXT",
+    "Cpu",
+    "Fill",
+    "Interrupts",
+    "Invalidations",
+    "Lock",
+    "Page",
+    "PrivateMachine",
+    "Scope",
+    "Tlb",
+    "Vcpu",
+    "Vcpus",
+    "Vm",
+    "Vmid",
+]
