@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
@@ -114,8 +115,12 @@ def choice(cond: Formula, then: Value, other: Value) -> Value:
 
 @functools.cache
 def _enumeration(name: str, members: tuple[str, ...]) -> tuple[z3.SortRef, tuple[Term, ...]]:
-    """An enumeration sort with its elements; made once, since Z3 must not see two of one name."""
-    sort, elements = z3.EnumSort(name, [f"{name}.{m}" for m in members])
+    """An enumeration sort with its elements.
+
+    Z3 has no two of one name, and systems have (the program counters of two policies): the name tells the members.
+    """
+    unique = f"{name}.{zlib.crc32(repr(members).encode()):08x}"
+    sort, elements = z3.EnumSort(unique, [f"{name}.{m}" for m in members])
     return sort, tuple(elements)
 
 
