@@ -8,23 +8,14 @@ from flushproof.search.reference import Reference
 
 from tests.generated import instance as generated
 
-
-def states(reference: Reference) -> list[tuple[int, ...]]:
-    """All reachable states."""
-    seen = set(reference.initial_states())
-    frontier = sorted(seen)
-    while frontier:
-        found = {after for state in frontier for _, _, after in reference.successors(state)} - seen
-        seen |= found
-        frontier = sorted(found)
-    return sorted(seen)
+from .walks import reachable_states
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_decision_agrees_with_the_interpreter(seed: int) -> None:
     instance = generated(seed, loose=True)
     reference = Reference(instance)
-    reachable = states(reference)
+    reachable = reachable_states(reference)
     for prop in instance.system.properties:
         slots = reads_slots(instance, prop)
         projections = sorted({tuple(state[s] for s in slots) for state in reachable})

@@ -34,3 +34,14 @@ def random_walk(instance: Instance, rng: random.Random, length: int) -> Trace | 
         action, codes, state = rng.choice(choices)
         steps.append(Step(action.name, dict(zip((p.name for p in action.params), codes, strict=True)), state))
     return Trace(instance, initial, tuple(steps), "never", 0, {})
+
+
+def reachable_states(reference: Reference) -> list[tuple[int, ...]]:
+    """All reachable states."""
+    seen = set(reference.initial_states())
+    frontier = sorted(seen)
+    while frontier:
+        found = {after for state in frontier for _, _, after in reference.successors(state)} - seen
+        seen |= found
+        frontier = sorted(found)
+    return sorted(seen)
