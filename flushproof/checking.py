@@ -92,7 +92,9 @@ def run(request: Request) -> Result:
     """Carries out a request; see `check`."""
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
-    names = tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else property_names(instance)
+    names = (
+        tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else property_names(instance)
+    )
     collected = Collected(instance, names) if request.decide_with_z3 else None
     outcome = explore(
         instance,

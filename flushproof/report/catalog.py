@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
+from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
@@ -28,6 +29,7 @@ def show_text(cls: type[System], look: Look) -> str:
     sizes = [[s.name.lower(), str(compiled.sizes[s.name])] for s in compiled.sorts if isinstance(s, Scalarset)]
     sections = [
         ("", inspect.getdoc(cls) or ""),
+        ("", inspect.getdoc(sys.modules[cls.__module__]) or ""),
         ("Sizes (--size SORT=N)", table(["sort", "default"], sizes, look)),
         ("Knobs (--set KNOB=VALUE)", _knobs(cls, look)),
         ("Policies (--policy NAME)", _policies(cls, look)),
@@ -76,7 +78,7 @@ def _properties(properties: Sequence[Property], look: Look) -> str:
 def _says(prop: Property) -> str:
     """A property's own sentence; of one that events check, the sentences that explain its violations."""
     messages = dict.fromkeys(c.message for c in prop.clauses)
-    return prop.doc or " ".join(f"Not: {m}" for m in messages if m)
+    return prop.doc or " ".join(f"Broken when: {m}" for m in messages if m)
 
 
 def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:

@@ -56,7 +56,7 @@ def _lane(story: Story, row: Row) -> str:
 
 
 def _changes(story: Story, row: Row) -> list[str]:
-    return [*assignments(story.instance, row.changes, row.state), *_tlb_changes(story, row)]
+    return [*assignments(story.instance, row), *_tlb_changes(story, row)]
 
 
 def _tlb_changes(story: Story, row: Row) -> list[str]:
@@ -78,7 +78,7 @@ def _html_row(story: Story, row: Row, lanes: list[str]) -> str:
     cells = [
         str(row.number),
         *map(html.escape, words),
-        "<br>".join(map(html.escape, assignments(story.instance, row.changes, row.state))),
+        "<br>".join(map(html.escape, assignments(story.instance, row))),
         "<br>".join(map(html.escape, at_end or _tlb_changes(story, row))),
     ]
     return f"<tr{' class=bad' if row.event else ''}>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"

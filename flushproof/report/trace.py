@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import click
-from tabulate import tabulate
+from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.language.trace import Trace
 from flushproof.report.words import Row, Story, assignments, location
@@ -93,7 +93,7 @@ class _Column:
 
     @property
     def natural(self) -> int:
-        return max(len(text) for text in (self.title, *(line for cell in self.cells for line in cell)))
+        return max(len(self.title) + MIN_PADDING, *(len(line) for cell in self.cells for line in cell), 0)
 
 
 def _table(story: Story, look: Look) -> str | None:
@@ -119,7 +119,7 @@ def _actors(story: Story, look: Look) -> list[_Column]:
 
 
 def _changed(story: Story, look: Look) -> _Column:
-    cells = [assignments(story.instance, row.changes, row.state) for row in story.rows]
+    cells = [assignments(story.instance, row) for row in story.rows]
     return _Column("what changes", cells, [look.faint] * len(cells))
 
 
@@ -137,12 +137,21 @@ def _tlbs(story: Story, look: Look) -> _Column | None:
 
 
 def _contents(tlbs: dict[str, list[str]], cpus: Sequence[str]) -> list[str]:
-    return [f"{cpu}: {', '.join(tlbs[cpu]) or 'empty'}" for cpu in cpus]
+    """One line for each entry, the first of each CPU with its name."""
+    lines = []
+    for cpu in cpus:
+        first, *others = tlbs[cpu] or ["empty"]
+        lines += [f"{cpu}: {first}", *(" " * len(f"{cpu}: ") + entry for entry in others)]
+    return lines
 
 
 def _joined(changed: _Column, tlbs: _Column) -> _Column:
-    cells = [left + [f"TLB of {line}" for line in right] for left, right in zip(changed.cells, tlbs.cells, strict=True)]
+    cells = [left + _of_tlb(right) for left, right in zip(changed.cells, tlbs.cells, strict=True)]
     return _Column(changed.title, cells, tlbs.paint)
+
+
+def _of_tlb(lines: list[str]) -> list[str]:
+    return [(" " * 7 if line.startswith(" ") else "TLB of ") + line for line in lines]
 
 
 def _widths(natural: list[int], space: int) -> list[int] | None:
@@ -192,10 +201,10 @@ def _list(story: Story, look: Look) -> str:
         lines.append(_listed(story, row, look))
         lines += [
             look.faint(look.wrapped(text, indent="         ", first="       "))
-            for text in assignments(story.instance, row.changes, row.state)
+            for text in assignments(story.instance, row)
         ]
         shown = [cpu for cpu in now if (now[cpu] if last else now[cpu] != before[cpu])]
-        lines += [look.wrapped(f"TLB of {text}", indent="         ", first="       ") for text in _contents(now, shown)]
+        lines += [look.wrapped(text, indent="         ", first="       ") for text in _of_tlb(_contents(now, shown))]
         before = now
     return "\n".join(lines)
 

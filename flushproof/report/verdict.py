@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Scalarset
 from flushproof.report.catalog import settings, table
-from flushproof.report.trace import Look, trace_text
+from flushproof.report.trace import Look, Paint, trace_text
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
 
 
@@ -42,10 +42,21 @@ def _verdict(result: Result, look: Look) -> str:
         plural = "step" if steps == 1 else "steps"
         return look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {plural}; no other way is shorter"
     if result.verdict == INCONCLUSIVE:
-        return look.unsure("INCONCLUSIVE") + look.wrapped(
-            f": {result.reason}. No violation was found before that, which is not a proof."
-        )
-    return look.good("HOLDS") + ": " + look.wrapped(", ".join(result.checked), indent="  ", first="")
+        text = f"INCONCLUSIVE: {result.reason}. No violation was found before that, which is not a proof."
+        return _painted(look.wrapped(text), look.unsure)
+    kinds = {p.name: p.kind for p in result.instance.system.properties}
+    must_hold = [name for name in result.checked if kinds.get(name) != "reachable"]
+    reached = [name for name in result.checked if name not in must_hold and name not in result.not_reached]
+    text = look.wrapped(f"HOLDS: {', '.join(must_hold)}", indent="  ", first="")
+    if reached:
+        text += "\n" + look.wrapped(f"Reached: {', '.join(reached)}", indent="  ", first="")
+    return _painted(text, look.good)
+
+
+def _painted(text: str, paint: Paint) -> str:
+    """The first word of a text in colour."""
+    word, colon, rest = text.partition(":")
+    return paint(word) + colon + rest
 
 
 def _certificate(result: Result, look: Look) -> str:

@@ -42,13 +42,14 @@ class Change:
 class Row:
     """One step of a trace for people.
 
-    number: counted from 1; words: what happens; cpu: the number of the CPU that acts, or None.
+    number: counted from 1; words: what happens; cpu: the number of the CPU that acts, or None; process: whose step it is.
     changes: what it changed; state: the state after it; event: it only shows the violation.
     """
 
     number: int
     words: str
     cpu: int | None
+    process: str | None
     changes: tuple[Change, ...]
     state: State
     event: bool
@@ -74,6 +75,7 @@ class Story:
                 number,
                 self._words(step),
                 acting_cpu(self.trace, step),
+                process_of(self.instance, step),
                 tuple(changes(self.instance, before, step.state)),
                 step.state,
                 step.event,
@@ -83,11 +85,14 @@ class Story:
 
     @cached_property
     def start(self) -> tuple[Change, ...]:
-        """The initial values that are not defaults, and so belong to the story."""
+        """The initial values that belong to the story: not ghosts, not defaults, and not the only value that there is."""
+        instance = self.instance
         return tuple(
             Change(slot, -1, code)
-            for slot, code in zip(self.instance.slots, self.trace.initial, strict=True)
-            if code != _default(self.instance, slot.sort)
+            for slot, code in zip(instance.slots, self.trace.initial, strict=True)
+            if code != _default(instance, slot.sort)
+            and instance.cardinality(slot.sort) > 1
+            and instance.system.variable[slot.var].kind != "ghost"
         )
 
     @cached_property
@@ -153,6 +158,12 @@ def acting_cpu(trace: Trace, step: Step) -> int | None:
     return step.binding.get(acts.cpu.name) if acts is not None and acts.cpu is not None else None
 
 
+def process_of(instance: Instance, step: Step) -> str | None:
+    """The process whose step this is, if it is one."""
+    action = action_of(instance, step.action)
+    return action.process if action is not None and not step.event else None
+
+
 def changes(instance: Instance, before: State, after: State) -> Iterator[Change]:
     """All locations in which two states differ."""
     for slot, old, new in zip(instance.slots, before, after, strict=True):
@@ -168,37 +179,40 @@ def location(instance: Instance, slot: Slot) -> str:
     return f"{slot.var}[{index}]" if index else slot.var
 
 
-def assignments(instance: Instance, changed: tuple[Change, ...], state: State) -> list[str]:
-    """Changes as short assignments, where a whole map that gets one value is one of them.
+def assignments(instance: Instance, row: Row) -> list[str]:
+    """What a step changed, as short assignments, where a whole map that gets one value is one of them.
 
-    Left out are program counters (the row itself says which step is taken), a process's locals that it has no more use for,
-    and the content of TLBs.
+    A process's own locals are shown by their bare names.  Left out are program counters (the row itself says which step is
+    taken), locals that a process has no more use for, and the content of TLBs.
     """
     lines: list[str] = []
-    shown = [c for c in changed if not _is_bookkeeping(instance, c) and not is_tlb(instance.system.variable[c.slot.var])]
+    shown = [
+        c for c in row.changes if not _is_bookkeeping(instance, c) and not is_tlb(instance.system.variable[c.slot.var])
+    ]
     for (var, after), group in itertools.groupby(shown, key=lambda c: (c.slot.var, c.after)):
         together = list(group)
         value = instance.show(together[0].slot.sort, after)
-        whole = len(together) > 2 and all(
-            code == after for slot, code in zip(instance.slots, state, strict=True) if slot.var == var
-        )
-        if whole:
+        everywhere = [code for slot, code in zip(instance.slots, row.state, strict=True) if slot.var == var]
+        if len(together) > 2 and all(code == after for code in everywhere):
             lines.append(f"{var}[all] = {value}")
+        elif row.process and var.startswith(f"{row.process}."):
+            lines.append(f"{var.removeprefix(f'{row.process}.')} = {value}")
         else:
             lines += [f"{location(instance, c.slot)} = {value}" for c in together]
     return lines
 
 
 def _is_bookkeeping(instance: Instance, change: Change) -> bool:
-    process = next((a.process for a in instance.system.actions if a.process and change.slot.var.startswith(f"{a.process}.")), None)
+    var = change.slot.var
+    process = next((a.process for a in instance.system.actions if a.process and var.startswith(f"{a.process}.")), None)
     forgotten = change.after == _default(instance, change.slot.sort)
-    return process is not None and (forgotten or change.slot.var == f"{process}.pc")
+    return process is not None and (forgotten or var == f"{process}.pc")
 
 
 def is_tlb(var: StateVar) -> bool:
-    """Whether a variable is the content of TLBs: a map from CPUs and tags, in a part whose name starts with `tlb`."""
+    """Whether a variable is the content of TLBs: a map from CPUs and tags, in a part that is called a `tlb`."""
     *parts, _ = var.name.split(".")
-    owned = bool(parts) and parts[-1].startswith("tlb")
+    owned = bool(parts) and re.fullmatch(r"(.*_)?tlbs?(_.*)?", parts[-1]) is not None
     return owned and len(var.index) > 1 and var.index[0].name == CPU and isinstance(var.sort, (BoolSort, OptionSort))
 
 

@@ -63,7 +63,7 @@ def test_a_violation_is_shown_with_its_trace_and_exits_1() -> None:
 def test_what_holds_exits_0() -> None:
     called = call("check", SWITCH, "--policy", "always")
     assert called.exit_code == 0
-    assert "HOLDS: no-foreign-hit, two-at-once, no-deadlock, well-defined" in called.stdout
+    assert "HOLDS: no-foreign-hit, no-deadlock, well-defined\nReached: two-at-once\n" in called.stdout
     assert "Every reachable state was explored" in called.stdout
 
 

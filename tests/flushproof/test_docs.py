@@ -48,7 +48,13 @@ def shell(command: str, folder: Path) -> str:
         program.chmod(0o755)
     env = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"}
     done = subprocess.run(
-        ["bash", "-c", f"exec 2>&1; {command}"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True, timeout=300, check=False
+        ["bash", "-c", f"exec 2>&1; {command}"],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert "Traceback" not in done.stdout, done.stdout
     return done.stdout
@@ -77,7 +83,9 @@ def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Pa
             case "python" if name := re.match(r"# file: (\S+)\n", block.text):
                 (tmp_path / name[1]).write_text(block.text)
             case "python":
-                done = subprocess.run([sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, check=False)
+                done = subprocess.run(
+                    [sys.executable, "-c", block.text], cwd=tmp_path, capture_output=True, text=True, check=False
+                )
                 assert done.returncode == 0, f"{where}: {done.stderr}"
             case "console":
                 made = ""
@@ -110,7 +118,9 @@ def test_the_list_of_files_is_complete() -> None:
             else:
                 assert path.name == "__init__.py" and not path.read_text(), f"{path} needs a docstring"
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    wanted = re.sub(r"(<!-- files -->\n).*(<!-- /files -->)", lambda m: m[1] + "\n".join(made) + "\n" + m[2], text, flags=re.DOTALL)
+    wanted = re.sub(
+        r"(<!-- files -->\n).*(<!-- /files -->)", lambda m: m[1] + "\n".join(made) + "\n" + m[2], text, flags=re.DOTALL
+    )
     if os.environ.get("FLUSHPROOF_UPDATE_DOCS"):
         (ROOT / "CONTRIBUTING.md").write_text(wanted)
     else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from flushproof.model.language.instance import Instance
 
+from flushproof import check
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import Look, trace_text
-from flushproof.report.words import Story, assignments, fill
+from flushproof.report.words import Row, Story, assignments, changes, fill
 
 from . import handmade
 
@@ -81,11 +83,48 @@ def test_colour_only_on_request() -> None:
 
 def test_a_map_that_gets_one_value_is_one_change() -> None:
     made = handmade.instance(Cpu=3)
-    before, after = [1] * len(made.slots), [0, 0, 0] + [1] * (len(made.slots) - 3)
-    from flushproof.report.words import changes
+    before, after = tuple([1] * len(made.slots)), (0, 0, 0, *[1] * (len(made.slots) - 3))
+    row = Row(1, "", None, None, tuple(changes(made, before, after)), after, False)
+    assert assignments(made, row) == ["running[all] = None"]
 
-    changed = tuple(changes(made, tuple(before), tuple(after)))
-    assert assignments(made, changed, tuple(after)) == ["running[all] = None"]
+
+def test_a_process_shows_its_own_locals_by_their_bare_names(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(PROCESS)
+    result = check(f"{file}:Mine", properties=["never"])
+    assert result.trace is not None
+    rows = Story(result.trace).rows
+    assert [assignments(result.instance, row) for row in rows] == [["found = page0"], ["taken[page0] = True"]]
+
+
+PROCESS = """
+from flushproof.model.language import *
+
+
+class Cpu(Sort):
+    "A CPU."
+
+
+class Page(Sort):
+    "A page."
+
+
+class Mine(System):
+    "A process with a local."
+
+    taken: Map[Page, bool]
+
+    @process(Cpu)
+    def take(self, cpu: Cpu):
+        "looks for a page"
+        found = choose(Page)
+        yield "takes it"
+        self.taken[found] = True
+
+    @invariant("{page} is taken")
+    def never(self):
+        return all(not self.taken[page] for page in Page)
+"""
 
 
 def test_braces_without_a_value_lose_their_braces() -> None:

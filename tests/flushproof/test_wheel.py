@@ -24,7 +24,12 @@ def run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of what is in version control (or, outside of a checkout, of the tree as it is)."""
     source = tmp_path_factory.mktemp("source")
-    run("bash", "-c", f"git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t {source}", cwd=ROOT)
+    run(
+        "bash",
+        "-c",
+        f"git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t {source}",
+        cwd=ROOT,
+    )
     out = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", out, source, cwd=source)
     return next(out.glob("*.whl"))
