@@ -100,6 +100,8 @@ class Compiler(Executor):
             elif isinstance(value, Part):
                 self.collect(Object(f"{owner.path}{name}.", value))
             elif (role := role_of(value)) is not None:
+                for sort in role.sorts:
+                    self.know(sort)
                 self.declared.members.append(Member(owner, value, role))
         if not isinstance(owner.python, type):
             for name, value in vars(owner.python).items():
