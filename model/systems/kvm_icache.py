@@ -1,0 +1,367 @@
+"""I-cache isolation between the vcpus of one VM (KVM/arm64, March 2021).
+
+**The story.**  A vcpu that patches code does what the architecture prescribes: store, DC CVAU, DSB, IC IVAU, DSB, ISB.  This makes
+the new bytes visible to every PE that fetches from the point of unification.  A vcpu of the same VM that runs with its stage-1
+MMU off may fetch from the point of coherency, where the old bytes may still be, and its PE may keep them in its I-cache, *after*
+the patching vcpu's invalidation.  On bare metal that is the PE's own business.  Under a hypervisor the two vcpus may share a PE,
+one after the other, and the patching vcpu then executes bytes that it has replaced.
+
+**What is modelled.**  One VM and one line of its code.  Per vcpu: the guest's patching, one instruction a step; switching the MMU on
+as arm64 Linux does in head.S (SCTLR.M, then IC IALLU, DSB NSH, ISB, "since they may have been dynamically patched at the PoU"); off at any
+time.  Guest code patches under a mutex of its own (Linux: text_mutex).  Per PE: KVM's vcpu_load with the comparison of
+`last_vcpu_ran`, the flush one instruction a step, guest entry and exit, and vcpu_put with the DSB of the host's __switch_to; preemption
+and migration of vcpus at every step of the guest.
+
+**What is atomic, and why.**  `last_vcpu_ran` of a PE is compared and written in one step: only this PE uses it, in vcpu_load, with
+preemption off.  Guest entry and exit are single steps: nothing of the world switch touches what is modelled.  A stage-2 exec fault
+and a write fault are one step each: under `mmu_lock`, with the line neither writable nor executable in between.
+
+**What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has no effect;
+`kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches.  Host stores to guest code.  VMs that hand
+a page to each other.  The VMID tag of a VPIPT I-cache: all of this happens under one VMID, so a tag that all lines and all fetches share
+changes nothing (`vpipt` is therefore no toggle here; that both kinds of I-cache need the flush is a result).
+
+**Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread on the linux-arm-kernel list,
+5 to 9 March 2021; arch/arm64/kernel/head.S and arch/arm64/kernel/process.c (__switch_to); Arm ARM DDI 0487, "Concurrent modification and
+execution of instructions" and "Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
+
+**What the verdicts mean.**  `no-stale-fetch` is what the commit is for: who has patched by the book, and has not fetched with the
+MMU off since, executes new bytes only.  `transparent` asks more: no vcpu at all executes bytes that it could not have executed on a machine of its
+own.  A policy that holds gives both; under which assumptions about the hardware, the toggles say.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Optional
+
+from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
+from flushproof.model.hardware.sorts import Cpu, Vcpu
+from flushproof.model.hardware.tlbi import Scope
+from flushproof.model.hardware.toggles import FORCE_BROADCAST
+from flushproof.model.hardware.vcpus import Vcpus
+from flushproof.model.language.declare import (
+    Expect,
+    Ghost,
+    Knob,
+    Map,
+    Policy,
+    System,
+    action,
+    check,
+    choose,
+    event,
+    initially,
+    process,
+    reachable,
+    require,
+)
+
+
+class When(enum.Enum):
+    """When vcpu_load flushes."""
+
+    NEVER = "never"
+    MIGRATION = "the vcpu was loaded on another PE before"
+    LAST_RAN = "another vcpu of the VM was loaded on this PE before"
+    EITHER = "the one or the other"
+    ALWAYS = "at each load"
+
+
+class Stage2(enum.Enum):
+    """How stage 2 maps the line for execution."""
+
+    EXECUTABLE = "always executable"
+    ON_FIRST_FETCH = "XN until a vcpu first wants to execute it, executable from then on"
+    WRITE_XOR_EXECUTE = "never writable and executable at a time"
+
+
+class Mmu(enum.Enum):
+    """A vcpu's stage-1 translation."""
+
+    OFF = "SCTLR_EL1.M is 0"
+    ENABLING = "SCTLR_EL1.M is 1, the I-cache not yet cleaned of what was fetched before"
+    ON = "SCTLR_EL1.M is 1"
+
+
+class IcacheIsolation(System):
+    """I-cache isolation between vcpus of one VM: what vcpu_load must do besides flushing the TLB."""
+
+    name = "kvm-icache"
+
+    when = Knob(When, When.LAST_RAN, "when vcpu_load flushes")
+    flush = Knob(Scope, Scope.LOCAL, "none: TLBI alone; local: and IC IALLU; broadcast: and IC IALLUIS")
+    only_after_mmu_off = Knob(bool, False, "skip the IC if no vcpu ran with its MMU off on this PE since the last one")
+    clean_to_poc = Knob(bool, False, "trap the guest's IC IVAU (HCR_EL2.TPU) and clean the line to the PoC before it")
+    stage2 = Knob(Stage2, Stage2.EXECUTABLE, "how stage 2 maps the line for execution")
+
+    fb = FORCE_BROADCAST
+    bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
+    fwb_reaches_fetch = Knob(bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True)
+    dic_reaches_poc = Knob(bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True)
+    off_is_cacheable = Knob(bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True)
+
+    guest: Map[Cpu, Optional[Vcpu]]
+    last_ran: Map[Cpu, Optional[Vcpu]]
+    vcpu_cpu: Map[Vcpu, Optional[Cpu]]
+    ran_with_mmu_off: Map[Cpu, bool]
+    mmu: Map[Vcpu, Mmu]
+    text_mutex: Optional[Vcpu]
+    executable: bool
+    has_patched: Ghost[Map[Vcpu, bool]]
+    vcpus = Vcpus()
+
+    # ------------------------------------------------------------------------------------------------- instruction fetch
+
+    def live_context(self, cpu):
+        return self.guest[cpu]
+
+    def fetches_from(self, vcpu):
+        """The PoU, unless the MMU is off and none of the disputed readings of the architecture holds."""
+        if self.mmu[vcpu] != Mmu.OFF:
+            return Point.POU
+        cacheable = self.off_is_cacheable or (self.icache.fwb and self.fwb_reaches_fetch)
+        return Point.POU if cacheable or (self.icache.dic and self.dic_reaches_poc) else Point.POC
+
+    def stage2_executable(self):
+        return self.executable
+
+    icache = InstructionSide(context=live_context, sees=fetches_from, executable=stage2_executable)
+
+    @initially
+    def boot(self):
+        self.executable = self.stage2 == Stage2.EXECUTABLE
+
+    # -------------------------------------------------------------------------------------------------------- KVM, per PE
+
+    def must_flush(self, cpu, vcpu):
+        other_ran = self.last_ran[cpu] != vcpu
+        moved = self.vcpu_cpu[vcpu] != cpu
+        if self.when == When.LAST_RAN:
+            return other_ran
+        if self.when == When.MIGRATION:
+            return moved
+        if self.when == When.EITHER:
+            return other_ran or moved
+        return self.when == When.ALWAYS
+
+    def must_flush_icache(self, cpu):
+        return self.flush != Scope.NONE and (self.ran_with_mmu_off[cpu] or not self.only_after_mmu_off)
+
+    @process(Cpu)
+    def vcpu_run(self, cpu):
+        """{cpu} runs vcpus"""
+        yield "vcpu_load: compare last_vcpu_ran"
+        vcpu = self.vcpus.load(cpu)
+        flush = self.must_flush(cpu, vcpu)
+        self.last_ran[cpu] = vcpu
+        self.vcpu_cpu[vcpu] = cpu
+        if flush:
+            yield "TLBI VMALLE1"
+            if self.must_flush_icache(cpu):
+                yield "IC IALLU"
+                self.ran_with_mmu_off[cpu] = False
+                self.icache.ic(cpu, self.flush)
+            yield "DSB; ISB"
+            self.icache.dsb(cpu)
+        yield "enter the guest"
+        self.icache.synchronize(cpu)
+        self.guest[cpu] = vcpu
+        self.note_mmu_off(cpu, vcpu)
+        yield "exit the guest"
+        self.icache.synchronize(cpu)
+        self.guest[cpu] = None
+        yield "vcpu_put: DSB ISH in __switch_to"
+        self.icache.dsb(cpu)
+        self.vcpus.put(cpu)
+
+    def note_mmu_off(self, cpu, vcpu):
+        """KVM would have to trap SCTLR_EL1 writes (HCR_EL2.TVM) to know."""
+        if self.only_after_mmu_off and self.mmu[vcpu] == Mmu.OFF:
+            self.ran_with_mmu_off[cpu] = True
+
+    # ------------------------------------------------------------------------------------------------- stage-2 permissions
+
+    @action
+    def exec_fault(self, cpu: Cpu):
+        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates all I-caches, maps it executable"""
+        require(self.guest[cpu] is not None and not self.executable)
+        self.icache.older[:] = False
+        self.icache.line[...] = False
+        self.executable = True
+
+    @action
+    def write_fault(self, cpu: Cpu):
+        """stage-2 write fault on {cpu}: the line is mapped XN and writable, once the old mapping has left all TLBs"""
+        require(self.stage2 == Stage2.WRITE_XOR_EXECUTE and self.guest[cpu] is not None and self.executable)
+        self.executable = False
+        self.icache.pipeline[...] = False
+
+    def writable(self):
+        return self.stage2 != Stage2.WRITE_XOR_EXECUTE or not self.executable
+
+    # ----------------------------------------------------------------------------------------------------- guest, per vcpu
+
+    @process(Vcpu)
+    def patch(self, vcpu):
+        """{vcpu} patches code"""
+        yield "STR the new bytes"
+        cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+        require(self.mmu[vcpu] == Mmu.ON and self.text_mutex is None and self.writable())
+        self.text_mutex = vcpu
+        self.icache.store(cpu)
+        self.has_patched[:] = False
+        if self.icache.needs_dc():
+            yield "DC CVAU"
+            self.icache.dc_cvau(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+        yield "DSB ISH after DC CVAU"
+        self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+        if not self.icache.dic:
+            if self.clean_to_poc:
+                yield "trapped IC IVAU: DC CVAC"
+                self.icache.dc_cvac(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+                yield "trapped IC IVAU: DSB ISH"
+                self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+            yield "IC IVAU"
+            self.icache.ic(choose(Cpu, where=lambda c: self.guest[c] == vcpu), Scope.BROADCAST)
+            self.icache.own_invalidate(vcpu, True)
+            yield "DSB ISH after IC IVAU"
+            self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+            self.icache.own_dsb(vcpu)
+        yield "ISB"
+        self.icache.synchronize(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+        self.icache.own_synchronize(vcpu)
+        self.has_patched[vcpu] = True
+        self.text_mutex = None
+
+    @process(Vcpu)
+    def enable_mmu(self, vcpu):
+        """{vcpu} switches its MMU on"""
+        yield "SCTLR_EL1.M := 1; ISB"
+        cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+        require(self.mmu[vcpu] == Mmu.OFF)
+        self.mmu[vcpu] = Mmu.ENABLING
+        yield "IC IALLU"
+        cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+        self.icache.ic(cpu, Scope.BROADCAST if self.fb else Scope.LOCAL)
+        self.icache.own_invalidate(vcpu, False)
+        yield "DSB NSH"
+        cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+        if self.bsu:
+            self.icache.dsb(cpu)
+        else:
+            self.icache.dsb_nsh(cpu)
+        self.icache.own_dsb(vcpu)
+        yield "ISB"
+        cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+        self.icache.synchronize(cpu)
+        self.icache.own_synchronize(vcpu)
+        self.mmu[vcpu] = Mmu.ON
+
+    @action
+    def disable_mmu(self, cpu: Cpu, vcpu: Vcpu):
+        """{vcpu} on {cpu} switches its MMU off"""
+        require(self.guest[cpu] == vcpu and self.mmu[vcpu] == Mmu.ON and self.text_mutex != vcpu)
+        self.mmu[vcpu] = Mmu.OFF
+        self.note_mmu_off(cpu, vcpu)
+        self.has_patched[vcpu] = False
+
+    # ---------------------------------------------------------------------------------------------------------- properties
+
+    @event
+    def execute(self, cpu: Cpu, vcpu: Vcpu):
+        """{vcpu} executes the older bytes on {cpu}"""
+        require(self.guest[cpu] == vcpu and self.icache.pipeline[cpu, Bytes.OLDER] and self.executable)
+        check(
+            "no-stale-fetch",
+            not self.has_patched[vcpu],
+            "{vcpu} has patched this code by the book and not fetched with its MMU off since, and executes the old bytes on {cpu}",
+        )
+        check(
+            "transparent",
+            self.icache.own_pipeline[vcpu],
+            "{vcpu} executes on {cpu} old bytes that no fetch of its own can have brought there",
+        )
+
+    @reachable
+    def executes_where_another_vcpu_did(self):
+        """A vcpu that has patched is back on a PE on which another vcpu was in the meantime."""
+        return any(
+            self.guest[cpu] == vcpu and self.has_patched[vcpu] and any(self.vcpu_cpu[v] == cpu for v in Vcpu if v != vcpu)
+            for cpu in Cpu
+            for vcpu in Vcpu
+        )
+
+    @reachable
+    def patches_while_another_runs(self):
+        """A vcpu patches while another one, with its MMU off, is in the guest."""
+        return any(
+            self.text_mutex is not None and self.text_mutex != vcpu and self.guest[cpu] == vcpu and self.mmu[vcpu] == Mmu.OFF
+            for cpu in Cpu
+            for vcpu in Vcpu
+        )
+
+    policies = {
+        "tlb-only": Policy(
+            "before the fix: vcpu_load flushes the TLB, and the I-cache keeps what the last vcpu fetched",
+            {"flush": Scope.NONE},
+            "no-stale-fetch",
+            also=(
+                Expect("no-stale-fetch", {"icache.idc": True}),
+                Expect("no-stale-fetch", {"icache.dic": True}),
+                Expect("holds", {"icache.dic": True, "dic_reaches_poc": True}),
+                Expect("no-stale-fetch", {"icache.fwb": True}),
+                Expect("holds", {"icache.fwb": True, "fwb_reaches_fetch": True}),
+                Expect("holds", {"off_is_cacheable": True}),
+            ),
+        ),
+        "ic-iallu": Policy(
+            "commit 01dc9262ff57: IC IALLU whenever another vcpu of the VM was loaded here before",
+            {"flush": Scope.LOCAL, "when": When.LAST_RAN},
+            "holds",
+            also=(
+                Expect("holds", {"icache.dic": True}),
+                Expect("holds", {"icache.fwb": True}),
+                Expect("holds", {"bsu": False}),
+                Expect("transparent", {"fb": False}),
+            ),
+        ),
+        "on-migration": Policy(
+            "the same flush, but when the vcpu comes from another PE",
+            {"flush": Scope.LOCAL, "when": When.MIGRATION},
+            "no-stale-fetch",
+        ),
+        "both": Policy(
+            "the same flush in both cases: what FB=0 would need",
+            {"flush": Scope.LOCAL, "when": When.EITHER},
+            "holds",
+            also=(Expect("holds", {"fb": False}),),
+        ),
+        "always": Policy("the same flush at each load", {"flush": Scope.LOCAL, "when": When.ALWAYS}, "holds"),
+        "broadcast": Policy(
+            "IC IALLUIS in place of IC IALLU: more than is needed", {"flush": Scope.BROADCAST, "when": When.LAST_RAN}, "holds"
+        ),
+        "tracked": Policy(
+            "IC IALLU only if a vcpu ran here with its MMU off since the last one; KVM would have to trap SCTLR_EL1 writes",
+            {"flush": Scope.LOCAL, "when": When.LAST_RAN, "only_after_mmu_off": True},
+            "holds",
+            also=(Expect("holds", {"icache.dic": True}), Expect("transparent", {"fb": False})),
+        ),
+        "xn-until-fetched": Policy(
+            "no IC IALLU; stage 2 maps a page XN until it is first executed, as KVM does",
+            {"flush": Scope.NONE, "stage2": Stage2.ON_FIRST_FETCH},
+            "no-stale-fetch",
+        ),
+        "write-xor-execute": Policy(
+            "no IC IALLU; stage 2 never maps a page writable and executable, and an exec fault cleans it to the PoC",
+            {"flush": Scope.NONE, "stage2": Stage2.WRITE_XOR_EXECUTE},
+            "holds",
+            also=(Expect("holds", {"icache.dic": True}),),
+        ),
+        "clean-to-poc": Policy(
+            "no IC IALLU; the guest's IC IVAU is trapped, and the line is cleaned to the PoC before it",
+            {"flush": Scope.NONE, "clean_to_poc": True},
+            "holds",
+            also=(Expect("no-stale-fetch", {"icache.dic": True}),),
+        ),
+    }
