@@ -300,7 +300,7 @@ class ProcessCompiler:
             updates=tuple(u for u in updates if u.cond is not ir.FALSE),
             fresh=tuple(segment.fresh),
             obligations=tuple(replace(o, when=terms.and_(here, o.when)) for o in segment.obligations),
-            cpu=next((v for v in self.me if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None),
+            cpu=next((v for v in (*self.me, *segment.params) if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None),
             process=self.member.name,
             label=labels[number],
             doc=labels[number] if point.label else (self.source.function.__doc__ or "").strip().split("\n")[0],
