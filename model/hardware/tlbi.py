@@ -41,7 +41,7 @@ class Invalidations(Part):
 
     @action
     def performs_tlbi(self, cpu: Cpu, issuer: Cpu, *what):
-        """{cpu} performs the TLBI of {issuer}"""
+        """{cpu} performs the invalidation of {issuer}"""
         require(self.pending[issuer, cpu, *what])
         self.pending[issuer, cpu, *what] = False
         self.perform(cpu, *what)
