@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -128,14 +128,15 @@ class Compiler(Executor):
         variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
         self.declared.variables[name] = variable
 
-    def sort_sizes(self) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
-        """All scalarsets and counters in use, and the default sizes of the scalarsets."""
+    def sort_sizes(
+        self, params: Iterable[ir.Var]
+    ) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
+        """All scalarsets and counters in use, in variables or only in parameters, and the scalarsets' default sizes."""
         found: dict[str, ir.Scalarset | ir.CounterSort] = {}
-        for variable in self.variables.values():
-            for sort in (*variable.index, variable.sort):
-                base = sort.base if isinstance(sort, ir.OptionSort) else sort
-                if isinstance(base, (ir.Scalarset, ir.CounterSort)):
-                    found[base.name] = base
+        for sort in (*(s for v in self.variables.values() for s in (*v.index, v.sort)), *(p.of for p in params)):
+            base = sort.base if isinstance(sort, ir.OptionSort) else sort
+            if isinstance(base, (ir.Scalarset, ir.CounterSort)):
+                found[base.name] = base
         sizes = {
             name: self.declared.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)
         }
@@ -154,7 +155,7 @@ class Compiler(Executor):
         actions = [self.finish(self.action(m), closures) for m in declared.of_kind("action")]
         actions += [self.finish(a, closures) for process in processes for a in process]
         init = self.finish(self.initial(), closures, always=True)
-        sorts, sizes = self.sort_sizes()
+        sorts, sizes = self.sort_sizes(v for action in (init, *actions) for v in action.params)
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         return ir.System(
             name=declare.system_name(self.cls),
@@ -195,6 +196,7 @@ class Compiler(Executor):
                     f"the parameter '{argument.arg}' has no sort",
                     f"Annotate it, as in `{argument.arg}: Cpu`; each element is one way to take the step.",
                 )
+            self.know(annotations[argument.arg])
             try:
                 sort = to_sort(annotations[argument.arg])
             except ModelError as error:
