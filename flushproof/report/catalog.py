@@ -105,9 +105,7 @@ def first_line(cls: type[System]) -> str:
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], look: Look) -> str:
     """A table whose last column is wrapped so that the whole fits, as do the others where they are very long."""
     columns = len(headers)
-    natural = [
-        max(len(line) for row in (headers, *rows) for line in (row[i].splitlines() or [""])) for i in range(columns)
-    ]
+    natural = [max(len(headers[i]) + MIN_PADDING, *(len(row[i]) for row in rows), 0) for i in range(columns)]
     space = max(look.width - 2 * (columns - 1), 20 * columns)
     while sum(natural) > space:
         widest = natural.index(max(natural))
