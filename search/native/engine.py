@@ -1,0 +1,157 @@
+"""The native engine: breadth-first search with compiled steps over packed states."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+
+import psutil
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instance import State
+
+from ..reference import Reference
+from ..task import NO_DEADLOCK, Found, Progress, Task
+from .library import MOST_PROPERTIES, Library
+from .steps import Budget
+from .store import Store
+
+# States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
+_CHUNK = 1 << 16
+_INTERVAL = 0.25
+
+
+class NativeEngine:
+    """Explores with code that is compiled for the instance."""
+
+    name = "native"
+
+    def __init__(self, budget: Budget = Budget()) -> None:  # noqa: B008 - frozen
+        self.budget = budget
+
+    def search(self, task: Task) -> Found:
+        """Carries out the task.
+
+        Raises:
+            FlushproofError: more properties than a search can watch.
+        """
+        properties = (*task.invariants, *task.reachables)
+        if len(properties) > MOST_PROPERTIES:
+            raise FlushproofError(
+                f"{len(properties)} properties are more than one search can watch ({MOST_PROPERTIES}); ask for fewer."
+            )
+        library = Library(task.instance, properties, self.budget)
+        store = Store(library, task.limits.states)
+        try:
+            return _Search(task, store).run()
+        finally:
+            store.close()
+
+
+class _Stop(Exception):
+    """A limit was reached; the text says which."""
+
+
+class _Search:
+    """One search.  `levels`: the number of the first state of each level."""
+
+    def __init__(self, task: Task, store: Store) -> None:
+        self.task, self.store = task, store
+        self.invariants = [p.name for p in task.invariants]
+        self.reachables = [p.name for p in task.reachables]
+        self.levels = [0]
+        self.head = 0
+        self.told = 0
+        self.process = psutil.Process()
+        self.compile_seconds = time.monotonic() - task.started
+        self.next_look = task.started + _INTERVAL
+
+    def run(self) -> Found:
+        stopped = None
+        try:
+            self._search()
+        except _Stop as stop:
+            stopped = str(stop)
+        except KeyboardInterrupt:
+            stopped = "an interrupt"
+        store = self.store
+        count, seen = store.count, store.seen()
+        depth = self._level(count - 1) if count else 0
+        names = [*self.invariants, *self.reachables]
+        violating = {names[i]: number for i, number in seen.items() if i < len(self.invariants)}
+        if self.task.deadlock and store.get("deadlock"):
+            violating[NO_DEADLOCK] = store.get("deadlock") - 1
+        reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
+        transitions = store.get("transitions")
+        violated = {name: self._path(number) for name, number in violating.items()}
+        return Found(count, transitions, depth, violated, reached, stopped, 1, self.compile_seconds)
+
+    def _search(self) -> None:
+        store, limits = self.store, self.task.limits
+        self._add_initial()
+        self.levels.append(store.count)
+        while self.head < store.count and not self._done():
+            if limits.depth == len(self.levels) - 2:
+                raise _Stop(f"the limit of depth {limits.depth}")
+            end = self.levels[-1]
+            while self.head < end:
+                self.head = store.expand(self.head, min(end, self.head + _CHUNK))
+                self._look()
+            if store.count > end:
+                self.levels.append(store.count)
+
+    def _add_initial(self) -> None:
+        waiting: list[State] = []
+        for state in Reference(self.task.instance).initial_states():
+            waiting.append(state)
+            if len(waiting) == 4096:
+                self.store.add(waiting)
+                waiting.clear()
+                self._look()
+        self.store.add(waiting)
+        self._look()
+
+    def _done(self) -> bool:
+        violated = [name for i, name in enumerate(self.invariants) if i in self.store.seen()]
+        if self.task.deadlock and self.store.get("deadlock"):
+            violated.append(NO_DEADLOCK)
+        return self.task.done(dict.fromkeys(violated))
+
+    def _look(self) -> None:
+        """After each chunk: tells of new states; sees to the limits and the table; now and then reports progress."""
+        store, limits, task = self.store, self.task.limits, self.task
+        if task.on_state is not None:
+            for state in store.states(self.told, store.count):
+                task.on_state(state)
+            self.told = store.count
+        if store.full:
+            raise _Stop(f"the limit of {store.get('limit')} states")
+        if store.crowded:
+            memory = self.process.memory_info().rss
+            if limits.memory_bytes is not None and memory + store.table_bytes > limits.memory_bytes:
+                raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
+            store.grow()
+        now = time.monotonic()
+        if now < self.next_look:
+            return
+        self.next_look = now + _INTERVAL
+        seconds, memory = now - task.started, self.process.memory_info().rss
+        if task.progress is not None:
+            depth = max(0, len(self.levels) - 2)
+            task.progress(
+                Progress(store.count, store.get("transitions"), depth, store.count - self.head, seconds, memory)
+            )
+        if limits.seconds is not None and seconds > limits.seconds:
+            raise _Stop(f"the limit of {limits.seconds:g} seconds")
+        if limits.memory_bytes is not None and memory > limits.memory_bytes:
+            raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
+
+    def _level(self, number: int) -> int:
+        """The depth of a state."""
+        return bisect_right(self.levels, number, hi=len(self.levels)) - 1
+
+    def _path(self, number: int) -> tuple[State, ...]:
+        """States from an initial one to this one, each a successor of the one before."""
+        numbers = [number]
+        for level in range(self._level(number) - 1, -1, -1):
+            numbers.append(self.store.predecessor(numbers[-1], self.levels[level], self.levels[level + 1]))
+        return tuple(self.store.states(n, n + 1)[0] for n in reversed(numbers))

@@ -1,0 +1,80 @@
+"""An instance compiled: machine code in this process, callable from Python."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import Property
+
+from .checks import check_function, final_function
+from .layout import Layout
+from .loop import DECLARATIONS, loop_functions
+from .steps import Budget, step_functions
+
+Function = Callable[[int], int]
+"""A compiled function: takes the address of a context."""
+
+MOST_PROPERTIES = 64
+
+
+class Library:
+    """The functions of `loop`, for one instance and the given properties.
+
+    layout: of the states; seconds: what compiling took.
+    """
+
+    def __init__(self, instance: Instance, properties: Sequence[Property], budget: Budget = Budget()) -> None:  # noqa: B008
+        started = time.monotonic()
+        self.layout = Layout(instance)
+        self.source = source(self.layout, properties, budget)
+        self._machine, self._engine = _compile(self.source)
+        self.expand = self._function("expand")
+        self.insert = self._function("insert")
+        self.rehash = self._function("rehash")
+        self.predecessor = self._function("predecessor")
+        self.seconds = time.monotonic() - started
+
+    def _function(self, name: str) -> Function:
+        prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+        function: Function = prototype(self._engine.get_function_address(name))
+        return function
+
+
+def source(layout: Layout, properties: Sequence[Property], budget: Budget) -> str:
+    """Everything in LLVM's language."""
+    exported = loop_functions(layout)
+    parts = (
+        DECLARATIONS,
+        step_functions(layout, budget),
+        check_function(layout, properties, budget),
+        final_function(layout, layout.instance.system.final, budget),
+    )
+    return "\n".join((*(part.replace("define ", "define internal ") for part in parts), exported))
+
+
+@cache
+def _target() -> llvm.Target:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple()
+
+
+def _compile(text: str) -> tuple[Any, Any]:
+    """Machine code; both results must be kept while it is in use."""
+    machine = _target().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
+    )
+    module = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return machine, engine

@@ -1,0 +1,359 @@
+"""The search loop and the visited set, as LLVM code for states of one layout.
+
+States lie in one growing array in the order in which they are found, so that the array is the queue of a breadth-first
+search too, and a level is a range of it.  The visited set is an open-addressing table of 32-bit entries: the number of a
+state plus one, and above it, in the bits that remain, a tag of its hash.  0 is an empty entry.  Only where the tag agrees
+is the state itself looked at, and compared in full.
+
+Successors go through the set in batches.  All of a batch are hashed and their entries prefetched; then the states that
+those entries point to are prefetched; then each is looked up.  So the misses of a batch overlap.
+
+Every function takes the address of one `Context`:
+
+    i64 @expand(ptr)        expands states from `head` on, until `end`, or `pause` states are stored, or `limit` is passed
+    i64 @insert(ptr)        stores those of the `pending` states in the buffer that are new
+    i64 @rehash(ptr)        enters all stored states into an empty table
+    i64 @predecessor(ptr)   the first state from `head` on, before `end`, with the successor in the buffer's place `limit`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from .code import Code, Value
+from .layout import Layout
+
+BATCH = 192
+"""How many successors are collected before they are looked up together."""
+
+# What a context holds, each in 8 bytes.
+CONTEXT = (
+    "states",  # address of the array of states
+    "table",  # address of the visited set
+    "buffer",  # address of the buffer of successors, of `BATCH` and as many as one state can have
+    "hashes",  # address of as many hashes
+    "mask",  # number of entries of the table, a power of two, less one
+    "index_bits",  # how many bits of an entry hold the state's number plus one
+    "count",  # how many states are stored
+    "head",  # the next state to expand
+    "end",  # where the level ends
+    "pause",  # expanding pauses when as many states are stored
+    "limit",  # as many states may be stored at most
+    "pending",  # how many successors are in the buffer
+    "transitions",  # how many there were
+    "full",  # 1 after a state was not stored because of the limit
+    "deadlock",  # number plus one of the first state without successors that is not final
+    "seen",  # bit i is set if property i was found violated (or reached)
+    "first",  # from here on: for each property, the number of the first such state
+)
+FIRST = len(CONTEXT) - 1
+
+
+def loop_functions(layout: Layout) -> str:
+    """All functions of the loop."""
+    loop = _Loop(layout)
+    return "\n".join([loop.hash(), loop.insert(), loop.expand(), loop.rehash(), loop.predecessor()])
+
+
+DECLARATIONS = """
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
+declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.smax.i64(i64, i64)
+declare i64 @llvm.cttz.i64(i64, i1)
+declare i64 @llvm.ctpop.i64(i64)
+declare i128 @llvm.ctpop.i128(i128)
+declare i256 @llvm.ctpop.i256(i256)
+declare i512 @llvm.ctpop.i512(i512)
+declare i1024 @llvm.ctpop.i1024(i1024)
+"""
+
+
+class _Loop:
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.words = layout.words
+        self.size = 8 * layout.words
+
+    def item(self, code: Code, name: str) -> str:
+        return code.address("%context", 8 * CONTEXT.index(name))
+
+    def get(self, code: Code, name: str, kind: str = "i64") -> str:
+        return code.get(self.item(code, name), kind)
+
+    def put(self, code: Code, name: str, value: Value) -> None:
+        code.set(self.item(code, name), value)
+
+    # ------------------------------------------------------------------------------------------------------- states
+
+    def load(self, code: Code, states: str, number: Value) -> list[Value]:
+        """The words of a stored state."""
+        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
+        words: list[Value] = []
+        offset = 0
+        for count in self.layout.word_bytes:
+            kind = f"i{8 * count}"
+            word = code.get(code.address(at, offset), kind)
+            words.append(word if count == 8 else code.op(f"zext {kind} {word} to i64"))
+            offset += count
+        return words
+
+    def store(self, code: Code, states: str, number: Value, words: Sequence[Value]) -> None:
+        """Puts a state into the array."""
+        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
+        offset = 0
+        for word, count in zip(words, self.layout.word_bytes, strict=True):
+            kind = f"i{8 * count}"
+            code.set(code.address(at, offset), word if count == 8 else code.op(f"trunc i64 {word} to {kind}"), kind)
+            offset += count
+
+    def successor(self, code: Code, buffer: str, number: Value) -> list[Value]:
+        """The words of a state in the buffer."""
+        at = code.address(buffer, code.op(f"mul i64 {number}, {self.size}"))
+        return [code.get(code.address(at, 8 * i)) for i in range(self.words)]
+
+    def arguments(self, words: Sequence[Value]) -> str:
+        return ", ".join(f"i64 {w}" for w in words)
+
+    # ---------------------------------------------------------------------------------------------------------- set
+
+    def hash(self) -> str:
+        """`i64 @hash(words)`: each word is multiplied in with all 128 bits of the product folded, twice at the end."""
+        code = Code("hash", "i64", [f"i64 %word{i}" for i in range(self.words)], "alwaysinline nounwind")
+        mixed: Value = "7809847782465536322"
+        for i in range(self.words):
+            mixed = _fold(code, code.op(f"xor i64 {mixed}, %word{i}"), "-6884282663029611473")
+        code.line(f"ret i64 {_fold(code, mixed, '-1800455987208640293')}")
+        return code.text()
+
+    def hashed(self, code: Code, words: Sequence[Value]) -> str:
+        return code.op(f"call i64 @hash({self.arguments(words)})")
+
+    def slot(self, code: Code, table: str, position: Value) -> str:
+        return code.op(f"getelementptr i32, ptr {table}, i64 {position}")
+
+    def tag(self, code: Code, hashed: Value, bits: Value) -> str:
+        """The upper bits of a hash, placed as in an entry."""
+        upper = code.op(f"lshr i64 {hashed}, 32")
+        return code.op(f"shl i64 {code.op(f'lshr i64 {upper}, {bits}')}, {bits}")
+
+    def prefetch(self, code: Code, address: str, write: int) -> None:
+        code.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 {write}, i32 3, i32 1)")
+
+    def insert(self) -> str:
+        code = Code("insert", "i64", ["ptr noalias %context"], "alwaysinline nounwind")
+        states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
+        buffer, hashes = self.get(code, "buffer", "ptr"), self.get(code, "hashes", "ptr")
+        mask, bits, pending = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "pending")
+        numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
+        with code.when(code.op(f"icmp ne i64 {pending}, 0")):
+            with code.loop(pending) as each:
+                hashed = self.hashed(code, self.successor(code, buffer, each.index))
+                code.set(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"), hashed)
+                self.prefetch(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")), 1)
+            with code.loop(pending) as each:
+                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
+                entry = self.entry(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")))
+                number = code.op(f"and i64 {entry}, {numbers}")
+                at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
+                self.prefetch(code, code.address(at, -self.layout.bytes), 0)
+            with code.loop(pending) as each:
+                words = self.successor(code, buffer, each.index)
+                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
+                self.look_up(code, states, table, mask, bits, numbers, words, hashed)
+        code.line("ret i64 0")
+        return code.text()
+
+    def entry(self, code: Code, slot: str) -> str:
+        return code.op(f"zext i32 {code.op(f'load i32, ptr {slot}, align 4')} to i64")
+
+    @contextmanager
+    def probing(self, code: Code, mask: str, hashed: str) -> Iterator[tuple[str, str]]:
+        """Goes from entry to entry; yields the present one's position and the block to leave to."""
+        position = code.variable("i64")
+        code.set(position, code.op(f"and i64 {hashed}, {mask}"))
+        with code.forever() as leave:
+            here = code.get(position)
+            yield here, leave
+            code.set(position, code.op(f"and i64 {code.op(f'add i64 {here}, 1')}, {mask}"))
+
+    def look_up(
+        self,
+        code: Code,
+        states: str,
+        table: str,
+        mask: str,
+        bits: str,
+        numbers: str,
+        words: Sequence[Value],
+        hashed: str,
+    ) -> None:
+        """Stores the state if it is new."""
+        tag = self.tag(code, hashed, bits)
+        with self.probing(code, mask, hashed) as (position, leave):
+            slot = self.slot(code, table, position)
+            entry = self.entry(code, slot)
+            with code.when(code.op(f"icmp eq i64 {entry}, 0")):
+                self.store_new(code, states, slot, tag, words)
+                code.jump(leave)
+                code.start(code.new_block("never"))
+            other = code.op(f"and i64 {code.op(f'xor i64 {entry}, {tag}')}, {code.op(f'xor i64 {numbers}, -1')}")
+            with code.when(code.op(f"icmp eq i64 {other}, 0")):
+                number = code.op(f"sub i64 {code.op(f'and i64 {entry}, {numbers}')}, 1")
+                same = self.equal(code, self.load(code, states, number), words)
+                differ = code.new_block("differ")
+                code.branch(same, leave, differ)
+                code.start(differ)
+
+    def equal(self, code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
+        result: Value = 1
+        for a, b in zip(left, right, strict=True):
+            result = code.both(result, code.equal(a, b))
+        return result
+
+    def store_new(self, code: Code, states: str, slot: str, tag: str, words: Sequence[Value]) -> None:
+        """Appends the state, enters it into the table, and checks it; unless no more may be stored."""
+        count = self.get(code, "count")
+        allowed = code.op(f"icmp ult i64 {count}, {self.get(code, 'limit')}")
+        with code.when(code.negation(allowed)):
+            self.put(code, "full", 1)
+        with code.when(allowed):
+            self.store(code, states, count, words)
+            after = code.op(f"add i64 {count}, 1")
+            self.put(code, "count", after)
+            entry = code.op(f"trunc i64 {code.op(f'or i64 {tag}, {after}')} to i32")
+            code.line(f"store i32 {entry}, ptr {slot}, align 4")
+            self.check(code, count, words)
+
+    def check(self, code: Code, number: str, words: Sequence[Value]) -> None:
+        """Notes the state where it is the first that violates or reaches a property."""
+        bad = code.op(f"call i64 @check({self.arguments(words)})")
+        with code.when(code.op(f"icmp ne i64 {bad}, 0")):
+            seen = self.get(code, "seen")
+            fresh = code.variable("i64")
+            code.set(fresh, code.op(f"and i64 {bad}, {code.op(f'xor i64 {seen}, -1')}"))
+            self.put(code, "seen", code.op(f"or i64 {seen}, {bad}"))
+            with code.forever() as leave:
+                left = code.get(fresh)
+                more = code.new_block("more")
+                code.branch(code.op(f"icmp eq i64 {left}, 0"), leave, more)
+                code.start(more)
+                which = code.op(f"call i64 @llvm.cttz.i64(i64 {left}, i1 true)")
+                place = code.op(f"getelementptr i64, ptr {self.item(code, 'first')}, i64 {which}")
+                code.set(place, number)
+                code.set(fresh, code.op(f"and i64 {left}, {code.op(f'add i64 {left}, -1')}"))
+
+    # ------------------------------------------------------------------------------------------------------- search
+
+    def expand(self) -> str:
+        code = Code("expand", "i64", ["ptr noalias %context"])
+        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
+        end, pause = self.get(code, "end"), self.get(code, "pause")
+        enough = code.address(buffer, BATCH * self.size)
+        out = code.variable("ptr")
+        with code.forever() as leave:
+            room = code.op(f"icmp ult i64 {self.get(code, 'count')}, {pause}")
+            more = code.op(f"icmp ult i64 {self.get(code, 'head')}, {end}")
+            allowed = code.op(f"icmp eq i64 {self.get(code, 'full')}, 0")
+            going = code.new_block("going")
+            code.branch(code.both(code.both(room, more), allowed), going, leave)
+            code.start(going)
+            code.set(out, buffer, "ptr")
+            with code.forever() as collected:
+                head = self.get(code, "head")
+                here = code.get(out, "ptr")
+                more = code.op(f"icmp ult i64 {head}, {end}")
+                room = code.op(f"icmp ult ptr {here}, {enough}")
+                another = code.new_block("another")
+                code.branch(code.both(more, room), another, collected)
+                code.start(another)
+                words = self.load(code, states, head)
+                after = code.op(f"call ptr @step({self.arguments(words)}, ptr {here})")
+                code.set(out, after, "ptr")
+                self.put(code, "head", code.op(f"add i64 {head}, 1"))
+                with code.when(code.op(f"icmp eq ptr {after}, {here}")):
+                    self.stuck(code, head, words)
+            length = code.op(f"sub i64 {_integer(code, code.get(out, 'ptr'))}, {_integer(code, buffer)}")
+            pending = code.op(f"udiv i64 {length}, {self.size}")
+            self.put(code, "pending", pending)
+            self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
+            code.op("call i64 @insert(ptr %context)")
+        code.line("ret i64 0")
+        return code.text()
+
+    def stuck(self, code: Code, head: str, words: Sequence[Value]) -> None:
+        """A state without successors: notes the first that is not final."""
+        final = code.op(f"call i1 @final({self.arguments(words)})")
+        unknown = code.op(f"icmp eq i64 {self.get(code, 'deadlock')}, 0")
+        with code.when(code.both(unknown, code.negation(final))):
+            self.put(code, "deadlock", code.op(f"add i64 {head}, 1"))
+
+    def rehash(self) -> str:
+        code = Code("rehash", "i64", ["ptr noalias %context"])
+        states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
+        hashes = self.get(code, "hashes", "ptr")
+        mask, bits, count = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "count")
+        start = code.variable("i64", 0)
+        with code.forever() as leave:
+            first = code.get(start)
+            some = code.new_block("some")
+            code.branch(code.op(f"icmp ult i64 {first}, {count}"), some, leave)
+            code.start(some)
+            left = code.op(f"sub i64 {count}, {first}")
+            length = code.op(f"call i64 @llvm.smin.i64(i64 {left}, i64 {BATCH})")
+            with code.loop(length) as each:
+                words = self.load(code, states, code.op(f"add i64 {first}, {each.index}"))
+                hashed = self.hashed(code, words)
+                code.set(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"), hashed)
+                self.prefetch(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")), 1)
+            with code.loop(length) as each:
+                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
+                number = code.op(f"add i64 {code.op(f'add i64 {first}, {each.index}')}, 1")
+                entry = code.op(f"or i64 {self.tag(code, hashed, bits)}, {number}")
+                with self.probing(code, mask, hashed) as (position, done):
+                    slot = self.slot(code, table, position)
+                    with code.when(code.op(f"icmp eq i64 {self.entry(code, slot)}, 0")):
+                        code.line(f"store i32 {code.op(f'trunc i64 {entry} to i32')}, ptr {slot}, align 4")
+                        code.jump(done)
+                        code.start(code.new_block("never"))
+            code.set(start, code.op(f"add i64 {first}, {length}"))
+        code.line("ret i64 0")
+        return code.text()
+
+    def predecessor(self) -> str:
+        code = Code("predecessor", "i64", ["ptr noalias %context"])
+        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
+        end = self.get(code, "end")
+        target = self.successor(code, buffer, self.get(code, "limit"))
+        head = code.variable("i64")
+        code.set(head, self.get(code, "head"))
+        with code.forever() as leave:
+            here = code.get(head)
+            more = code.new_block("more")
+            code.branch(code.op(f"icmp ult i64 {here}, {end}"), more, leave)
+            code.start(more)
+            after = code.op(f"call ptr @step({self.arguments(self.load(code, states, here))}, ptr {buffer})")
+            length = code.op(f"sub i64 {_integer(code, after)}, {_integer(code, buffer)}")
+            some, count = code.op(f"icmp ne i64 {length}, 0"), code.op(f"udiv i64 {length}, {self.size}")
+            with code.when(some), code.loop(count) as each:
+                other = code.new_block("other")
+                same = self.equal(code, self.successor(code, buffer, each.index), target)
+                code.branch(same, leave, other)
+                code.start(other)
+            code.set(head, code.op(f"add i64 {here}, 1"))
+        code.line(f"ret i64 {code.get(head)}")
+        return code.text()
+
+
+def _fold(code: Code, a: Value, constant: str) -> str:
+    """The 128-bit product of two words, its halves joined."""
+    wide = code.op(f"zext i64 {a} to i128")
+    factor = code.op(f"zext i64 {constant} to i128")
+    product = code.op(f"mul i128 {wide}, {factor}")
+    low = code.op(f"trunc i128 {product} to i64")
+    high = code.op(f"trunc i128 {code.op(f'lshr i128 {product}, 64')} to i64")
+    return code.op(f"xor i64 {low}, {high}")
+
+
+def _integer(code: Code, pointer: str) -> str:
+    return code.op(f"ptrtoint ptr {pointer} to i64")

@@ -1,0 +1,76 @@
+"""The native engine against the interpreter, on generated systems."""
+
+import pytest
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.native.layout import Layout
+from flushproof.search.native.steps import Budget
+from flushproof.search.outcome import Outcome
+from flushproof.search.reference import Reference
+from flushproof.search.task import Limits
+
+from tests.generated import instance
+
+BUDGETS = {"unrolled": Budget(), "looped": Budget(0, 0, 0)}
+
+
+def facts(outcome: Outcome) -> object:
+    """All that must not depend on the engine."""
+    return (
+        outcome.states,
+        outcome.transitions,
+        outcome.depth,
+        outcome.verdict,
+        outcome.property,
+        dict(outcome.reached),
+        [(v.property, v.depth) for v in outcome.violations],
+        outcome.complete,
+    )
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("loose", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_native_agrees_with_interpreter(seed: int, loose: bool, budget: str) -> None:
+    inst = instance(seed, loose)
+    slow = explore(inst, symmetry=False)
+    fast = explore(inst, symmetry=False, engine=NativeEngine(BUDGETS[budget]))
+    assert facts(fast) == facts(slow)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_same_states(seed: int) -> None:
+    """The states themselves, not only their number."""
+    slow: list[tuple[int, ...]] = []
+    fast: list[tuple[int, ...]] = []
+    explore(instance(seed), symmetry=False, on_state=slow.append)
+    explore(instance(seed), symmetry=False, on_state=fast.append, engine=NativeEngine())
+    assert sorted(fast) == sorted(slow)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_layout_keeps_states(seed: int) -> None:
+    inst = instance(seed)
+    layout = Layout(inst)
+    states = list(Reference(inst).initial_states())[:50]
+    packed = layout.pack(states)
+    assert layout.unpack(packed) == states
+    assert (layout.widen(layout.trim(packed)) == packed).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_limit_of_states_is_exact_and_inconclusive(count: int) -> None:
+    inst = next(i for i in map(instance, range(100)) if explore(i, symmetry=False).states > 20)
+    outcome = explore(inst, symmetry=False, properties=[], limits=Limits(states=count), engine=NativeEngine())
+    assert (outcome.states, outcome.verdict, outcome.complete) == (count, "inconclusive", False)
+    assert f"the limit of {count} states" in (outcome.reason or "")
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_limit_of_depth(depth: int) -> None:
+    inst = next(i for i in map(instance, range(100)) if explore(i, symmetry=False, properties=[]).depth > 3)
+    limits = Limits(depth=depth)
+    slow = explore(inst, symmetry=False, properties=[], limits=limits)
+    fast = explore(inst, symmetry=False, properties=[], limits=limits, engine=NativeEngine())
+    assert facts(fast) == facts(slow)
+    assert fast.verdict == "inconclusive"
