@@ -5,6 +5,7 @@ Three layouts, the widest that fits: a column for the TLBs of their own; TLBs am
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from tabulate import MIN_PADDING, tabulate
 from flushproof.model.language.trace import Trace
 from flushproof.report.words import Row, Story, assignments, location
 
-NARROWEST = 16
-"""A column of fewer characters than this is not worth having."""
+NARROWEST, COMFORTABLE = 16, 22
+"""Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
 
 Paint = Callable[[str], str]
 
@@ -101,9 +102,10 @@ def _table(story: Story, look: Look) -> str | None:
     acts, changed, tlbs = _actors(story, look), _changed(story, look), _tlbs(story, look)
     number = _Column("", [[f"{row.number}"] for row in story.rows], [look.faint] * len(story.rows))
     apart = [number, *acts, changed, tlbs] if tlbs else [number, *acts, changed]
-    for columns in (apart, [number, *acts, _joined(changed, tlbs)] if tlbs else apart):
+    joined = [number, *acts, _joined(changed, tlbs)] if tlbs else apart
+    for columns, narrowest in ((apart, COMFORTABLE), (joined, NARROWEST)):
         used = [c for c in columns if c.title != changed.title or any(c.cells)]
-        widths = _widths([c.natural for c in used], look.width - 2 * (len(used) - 1))
+        widths = _widths([c.natural for c in used], look.width - 2 * (len(used) - 1), narrowest)
         if widths is not None:
             return _draw(used, widths)
     return None
@@ -154,11 +156,11 @@ def _of_tlb(lines: list[str]) -> list[str]:
     return [(" " * 7 if line.startswith(" ") else "TLB of ") + line for line in lines]
 
 
-def _widths(natural: list[int], space: int) -> list[int] | None:
-    """How wide each column is, none wider than needed, so that the sum fits: the widest give way first."""
+def _widths(natural: list[int], space: int, narrowest: int) -> list[int] | None:
+    """How wide each column is, so that the sum fits: the widest give way first, but not below `narrowest`."""
     if sum(natural) <= space:
         return natural
-    for cap in range(max(natural), NARROWEST - 1, -1):
+    for cap in range(max(natural), narrowest - 1, -1):
         widths = [min(n, cap) for n in natural]
         if sum(widths) <= space:
             return widths
@@ -181,11 +183,16 @@ def _draw(columns: list[_Column], widths: list[int]) -> str:
 
 
 def _cell(paragraphs: list[str], width: int, paint: Paint) -> str:
-    return "\n".join(
-        paint(line)
-        for text in paragraphs
-        for line in textwrap.wrap(text, max(width, 1), subsequent_indent="  ", break_on_hyphens=False)
-    )
+    return "\n".join(paint(line) for text in paragraphs for line in _Wrapper(max(width, 1)).wrap(text))
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Wraps between words, and within a location only behind `.` and `[`."""
+
+    wordsep_simple_re = re.compile(r"(\s+)|(?<=[.\[])")
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, subsequent_indent="  ", break_on_hyphens=False)
 
 
 # ----------------------------------------------------------------------------------------------------------------- list

@@ -196,7 +196,7 @@ def assignments(instance: Instance, row: Row) -> list[str]:
         if len(together) > 2 and all(code == after for code in everywhere):
             lines.append(f"{var}[all] = {value}")
         elif row.process and var.startswith(f"{row.process}."):
-            lines.append(f"{var.removeprefix(f'{row.process}.')} = {value}")
+            lines.append(f"{var.rpartition('.')[2]} = {value}")
         else:
             lines += [f"{location(instance, c.slot)} = {value}" for c in together]
     return lines
