@@ -57,6 +57,10 @@ class SmallInduction:
         self._steps: dict[str, Transition] = {}
         self._initial: tuple[Transition, Checker] | None = None
 
+    def assume(self, part: Conjunct) -> None:
+        """One more conjunct holds in the state before."""
+        self.checker.tell([self.reader.holds(part.formula)])
+
     def step(self, action: Action) -> Transition:
         """The action, taken in the symbolic state."""
         if action.name not in self._steps:

@@ -1,0 +1,293 @@
+"""Finding lemmas: counterexamples to induction, each excluded by a clause that all reachable states satisfy.
+
+The search starts from the properties (and whatever lemmas there are).  As long as some step leads from a state with all
+conjuncts to one without, that state is unreachable, or so one hopes: a clause in the system's own vocabulary is
+looked for that is false there and true in every reachable state at small sizes.  Short clauses that no step breaks
+come first.  When nothing fails at small sizes, Z3 is asked for any number of elements; its counterexamples steer the
+search on.
+
+What is found is only ever a candidate until `induction.prove` has proved it; what the properties do not need is
+dropped.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.ir import Property, System, Var
+
+from .columns import Columns
+from .conjuncts import Conjunct, conjuncts
+from .counterexample import Counterexample, SmallInduction, small_instances
+from .cubes import Cube, Lexicon
+from .induction import INITIALLY, Limits, Proof, prove, touches
+from .vocabulary import Vocabulary, signatures
+
+
+@dataclass(frozen=True)
+class Sample:
+    """States of one instance that are reachable; all of them, if the search for them was complete."""
+
+    instance: Instance
+    states: Sequence[State]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long and how far to search.
+
+    seconds: in all; variables: in one clause; literals: in one clause, a set of program points counting as one;
+    states: of each sample to look at first (a clause is then compared with all of them).
+    """
+
+    seconds: float = 120.0
+    variables: int = 4
+    literals: int = 5
+    states: int = 4000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What was found.
+
+    lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas.
+    found: the new ones; stuck: a counterexample that nothing in the vocabulary excludes, if the search ended so.
+    tried: how many candidates were looked at; seconds: of searching and proving.
+    """
+
+    lemmas: tuple[Property, ...]
+    found: tuple[Property, ...]
+    proof: Proof
+    stuck: Counterexample | None
+    tried: int
+    seconds: float
+
+
+Progress = Callable[[str], None]
+
+
+def infer(
+    system: System,
+    properties: Sequence[Property],
+    samples: Sequence[Sample],
+    lemmas: Sequence[Property] = (),
+    *,
+    effort: Effort = Effort(),
+    limits: Limits = Limits(),  # noqa: B008
+    progress: Progress | None = None,
+) -> Inference:
+    """Looks for lemmas that make the properties inductive for any number of elements.
+
+    samples: reachable states at small sizes: the more and the larger, the fewer wrong candidates.
+    lemmas: what is already there; none of them need be right.
+    """
+    return _Search(system, properties, samples, lemmas, effort, limits, progress or (lambda _: None)).run()
+
+
+class _Search:
+    def __init__(
+        self,
+        system: System,
+        properties: Sequence[Property],
+        samples: Sequence[Sample],
+        lemmas: Sequence[Property],
+        effort: Effort,
+        limits: Limits,
+        progress: Progress,
+    ) -> None:
+        self.system, self.properties, self.effort, self.limits = system, tuple(properties), effort, limits
+        self.given, self.progress = tuple(lemmas), progress
+        self.rng = random.Random(effort.seed)
+        self.started = time.monotonic()
+        self.full = [Columns(s.instance, list(s.states)) for s in samples]
+        self.active = [self.rng.sample(list(s.states), min(len(s.states), effort.states)) for s in samples]
+        self.samples = list(samples)
+        self.vocabulary = Vocabulary(replace(system, lemmas=()))
+        self.lexicon = self._lexicon()
+        self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
+        self.found: dict[str, Property] = {}
+        self.kept: set[tuple[str, str]] = set()
+        self.banned: set[object] = set()
+        self.small: list[SmallInduction] = []
+        self.tried = 0
+        self._rebuild()
+
+    # --------------------------------------------------------------------------------------------------------------
+    # loop
+
+    def run(self) -> Inference:
+        stuck: Counterexample | None = None
+        proof: Proof | None = None
+        while stuck is None and not self._late():
+            example = self._small_counterexample()
+            if example is None:
+                proof = self._prove()
+                if proof.proved:
+                    break
+                example = _first_example(proof)
+                if example is None:
+                    break
+            if not self._answer(example):
+                stuck = example
+        return self._result(proof if proof is not None and proof.proved else self._prove(), stuck)
+
+    def _late(self) -> bool:
+        return time.monotonic() - self.started > self.effort.seconds
+
+    def _answer(self, example: Counterexample) -> bool:
+        """Excludes the counterexample by a new lemma, or gives up the lemma that it breaks."""
+        cube = None if example.before is None else self._best_cube(example)
+        if cube is not None:
+            self._add(cube)
+            return True
+        if example.conjunct.role == "property":
+            return False
+        self._drop(example.conjunct)
+        return True
+
+    def _small_counterexample(self) -> Counterexample | None:
+        """A step at small sizes that breaks a conjunct, smallest sizes first."""
+        for part in self.parts:
+            for action in self.system.actions:
+                if (action.name, part.name) not in self.kept and touches(action, part):
+                    for small in self.small:
+                        example = small.breaks(action, part, self.limits.small)
+                        if example is not None:
+                            return example
+                    self.kept.add((action.name, part.name))
+            if (INITIALLY, part.name) not in self.kept:
+                for small in self.small:
+                    example = small.starts_wrong(part, self.limits.small)
+                    if example is not None:
+                        return example
+                self.kept.add((INITIALLY, part.name))
+        return None
+
+    # ------------------------------------------------------------------------------------------------------------
+    # lemmas
+
+    def _best_cube(self, example: Counterexample) -> Cube | None:
+        """The best cube that the state has and no reachable state: one that no step breaks, if there is any."""
+        assert example.before is not None
+        state = Columns(example.instance, [example.before])
+        ranked: dict[object, Cube] = {}
+        best = 2 * self.effort.literals + self.effort.variables
+        for variables in signatures(self.system, self.effort.variables):
+            # a cube has at least one literal; more variables than the best cube's cost allows need not be tried
+            if len(variables) + 2 > best or self._late():
+                break
+            most = min(self.effort.literals, (best - len(variables)) // 2)
+            for cube in self._cubes(variables, state, most):
+                ranked.setdefault(cube.clause, cube)
+                best = min(best, cube.cost[0] + 1)
+        cubes = sorted(ranked.values(), key=lambda c: c.cost)[:16]
+        self.tried += len(cubes)
+        for cube in cubes:
+            if self._is_kept(cube):
+                return cube
+        return cubes[0] if cubes else None
+
+    def _cubes(self, variables: tuple[Var, ...], state: Columns, most: int) -> Iterator[Cube]:
+        table = self.lexicon.table(variables)
+        for values in set(table.observed(state)):
+            for cube in table.cubes(values, most, self.rng):
+                if cube.clause not in self.banned and self._holds_everywhere(cube):
+                    yield cube
+
+    def _holds_everywhere(self, cube: Cube) -> bool:
+        """Whether all known states satisfy the clause; if not, some that do not are looked at from now on."""
+        expr = Conjunct("", cube.clause, "", "lemma").formula
+        holds = True
+        for number, columns in enumerate(self.full):
+            wrong = (~columns.holds(expr, {})).nonzero()[0]
+            columns.forget()
+            if len(wrong):
+                states = self.samples[number].states
+                chosen = self.rng.sample(list(wrong), min(len(wrong), 64))
+                self.active[number] += [states[int(i)] for i in chosen]
+                holds = False
+        if not holds:
+            self.lexicon = self._lexicon()
+        return holds
+
+    def _lexicon(self) -> Lexicon:
+        known = [Columns(s.instance, states) for s, states in zip(self.samples, self.active, strict=True)]
+        return Lexicon(self.vocabulary, known)
+
+    def _is_kept(self, cube: Cube) -> bool:
+        """Whether every step keeps the clause, given all conjuncts so far."""
+        part = Conjunct("candidate", cube.clause, "candidate", "lemma")
+        small = SmallInduction(self.small[-1].instance, [*self.parts, part])
+        return all(
+            small.breaks(action, part, self.limits.small) is None
+            for action in self.system.actions
+            if touches(action, part)
+        )
+
+    def _add(self, cube: Cube) -> None:
+        name = f"lemma-{len(self.banned) + len(self.found) + 1}"
+        prop = Property(name, (cube.clause,))
+        (part,) = conjuncts([prop], "lemma")
+        self.found[name] = prop
+        self.parts.append(part)
+        for small in self.small:
+            small.assume(part)
+        self.progress(f"{len(self.found)} lemmas: {name} excludes a state of {len(cube.literals)} features")
+
+    def _drop(self, part: Conjunct) -> None:
+        self.progress(f"{part.name} is given up")
+        self.banned.add(part.clause)
+        self.found.pop(part.name, None)
+        self.parts = [p for p in self.parts if p is not part]
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Starts the small inductions afresh: they no longer assume what was dropped."""
+        self.kept.clear()
+        self.small = [SmallInduction(i, self.parts) for i in small_instances(self.system, 2)]
+
+    # -------------------------------------------------------------------------------------------------------------
+    # proof
+
+    def _lemmas(self) -> tuple[Property, ...]:
+        names = {p.of for p in self.parts}
+        return tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
+
+    def _prove(self) -> Proof:
+        return prove(self.system, self.properties, self._lemmas(), limits=self.limits)
+
+    def _result(self, proof: Proof, stuck: Counterexample | None) -> Inference:
+        lemmas = self._lemmas()
+        if proof.proved:
+            lemmas, proof = minimal(self.system, self.properties, lemmas, proof, self.limits)
+        found = tuple(p for p in lemmas if p.name in self.found)
+        return Inference(lemmas, found, proof, stuck, self.tried, time.monotonic() - self.started)
+
+
+def minimal(
+    system: System, properties: Sequence[Property], lemmas: Sequence[Property], proof: Proof, limits: Limits
+) -> tuple[tuple[Property, ...], Proof]:
+    """The lemmas that a proof rests on, by its cores and then by leaving out one after the other."""
+    used = {name.partition("#")[0] for name in proof.used()}
+    kept = [p for p in lemmas if p.name in used]
+    proof = prove(system, properties, kept, limits=limits)
+    for lemma in sorted(kept, key=_size, reverse=True):
+        fewer = [p for p in kept if p is not lemma]
+        shorter = prove(system, properties, fewer, limits=limits)
+        if shorter.proved:
+            used = {name.partition("#")[0] for name in shorter.used()}
+            kept, proof = [p for p in fewer if p.name in used], shorter
+    return tuple(kept), prove(system, properties, kept, limits=limits)
+
+
+def _size(prop: Property) -> int:
+    return sum(len(str(c.expr)) for c in prop.clauses)
+
+
+def _first_example(proof: Proof) -> Counterexample | None:
+    return next((r.counterexample for r in proof.failures if r.counterexample is not None), None)

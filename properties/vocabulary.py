@@ -1,0 +1,236 @@
+"""What can be said about a few elements in a system's own words: the features that lemmas are made of.
+
+A *feature* has one of several values in each state: a truth value, a program point, how two counters compare.  Its
+terms are the reads of state variables at the elements in question, and those deeper reads that the system itself uses
+(`vttbr[vm[cpu]]`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from flushproof.model.language.ir import (
+    BoolSort,
+    CounterSort,
+    EnumSort,
+    Expr,
+    IntSort,
+    Lit,
+    OptionSort,
+    Read,
+    Scalarset,
+    Sort,
+    System,
+    The,
+    Var,
+    children,
+    walk,
+)
+from flushproof.model.language.terms import and_, eq, free_vars, is_none, less, not_, or_, some, substitute
+
+MOST_VALUES = 40
+"""A feature with more values than this (a wide integer) is left out."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """Formulas of which exactly one is true in each state, for given values of their variables.
+
+    weight: how complicated it is to read.
+    """
+
+    values: tuple[Expr, ...]
+    weight: int
+
+    @cached_property
+    def variables(self) -> frozenset[Var]:
+        return frozenset().union(*(free_vars(v) for v in self.values))
+
+    def outside(self, allowed: frozenset[int]) -> Expr:
+        """That the value is none of the given ones."""
+        others = [v for i, v in enumerate(self.values) if i not in allowed]
+        if len(others) <= len(allowed) or len(others) == 1:
+            return or_(*others)
+        return and_(*(not_(self.values[i]) for i in sorted(allowed)))
+
+
+class Vocabulary:
+    """The features of one system."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self._patterns = tuple(_deep_reads(system))
+
+    def features(self, variables: Sequence[Var]) -> tuple[Feature, ...]:
+        """Everything that can be said about these elements."""
+        found: dict[tuple[Expr, ...], Feature] = {}
+        terms = list(self._terms(variables))
+        for feature in itertools.chain(self._single(terms), self._pairs(variables, terms)):
+            if 2 <= len(feature.values) <= MOST_VALUES and not any(isinstance(v, Lit) for v in feature.values):
+                found.setdefault(feature.values, feature)
+        return tuple(found.values())
+
+    # -------------------------------------------------------------------------------------------------------------
+    # terms
+
+    def _terms(self, variables: Sequence[Var]) -> Iterator[_Term]:
+        """Reads of all state variables at the given elements, simple ones first."""
+        seen: set[Expr] = set()
+        for var in self.system.variables:
+            for args in itertools.product(*(_arguments(s, variables) for s in var.index)):
+                read = Read(var.name, args, var.sort)
+                seen.add(read)
+                yield _Term(read, (), 1)
+        for pattern in self._patterns:
+            for read in _instances(pattern, variables):
+                if read not in seen:
+                    seen.add(read)
+                    yield _Term(read, _present(read), 2)
+
+    # -----------------------------------------------------------------------------------------------------------
+    # features
+
+    def _single(self, terms: Iterable[_Term]) -> Iterator[Feature]:
+        for term in terms:
+            expr, sort = term.expr, term.expr.sort
+            match sort:
+                case BoolSort():
+                    yield term.yes_or_no(expr)
+                case EnumSort():
+                    yield Feature(term.cases([eq(expr, Lit(m, sort)) for m in sort.members]), term.weight)
+                case IntSort():
+                    numbers = range(sort.lo, sort.hi + 1)
+                    yield Feature(term.cases([eq(expr, Lit(n, sort)) for n in numbers]), term.weight)
+                case OptionSort():
+                    yield term.yes_or_no(is_none(expr))
+                    if isinstance(sort.base, EnumSort):
+                        members = [eq(expr, Lit(m, sort)) for m in sort.base.members]
+                        yield Feature(term.cases([is_none(expr), *members]), term.weight)
+                    elif isinstance(sort.base, BoolSort):
+                        yield Feature(
+                            term.cases([is_none(expr), eq(expr, Lit(False, sort)), eq(expr, Lit(True, sort))]),
+                            term.weight,
+                        )
+
+    def _pairs(self, variables: Sequence[Var], terms: Sequence[_Term]) -> Iterator[Feature]:
+        by_base: dict[Sort, list[_Term]] = {}
+        for term in (*(_Term(v, (), 0) for v in variables), *terms):
+            sort = term.expr.sort
+            base = sort.base if isinstance(sort, OptionSort) else sort
+            if isinstance(base, Scalarset | CounterSort):
+                by_base.setdefault(base, []).append(term)
+        for base, group in by_base.items():
+            if isinstance(base, CounterSort):
+                group = [_Term(Lit(0, base), (), 0), *group]
+            for one, other in itertools.combinations(group, 2):
+                yield _compared(one, other, base)
+
+
+@dataclass(frozen=True)
+class _Term:
+    """A term, and what must hold for it to be defined."""
+
+    expr: Expr
+    defined: tuple[Expr, ...]
+    weight: int
+
+    def yes_or_no(self, expr: Expr) -> Feature:
+        holds = and_(*self.defined, expr)
+        return Feature((not_(holds), holds), self.weight)
+
+    def cases(self, cases: Sequence[Expr]) -> tuple[Expr, ...]:
+        """The cases, and one more for "undefined"."""
+        if not self.defined:
+            return tuple(cases)
+        defined = and_(*self.defined)
+        return (*(and_(defined, c) for c in cases), not_(defined))
+
+
+def _compared(one: _Term, other: _Term, base: Sort) -> Feature:
+    left, right = one.expr, other.expr
+    both = _Term(left, (*one.defined, *other.defined), 1 + one.weight + other.weight)
+    options = [isinstance(t.sort, OptionSort) for t in (left, right)]
+    ordered = isinstance(base, CounterSort) or (isinstance(base, Scalarset) and base.ordered)
+    if ordered and not any(options) and not (isinstance(left, Lit) and isinstance(base, CounterSort)):
+        return Feature(both.cases([less(left, right), eq(left, right), less(right, left)]), both.weight)
+    if options == [False, True]:
+        left = some(left)
+    elif options == [True, False]:
+        right = some(right)
+    return both.yes_or_no(eq(left, right))
+
+
+def _arguments(sort: Sort, variables: Sequence[Var]) -> list[Expr]:
+    """What can stand as an index of this sort."""
+    match sort:
+        case BoolSort():
+            return [Lit(False, sort), Lit(True, sort)]
+        case EnumSort():
+            return [Lit(m, sort) for m in sort.members]
+        case IntSort() if sort.hi - sort.lo < MOST_VALUES:
+            return [Lit(n, sort) for n in range(sort.lo, sort.hi + 1)]
+        case OptionSort():
+            base = [v for v in variables if v.of == sort.base]
+            return [Lit(None, sort), *(some(v) for v in base)]
+        case _:
+            return [v for v in variables if v.of == sort]
+
+
+def _deep_reads(system: System) -> Iterator[Read]:
+    """Reads at something that is itself read, as they stand in the system, each once up to the names of variables."""
+    exprs = [
+        e
+        for a in (system.init, *system.actions)
+        for e in (a.guard, *(x for u in a.updates for x in (*u.args, u.cond, u.value)))
+    ]
+    exprs += [e for p in (*system.properties, *system.lemmas) for c in p.clauses for e in (c.guard, c.expr)]
+    seen: set[Expr] = set()
+    for expr in walk(*exprs):
+        if isinstance(expr, Read) and not all(isinstance(a, Var | Lit) for a in expr.args) and _is_plain(expr):
+            named = {v: Var(f"{v.of.name}{i}", v.of) for i, v in enumerate(sorted(free_vars(expr), key=_order))}
+            pattern = substitute(expr, named)
+            if pattern not in seen and isinstance(pattern, Read):
+                seen.add(pattern)
+                yield pattern
+
+
+def _order(var: Var) -> tuple[str, str]:
+    return var.of.name, var.name
+
+
+def _is_plain(expr: Expr) -> bool:
+    """Whether the term is made of reads, elements and literals alone."""
+    if not isinstance(expr, Read | The | Var | Lit):
+        return False
+    return all(map(_is_plain, children(expr)))
+
+
+def _instances(pattern: Read, variables: Sequence[Var]) -> Iterator[Read]:
+    """The pattern with its variables replaced by the given ones."""
+    own = sorted(free_vars(pattern), key=_order)
+    for chosen in itertools.product(*([v for v in variables if v.of == o.of] for o in own)):
+        values: Mapping[Var, Expr] = dict(zip(own, chosen, strict=True))
+        found = substitute(pattern, values)
+        if isinstance(found, Read):
+            yield found
+
+
+def _present(expr: Expr) -> tuple[Expr, ...]:
+    """What must hold for every `The` inside the term to be defined."""
+    return tuple(not_(is_none(e.arg)) for e in walk(expr) if isinstance(e, The))
+
+
+def signatures(system: System, most: int, each: int = 2) -> Iterator[tuple[Var, ...]]:
+    """Tuples of variables to speak about: up to `each` of a sort and `most` in all, fewest first."""
+    sorts = [s for s in system.sorts if isinstance(s, Scalarset)]
+    counts = [c for c in itertools.product(range(each + 1), repeat=len(sorts)) if sum(c) <= most]
+    for count in sorted(counts, key=lambda c: (sum(c), max(c, default=0), c)):
+        yield tuple(Var(name, s) for s, n in zip(sorts, count, strict=True) for name in _names(s, n))
+
+
+def _names(sort: Scalarset, count: int) -> list[str]:
+    name = sort.name.lower()
+    return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
