@@ -15,7 +15,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Sort, Var
 from flushproof.model.language.load import load_system
 from flushproof.model.language.trace import Step, Trace
-from flushproof.report.words import Story, action_of, clause_of, location, property_of
+from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
 from flushproof.result import Result
 
 VERSION = 1
@@ -25,6 +25,7 @@ VERSION = 1
 def check_json(result: Result) -> dict[str, Any]:
     """One check."""
     trace = result.trace
+    story = None if trace is None else Story(trace)
     return {
         "version": VERSION,
         "system": result.instance.system.name,
@@ -48,8 +49,8 @@ def check_json(result: Result) -> dict[str, Any]:
         "decided_with_z3": result.decided,
         "certified": result.certified,
         "initial": None if trace is None else state_json(trace.instance, trace.initial),
-        "trace": None if trace is None else [_step_json(trace, number) for number in range(len(trace.steps))],
-        "violation": None if trace is None else _violation_json(trace),
+        "trace": None if story is None else [_step_json(story, number) for number in range(len(story.rows))],
+        "violation": None if story is None else _violation_json(story),
     }
 
 
@@ -73,14 +74,15 @@ def state_json(instance: Instance, state: State) -> dict[str, Any]:
     }
 
 
-def _step_json(trace: Trace, number: int) -> dict[str, Any]:
-    instance, step = trace.instance, trace.steps[number]
-    row = Story(trace).rows[number]
+def _step_json(story: Story, number: int) -> dict[str, Any]:
+    trace, instance = story.trace, story.instance
+    step = trace.steps[number]
+    row = story.rows[number]
     params = _params(trace, step)
     return {
         "action": step.action,
         "args": {name: instance.json(params[name], code) for name, code in step.binding.items()},
-        "cpu": None if row.cpu is None else Story(trace).cpus[row.cpu],
+        "cpu": None if row.cpu is None else story.cpus[row.cpu],
         "event": step.event,
         "text": row.words,
         "changes": {
@@ -88,17 +90,18 @@ def _step_json(trace: Trace, number: int) -> dict[str, Any]:
                 "from": instance.json(c.slot.sort, c.before),
                 "to": instance.json(c.slot.sort, c.after),
             }
-            for c in row.changes
+            for c in changes(instance, trace.states[number], step.state)
         },
         "state": state_json(instance, step.state),
     }
 
 
-def _violation_json(trace: Trace) -> dict[str, Any]:
+def _violation_json(story: Story) -> dict[str, Any]:
+    trace = story.trace
     clause = clause_of(trace)
     sorts = {p.name: p.of for p in clause.params} if clause else {}
     witness = {name: trace.instance.json(sorts[name], code) for name, code in (trace.witness or {}).items()}
-    return {"clause": trace.clause, "witness": witness, "text": Story(trace).sentence}
+    return {"clause": trace.clause, "witness": witness, "text": story.sentence}
 
 
 def _params(trace: Trace, step: Step) -> Mapping[str, Sort]:

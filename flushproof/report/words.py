@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from flushproof.model.language.evaluate import environment, renamed, updated
 from flushproof.model.language.instance import Instance, Slot, State
 from flushproof.model.language.ir import (
     Action,
     BoolSort,
     Clause,
+    EnumSort,
     Lit,
     OptionSort,
     Property,
@@ -69,6 +71,15 @@ class Story:
         return tuple(self.instance.show(s, i) for s in found for i in range(self.instance.sizes[s.name]))
 
     @cached_property
+    def states(self) -> tuple[State, ...]:
+        """The states with each counter's values as they were given, never renamed: a generation keeps its number."""
+        found = [self.trace.initial]
+        for step in self.trace.steps:
+            found.append(found[-1] if step.event else _after(self.instance, found[-1], step))
+        ranks = tuple(renamed(state, self.instance) for state in found)
+        return tuple(found) if ranks == self.trace.states else self.trace.states
+
+    @cached_property
     def rows(self) -> tuple[Row, ...]:
         return tuple(
             Row(
@@ -76,11 +87,11 @@ class Story:
                 self._words(step),
                 acting_cpu(self.trace, step),
                 process_of(self.instance, step),
-                tuple(changes(self.instance, before, step.state)),
-                step.state,
+                tuple(changes(self.instance, self.states[number - 1], self.states[number])),
+                self.states[number],
                 step.event,
             )
-            for number, (before, step) in enumerate(self.trace.transitions(), start=1)
+            for number, step in enumerate(self.trace.steps, start=1)
         )
 
     @cached_property
@@ -132,6 +143,14 @@ class Story:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """A sentence with `{name}` replaced; a name without a value loses its braces."""
     return re.sub(r"\{([^{}]+)\}", lambda m: values.get(m[1], m[1]), template)
+
+
+def _after(instance: Instance, state: State, step: Step) -> State:
+    action = action_of(instance, step.action)
+    if action is None or any(p.name not in step.binding for p in action.params):
+        return step.state
+    codes = [step.binding[p.name] for p in action.params]
+    return updated(action, environment(action, codes, state, instance), state, instance)
 
 
 def action_of(instance: Instance, name: str) -> Action | None:
@@ -228,10 +247,15 @@ def tlb_contents(instance: Instance, state: State) -> dict[str, list[str]]:
             for index in instance.assignments(tuple(tags)):
                 code = state[instance.slot(var.name, (cpu, *index))]
                 if code:
-                    entry = " ".join(instance.show(s, i) for s, i in zip(tags, index, strict=True))
+                    entry = " ".join(instance.show(s, i) for s, i in zip(tags, index, strict=True) if not _only_one(s))
                     leads_to = f" → {instance.show(var.sort, code)}" if isinstance(var.sort, OptionSort) else ""
                     entries.append(f"{field}{entry}{leads_to}")
     return contents
+
+
+def _only_one(sort: Sort) -> bool:
+    """Whether a sort is a mere placeholder."""
+    return isinstance(sort, EnumSort) and len(sort.members) == 1
 
 
 def _default(instance: Instance, sort: Sort) -> int:

@@ -9,7 +9,7 @@ it holds.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Union, assert_never
 
 from .instance import Instance, State
@@ -135,15 +135,21 @@ def _rank(sort: Sort, value: Value) -> int:
 
 def transitions(action: Action, state: State, instance: Instance) -> Iterator[tuple[tuple[int, ...], State]]:
     """Every way in which the action is possible in the state: the codes of its parameters, and the next state."""
-    fresh = {var: _highest(var.of, state, instance) + 1 + i for i, var in enumerate(action.fresh)}
     for codes in instance.assignments(tuple(p.of for p in action.params)):
-        env: dict[Var, Value] = {p: decode(p.of, c) for p, c in zip(action.params, codes, strict=True)}
-        env.update(fresh)
+        env = environment(action, codes, state, instance)
         if evaluate(action.guard, env, state, instance):
-            yield codes, renamed(_updated(action, env, state, instance), instance)
+            yield codes, renamed(updated(action, env, state, instance), instance)
 
 
-def _updated(action: Action, env: Env, state: State, instance: Instance) -> State:
+def environment(action: Action, codes: Iterable[int], state: State, instance: Instance) -> Env:
+    """The values of an action's parameters, given by their codes, and of its fresh ones."""
+    env: dict[Var, Value] = {p: decode(p.of, c) for p, c in zip(action.params, codes, strict=True)}
+    env.update({var: _highest(var.of, state, instance) + 1 + i for i, var in enumerate(action.fresh)})
+    return env
+
+
+def updated(action: Action, env: Env, state: State, instance: Instance) -> State:
+    """The state after the action, counters not renamed."""
     after = list(state)
     for update in action.updates:
         sort = instance.system.variable[update.var].sort
