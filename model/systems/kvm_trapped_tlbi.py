@@ -1,0 +1,351 @@
+"""Emulating TLB invalidations that a guest executes and KVM/arm64 traps, next to KVM's own stage-2 invalidations.
+
+**The story.**  With HCR_EL2.TTLB a TLBI at EL1 traps, and the hypervisor has to do on the guest's behalf what the instruction would have
+done.  The RFC of 2016 switched the VMID and passed the guest's operand on as it was.  The discussion asked what else of the guest's
+context a TLBI depends on (top-byte-ignore, granule, future fields), found that "TLBI VMALLE1IS for everything" needs the VMID only,
+and measured what that costs.
+
+**Two layers.**  This system is the first: who does what when.  The second, what a TLBI does with the 64 bits of its operand, is
+not a transition system: `flushproof operands` asks Z3 about all operands at once (`model/hardware/tlbi_operands.py`).  The toggle `misread` joins them:
+it says that a raw operand, read under the host's TCR, may name another page, which is what the second layer shows by example.
+
+**What is modelled.**  One page of one guest, with its stage-1 descriptor and its stage-2 descriptor, and TLBs that hold combined entries and
+stage-2 entries.  Per vcpu: change the descriptor, DSB ISHST, TLBI (of its own PE, or broadcast), DSB, ISB; one vcpu at a time, under the guest's
+page-table lock.  Per CPU, the host: run vcpus, with migration at any exit; emulate a trapped TLBI, one register write or instruction a step;
+and, in any thread, change the stage-2 descriptor under `mmu_lock` and invalidate it, one instruction a step.  Interrupts in the window in which
+the host has the guest's context loaded, if the policy leaves them unmasked.
+
+**What is atomic, and why.**  Entering and leaving the guest's context (VTTBR_EL2, HCR_EL2.TGE, ISB) are one step each: between the register writes and
+the ISB nothing is executed that depends on them.  A trap is one step: it is an exception.
+
+**What is left out.**  More VMIDs than the guest's and the host's (`kvm-vmid-generation` is about them); intermediate walk entries; nested guests'
+own stage 2; completion of accesses (CVE-2025-10263); the repeated TLBI of some errata.
+
+**Sources.**  "[RFC PATCH 6/7] arm64: KVM: Handle trappable TLB instructions", linux-kernel, 16 to 26 August 2016; arch/arm64/kvm/hyp/{vhe,nvhe}/tlb.c; commit c987876a80e7
+"arm64: KVM: VHE: interrupts disabled while switching to the guest's regime"; Arm ARM DDI 0487, D8, and HCR_EL2.{TTLB, TGE, FB}.
+
+**What the verdicts mean.**  `no-stale-hit`: after the guest's TLBI and DSB, no vcpu that they concern uses the old stage-1 descriptor.
+`no-hit-after-unmap`: after the host's invalidation, no vcpu reaches the page that was unmapped.  `host-keeps-its-regime`: host code runs in the host's
+translation regime.
+"""
+
+import enum
+from typing import Optional
+
+from flushproof.model.hardware.locks import Lock
+from flushproof.model.hardware.sorts import Cpu, Vcpu
+from flushproof.model.hardware.tlbi import Scope
+from flushproof.model.hardware.toggles import STALE_CONTEXT
+from flushproof.model.hardware.two_stage import Age, Kind, TwoStageTlb
+from flushproof.model.hardware.vcpus import Vcpus
+from flushproof.model.language.declare import (
+    Expect,
+    Ghost,
+    Knob,
+    Map,
+    Policy,
+    System,
+    check,
+    choose,
+    action,
+    event,
+    process,
+    reachable,
+    require,
+)
+
+
+class Context(enum.Enum):
+    """What the emulation loads of the guest's context before the TLBI."""
+
+    HOST = "nothing: the TLBI acts on the host's regime"
+    VMID = "the guest's VMID (VTTBR_EL2, and TGE=0 with VHE); TCR_EL1 is the host's"
+    FULL = "the guest's VMID and TCR_EL1"
+
+
+class Operand(enum.Enum):
+    """Which TLBI the emulation executes."""
+
+    RAW = "the guest's, with the value of its register as it is"
+    SANITISED = "the guest's, with the value reduced to what it means under the guest's TCR_EL1"
+    VMALL = "VMALLE1: everything of the VMID"
+
+
+class Reach(enum.Enum):
+    """On which PEs the emulation invalidates."""
+
+    AS_ISSUED = "a local operation on this PE, a broadcast one on all"
+    LOCAL = "on this PE"
+    BROADCAST = "on all"
+
+
+class Order(enum.Enum):
+    """How a stage-2 change is invalidated."""
+
+    STAGE2_THEN_STAGE1 = "TLBI IPAS2E1IS, DSB, TLBI VMALLE1IS"
+    STAGE1_THEN_STAGE2 = "TLBI VMALLE1IS, DSB, TLBI IPAS2E1IS"
+    STAGE2_ONLY = "TLBI IPAS2E1IS"
+    BOTH_AT_ONCE = "TLBI VMALLS12E1IS"
+
+
+class TrappedTlbi(System):
+    """A trapped TLBI is emulated, while other vcpus run and the host invalidates stage 2."""
+
+    name = "kvm-trapped-tlbi"
+
+    context = Knob(Context, Context.FULL, "what of the guest's context is loaded for an emulated TLBI")
+    operand = Knob(Operand, Operand.RAW, "what is executed")
+    reach = Knob(Reach, Reach.BROADCAST, "on which PEs")
+    masked = Knob(bool, True, "interrupts are masked while the guest's context is loaded")
+    order = Knob(Order, Order.STAGE2_THEN_STAGE1, "how a stage-2 change is invalidated")
+
+    vhe = Knob(bool, True, "the host runs at EL2, and HCR_EL2.TGE says whose EL1&0 regime it is", toggle=True)
+    bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
+    misread = Knob(
+        bool, True, "the guest's raw operand, read under the host's TCR_EL1, may name another page (see `operands`)", toggle=True
+    )
+    stale_context = STALE_CONTEXT
+
+    guest: Map[Cpu, Optional[Vcpu]]
+    in_guest_context: Map[Cpu, bool]
+    trapped: Map[Vcpu, bool]
+    broadcast: Map[Vcpu, bool]
+    page_table_lock: Optional[Vcpu]
+    mmu_lock = Lock()
+    vcpus = Vcpus()
+    stage1_is_gone: Ghost[Map[Vcpu, bool]]
+    stage2_is_gone: Ghost[bool]
+
+    def live(self, cpu):
+        return self.guest[cpu] is not None or (self.stale_context and self.in_guest_context[cpu])
+
+    tlb = TwoStageTlb(walks=live)
+
+    # -------------------------------------------------------------------------------------------------------------- guest
+
+    def pe(self, vcpu):
+        """The PE on which the vcpu is running."""
+        return choose(Cpu, where=lambda c: self.guest[c] == vcpu)
+
+    @process(Vcpu)
+    def remap(self, vcpu):
+        """{vcpu} changes a mapping and invalidates the old one"""
+        yield "STR the descriptor"
+        cpu = self.pe(vcpu)
+        require(self.page_table_lock is None)
+        self.page_table_lock = vcpu
+        self.tlb.store_stage1(cpu)
+        self.stage1_is_gone[:] = False
+        yield "DSB ISHST"
+        self.tlb.store_barrier(self.pe(vcpu))
+        yield "TLBI traps"
+        cpu = self.pe(vcpu)
+        broadcast = choose(bool)
+        self.broadcast[vcpu] = broadcast
+        self.trapped[vcpu] = True
+        self.guest[cpu] = None
+        yield "DSB"
+        cpu = self.pe(vcpu)
+        if self.broadcast[vcpu] or self.bsu:
+            self.tlb.barrier(cpu)
+        else:
+            self.tlb.barrier_nsh(cpu)
+        if self.broadcast[vcpu]:
+            self.stage1_is_gone[:] = True
+        else:
+            self.stage1_is_gone[vcpu] = True
+        self.broadcast[vcpu] = False
+        self.page_table_lock = None
+
+    # --------------------------------------------------------------------------------------------------------------- host
+
+    @process(Cpu)
+    def host(self, cpu):
+        """{cpu} runs vcpus and host threads"""
+        yield "schedule"
+        if choose(bool):
+            yield from self.run_vcpu(cpu)
+        else:
+            yield from self.unmap(cpu)
+
+    def run_vcpu(self, cpu):
+        """vcpu_load, guest, exits, vcpu_put."""
+        vcpu = self.vcpus.load(cpu)
+        yield "enter the guest"
+        self.guest[cpu] = vcpu
+        yield "exit the guest"
+        self.guest[cpu] = None
+        if self.trapped[vcpu]:
+            yield from self.emulate(cpu, vcpu)
+        yield "vcpu_put: DSB ISH in __switch_to"
+        self.tlb.barrier(cpu)
+        self.vcpus.put(cpu)
+
+    def emulate(self, cpu, vcpu):
+        """Does what the trapped TLBI would have done."""
+        if self.context != Context.HOST:
+            yield "load the guest's context"
+            self.in_guest_context[cpu] = True
+        yield "TLBI"
+        self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAGE1)
+        yield "DSB ISH"
+        self.tlb.barrier(cpu)
+        if self.context != Context.HOST:
+            yield "load the host's context; advance the PC"
+            self.in_guest_context[cpu] = False
+        self.trapped[vcpu] = False
+
+    def reached(self, cpu, vcpu):
+        """The PEs on which the emulated TLBI removes the guest's entries for the page."""
+        missed = self.misread and self.operand == Operand.RAW and self.context == Context.VMID
+        if missed or not self.in_guest_context[cpu]:
+            return Scope.NONE
+        if self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu]):
+            return Scope.LOCAL
+        return Scope.BROADCAST
+
+    def unmap(self, cpu):
+        """A stage-2 descriptor changes (an MMU notifier, a migration): __kvm_tlb_flush_vmid_ipa and its caller."""
+        with self.mmu_lock(cpu):
+            self.tlb.store_stage2(cpu)
+            self.stage2_is_gone = False
+            yield "stage 2: DSB ISHST"
+            self.tlb.store_barrier(cpu)
+            yield "stage 2: load the guest's context"
+            self.in_guest_context[cpu] = True
+            if self.order == Order.STAGE1_THEN_STAGE2:
+                yield "stage 2: TLBI VMALLE1IS"
+                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
+                yield "stage 2: DSB ISH"
+                self.tlb.barrier(cpu)
+            yield "stage 2: TLBI"
+            if self.order == Order.BOTH_AT_ONCE:
+                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE12)
+            else:
+                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)
+            yield "stage 2: DSB ISH"
+            self.tlb.barrier(cpu)
+            if self.order == Order.STAGE2_THEN_STAGE1:
+                yield "stage 2: TLBI VMALLE1IS"
+                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
+                yield "stage 2: DSB ISH"
+                self.tlb.barrier(cpu)
+            yield "stage 2: load the host's context"
+            self.in_guest_context[cpu] = False
+            self.stage2_is_gone = True
+
+    def target(self, cpu):
+        """A TLBI by the host acts on the guest's entries only while the guest's context is loaded."""
+        return Scope.BROADCAST if self.in_guest_context[cpu] else Scope.NONE
+
+    # --------------------------------------------------------------------------------------------------------- interrupts
+
+    def interruptible(self, cpu):
+        """With VHE the window is host code, which may leave interrupts on; without, it is EL2 code, which never does."""
+        return self.vhe and not self.masked and self.in_guest_context[cpu]
+
+    @action
+    def preempts(self, cpu: Cpu):
+        """an interrupt on {cpu} lets another thread run, and the context that the thread returns to is the host's"""
+        require(self.interruptible(cpu))
+        self.in_guest_context[cpu] = False
+
+    @event
+    def takes_interrupt(self, cpu: Cpu):
+        """{cpu} takes an interrupt"""
+        require(self.in_guest_context[cpu])
+        check(
+            "host-keeps-its-regime",
+            not self.interruptible(cpu),
+            "{cpu} handles the interrupt while HCR_EL2.TGE is 0: host code runs in the guest's translation regime",
+        )
+
+    # --------------------------------------------------------------------------------------------------------- properties
+
+    @event
+    def tlb_hit(self, cpu: Cpu, vcpu: Vcpu, age1: Age, age2: Age):
+        """{vcpu} on {cpu} uses a TLB entry: stage 1 {age1}, stage 2 {age2}"""
+        require(self.guest[cpu] == vcpu and self.tlb.combined[cpu, age1, age2])
+        check(
+            "no-stale-hit",
+            age1 == Age.CURRENT or not self.stage1_is_gone[vcpu],
+            "{vcpu} uses the old mapping on {cpu}, though the guest's TLBI and DSB are complete",
+        )
+        check(
+            "no-hit-after-unmap",
+            age2 == Age.CURRENT or not self.stage2_is_gone,
+            "{vcpu} reaches on {cpu} a page that the host has unmapped and may have given to somebody else",
+        )
+
+    @reachable
+    def emulates_while_another_runs(self):
+        """A TLBI is emulated while another vcpu is in the guest, whose TLB holds the old mapping."""
+        return any(
+            self.trapped[vcpu] and self.guest[cpu] is not None and self.guest[cpu] != vcpu and self.tlb.combined[cpu, Age.OLD, Age.CURRENT]
+            for cpu in Cpu
+            for vcpu in Vcpu
+        )
+
+    @reachable
+    def both_at_once(self):
+        """A TLBI is emulated while the host invalidates stage 2."""
+        return any(self.trapped[vcpu] and self.mmu_lock.holder is not None and self.page_table_lock == vcpu for vcpu in Vcpu)
+
+    policies = {
+        "raw": Policy(
+            "the RFC of 2016: the guest's operand as it is, with the guest's VMID and the host's TCR_EL1",
+            {"context": Context.VMID, "operand": Operand.RAW},
+            "no-stale-hit",
+            also=(Expect("holds", {"misread": False}),),
+        ),
+        "nuke": Policy(
+            "VMALLE1IS for everything, with the guest's VMID: what the discussion settled on",
+            {"context": Context.VMID, "operand": Operand.VMALL},
+            "holds",
+            also=(Expect("holds", {"vhe": False}), Expect("holds", {"bsu": False}), Expect("holds", {"stale_context": True})),
+        ),
+        "exact": Policy(
+            "the guest's TLBI, broadcast, its operand reduced to what it means under the guest's TCR_EL1",
+            {"context": Context.VMID, "operand": Operand.SANITISED},
+            "holds",
+        ),
+        "nested": Policy(
+            "today's code for nested guests: the raw operand, with the whole EL1 context of the guest loaded",
+            {"context": Context.FULL, "operand": Operand.RAW},
+            "holds",
+        ),
+        "wrong-vmid": Policy(
+            "VMALLE1IS without loading the guest's VMID", {"context": Context.HOST, "operand": Operand.VMALL}, "no-stale-hit"
+        ),
+        "as-issued": Policy(
+            "a local TLBI of the guest is executed for this PE alone",
+            {"context": Context.VMID, "operand": Operand.VMALL, "reach": Reach.AS_ISSUED},
+            "no-stale-hit",
+        ),
+        "local-only": Policy(
+            "every TLBI of the guest is executed for this PE alone",
+            {"context": Context.VMID, "operand": Operand.VMALL, "reach": Reach.LOCAL},
+            "no-stale-hit",
+        ),
+        "interruptible": Policy(
+            "before commit c987876a80e7: interrupts stay on while the guest's context is loaded",
+            {"context": Context.VMID, "operand": Operand.VMALL, "masked": False},
+            "host-keeps-its-regime",
+            also=(Expect("holds", {"vhe": False}),),
+        ),
+        "stage1-first": Policy(
+            "stage 2 is invalidated after stage 1",
+            {"context": Context.VMID, "operand": Operand.VMALL, "order": Order.STAGE1_THEN_STAGE2},
+            "no-hit-after-unmap",
+        ),
+        "stage2-only": Policy(
+            "TLBI IPAS2E1IS alone: combined entries stay",
+            {"context": Context.VMID, "operand": Operand.VMALL, "order": Order.STAGE2_ONLY},
+            "no-hit-after-unmap",
+        ),
+        "vmalls12": Policy(
+            "TLBI VMALLS12E1IS for a stage-2 change: more than is needed",
+            {"context": Context.VMID, "operand": Operand.VMALL, "order": Order.BOTH_AT_ONCE},
+            "holds",
+        ),
+    }
