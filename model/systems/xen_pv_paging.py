@@ -1,0 +1,544 @@
+"""Xen's linear page tables and the TLB flushes that a PV guest's page-table updates need (XSA-286).
+
+**The mechanism.**  A PV guest's page tables are the hardware's own; Xen checks every update (MMU_UPDATE).  One slot of each L4 table,
+Xen's, points to the table itself: through that *linear map* the page tables appear as data.  UPDATE_VA_MAPPING finds the L1 entry
+of an address there.  The linear map's translations consist of the guest's own L4 and L2 entries, so that the TLB and the
+paging-structure caches keep copies of what an MMU_UPDATE overwrites.  The guest need not flush them: it does not know of them.
+
+**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step); each table is a
+frame with one entry, the one that the address uses.  Page types with type counts, page_lock, validation that takes references
+further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old reference, accumulate,
+flush locally, send, wait.  The TLB holds two kinds of translations: `upper`, the L4 entry (a leaf for the linear map of the L2
+table, and a paging-structure entry on the way to the L1 table), and `lower`, the L2 entry (a leaf for the linear map of the L1
+table), filled from the present L4 entry or, with paging-structure caches, from a cached one.  Then XPTI's copy of the root table on
+each CPU, lazy context switches with dirty_cpumask, and updates from another domain (pt_owner != current).
+
+**What is permitted.**  A cached entry may be used while it is in memory, and as long as an update that overwrote it has not
+returned.  No reading of the manual or of Xen's comments asks for more, and nothing weaker would keep an update's promise.
+
+**What is left out.**  The guest's own accesses and its own flushes, superpages, the clock that filters the flush of
+get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch, where Xen
+masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush, since the code
+between the two reads nothing shared.
+
+**Sources.**  Xen commits 2d0557c5cb and 178c9c3991 (2009), 9d1d31ad94 (2018), 16a20963b3 and 055e1c3a3d (2020), edcfce5591,
+bed7e6cad3 and cb199cc7de (2021), 8cc5036bc3 (2022, XSA-401); xen/arch/x86/mm.c, pv/mm.c, smp.c, flushtlb.c, domain.c and
+x86_64/entry.S at 16a20963b3; the thread "x86/pv: Flush TLB in response to paging structure changes" (xen-devel, October 2020);
+Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidation, delayed invalidation).
+"""
+
+import enum
+from typing import Annotated, Optional
+
+from flushproof.model.hardware.flush_ipi import FlushIpi
+from flushproof.model.hardware.sorts import Cpu
+from flushproof.model.hardware.tlb import Tlb
+from flushproof.model.language.declare import (
+    Ghost,
+    Knob,
+    Map,
+    OrderedEnum,
+    Policy,
+    Range,
+    Sort,
+    System,
+    at,
+    check,
+    choose,
+    event,
+    initially,
+    process,
+    require,
+)
+
+
+class Frame(Sort, size=4):
+    """A machine frame of the domain."""
+
+
+class PageType(enum.Enum):
+    """What Xen lets a frame be used as; the guest may write only to a WRITABLE one."""
+
+    WRITABLE = 0
+    L1 = 1
+    L2 = 2
+    L4 = 3
+
+
+class Flush(enum.Enum):
+    """When do_mmu_update flushes for an update of an upper level (flush_linear_pt).
+
+    NEVER: as from 2009 to 2020.  ON_EXIT: only ask each CPU to copy its root table again when it returns to the guest.
+    PER_BATCH: once, before the hypercall returns.  PER_ENTRY: after each entry of the batch.
+    """
+
+    NEVER = 0
+    ON_EXIT = 1
+    PER_BATCH = 2
+    PER_ENTRY = 3
+
+
+class Scope(OrderedEnum):
+    """Which CPUs are flushed: this one, those in dirty_cpumask, all."""
+
+    LOCAL = 0
+    DIRTY = 1
+    ALL = 2
+
+
+class Target(enum.Enum):
+    """Which entries are flushed: all but those with the global bit, or all."""
+
+    NON_GLOBAL = 0
+    GLOBAL = 1
+
+
+class Skip(enum.Enum):
+    """Which updates are believed to need no flush.
+
+    UNUSED: of a table whose type count says that nothing refers to it (edcfce5591).
+    TOP: of the guest's top-level table (bed7e6cad3, where that is the L3 of a 32-bit guest).
+    """
+
+    NOTHING = 0
+    UNUSED = 1
+    TOP = 2
+
+
+class RootFlush(OrderedEnum):
+    """Who is told by FLUSH_ROOT_PGTBL to copy the root table again, with XPTI.
+
+    NOBODY; LOCAL: this CPU, if it uses the table; NEEDED: also the others, if any of them uses it; EVERYWHERE: all CPUs, after
+    each update of any level.
+    """
+
+    NOBODY = 0
+    LOCAL = 1
+    NEEDED = 2
+    EVERYWHERE = 3
+
+
+class Access(enum.Enum):
+    """How UPDATE_VA_MAPPING writes the L1 entry: through the linear map (until January 2009), or through a mapping of the frame
+    that it found in the L2 entry, once its type is checked (since 2d0557c5cb)."""
+
+    LINEAR = 0
+    MAPPED = 1
+
+
+class Retype(enum.Enum):
+    """When get_page_type flushes for a page that changes its type: never, before it takes the page for the new type (until
+    2022), or after it (8cc5036bc3)."""
+
+    NO_FLUSH = 0
+    FLUSH_THEN_TAKE = 1
+    TAKE_THEN_FLUSH = 2
+
+
+class Context(enum.Enum):
+    """What a CPU does: run the domain, idle with the domain's CR3 still loaded, or something else."""
+
+    RUNNING = 0
+    LAZY = 1
+    AWAY = 2
+
+
+class Call(enum.Enum):
+    """What happens next on a CPU."""
+
+    MMU_UPDATE = 0
+    UPDATE_VA_MAPPING = 1
+    RETYPE = 2
+    SWITCH = 3
+    RETURN = 4
+
+
+class XenPvPaging(System):
+    """Linear page tables of a Xen PV domain."""
+
+    name = "xen-pv-paging"
+
+    flush = Knob(Flush, Flush.PER_BATCH, "when do_mmu_update flushes the TLB after a change of an L2 or L4 entry")
+    scope = Knob(Scope, Scope.DIRTY, "which CPUs do_mmu_update flushes")
+    target = Knob(Target, Target.NON_GLOBAL, "whether the flush takes global entries too")
+    skip = Knob(Skip, Skip.NOTHING, "which updates are believed to need no flush")
+    root_flush = Knob(RootFlush, RootFlush.NEEDED, "who copies the root table again after a change of an L4 entry (XPTI)")
+    access = Knob(Access, Access.MAPPED, "how UPDATE_VA_MAPPING writes the L1 entry")
+    double_check = Knob(bool, True, "UPDATE_VA_MAPPING takes page_lock, which checks the type")
+    retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type")
+    set_first = Knob(bool, True, "a CPU is in dirty_cpumask before it loads the domain's CR3")
+    clear_last = Knob(bool, True, "a CPU leaves dirty_cpumask after it has loaded another CR3")
+
+    batches = Knob(bool, False, "an MMU_UPDATE has any number of entries rather than one")
+    multicall = Knob(bool, True, "a multicall makes several hypercalls before it returns to the guest")
+    retyping = Knob(bool, True, "pages change their types")
+    xpti = Knob(bool, False, "the guest runs on a copy of its root table (XPTI)")
+    own_roots = Knob(bool, False, "one vcpu has a root table of its own")
+    lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3")
+    foreign = Knob(bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)")
+
+    paging_structure_caches = Knob(bool, True, "T8: cached upper entries are used for later walks (SDM 4.10.3)", toggle=True)
+    pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
+    global_linear = Knob(bool, False, "H13: upper entries, and so the linear map's, have the global bit", toggle=True)
+
+    type: Map[Frame, PageType]
+    refs: Map[Frame, Annotated[int, Range(0, 6)]]
+    pinned: Map[Frame, bool]
+    locked: Map[Frame, bool]
+    validating: Map[Frame, bool]
+    entry: Map[Frame, Optional[Frame]]
+    overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
+
+    guest_table: Map[Cpu, Optional[Frame]]
+    context: Map[Cpu, Context]
+    cr3: Map[Cpu, Optional[Frame]]
+    dirty_cpumask: Map[Cpu, bool]
+    in_guest: Map[Cpu, bool]
+    root_copy: Map[Cpu, Optional[Frame]]
+    root_pgt_changed: Map[Cpu, bool]
+    l1_page: Map[Cpu, Optional[Frame]]
+    mask: Map[Cpu, Cpu, bool]
+    flush_tlb_flag: bool
+    flush_root_flag: bool
+
+    # ----------------------------------------------------------------------------------------------- what hardware caches
+
+    def walkable(self, cpu):
+        """Whether the linear map is in the tables that this CPU walks; XPTI's copy of the root does without."""
+        return self.cr3[cpu] is not None and not (self.xpti and self.executes_guest(cpu))
+
+    def executes_guest(self, cpu):
+        return self.in_guest[cpu] and self.context[cpu] == Context.RUNNING
+
+    def l4_entry(self, cpu, frame):
+        return self.walkable(cpu) and self.entry[self.cr3[cpu]] == frame
+
+    upper = Tlb(tag=(), holds=(Frame,), walk=l4_entry)
+
+    def l2_entry(self, cpu, frame):
+        return self.walkable(cpu) and any(
+            self.entry[table] == frame
+            and (self.entry[self.cr3[cpu]] == table or (self.paging_structure_caches and self.upper.entry[cpu, table]))
+            for table in Frame
+        )
+
+    lower = Tlb(tag=(), holds=(Frame,), walk=l2_entry)
+
+    def flush_tlb(self, cpu):
+        """FLUSH_TLB, or a CR3 write that flushes."""
+        if self.target == Target.GLOBAL or not self.global_linear:
+            self.upper.drop_all(cpu)
+            self.lower.drop_all(cpu)
+
+    def flush_area_local(self, cpu):
+        """What an interrupted CPU does, as the published flags say."""
+        if self.flush_tlb_flag:
+            self.flush_tlb(cpu)
+        if self.flush_root_flag:
+            self.root_pgt_changed[cpu] = True
+
+    flush_ipi = FlushIpi(handler=flush_area_local)
+
+    # ------------------------------------------------------------------------------------------------------ the beginning
+
+    @initially
+    def address_is_mapped(self):
+        """A root table, an L2 table and an L1 table map the address; the other frames are free, all of one type."""
+        root = choose(Frame)
+        l2 = choose(Frame, where=lambda f: f != root)
+        l1 = choose(Frame, where=lambda f: f != root and f != l2)
+        other_root = choose(Frame, where=lambda f: f not in (l2, l1) and (f != root) == self.own_roots)
+        its_cpu = choose(Cpu)
+        free = choose(PageType, where=lambda t: t != PageType.L4)
+        for f in Frame:
+            top = f in (root, other_root)
+            self.type[f] = PageType.L4 if top else PageType.L2 if f == l2 else PageType.L1 if f == l1 else free
+            self.pinned[f] = top or f == l2
+            if f == l2:
+                if self.own_roots:
+                    self.refs[f] = 3
+                else:
+                    self.refs[f] = 2
+            elif top or f == l1:
+                self.refs[f] = 1
+            self.entry[f] = l2 if top else l1 if f == l2 else None
+        for cpu in Cpu:
+            table = other_root if cpu == its_cpu else root
+            self.guest_table[cpu] = table
+            self.cr3[cpu] = table
+            self.dirty_cpumask[cpu] = True
+            self.in_guest[cpu] = True
+            self.root_copy[cpu] = l2
+
+    # ------------------------------------------------------------------------------------------------------ one CPU's life
+
+    @process(Cpu)
+    def hypercall(self, cpu):
+        """the domain on {cpu}"""
+        yield "the guest runs"
+        call = choose(Call, where=lambda c: c != Call.RETURN)
+        if call == Call.SWITCH:
+            yield from self.context_switch(cpu)
+            return
+        self.in_guest[cpu] = not self.xpti
+        while call != Call.RETURN:
+            require(self.context[cpu] == Context.RUNNING or (self.foreign and call == Call.MMU_UPDATE))
+            if call == Call.MMU_UPDATE:
+                yield from self.do_mmu_update(cpu)
+            elif call == Call.UPDATE_VA_MAPPING:
+                yield from self.update_va_mapping(cpu)
+            else:
+                require(self.retyping)
+                yield from self.get_page_type(cpu)
+            if not (self.xpti and self.multicall):
+                break
+            yield "multicall: the next call"
+            call = choose(Call, where=lambda c: c != Call.SWITCH)
+        if self.xpti:
+            yield "restore_all_guest"
+            if not self.pcid:
+                self.flush_tlb(cpu)
+            if self.root_pgt_changed[cpu]:
+                self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
+            self.root_pgt_changed[cpu] = False
+            self.in_guest[cpu] = True
+
+    # ---------------------------------------------------------------------------------------------------------- MMU_UPDATE
+
+    def do_mmu_update(self, cpu):
+        """A batch of updates of L4 and L2 entries, and the flush at its end."""
+        linear = False
+        root_local = False
+        root_others = False
+        while True:
+            table = choose(Frame)
+            new = choose(Frame)
+            require(self.type[table] in (PageType.L4, PageType.L2) and self.entry[table] != new)
+            require(self.type[new] == (PageType.L2 if self.type[table] == PageType.L4 else PageType.L1))
+            require(self.refs[table] > 0)
+            self.page_lock(table)
+            self.get_same_type(new)
+            yield "update_intpte: write the entry"
+            old = self.entry[table]
+            self.entry[table] = new
+            if old is not None:
+                self.overwrote[cpu, table, old] = True
+            yield "put_page_type: drop the old reference"
+            linear = linear or self.must_flush(table)
+            root_local = root_local or self.must_copy(table, self.guest_table[cpu] == table, RootFlush.LOCAL)
+            elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu)
+            root_others = root_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
+            if old is not None:
+                self.put_page_type(old)
+            self.page_unlock(table)
+            last = not self.batches or choose(bool)
+            if last or self.flush == Flush.PER_ENTRY:
+                tlb = linear and self.flush != Flush.ON_EXIT
+                exiting = linear and self.flush == Flush.ON_EXIT
+                yield from self.flush_dirty(cpu, self.scope, tlb, root_local or exiting, root_others or exiting)
+            if last:
+                break
+            yield "do_mmu_update: the next entry of the batch"
+        self.overwrote[cpu, ...] = False
+
+    def must_flush(self, table):
+        """Whether an update of this table, whose page_lock is still held, sets flush_linear_pt."""
+        hooked = self.refs[table] > 2 or (self.refs[table] == 2 and not self.pinned[table])
+        unused = not hooked and all(self.guest_table[c] != table for c in Cpu)
+        skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
+        return self.flush != Flush.NEVER and not skipped
+
+    def must_copy(self, table, in_use, least):
+        """Whether an update of this table sends FLUSH_ROOT_PGTBL, if that is done for a root_flush of at least `least`."""
+        needed = self.type[table] == PageType.L4 and in_use and least <= self.root_flush
+        return self.xpti and (needed or self.root_flush == RootFlush.EVERYWHERE)
+
+    def flush_dirty(self, cpu, scope, tlb, root_local, root_others):
+        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them."""
+        others = scope != Scope.LOCAL and (tlb or root_others)
+        if tlb or root_local or root_others:
+            for c in Cpu:
+                self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]
+            yield "flush_local"
+            if self.mask[cpu, cpu]:
+                if tlb:
+                    self.flush_tlb(cpu)
+                if root_local:
+                    self.root_pgt_changed[cpu] = True
+            if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
+                yield "flush_mask: take flush_lock and interrupt the others"
+                self.flush_ipi.send(cpu, self.mask)
+                self.flush_tlb_flag = tlb
+                self.flush_root_flag = root_others
+                yield "flush_mask: wait until they have flushed"
+                self.flush_ipi.wait(cpu)
+                self.flush_tlb_flag = False
+                self.flush_root_flag = False
+            self.mask[cpu, :] = False
+
+    # ---------------------------------------------------------------------------------------------------------- page types
+
+    def page_lock(self, page):
+        """Spins on the lock bit; the lock holds a type reference, so that the page keeps its type."""
+        require(not self.locked[page])
+        self.locked[page] = True
+        self.refs[page] = self.refs[page] + 1
+
+    def page_unlock(self, page):
+        self.locked[page] = False
+        self.refs[page] = self.refs[page] - 1
+
+    def get_same_type(self, page):
+        """A type reference to a page of the wanted type; the first one validates it, which takes one further down."""
+        require(not self.validating[page])
+        below = self.entry[page]
+        if self.refs[page] == 0 and below is not None:
+            require(self.type[below] == PageType.L1 and not self.validating[below])
+            self.refs[below] = self.refs[below] + 1
+        self.refs[page] = self.refs[page] + 1
+
+    def put_page_type(self, page):
+        """Drop a type reference; the last one drops the one further down.  It waits rather than leave page_lock the last."""
+        require(not (self.locked[page] and self.refs[page] == 2))
+        below = self.entry[page]
+        if self.refs[page] == 1 and below is not None:
+            require(not (self.locked[below] and self.refs[below] == 2))
+            self.refs[below] = self.refs[below] - 1
+        self.refs[page] = self.refs[page] - 1
+
+    def get_page_type(self, cpu):
+        """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
+        page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
+        type = choose(PageType, where=lambda t: t not in (self.type[page], PageType.L4))
+        old = self.type[page]
+        if self.retype == Retype.TAKE_THEN_FLUSH:
+            self.validating[page] = True
+        if self.retype != Retype.NO_FLUSH:
+            yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False)
+        yield "get_page_type: the page has its new type"
+        if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page] == 0 and self.type[page] == old):
+            self.type[page] = type
+            self.entry[page] = None
+        self.validating[page] = False
+
+    # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
+
+    def update_va_mapping(self, cpu):
+        """Find the L1 entry of the address through the linear map, and write it."""
+        yield "map_guest_l1e: read the L2 entry through the linear map"
+        table = choose(Frame, where=lambda f: self.upper.entry[cpu, f])
+        page = self.entry[table]
+        if page is None:
+            return
+        yield "page_lock: look at the L1 page's type"
+        if self.double_check:
+            if self.type[page] != PageType.L1 or self.refs[page] == 0 or self.validating[page]:
+                return
+            self.page_lock(page)
+        self.l1_page[cpu] = page
+        yield "mod_l1_entry: write the L1 entry"
+        if self.double_check:
+            self.page_unlock(self.l1_page[cpu])
+        self.l1_page[cpu] = None
+
+    # ------------------------------------------------------------------------------------------------------- the scheduler
+
+    def context_switch(self, cpu):
+        """To the idle vcpu, which leaves CR3 alone; to another domain, which loads its own; or back."""
+        to = choose(Context, where=lambda c: c != self.context[cpu])
+        require(self.lazy or (self.foreign and to != Context.LAZY))
+        require(to != Context.LAZY or self.context[cpu] == Context.RUNNING)
+        if to == Context.AWAY:
+            self.context[cpu] = Context.AWAY
+            if not self.clear_last:
+                self.dirty_cpumask[cpu] = False
+            yield "write_ptbase: load another domain's CR3"
+            self.cr3[cpu] = None
+            self.flush_tlb(cpu)
+            if self.clear_last:
+                yield "leave dirty_cpumask"
+                self.dirty_cpumask[cpu] = False
+        elif self.context[cpu] == Context.AWAY:
+            if self.set_first:
+                self.dirty_cpumask[cpu] = True
+            yield "write_ptbase: load the domain's CR3"
+            self.cr3[cpu] = self.guest_table[cpu]
+            self.flush_tlb(cpu)
+            self.root_pgt_changed[cpu] = self.xpti
+            if not self.set_first:
+                yield "enter dirty_cpumask"
+                self.dirty_cpumask[cpu] = True
+            if self.xpti:
+                yield "restore_all_guest, into another vcpu"
+                self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
+                self.root_pgt_changed[cpu] = False
+            self.context[cpu] = Context.RUNNING
+        else:
+            self.context[cpu] = to
+
+    # --------------------------------------------------------------------------------------------------------- properties
+
+    def permitted(self, table, frame):
+        """The entry is in memory, or an update that overwrote it has not returned yet."""
+        return self.entry[table] == frame or any(self.overwrote[c, table, frame] for c in Cpu)
+
+    @event
+    def linear_read(self, cpu: Cpu, table: Frame):
+        """{cpu} reads the L2 entry, through the linear map, in {table}"""
+        require(at(self.hypercall, cpu, "map_guest_l1e: read the L2 entry through the linear map"))
+        require(self.upper.entry[cpu, table])
+        root = self.cr3[cpu]
+        check(
+            "no-stale-linear-access",
+            root is not None and self.permitted(root, table),
+            "the L4 entry that leads to {table} was overwritten, and the update has returned",
+        )
+        check(
+            "linear-map-shows-tables",
+            self.type[table] == PageType.L2,
+            "{table} is no L2 table: its content is whatever the guest writes there",
+        )
+
+    @event
+    def linear_write(self, cpu: Cpu, page: Frame):
+        """{cpu} writes the L1 entry, through the linear map, in {page}"""
+        require(self.access == Access.LINEAR and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
+        require(self.lower.entry[cpu, page])
+        root = self.cr3[cpu]
+        check(
+            "no-stale-linear-access",
+            root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame),
+            "an entry on the way to {page} was overwritten, and the update has returned",
+        )
+        check(
+            "no-type-confusion",
+            self.type[page] == PageType.L1 and self.refs[page] > 0,
+            "{page} is no L1 table in use",
+        )
+
+    @event
+    def mapped_write(self, cpu: Cpu, page: Frame):
+        """{cpu} writes the L1 entry, through a mapping of the frame, in {page}"""
+        require(self.access == Access.MAPPED and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
+        require(self.l1_page[cpu] == page)
+        check(
+            "no-type-confusion",
+            self.type[page] == PageType.L1 and self.refs[page] > 0,
+            "{page} is no L1 table in use",
+        )
+
+    @event
+    def guest_walk(self, cpu: Cpu, table: Frame):
+        """the guest on {cpu} uses the copy of its root table, which leads to {table}"""
+        require(self.xpti and self.executes_guest(cpu) and self.root_copy[cpu] == table)
+        root = self.guest_table[cpu]
+        check(
+            "no-stale-root-copy",
+            root is not None and self.permitted(root, table),
+            "the L4 entry that leads to {table} was overwritten, and the update has returned",
+        )
+
+    policies = {
+        "none": Policy("2009 to 2020: no flush", {"flush": Flush.NEVER}, "no-stale-linear-access"),
+        "per-batch": Policy("16a20963b3 (2020) and 8cc5036bc3", {}, "holds"),
+    }
