@@ -1,7 +1,7 @@
 """From a system's class to one finite instance of it.
 
 A policy's knobs are applied first, then the user's, then the defaults of the rest; they become constants.  What they made
-dead is pruned: a step that no program counter can reach, a variable that nothing mentions.
+dead is pruned: a step that no program counter can reach, a variable that nothing depends on.
 """
 
 from __future__ import annotations
@@ -180,10 +180,20 @@ def _refuse_giants(instance: Instance) -> None:
 
 
 def prune(system: ir.System) -> ir.System:
-    """The system without the steps that no program counter reaches and the variables that nothing mentions."""
+    """The system without what can change no verdict: steps that no program counter reaches, and variables on which no guard, no
+    property and no variable that is kept depends (with the updates that write them)."""
     system = _without_dead_steps(system)
-    used = _mentioned(system)
-    return replace(system, variables=tuple(v for v in system.variables if v.name in used))
+    used = _cone_of_influence(system)
+    return replace(
+        system,
+        variables=tuple(v for v in system.variables if v.name in used),
+        init=_restricted(system.init, used),
+        actions=tuple(_restricted(a, used) for a in system.actions),
+    )
+
+
+def _restricted(action: ir.Action, used: set[str]) -> ir.Action:
+    return replace(action, updates=tuple(u for u in action.updates if u.var in used))
 
 
 def _without_dead_steps(system: ir.System) -> ir.System:
@@ -230,15 +240,16 @@ def _literals(expr: ir.Expr) -> set[Any] | None:
             return None
 
 
-def _mentioned(system: ir.System) -> set[str]:
-    used = set(reads(system.final))
+def _cone_of_influence(system: ir.System) -> set[str]:
+    """The variables that a guard, a property or an obligation reads, and those that their new values are made of."""
+    actions = (system.init, *system.actions)
+    used = set(reads(system.final, *(a.guard for a in actions)))
     for prop in (*system.properties, *system.lemmas):
-        for clause in prop.clauses:
-            used |= reads(clause.guard, clause.expr)
-    for action in (system.init, *system.actions):
-        used |= reads(action.guard)
-        for update in action.updates:
-            used |= {update.var} | reads(update.cond, update.value, *update.args)
-        for obligation in action.obligations:
-            used |= reads(obligation.when, obligation.expr)
-    return used
+        used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
+    used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
+    updates = [u for a in actions for u in a.updates]
+    while True:
+        more = {name for u in updates if u.var in used for name in reads(u.cond, u.value, *u.args)} - used
+        if not more:
+            return used
+        used |= more
