@@ -1,21 +1,58 @@
-"""KVM/arm64's VMID allocator since 2022."""
+"""The VMID allocator with active and reserved numbers (KVM/arm64, since 2022).
 
-from __future__ import annotations
+The generation allocator before it (`kvm-vmid-generation`) forced every guest out at a rollover.  This one, taken over from
+arm64's ASID allocator, lets them run on.  Each CPU has an *active* slot with the VMID that it uses.  A rollover sweeps the slots:
+what it finds there becomes the CPU's *reserved* VMID and keeps its number, and everything else is free again after one broadcast
+flush.  A VM's VMID is one word, generation and number, and on the usual way into a guest it is checked without the lock: one
+cmpxchg on the CPU's own slot decides whether the CPU or the rollover came first.
+
+What is modelled
+    arch/arm64/kvm/vmid.c and its callers, on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update, VTTBR_EL2 written,
+    guest entered and left any number of times, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
+    may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.
+    Each access outside of the lock to a word that another CPU writes is a step of its own: reads of vmid->id, the active slot and
+    the generation, the cmpxchg, the marker at vcpu_put, kvm_get_vttbr.  Under the lock, so is each write that others read without
+    it: the generation, each CPU's slot in the sweep, vmid->id, the own slot.  The TLBI is performed CPU by CPU before its DSB ends.
+    What else happens under the lock happens together with one of these: bitmap and reserved slots are never touched without it,
+    vmid->id and the generation never written, so nobody can tell when exactly it happens.  Entry and exit are one step each.
+    The lowest clear number is handed out in reality, here any clear one; CPUs are swept in any order.  What holds here holds there.
+What is left out
+    Weak memory order.  The slots are accessed by atomic operations on one word each, which are totally ordered; a stale read of
+    vmid->id or the generation is one that was made earlier, and the cmpxchg finds out.  The I-cache flush that a VPIPT cache needs
+    with the TLBI.  Page tables: an entry stands for any entry of its VM.  Preemption after the update and before the guest ran
+    (the marker is then stored over the same slot without entries).  Nested and protected guests.
+
+What the verdicts mean
+    no-foreign-hit: no guest hits an entry of another VM, dead or alive.  no-shared-vmid: two VMs never run at once under one VMID.
+    one-vmid-per-vm: vcpus of one VM never run at once under two.  vmid0-never-live: no guest runs under the host's VMID.
+    a-vmid-is-free: after a rollover there is a number to hand out; if not, the kernel would hand out one that does not exist.
+    `fixed` and `merged` rest on one assumption, `stale_context=off`: that the walker leaves a guest's tables alone once the guest
+    is left.  Otherwise it refills, between exit and the next write of VTTBR, an entry under a number that the marker has released.
+    With `restore=at-put` (VTTBR replaced before the marker is stored) the assumption is not needed.
+
+Sources: Linux commits f8051e960922, 3248136b3637, 417838392f2e, 100b4f092f87 (`merged`, v5.18), 38ce26bf2666, 4288ff7ba195,
+5eba523e1e5e, 27cde4c0fe28, 934bf871f011 (`vmid0`, v6.7), fa808ed4e199 (`fixed`, v6.14); arm64's ASID allocator in
+arch/arm64/mm/context.c and commit a8ffaaa060b8 (`xchg`); asidalloc.tla of kernel-tla and the private-vmidalloc branch that followed
+it (`stale_context`); Arm ARM DDI 0487, chapter D8.
+"""
 
 import enum
 from typing import Optional
 
+from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.language.declare import (
     Counter,
+    Expect,
     Knob,
     Map,
+    OrderedEnum,
     Part,
-    Sort,
+    Policy,
     System,
     action,
+    at,
     check,
     choose,
-    closure,
     event,
     fresh,
     invariant,
@@ -25,355 +62,494 @@ from flushproof.model.language.declare import (
 )
 
 
-class Cpu(Sort):
-    """A physical CPU."""
-
-
-class Vm(Sort):
-    """A place for a VM."""
-
-
-class Vmid(Sort, first=1):
-    """A VMID other than 0."""
-
-
 class Generation(Counter):
-    """vmid_generation"""
+    """A generation of VMIDs; 0 is the first."""
 
 
-class Spinlock(Part):
-    holder: Optional[Cpu]
+class Update(OrderedEnum):
+    """When kvm_arm_vmid_update is called.
 
-    def acquire(self, cpu):
-        require(self.holder is None)
-        self.holder = cpu
-
-    def release(self, cpu):
-        self.holder = None
-
-
-class Update(enum.Enum):
-    """When kvm_arm_vmid_update is called."""
+    EACH_RUN: in the run loop, each time before the guest is entered; AT_LOAD: in vcpu_load, before VTTBR is written.
+    """
 
     EACH_RUN = 0
     AT_LOAD = 1
 
 
-class Vttbr(enum.Enum):
-    """When VTTBR_EL2 is written."""
+class Vttbr(OrderedEnum):
+    """When VTTBR_EL2 is written.
 
-    AT_RUN = 0
-    AT_LOAD = 1
+    AT_LOAD: in vcpu_load, and again where the update changed the VMID (VHE since v6.7); AT_RUN: each time the guest is entered.
+    """
 
-
-class Flush(enum.Enum):
-    """What a rollover flushes."""
-
-    NONE = 0
-    LOCAL = 1
-    DEFERRED = 2
-    BROADCAST = 3
+    AT_LOAD = 0
+    AT_RUN = 1
 
 
-class FastPath(enum.Enum):
-    """How the fast path writes the active slot."""
+class Restore(OrderedEnum):
+    """When VTTBR_EL2 is replaced by the host's: never (VHE), in vcpu_put before the marker is stored, at guest exit (nVHE)."""
+
+    NEVER = 0
+    AT_PUT = 1
+    AT_EXIT = 2
+
+
+class FastPath(OrderedEnum):
+    """How the fast path puts the VM's id into the active slot: by a store, an exchange, or a compare and exchange."""
 
     STORE = 0
     XCHG = 1
     CMPXCHG = 2
 
 
-class Copies(enum.Enum):
-    """Which reserved copies of an id get the new generation."""
+class Copies(OrderedEnum):
+    """Which of the reserved slots that hold a VM's id get its new generation (check_update_reserved_vmid)."""
 
     NONE = 0
     FIRST = 1
     ALL = 2
 
 
-class Preserve(enum.Enum):
-    """What a rollover preserves."""
+class Reserve(OrderedEnum):
+    """Of what the sweep makes a CPU's reserved VMID: of its active slot, or, if that is 0, of what was reserved before."""
 
     NOTHING = 0
     ACTIVE = 1
     ACTIVE_OR_RESERVED = 2
 
 
+class Keep(OrderedEnum):
+    """When a VM keeps its number in a new generation, though no CPU has it reserved."""
+
+    NEVER = 0
+    IF_CLEAR = 1
+    ALWAYS = 2
+
+
 class VmidWords(Part):
-    """Atomic 64-bit words, generation | number."""
+    """Words ``generation | number``, one for each element of the sort: 0 is (None, None)."""
 
     def __init__(self, sort):
         self.generation = Map(sort, Optional[Generation])
         self.number = Map(sort, Optional[Vmid])
 
-    def is_zero(self, at):
-        return self.generation[at] is None
+    def get(self, x):
+        return self.generation[x], self.number[x]
 
-    def same(self, at, generation, number):
-        return self.generation[at] == generation and self.number[at] == number
+    def set(self, x, generation, number):
+        self.generation[x] = generation
+        self.number[x] = number
 
-    def set(self, at, generation, number):
-        self.generation[at] = generation
-        self.number[at] = number
+    def is_zero(self, x):
+        return self.generation[x] is None
 
 
 class VmidAllocator(System):
-    """The allocator of 2022."""
+    """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
     name = "kvm-vmid-allocator"
     sizes = {Cpu: 2, Vm: 2, Vmid: 2}
 
-    generation: Generation
-    marked: Map[Vmid, bool]
-    active = VmidWords(Cpu)
-    reserved = VmidWords(Cpu)
-    id = VmidWords(Vm)
-    swept: Map[Cpu, bool]
-    pending: Map[Cpu, bool]
-    lock = Spinlock()
+    update = Knob(Update, Update.AT_LOAD, "when kvm_arm_vmid_update is called")
+    vttbr = Knob(Vttbr, Vttbr.AT_LOAD, "when VTTBR_EL2 is written")
+    restore = Knob(Restore, Restore.NEVER, "when VTTBR_EL2 is replaced by the host's")
+    invalid_on_put = Knob(bool, True, "vcpu_put stores VMID_ACTIVE_INVALID into the active slot")
+    zero_check = Knob(bool, True, "the fast path is not taken if the active slot was 0")
+    generation_check = Knob(bool, True, "the fast path is not taken if the VM's generation is over")
+    fast_path = Knob(FastPath, FastPath.CMPXCHG, "how the fast path writes the active slot")
+    recheck_locked = Knob(bool, True, "check the generation again after taking the lock")
+    copies = Knob(Copies, Copies.ALL, "which reserved copies of a VMID get the new generation")
+    keep = Knob(Keep, Keep.IF_CLEAR, "when a VM keeps a number that is not reserved")
+    zero_slots = Knob(bool, True, "the sweep sets each active slot to 0 (xchg) instead of just reading it")
+    reserve = Knob(Reserve, Reserve.ACTIVE_OR_RESERVED, "what the sweep reserves for a CPU")
+    mark_reserved = Knob(bool, True, "the sweep marks the reserved numbers in the bitmap")
+    sweep_first = Knob(bool, True, "the sweep comes before the flush")
+    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU")
+    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out")
+    defer = Knob(bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)")
+    stale_context = STALE_CONTEXT
 
-    vcpu: Map[Cpu, Optional[Vm]]
-    in_guest: Map[Cpu, bool]
+    vmid_generation: Generation
+    vmid_map: Map[Vmid, bool]
+    swept: Map[Cpu, bool]
+    flush_pending: Map[Cpu, bool]
+    loaded: Map[Cpu, Optional[Vm]]
     vttbr_vm: Map[Cpu, Optional[Vm]]
     vttbr_vmid: Map[Cpu, Optional[Vmid]]
+    in_guest: Map[Cpu, bool]
 
-    entry: Map[Cpu, Vmid, Vm, bool]
-    dead_entry: Map[Cpu, Vmid, bool]
+    def walkable(self, cpu, vmid, vm):
+        """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""
+        return self.walks(cpu, vmid) and self.vttbr_vm[cpu] == vm
 
-    update = Knob(Update, Update.AT_LOAD, doc="when kvm_arm_vmid_update is called")
-    vttbr = Knob(Vttbr, Vttbr.AT_LOAD, doc="when VTTBR_EL2 is written")
-    flush = Knob(Flush, Flush.BROADCAST, doc="what is flushed at rollover")
-    fast_path = Knob(FastPath, FastPath.CMPXCHG, doc="fast path")
-    zero_check = Knob(bool, True, doc="active slot zero check")
-    recheck = Knob(bool, True, doc="recheck")
-    copies = Knob(Copies, Copies.ALL, doc="copies")
-    preserve = Knob(Preserve, Preserve.ACTIVE_OR_RESERVED, doc="preserve")
-    invalid_on_put = Knob(bool, True, doc="invalid marker")
-    sweep_first = Knob(bool, True, doc="sweep before flush")
-    t2 = Knob(bool, False, doc="walkable", toggle=True)
+    def walkable_orphan(self, cpu, vmid):
+        """The same, for the tables of a VM that is gone."""
+        return self.walks(cpu, vmid) and self.vttbr_vm[cpu] is None
 
-    # ---- hardware
-    def walkable(self, cpu):
-        return self.in_guest[cpu] or self.t2
+    def walks(self, cpu, vmid):
+        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] == vmid
 
-    @closure
-    def speculate(self):
-        for cpu in Cpu:
-            for vmid in Vmid:
-                if self.walkable(cpu) and self.vttbr_vmid[cpu] == vmid:
-                    for vm in Vm:
-                        if self.vttbr_vm[cpu] == vm:
-                            self.entry[cpu, vmid, vm] = True
-                    if self.vttbr_vm[cpu] is None:
-                        self.dead_entry[cpu, vmid] = True
+    def flush_guests(self, cpu):
+        self.tlb.drop_all(cpu)
+        self.orphans.drop_all(cpu)
 
-    def tlbi_alle1(self, cpu):
-        self.entry[cpu, ...] = False
-        self.dead_entry[cpu, :] = False
+    active_vmids = VmidWords(Cpu)
+    reserved_vmids = VmidWords(Cpu)
+    id = VmidWords(Vm)
+    cpu_vmid_lock = Lock()
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=walkable_orphan)
+    tlbi = Invalidations(perform=flush_guests)
 
-    def tlbi_alle1is(self):
-        self.entry[...] = False
-        self.dead_entry[...] = False
-
-    # ---- the allocator
-    def gen_match(self, vm):
-        return self.id.generation[vm] == self.generation
-
-    def new_rollover_needed(self):
-        return all(self.marked[n] for n in Vmid)
-
-    def write_vttbr(self, cpu):
-        self.vttbr_vm[cpu] = self.vcpu[cpu]
-        self.vttbr_vmid[cpu] = self.id.number[self.vcpu[cpu]]
+    # --------------------------------------------------------------------------------------------------------- the run loop
 
     @process(Cpu)
     def vcpu_thread(self, cpu):
-        """a vcpu thread on {cpu}"""
-        yield "kvm_arch_vcpu_load"
-        self.vcpu[cpu] = choose(Vm)
-        if self.update == Update.EACH_RUN and self.vttbr == Vttbr.AT_LOAD:
-            self.write_vttbr(cpu)
-        loaded = True
-        while loaded:
+        """From vcpu_load to vcpu_put, for any vcpu of any VM."""
+        yield "vcpu_load"
+        self.loaded[cpu] = choose(Vm)
+        if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
+            self.load_stage2(cpu)
+        stay = True
+        while stay:
             changed = yield from self.kvm_arm_vmid_update(cpu)
             if self.vttbr == Vttbr.AT_LOAD and (changed or self.update == Update.AT_LOAD):
-                yield "__load_stage2"
-                self.write_vttbr(cpu)
-            running = True
-            while running:
+                yield "writes VTTBR"
+                self.load_stage2(cpu)
+            enter = True
+            while enter:
                 if self.vttbr == Vttbr.AT_RUN:
-                    yield "__load_stage2 at entry"
-                    self.write_vttbr(cpu)
-                yield "guest entry"
+                    yield "writes VTTBR for this entry"
+                    self.load_stage2(cpu)
+                yield "enters the guest"
                 self.in_guest[cpu] = True
-                yield "guest exit"
+                yield "exits the guest"
                 self.in_guest[cpu] = False
-                loaded = choose(bool)
-                running = loaded and self.update == Update.AT_LOAD
-        yield "kvm_arch_vcpu_put"
+                if self.restore == Restore.AT_EXIT:
+                    self.forget_stage2(cpu)
+                stay = choose(bool)
+                enter = stay and self.update == Update.AT_LOAD
+        if self.restore == Restore.AT_PUT:
+            yield "replaces VTTBR by the host's"
+            self.forget_stage2(cpu)
+        yield "vcpu_put"
+        self.loaded[cpu] = None
         if self.invalid_on_put:
-            self.active.set(cpu, 0, None)
-        self.vcpu[cpu] = None
-        if not self.t2:
-            self.vttbr_vm[cpu] = None
-            self.vttbr_vmid[cpu] = None
+            self.active_vmids.set(cpu, 0, None)
+        # Out of context, VTTBR matters only to a walker with the erratum; forget it otherwise.
+        if self.restore == Restore.NEVER and not self.stale_context:
+            self.forget_stage2(cpu)
+
+    def load_stage2(self, cpu):
+        """__load_stage2: VTTBR_EL2 gets the VM's tables and the number in vmid->id, 0 if it has none."""
+        self.vttbr_vm[cpu] = self.loaded[cpu]
+        self.vttbr_vmid[cpu] = self.id.number[self.loaded[cpu]]
+
+    def forget_stage2(self, cpu):
+        self.vttbr_vm[cpu] = None
+        self.vttbr_vmid[cpu] = None
+
+    # -------------------------------------------------------------------------------------------------- kvm_arm_vmid_update
 
     def kvm_arm_vmid_update(self, cpu):
-        yield "read vmid id"
-        vm = self.vcpu[cpu]
-        generation, number = self.id.generation[vm], self.id.number[vm]
-        yield "read active_vmids"
-        old_generation, old_number = self.active.generation[cpu], self.active.number[cpu]
+        """Whether the VM got a new VMID."""
+        yield "reads vmid->id"
+        generation, number = self.id.get(self.loaded[cpu])
+        yield "reads active_vmids"
+        old_generation, old_number = self.active_vmids.get(cpu)
         if old_generation is not None or not self.zero_check:
             yield "vmid_gen_match"
-            if generation == self.generation:
+            if generation == self.vmid_generation or not self.generation_check:
                 yield "cmpxchg active_vmids"
-                was_zero = self.active.is_zero(cpu)
-                if self.fast_path != FastPath.CMPXCHG or self.active.same(cpu, old_generation, old_number):
-                    self.active.set(cpu, generation, number)
-                if self.fast_path == FastPath.STORE or not was_zero:
+                was_zero = self.active_vmids.is_zero(cpu)
+                unchanged = self.active_vmids.get(cpu) == (old_generation, old_number)
+                if unchanged or self.fast_path != FastPath.CMPXCHG:
+                    self.active_vmids.set(cpu, generation, number)
+                if not was_zero or self.fast_path == FastPath.STORE:
                     return False
-        yield "raw_spin_lock"
-        vm = self.vcpu[cpu]
-        changed = False
-        self.lock.acquire(cpu)
-        if not (self.gen_match(vm) if self.recheck else False):
-            changed = True
-            number = self.id.number[vm]
-            mine = number is not None and any(self.holds_reserved(c, vm) for c in Cpu)
-            if mine and self.copies != Copies.NONE:
-                self.update_reserved(vm)
-                self.id.generation[vm] = self.generation
-            elif number is not None and not self.marked[number]:
-                self.marked[number] = True
-                self.id.generation[vm] = self.generation
-            else:
-                if all(self.marked[n] for n in Vmid):
-                    yield from self.roll_over(cpu)
-                yield "find_next_zero_bit"
-                vm = self.vcpu[cpu]
-                number = choose(Vmid, where=lambda n: not self.marked[n])
-                self.marked[number] = True
-                self.id.set(vm, self.generation, number)
-        yield "set active_vmids"
-        vm = self.vcpu[cpu]
-        if self.pending[cpu]:
-            self.tlbi_alle1(cpu)
-            self.pending[cpu] = False
-        self.active.set(cpu, self.id.generation[vm], self.id.number[vm])
-        self.lock.release(cpu)
+        yield "takes cpu_vmid_lock"
+        self.cpu_vmid_lock.acquire(cpu)
+        changed = not self.is_current(cpu) or not self.recheck_locked
+        if changed:
+            yield from self.new_vmid(cpu)
+        yield "sets active_vmids, releases the lock"
+        if self.flush_pending[cpu]:
+            self.flush_pending[cpu] = False
+            self.flush_guests(cpu)
+        generation, number = self.id.get(self.loaded[cpu])
+        self.active_vmids.set(cpu, generation, number)
+        self.cpu_vmid_lock.release(cpu)
         return changed
 
-    def holds_reserved(self, cpu, vm):
-        return self.reserved.same(cpu, self.id.generation[vm], self.id.number[vm])
+    def is_current(self, cpu):
+        return self.id.generation[self.loaded[cpu]] == self.vmid_generation
+
+    def new_vmid(self, cpu):
+        """The VM keeps its number if that is reserved for it, or if nobody has it yet; otherwise it gets a clear one."""
+        kept = self.keep_number(cpu)
+        if not kept:
+            if all(self.vmid_map[n] for n in Vmid):
+                yield from self.roll_over(cpu)
+            yield "find_next_zero_bit"
+            number = choose(Vmid, where=lambda n: not self.vmid_map[n])
+            self.vmid_map[number] = True
+            self.id.set(self.loaded[cpu], self.vmid_generation, number)
+
+    def keep_number(self, cpu):
+        vm = self.loaded[cpu]
+        number = self.id.number[vm]
+        if number is None:
+            return False
+        reserved = any(self.is_reserved(c, vm) for c in Cpu) and self.copies != Copies.NONE
+        clear = not self.vmid_map[number] and self.keep == Keep.IF_CLEAR
+        kept = reserved or clear or self.keep == Keep.ALWAYS
+        if reserved:
+            self.update_reserved(vm)
+        if kept:
+            self.vmid_map[number] = True
+            self.id.generation[vm] = self.vmid_generation
+        return kept
+
+    def is_reserved(self, cpu, vm):
+        return self.reserved_vmids.get(cpu) == self.id.get(vm)
 
     def update_reserved(self, vm):
-        if self.copies == Copies.FIRST:
-            first = choose(Cpu, where=lambda c: self.holds_reserved(c, vm))
-            self.reserved.generation[first] = self.generation
-        else:
+        """check_update_reserved_vmid"""
+        if self.copies == Copies.ALL:
             for c in Cpu:
-                if self.holds_reserved(c, vm):
-                    self.reserved.generation[c] = self.generation
+                if self.is_reserved(c, vm):
+                    self.reserved_vmids.generation[c] = self.vmid_generation
+        else:
+            first = choose(Cpu, where=lambda c: self.is_reserved(c, vm))
+            self.reserved_vmids.generation[first] = self.vmid_generation
+
+    # ------------------------------------------------------------------------------------------------------- flush_context
 
     def roll_over(self, cpu):
+        """A new generation.  `swept` says how far the sweep has come."""
         if not self.sweep_first:
-            yield "flush before the sweep"
-            self.flush_vm_context(cpu)
-        yield "atomic64_add_return"
-        self.generation = fresh(Generation)
-        self.marked[...] = False
+            yield from self.flush_vm_context(cpu)
+        yield "raises vmid_generation"
+        self.vmid_generation = fresh(Generation)
+        self.vmid_map[...] = False
+        self.swept[...] = False
         while any(not self.swept[c] for c in Cpu):
             yield "xchg active_vmids"
-            other = choose(Cpu, where=lambda c: not self.swept[c])
-            self.sweep(other)
-        yield "__kvm_flush_vm_context"
-        self.swept[...] = False
+            self.sweep(choose(Cpu, where=lambda c: not self.swept[c]))
         if self.sweep_first:
-            self.flush_vm_context(cpu)
+            yield from self.flush_vm_context(cpu)
 
-    def sweep(self, other):
-        keep_reserved = self.active.is_zero(other) and self.preserve == Preserve.ACTIVE_OR_RESERVED
-        generation = self.reserved.generation[other] if keep_reserved else self.active.generation[other]
-        number = self.reserved.number[other] if keep_reserved else self.active.number[other]
-        if self.preserve != Preserve.NOTHING:
-            if number is not None:
-                self.marked[number] = True
-            self.reserved.set(other, generation, number)
-        self.active.set(other, None, None)
-        self.swept[other] = True
+    def sweep(self, swept):
+        """Take one CPU's active VMID and reserve it.  A reserved VMID without number (the marker) is as good as none."""
+        still = self.active_vmids.is_zero(swept) and self.reserve == Reserve.ACTIVE_OR_RESERVED
+        generation, number = self.reserved_vmids.get(swept) if still else self.active_vmids.get(swept)
+        if self.reserve == Reserve.NOTHING:
+            number = None
+        if number is None:
+            self.reserved_vmids.set(swept, None, None)
+        else:
+            self.reserved_vmids.set(swept, generation, number)
+            if self.mark_reserved:
+                self.vmid_map[number] = True
+        if self.zero_slots:
+            self.active_vmids.set(swept, None, None)
+        self.swept[swept] = True
 
     def flush_vm_context(self, cpu):
-        if self.flush == Flush.LOCAL:
-            self.tlbi_alle1(cpu)
-        if self.flush == Flush.BROADCAST:
-            self.tlbi_alle1is()
-        if self.flush == Flush.DEFERRED:
-            self.pending[...] = True
+        """__kvm_flush_vm_context"""
+        if self.defer:
+            self.flush_pending[...] = True
+        elif self.flush != Scope.NONE:
+            yield "TLBI ALLE1IS"
+            self.tlbi.issue(cpu, self.flush)
+            if self.wait_for_flush:
+                yield "DSB ISH"
+                self.tlbi.barrier(cpu)
+
+    # ------------------------------------------------------------------------------------------------------- VMs come and go
 
     @action
-    def reborn(self, vm: Vm):
-        """VM {vm} is destroyed, and a new one takes its place"""
-        require(self.id.number[vm] is not None)
-        require(all(self.vcpu[c] != vm for c in Cpu))
+    def vm_is_replaced(self, vm: Vm):
+        """{vm} is destroyed, and a new VM takes its place"""
+        require(all(self.loaded[cpu] != vm for cpu in Cpu) and not self.id.is_zero(vm))
         self.id.set(vm, None, None)
-        for c in Cpu:
-            if self.vttbr_vm[c] == vm:
-                self.vttbr_vm[c] = None
-            for n in Vmid:
-                if self.entry[c, n, vm]:
-                    self.dead_entry[c, n] = True
-        self.entry[:, :, vm] = False
+        for cpu in Cpu:
+            if self.vttbr_vm[cpu] == vm:
+                self.vttbr_vm[cpu] = None
+            for vmid in Vmid:
+                if self.tlb.entry[cpu, vmid, vm]:
+                    self.tlb.entry[cpu, vmid, vm] = False
+                    self.orphans.entry[cpu, vmid] = True
 
-    # ---- properties
-    @event
-    def tlb_hit(self, cpu: Cpu, vmid: Vmid, owner: Vm):
-        """the guest on {cpu} hits an entry"""
-        require(self.in_guest[cpu] and self.vttbr_vmid[cpu] == vmid and self.entry[cpu, vmid, owner])
-        check("no-foreign-hit", self.vcpu[cpu] == owner, "{cpu} hits an entry of {owner} under VMID {vmid}")
+    # ----------------------------------------------------------------------------------------------------------- properties
 
     @event
-    def dead_hit(self, cpu: Cpu, vmid: Vmid):
-        """the guest on {cpu} hits an entry of a VM that is gone"""
-        require(self.in_guest[cpu] and self.vttbr_vmid[cpu] == vmid)
+    def tlb_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid, owner: Vm):
+        """{vm} uses an entry of {owner} under {vmid}"""
+        require(self.runs(cpu, vm, vmid) and self.tlb.entry[cpu, vmid, owner])
+        check("no-foreign-hit", owner == vm, "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.")
+
+    @event
+    def orphan_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid):
+        """{vm} uses an entry under {vmid} that an earlier VM has left"""
+        require(self.runs(cpu, vm, vmid))
         check(
             "no-foreign-hit",
-            not self.dead_entry[cpu, vmid],
-            "{cpu} hits an entry of a VM that is gone, under VMID {vmid}",
+            not self.orphans.entry[cpu, vmid],
+            "On {cpu}, {vm} runs under {vmid} and hits an entry that a VM which is gone made under that number.",
         )
 
-    @invariant(because="{a} and {b} run different VMs with one VMID")
+    def runs(self, cpu, vm, vmid):
+        return self.in_guest[cpu] and self.vttbr_vm[cpu] == vm and self.vttbr_vmid[cpu] == vmid
+
+    @invariant(because="{a} and {b} run different VMs at once under one VMID: each can hit the other's entries.")
     def no_shared_vmid(self):
         return all(
-            not (
-                self.in_guest[a]
-                and self.in_guest[b]
-                and self.vcpu[a] != self.vcpu[b]
-                and self.vttbr_vmid[a] == self.vttbr_vmid[b]
-            )
+            self.vttbr_vmid[a] != self.vttbr_vmid[b]
             for a in Cpu
             for b in Cpu
-            if a != b
+            if self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] != self.vttbr_vm[b]
         )
 
-    @invariant(because="{a} and {b} run one VM with two VMIDs")
+    @invariant(because="{a} and {b} run vcpus of one VM at once under different VMIDs: an invalidation by one misses the other's entries.")
     def one_vmid_per_vm(self):
         return all(
-            not (
-                self.in_guest[a]
-                and self.in_guest[b]
-                and self.vcpu[a] == self.vcpu[b]
-                and self.vttbr_vmid[a] != self.vttbr_vmid[b]
-            )
+            self.vttbr_vmid[a] == self.vttbr_vmid[b]
             for a in Cpu
             for b in Cpu
-            if a != b
+            if self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] == self.vttbr_vm[b]
         )
 
-    @invariant(because="{cpu} runs a guest with VMID 0")
+    @invariant(because="{cpu} runs a guest under VMID 0, the host's.")
     def vmid0_never_live(self):
-        return all(not (self.in_guest[cpu] and self.vttbr_vmid[cpu] is None) for cpu in Cpu)
+        return all(self.vttbr_vmid[cpu] is not None for cpu in Cpu if self.in_guest[cpu])
+
+    @invariant(because="{cpu} has rolled over, and yet all numbers are taken.")
+    def a_vmid_is_free(self):
+        return all(
+            any(not self.vmid_map[n] for n in Vmid) for cpu in Cpu if at(self.vcpu_thread, cpu, "find_next_zero_bit")
+        )
 
     @reachable
-    def a_rollover(self):
-        return self.generation != 0
+    def a_guest_runs_through_a_rollover(self):
+        """A guest runs while the number that it uses is from an earlier generation."""
+        return any(
+            self.runs(cpu, vm, vmid) and self.id.generation[vm] != self.vmid_generation
+            for cpu in Cpu
+            for vm in Vm
+            for vmid in Vmid
+        )
+
+    @reachable
+    def a_second_rollover_finds_the_slot_empty(self):
+        """A guest has run through two rollovers: its reserved VMID is older than the generation before this one."""
+        return any(
+            self.in_guest[cpu]
+            and self.active_vmids.is_zero(cpu)
+            and self.reserved_vmids.generation[cpu] == self.id.generation[old]
+            and self.id.generation[old] != self.id.generation[newer]
+            and self.id.generation[newer] != self.vmid_generation
+            and not self.id.is_zero(newer)
+            and self.swept[cpu]
+            for cpu in Cpu
+            for old in Vm
+            for newer in Vm
+        )
+
+    @reachable
+    def the_cmpxchg_loses(self):
+        """A CPU is about to do its cmpxchg, and its slot has been swept."""
+        return any(at(self.vcpu_thread, cpu, "cmpxchg active_vmids") and self.active_vmids.is_zero(cpu) for cpu in Cpu)
+
+    @reachable
+    def two_vcpus_of_a_vm_run_at_once(self):
+        """Two vcpus of one VM run at once, in a generation that is not the first."""
+        return any(
+            self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] == self.vttbr_vm[b] and a != b
+            for a in Cpu
+            for b in Cpu
+            if self.vmid_generation != 0
+        )
+
+    @reachable
+    def an_entry_survives_a_switch(self):
+        """A VM runs where another VM's entry has survived, under another number."""
+        return any(
+            self.in_guest[cpu] and self.vttbr_vm[cpu] == vm and self.tlb.entry[cpu, vmid, other] and other != vm
+            for cpu in Cpu
+            for vm in Vm
+            for other in Vm
+            for vmid in Vmid
+        )
+
+    @reachable
+    def an_entry_survives_its_vm(self):
+        """A VM runs where the entry of a VM that is gone has survived."""
+        return any(self.in_guest[cpu] and self.orphans.entry[cpu, vmid] for cpu in Cpu for vmid in Vmid)
+
+    policies = {
+        "merged": Policy(
+            "Linux v5.18: update and VTTBR before each entry",
+            {"update": Update.EACH_RUN, "vttbr": Vttbr.AT_RUN},
+            "holds",
+            also=(Expect("no-foreign-hit", {"stale_context": True}),),
+        ),
+        "vmid0": Policy(
+            "Linux v6.7 with VHE: VTTBR at vcpu_load, and again if the update before entry changed the VMID",
+            {"update": Update.EACH_RUN},
+            "vmid0-never-live",
+        ),
+        "fixed": Policy(
+            "commit fa808ed4e199 (v6.14): at vcpu_load first the update, then VTTBR",
+            {},
+            "holds",
+            also=(Expect("no-foreign-hit", {"stale_context": True}),),
+        ),
+        "fixed-nvhe": Policy(
+            "the same without VHE: VTTBR is written at each entry and replaced at each exit",
+            {"vttbr": Vttbr.AT_RUN, "restore": Restore.AT_EXIT},
+            "holds",
+            also=(Expect("holds", {"stale_context": True}),),
+        ),
+        "restored-at-put": Policy(
+            "a remedy for walkers that use a stale context: vcpu_put replaces VTTBR before it stores the marker",
+            {"restore": Restore.AT_PUT},
+            "holds",
+            also=(Expect("holds", {"stale_context": True}),),
+        ),
+        "no-flush": Policy("no flush at a rollover", {"flush": Scope.NONE}, "no-foreign-hit"),
+        "local-flush": Policy("a rollover flushes its own CPU alone", {"flush": Scope.LOCAL}, "no-foreign-hit"),
+        "deferred": Policy(
+            "each CPU flushes for itself when it next takes the lock; the marker of vcpu_put lets it pass without",
+            {"defer": True},
+            "no-foreign-hit",
+        ),
+        "no-invalid-on-put": Policy(
+            "no marker: what ran last stays active, and more VMIDs than CPUs are needed",
+            {"invalid_on_put": False},
+            "a-vmid-is-free",
+            also=(
+                Expect("holds", {}, {"vmid": 3}),
+                Expect("no-foreign-hit", {"stale_context": True}, {"vmid": 3}),
+            ),
+        ),
+        "asid-like": Policy(
+            "deferred flushes and no marker, as in arm64's ASID allocator",
+            {"defer": True, "invalid_on_put": False},
+            "a-vmid-is-free",
+            also=(
+                Expect("holds", {}, {"vmid": 3}),
+                Expect("holds", {"stale_context": True}, {"vmid": 3}),
+            ),
+        ),
+        "xchg": Policy(
+            "the fast path exchanges without comparing, as the ASID allocator did before commit a8ffaaa060b8",
+            {"fast_path": FastPath.XCHG},
+            "a-vmid-is-free",
+        ),
+        "first-copy": Policy(
+            "only the first reserved copy of a VMID gets the new generation; takes three CPUs to go wrong",
+            {"copies": Copies.FIRST},
+            "holds",
+        ),
+    }
