@@ -16,7 +16,7 @@ from flushproof.model.language.trace import Trace
 from flushproof.properties.certify import certify
 from flushproof.properties.decide import decide, reads_slots
 from flushproof.report.catalog import settings
-from flushproof.result import Result
+from flushproof.result import VIOLATED, Result
 from flushproof.search.breadth_first import ReferenceEngine
 from flushproof.search.explore import explore, property_names
 from flushproof.search.task import WELL_DEFINED, Engine, Limits, Progress
@@ -107,20 +107,22 @@ def run(request: Request) -> Result:
         on_state=collected.add if collected else None,
     )
     decided = collected.decide({v.property for v in outcome.violations}, outcome.reached) if collected else None
+    not_reached = outcome.not_reached if outcome.complete else ()
+    missing = next((name for name in not_reached if name in request.properties), None)
     return Result(
         instance=instance,
         source=source_of(request.system),
-        verdict=outcome.verdict,
+        verdict=VIOLATED if missing else outcome.verdict,
         checked=names,
         states=outcome.states,
         transitions=outcome.transitions,
         depth=outcome.depth,
         seconds=outcome.seconds,
-        violated=outcome.property,
+        violated=outcome.property or missing,
         trace=None if outcome.trace is None else certified(outcome.trace),
         certified=None if outcome.trace is None else True,
         also_violated=tuple(v.property for v in outcome.violations if v.property != outcome.property),
-        not_reached=outcome.not_reached if outcome.complete else (),
+        not_reached=not_reached,
         reason=outcome.reason,
         expected=expected(request),
         symmetry=outcome.symmetry,

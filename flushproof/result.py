@@ -54,6 +54,11 @@ class Result:
     settings: str = ""
 
     @property
+    def complete(self) -> bool:
+        """Whether every reachable state was explored."""
+        return self.verdict == HOLDS or (self.violated is not None and self.trace is None)
+
+    @property
     def interrupted(self) -> bool:
         """Whether it was the user who stopped the search."""
         return self.reason is not None and "an interrupt" in self.reason

@@ -8,7 +8,7 @@ from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Scalarset
 from flushproof.report.catalog import settings, table
 from flushproof.report.trace import Look, Paint, trace_text
-from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
+from flushproof.result import INCONCLUSIVE, VIOLATED, Result
 
 
 def check_text(result: Result, look: Look) -> str:
@@ -38,7 +38,9 @@ def _sizes(instance: Instance) -> str:
 
 def _verdict(result: Result, look: Look) -> str:
     if result.verdict == VIOLATED:
-        steps = len(result.trace.steps) if result.trace else 0
+        if result.trace is None:
+            return look.bad(f"VIOLATED: {result.violated}") + ", which asks for a state that no interleaving reaches"
+        steps = len(result.trace.steps)
         plural = "step" if steps == 1 else "steps"
         return look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {plural}; no other way is shorter"
     if result.verdict == INCONCLUSIVE:
@@ -68,7 +70,7 @@ def _certificate(result: Result, look: Look) -> str:
 def warnings(result: Result) -> list[str]:
     """What a user must know besides the verdict."""
     found = []
-    if result.not_reached:
+    if result.not_reached and result.violated not in result.not_reached:
         found.append(
             f"Warning: never reached, though the system says it must be: {', '.join(result.not_reached)}. "
             "A model that cannot do what it is about proves nothing."
@@ -79,7 +81,7 @@ def warnings(result: Result) -> list[str]:
 
 
 def _explored(result: Result) -> str:
-    everything = "Every reachable state was explored: " if result.verdict == HOLDS else "Explored: "
+    everything = "Every reachable state was explored: " if result.complete else "Explored: "
     rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""
     decided = (
         f" Z3 decided the properties on {result.decided:,} projected states and agrees."

@@ -95,6 +95,14 @@ class Stuck(Switch):
         require(self.running[cpu] is vcpu)
 
 
+class Idle(Switch):
+    """The same, on so few CPUs that what must be reached is not."""
+
+    sizes = {Cpu: 1}
+    policies = {}
+    flush = Knob(bool, True, doc="flush the TLB when a vcpu is loaded")
+
+
 class Endless(System):
     """More states than anyone explores: a counter of Booleans."""
 

@@ -103,11 +103,24 @@ def test_z3_decides_the_same() -> None:
 
 
 def test_what_was_never_reached_is_said() -> None:
-    called = call("check", f"{SMALL}:Stuck", "--property", "two-at-once", "--property", "well-defined")
+    called = call("check", f"{SMALL}:Idle")
+    assert called.exit_code == 0
     assert "never reached, though the system says it must be: two-at-once" in " ".join(called.stdout.split())
-    assert data("check", f"{SMALL}:Stuck", "--property", "two-at-once", "--property", "well-defined")[
-        "not_reached"
-    ] == ["two-at-once"]
+    assert data("check", f"{SMALL}:Idle")["not_reached"] == ["two-at-once"]
+
+
+def test_what_was_asked_for_and_never_reached_is_violated() -> None:
+    called = call("check", f"{SMALL}:Idle", "--property", "two-at-once")
+    assert called.exit_code == 1 and "VIOLATED: two-at-once, which asks for a state that no interleaving" in called.stdout
+    found = data("check", f"{SMALL}:Idle", "--property", "two-at-once")
+    assert (found["verdict"], found["property"], found["trace"]) == ("violated", "two-at-once", None)
+    assert data("check", SWITCH, "--property", "two-at-once")["verdict"] == "holds"
+
+
+def test_a_terminal_without_our_letters() -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command("check", SWITCH), capture_output=True, text=True, env=env, check=False, timeout=60)
+    assert done.returncode == 1 and "?  vcpu1 on cpu0 hits" in done.stdout
 
 
 def test_a_deadlock_is_a_violation() -> None:
