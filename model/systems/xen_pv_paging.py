@@ -42,6 +42,7 @@ from flushproof.model.language.declare import (
     Range,
     Sort,
     System,
+    action,
     at,
     check,
     choose,
@@ -194,6 +195,7 @@ class XenPvPaging(System):
     cr3: Map[Cpu, Optional[Frame]]
     dirty_cpumask: Map[Cpu, bool]
     in_guest: Map[Cpu, bool]
+    interrupted: Map[Cpu, bool]
     root_copy: Map[Cpu, Optional[Frame]]
     root_pgt_changed: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
@@ -236,6 +238,9 @@ class XenPvPaging(System):
             self.flush_tlb(cpu)
         if self.flush_root_flag:
             self.root_pgt_changed[cpu] = True
+        if self.xpti and self.executes_guest(cpu):
+            self.in_guest[cpu] = False
+            self.interrupted[cpu] = True
 
     flush_ipi = FlushIpi(handler=flush_area_local)
 
@@ -276,6 +281,7 @@ class XenPvPaging(System):
     def hypercall(self, cpu):
         """the domain on {cpu}"""
         yield "the guest runs"
+        require(not self.interrupted[cpu])
         call = choose(Call, where=lambda c: c != Call.RETURN)
         if call == Call.SWITCH:
             yield from self.context_switch(cpu)
@@ -296,12 +302,23 @@ class XenPvPaging(System):
             call = choose(Call, where=lambda c: c != Call.SWITCH)
         if self.xpti:
             yield "restore_all_guest"
-            if not self.pcid:
-                self.flush_tlb(cpu)
-            if self.root_pgt_changed[cpu]:
-                self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
-            self.root_pgt_changed[cpu] = False
-            self.in_guest[cpu] = True
+            self.restore_all_guest(cpu)
+
+    @action
+    def returns_from_interrupt(self, cpu: Cpu):
+        """{cpu} returns to the guest from the flush interrupt, by way of restore_all_guest"""
+        require(self.interrupted[cpu])
+        self.interrupted[cpu] = False
+        self.restore_all_guest(cpu)
+
+    def restore_all_guest(self, cpu):
+        """With interrupts off: copy the root table if it changed, and load the copy."""
+        if not self.pcid:
+            self.flush_tlb(cpu)
+        if self.root_pgt_changed[cpu]:
+            self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
+        self.root_pgt_changed[cpu] = False
+        self.in_guest[cpu] = True
 
     # ---------------------------------------------------------------------------------------------------------- MMU_UPDATE
 
@@ -482,6 +499,11 @@ class XenPvPaging(System):
         """The entry is in memory, or an update that overwrote it has not returned yet."""
         return self.entry[table] == frame or any(self.overwrote[c, table, frame] for c in Cpu)
 
+    def walk_permitted(self, cpu, page):
+        """So is each entry on some way from the CPU's root table to this L1 page."""
+        root = self.cr3[cpu]
+        return root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame)
+
     @event
     def linear_read(self, cpu: Cpu, table: Frame):
         """{cpu} reads the L2 entry, through the linear map, in {table}"""
@@ -500,14 +522,29 @@ class XenPvPaging(System):
         )
 
     @event
+    def linear_l1_read(self, cpu: Cpu, page: Frame):
+        """a fault on {cpu}: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
+        require(at(self.hypercall, cpu, "the guest runs", "multicall: the next call"))
+        require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
+        check(
+            "no-stale-linear-access",
+            self.walk_permitted(cpu, page),
+            "an entry on the way to {page} was overwritten, and the update has returned",
+        )
+        check(
+            "linear-map-shows-tables",
+            self.type[page] == PageType.L1,
+            "{page} is no L1 table: its content is whatever the guest writes there",
+        )
+
+    @event
     def linear_write(self, cpu: Cpu, page: Frame):
         """{cpu} writes the L1 entry, through the linear map, in {page}"""
         require(self.access == Access.LINEAR and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
         require(self.lower.entry[cpu, page])
-        root = self.cr3[cpu]
         check(
             "no-stale-linear-access",
-            root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame),
+            self.walk_permitted(cpu, page),
             "an entry on the way to {page} was overwritten, and the update has returned",
         )
         check(
