@@ -1,7 +1,7 @@
 """The properties of a system as LLVM functions.
 
-    i64 @check(i64 word0, ...)      bit number i is set if property i is violated (of a "reachable" one: reached)
-    i1 @final(i64 word0, ...)       whether having no successor is all right
+i64 @check(i64 word0, ...)      bit number i is set if property i is violated (of a "reachable" one: reached)
+i1 @final(i64 word0, ...)       whether having no successor is all right
 """
 
 from __future__ import annotations
