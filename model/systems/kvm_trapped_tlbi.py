@@ -169,14 +169,18 @@ class TrappedTlbi(System):
             yield from self.unmap(cpu)
 
     def run_vcpu(self, cpu):
-        """vcpu_load, guest, exits, vcpu_put."""
+        """vcpu_load, then in and out of the guest, then vcpu_put.  Between an exit and its handling the thread may be preempted
+        and go on on another CPU."""
         vcpu = self.vcpus.load(cpu)
-        yield "enter the guest"
-        self.guest[cpu] = vcpu
-        yield "exit the guest"
-        self.guest[cpu] = None
-        if self.trapped[vcpu]:
-            yield from self.emulate(cpu, vcpu)
+        again = True
+        while again:
+            if self.trapped[vcpu]:
+                yield from self.emulate(cpu, vcpu)
+            yield "enter the guest"
+            self.guest[cpu] = vcpu
+            yield "exit the guest"
+            self.guest[cpu] = None
+            again = choose(bool)
         yield "vcpu_put: DSB ISH in __switch_to"
         self.tlb.barrier(cpu)
         self.vcpus.put(cpu)
