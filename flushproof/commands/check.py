@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, memory, pairs, settings_options
+from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, memory, pairs, settings_options
 from flushproof.commands.progress import shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
@@ -148,12 +148,20 @@ def _printed(result: Result, form: str) -> str:
 
 def _check_all(how: Request, form: str) -> int:
     results: list[Result] = []
+    broken = False
     for case in expectations():
-        with shown(f"exploring {case}") as progress:
-            results.append(run(replace(case, **_manner(how), progress=progress)))
+        try:
+            with shown(f"exploring {case}") as progress:
+                results.append(run(replace(case, **_manner(how), progress=progress)))
+        except FlushproofError as error:
+            click.echo(f"flushproof: {case}: {error}", err=True)
+            broken = True
+            continue
         if results[-1].interrupted:
             break
     click.echo(json.dumps(all_json(results), indent=1) if form == "json" else all_text(results, look()), color=True)
+    if broken:
+        return BAD_INPUT
     if any(r.as_expected is False for r in results):
         return VIOLATED
     return INCONCLUSIVE if any(r.verdict == CUT_SHORT for r in results) else HOLDS

@@ -18,7 +18,7 @@ import click
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
-from flushproof.model.language import load
+from flushproof.model.language import Policy, load
 from flushproof.model.language.errors import FlushproofError
 from flushproof.properties.certify import Certificate
 
@@ -192,6 +192,16 @@ def test_all_is_inconclusive_where_one_is_and_none_differs(only_small: None, mon
     system = checking.shipped()["switch"]
     monkeypatch.setattr(system, "policies", {k: p for k, p in system.policies.items() if k != "wrong"})
     assert call("check", "--all").exit_code == 0
+
+
+def test_all_goes_on_behind_a_policy_that_is_wrong(only_small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = checking.shipped()["switch"]
+    policies = {"typo": Policy("", {"flsh": True}, "holds"), "always": system.policies["always"]}
+    monkeypatch.setattr(system, "policies", policies)
+    called = call("check", "--all")
+    assert called.exit_code == 2
+    assert "switch typo: policy 'typo': switch has no knob 'flsh'. Did you mean 'flush'?" in called.stderr
+    assert "✓  switch    always" in called.stdout
 
 
 # -------------------------------------------------------------------------------------------------------- certification
