@@ -44,7 +44,7 @@ class Symmetry:
     """
 
     def __init__(self, instance: Instance, largest: int = LARGEST_GROUP) -> None:
-        self.sorts = _permuted(instance, largest)
+        self.sorts = permuted_sorts(instance, largest)
         moves = dict.fromkeys(_moves(instance, elements) for elements in _products(self.sorts))
         self.group = tuple(map(Permutation, moves))
         self._root = _Node(self.group, _telling_slots(instance))
@@ -84,7 +84,7 @@ class _Node:
         return tuple((source, table, _Node(tuple(who), tuple(rest))) for (source, table), who in ways.items())
 
 
-def _permuted(instance: Instance, largest: int) -> Mapping[str, int]:
+def permuted_sorts(instance: Instance, largest: int) -> Mapping[str, int]:
     """The unordered scalarsets in use with more than one element, the smallest first, as long as the group stays small."""
     used = {s for v in instance.system.variables for s in _involved(v) if isinstance(s, Scalarset) and not s.ordered}
     sorts: dict[str, int] = {}
