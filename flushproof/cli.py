@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -14,6 +15,8 @@ from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
+from flushproof.commands.prove import prove_command, verify_command
+from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import is_users, place_of
@@ -23,6 +26,9 @@ class _Commands(click.Group):
     """A group whose commands may raise anything: a user sees one message, and a status that is no verdict."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal that has no ✗ shows something else
         try:
             return super().invoke(ctx)
         except FlushproofError as error:
@@ -70,5 +76,13 @@ def main() -> None:
     """
 
 
-for _command in (list_command, show_command, check_command, trace_command):
+for _command in (
+    list_command,
+    show_command,
+    check_command,
+    simulate_command,
+    prove_command,
+    verify_command,
+    trace_command,
+):
     main.add_command(_command)

@@ -24,8 +24,6 @@ VERSION = 1
 
 def check_json(result: Result) -> dict[str, Any]:
     """One check."""
-    trace = result.trace
-    story = None if trace is None else Story(trace)
     return {
         "version": VERSION,
         "system": result.instance.system.name,
@@ -48,9 +46,19 @@ def check_json(result: Result) -> dict[str, Any]:
         "engine": result.engine,
         "decided_with_z3": result.decided,
         "certified": result.certified,
-        "initial": None if trace is None else state_json(trace.instance, trace.initial),
-        "trace": None if story is None else [_step_json(story, number) for number in range(len(story.rows))],
-        "violation": None if story is None else _violation_json(story),
+        **trace_json(result.trace),
+    }
+
+
+def trace_json(trace: Trace | None) -> dict[str, Any]:
+    """The fields of a trace: where it starts, its steps, and what it violates; each null where there is none."""
+    if trace is None:
+        return {"initial": None, "trace": None, "violation": None}
+    story = Story(trace)
+    return {
+        "initial": state_json(trace.instance, trace.initial),
+        "trace": [_step_json(story, number) for number in range(len(story.rows))],
+        "violation": _violation_json(story),
     }
 
 

@@ -128,9 +128,7 @@ class Compiler(Executor):
         variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
         self.declared.variables[name] = variable
 
-    def sort_sizes(
-        self, params: Iterable[ir.Var]
-    ) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
+    def sort_sizes(self, params: Iterable[ir.Var]) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
         """All scalarsets and counters in use, in variables or only in parameters, and the scalarsets' default sizes."""
         found: dict[str, ir.Scalarset | ir.CounterSort] = {}
         for sort in (*(s for v in self.variables.values() for s in (*v.index, v.sort)), *(p.of for p in params)):
@@ -168,7 +166,7 @@ class Compiler(Executor):
             actions=tuple(actions),
             properties=self.all_properties(),
             final=terms.or_(*finals),
-            lemmas=tuple(self.invariant(m) for m in declared.of_kind("lemma")),
+            lemmas=(*self.processes.lemmas, *(self.invariant(m) for m in declared.of_kind("lemma"))),
         )
 
     # ----------------------------------------------------------------------------------------------------- single methods

@@ -65,6 +65,7 @@ class ProcessCompiler:
 
     def __init__(self, executor: Compiler) -> None:
         self.x = executor
+        self.lemmas: list[ir.Property] = []
 
     def compile(self, member: Member) -> list[ir.Action]:
         """The actions of a process; its program counter and stored locals are declared on the way."""
@@ -214,10 +215,25 @@ class ProcessCompiler:
         for name, sort in sorts.items():
             stored = ir.StateVar(self.variable_name(name), self.pc.index, self.stored_sort(sort), place=self.place())
             self.x.declared.variables[stored.name] = stored
+            self.lemmas += self.local_lemmas(name, sort, [labels[i] for i in labels if name in live[i]])
         return [
             self.segment_action(number, attempt, live, labels, first)
             for number in range(len(attempt.points))
             if not (number == 0 and first != 0)
+        ]
+
+    def local_lemmas(self, name: Name, sort: ir.Sort, needed: list[str]) -> list[ir.Property]:
+        """What holds of a stored local by construction: it has a value where it is needed, and its default elsewhere."""
+        assert isinstance(self.pc.sort, ir.EnumSort)
+        read, pc = self.read(name, sort), ir.Read(self.pc.name, self.me, self.pc.sort)
+        there = terms.or_(*(terms.eq(pc, ir.Lit(label, self.pc.sort)) for label in needed))
+        title = self.variable_name(name)
+        lemmas = [("unset", terms.not_(there), terms.eq(read, ir.Lit(ir.default_value(read.of), read.of)))]
+        if read.sort != sort:
+            lemmas.append(("set", there, terms.not_(terms.is_none(read))))
+        return [
+            ir.Property(f"{title}-{word}", (ir.Clause(self.me, guard, expr, place=self.place()),), place=self.place())
+            for word, guard, expr in lemmas
         ]
 
     def place(self) -> ir.Place:
@@ -300,7 +316,9 @@ class ProcessCompiler:
             updates=tuple(u for u in updates if u.cond is not ir.FALSE),
             fresh=tuple(segment.fresh),
             obligations=tuple(replace(o, when=terms.and_(here, o.when)) for o in segment.obligations),
-            cpu=next((v for v in (*self.me, *segment.params) if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None),
+            cpu=next(
+                (v for v in (*self.me, *segment.params) if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None
+            ),
             process=self.member.name,
             label=labels[number],
             doc=labels[number] if point.label else (self.source.function.__doc__ or "").strip().split("\n")[0],

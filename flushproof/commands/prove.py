@@ -1,0 +1,136 @@
+"""`flushproof prove` and `flushproof verify`: proofs for any number of elements."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options
+from flushproof.commands.progress import shown
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.properties import certificates
+from flushproof.proving import ProofRequest, ProofResult, promises, run
+from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
+from flushproof.search.task import Limits
+
+STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
+
+
+@click.command("prove", short_help="Prove a policy for any number of CPUs, VMs and VMIDs.")
+@click.argument("system", metavar="[SYSTEM]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Every shipped policy that is said to hold.")
+@settings_options
+@click.option("--property", "properties", metavar="NAME", multiple=True, help="Prove only this. Any number of times.")
+@click.option(
+    "--max-seconds",
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    help="How long to explore the given sizes.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--save",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the proof to a file, for `flushproof verify FILE` or any SMT-LIB solver.",
+)
+def prove_command(
+    system: str | None,
+    everything: bool,
+    policy: str | None,
+    knobs: tuple[str, ...],
+    sizes: tuple[str, ...],
+    properties: tuple[str, ...],
+    max_seconds: float,
+    form: str,
+    save: Path | None,
+) -> None:
+    """Proves SYSTEM's properties for every number of CPUs, VMs, vcpus, VMIDs and rollovers at once.
+
+    First the policy is explored at the sizes given: a violation ends the matter, with its trace, and so does one of a lemma. Then
+    Z3 is asked, for each action and each property or lemma, whether the action can break it where all of them hold. What fails is
+    shown as two states, before and after the step, and whether exploring reaches the first.
+
+    A proof is of one kind, always named: any-size; finite (every reachable state at these sizes); bounded (up to a depth).
+
+    Exit status: 0 proved for any size, 1 violated, 2 bad input, 3 neither.
+    """
+    if everything == (system is not None):
+        raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
+    limits = Limits(seconds=max_seconds)
+    if system is None:
+        if policy or knobs or sizes or properties or save:
+            raise click.UsageError("--all takes each system as it is.")
+        sys.exit(_prove_all(limits, form))
+    request = ProofRequest(
+        load_system(system),
+        policy,
+        pairs(knobs, "--set", "--set KNOB=VALUE"),
+        pairs(sizes, "--size", "--size SORT=N"),
+        properties,
+        limits,
+    )
+    result = _shown(request)
+    if save is not None:
+        _save(result, save)
+    click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
+    sys.exit(STATUS[result.verdict])
+
+
+def _shown(request: ProofRequest) -> ProofResult:
+    from dataclasses import replace
+
+    with shown("exploring, then proving") as progress:
+        return run(replace(request, progress=progress))
+
+
+def _save(result: ProofResult, path: Path) -> None:
+    if result.proof is None or not result.proved:
+        raise FlushproofError(f"nothing is proved for any size, so there is no proof to write to {path}")
+    try:
+        certificates.save(result.proof, result.instance, path)
+    except OSError as error:
+        raise FlushproofError(f"{path}: {error.strerror}") from None
+
+
+def _prove_all(limits: Limits, form: str) -> int:
+    from dataclasses import replace
+
+    results = [_shown(replace(request, limits=limits)) for request in promises()]
+    click.echo(json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look()), color=True)
+    if any(r.verdict == "violated" for r in results):
+        return VIOLATED
+    return INCONCLUSIVE if any(r.verdict == "inconclusive" for r in results) else HOLDS
+
+
+@click.command("verify", short_help="Check a proof's file again, without the search.")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--system", "spec", metavar="SYSTEM", help="Also compare the proof with this system as it is now.")
+@click.option(
+    "--cvc5", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Ask cvc5 too, if installed."
+)
+def verify_command(file: Path, spec: str | None, cvc5: str) -> None:
+    """Asks every question of a proof that `flushproof prove --save FILE` wrote once more, and sees to it that none is missing.
+
+    The file names the system; with --system the questions are also made anew from that system's source and compared.
+
+    Exit status: 0 verified, 1 a question is answered otherwise, 2 the file is no proof.
+    """
+    system = None
+    if spec is not None:
+        try:
+            content = json.loads(file.read_text())
+            system = instantiate(load_system(spec), content["policy"], content["knobs"]).system
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            click.echo(f"flushproof: {file} is no proof: {error}", err=True)
+            sys.exit(BAD_INPUT)
+    found = certificates.verify(file, system, cvc5=cvc5 == "on")
+    click.echo(verification_text(found, look()), color=True)
+    sys.exit(HOLDS if found.ok else VIOLATED)

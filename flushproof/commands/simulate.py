@@ -1,0 +1,71 @@
+"""`flushproof simulate`: random walks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from flushproof.checking import certified
+from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, pairs, settings_options
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.report.simulation import simulation_json, simulation_text
+from flushproof.search.simulate import Simulation, simulate
+from flushproof.search.task import Limits
+
+
+@click.command("simulate", short_help="Walk at random, through sizes that no search finishes.")
+@click.argument("system", metavar="SYSTEM")
+@settings_options
+@click.option(
+    "--property", "properties", metavar="NAME", multiple=True, help="Look for this only. Any number of times."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same walks.")
+@click.option("--walks", type=click.IntRange(min=1), default=100, show_default=True, help="How many walks.")
+@click.option("--steps", type=click.IntRange(min=0), default=1000, show_default=True, help="How long each may be.")
+@click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def simulate_command(
+    system: str,
+    policy: str | None,
+    knobs: tuple[str, ...],
+    sizes: tuple[str, ...],
+    properties: tuple[str, ...],
+    seed: int,
+    walks: int,
+    steps: int,
+    max_seconds: float | None,
+    form: str,
+) -> None:
+    """Walks through SYSTEM at random: what a walk meets is real, and what no walk meets may exist all the same.
+
+    A violation comes with the shortest trace among the walks (`flushproof check` finds a shortest one of all), and Z3 confirms
+    it. Without one the verdict is "inconclusive": walking proves nothing.
+
+    Exit status: 1 violated, 3 inconclusive, 2 bad input.
+    """
+    cls = load_system(system)
+    instance = instantiate(
+        cls, policy, pairs(knobs, "--set", "--set KNOB=VALUE"), pairs(sizes, "--size", "--size SORT=N")
+    )
+    found = simulate(
+        instance,
+        seed=seed,
+        walks=walks,
+        steps=steps,
+        properties=properties or None,
+        limits=Limits(seconds=max_seconds),
+    )
+    for violated in found.violations:
+        certified(violated.trace)
+    shown: Any = simulation_json(instance, found) if form == "json" else simulation_text(instance, found, look())
+    click.echo(json.dumps(shown, indent=1) if form == "json" else shown, color=True)
+    sys.exit(status(found))
+
+
+def status(found: Simulation) -> int:
+    """Walks that meet no violation say nothing about those that were not made."""
+    return VIOLATED if found.violations else INCONCLUSIVE

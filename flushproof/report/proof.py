@@ -1,0 +1,210 @@
+"""What became of a proof, for a terminal and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flushproof.model.language.ir import Scalarset
+from flushproof.properties.certificates import Verification
+from flushproof.properties.counterexample import Counterexample, picture
+from flushproof.properties.induction import Proof, Result
+from flushproof.properties.printing import show
+from flushproof.proving import ProofResult
+from flushproof.report.catalog import table
+from flushproof.report.jsonform import VERSION, state_json, trace_json
+from flushproof.report.trace import Look, trace_text
+from flushproof.report.verdict import heading
+
+SHOWN = 3
+"""How many counterexamples to induction are shown; the JSON has all."""
+
+
+def proof_text(result: ProofResult, look: Look) -> str:
+    """The verdict, with the trace, the counterexamples to induction, or the lemmas that it rests on."""
+    parts = [heading(result.instance, look), _verdict(result, look)]
+    if result.violated is not None:
+        parts.append(trace_text(result.violated.trace, look))
+    for wrong in result.wrong_lemmas:
+        parts.append(look.bad(f"The lemma '{wrong.property}' does not hold:"))
+        parts.append(trace_text(wrong.trace, look))
+    if result.proof is not None:
+        parts += _missing(result.proof, look)
+        parts.append(_rests_on(result.proof, look))
+        if result.proof.vacuous:
+            never = ", ".join(result.proof.vacuous)
+            parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
+        parts.append(look.faint(look.wrapped(_effort(result))))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _verdict(result: ProofResult, look: Look) -> str:
+    if result.violated is not None:
+        steps = len(result.violated.trace.steps)
+        return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps} steps; there is nothing to prove"
+    lines = []
+    if result.proved:
+        lines.append(look.good("PROVED for any size") + f": {', '.join(result.proved)}")
+        lines.append(f"  whatever the number of {_counted(result)}")
+    left = [name for name in result.properties if name not in result.proved]
+    if left:
+        lines.append(look.unsure("NOT PROVED for any size") + f": {', '.join(left)}")
+        lines.append("  " + _finite(result))
+    return "\n".join(look.wrapped(line, indent="  ", first="") if len(line) > look.width else line for line in lines)
+
+
+def _counted(result: ProofResult) -> str:
+    return ", ".join(s.name for s in result.instance.system.sorts if isinstance(s, Scalarset))
+
+
+def _finite(result: ProofResult) -> str:
+    if result.explored.complete:
+        return "proved for these sizes only: every reachable state was explored"
+    return (
+        f"no violation up to depth {result.explored.depth - 1} at these sizes, and no proof: {result.explored.reason}"
+    )
+
+
+def _missing(proof: Proof, look: Look) -> list[str]:
+    """The steps that leave the invariant with everything assumed: where to think."""
+    first = [f for f, number in zip(proof.failures, proof.rounds, strict=True) if number == 0]
+    if not first:
+        return []
+    parts = [
+        look.strong("Not inductive: ")
+        + f"{len(first)} of the questions fail with everything assumed. A lemma is missing, or one is wrong."
+    ]
+    for failure in first[:SHOWN]:
+        if failure.counterexample is not None:
+            parts.append(str(picture(failure.counterexample)))
+        else:
+            parts.append(f"{failure.action} may break {failure.conjunct}: Z3 gives no answer in time")
+    rest = [f"{f.action} breaks {f.conjunct}" for f in first[SHOWN:]]
+    if rest:
+        parts.append(look.wrapped(f"And {len(rest)} more: {'; '.join(rest)}."))
+    return parts
+
+
+def _rests_on(proof: Proof, look: Look) -> str:
+    needs, used = proof.needs(), proof.used()
+    lemmas = [c for c in proof.inductive if c.role == "lemma"]
+    if not lemmas:
+        return ""
+    rows = [(c.name, "yes" if c.name in used else "no", ", ".join(sorted(needs[c.name]))) for c in lemmas]
+    return table(["lemma (holds for any size)", "used", "needs"], rows, look)
+
+
+def _effort(result: ProofResult) -> str:
+    proof = result.proof
+    assert proof is not None
+    asked = [r for r in (*proof.results, *proof.failures) if r.verdict != "untouched"]
+    slowest = max((r.seconds for r in asked), default=0.0)
+    return (
+        f"Z3: {len(asked)} questions, {proof.seconds:.2f} s, the slowest {slowest * 1000:.0f} ms. "
+        f"Explored before: {result.explored.states:,} states, {result.explored.seconds:.2f} s. In all {result.seconds:.1f} s."
+    )
+
+
+def proof_json(result: ProofResult) -> dict[str, Any]:
+    """One proof."""
+    proof = result.proof
+    violated = result.violated
+    return {
+        "version": VERSION,
+        "system": result.instance.system.name,
+        "policy": result.instance.policy,
+        "knobs": dict(result.instance.knobs),
+        "sizes": dict(result.instance.sizes),
+        "verdict": result.verdict,
+        "proof": result.kind,
+        "property": violated.property if violated else None,
+        "properties": {name: name in result.proved for name in result.properties},
+        "lemmas": [] if proof is None else _lemmas_json(proof),
+        "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
+        "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
+        "vacuous": [] if proof is None else list(proof.vacuous),
+        "states": result.explored.states,
+        "complete": result.explored.complete,
+        "seconds": round(result.seconds, 6),
+        "z3_seconds": 0.0 if proof is None else round(proof.seconds, 6),
+        "certified": True if violated else None,
+        **trace_json(violated.trace if violated else None),
+    }
+
+
+def _lemmas_json(proof: Proof) -> list[dict[str, Any]]:
+    used, holds = proof.used(), {c.name for c in proof.inductive}
+    return [
+        {"name": c.name, "formula": show(c.formula), "holds": c.name in holds, "used": c.name in used}
+        for c in proof.conjuncts
+        if c.role == "lemma"
+    ]
+
+
+def _question_json(result: Result) -> dict[str, Any]:
+    return {
+        "action": result.action,
+        "conjunct": result.conjunct,
+        "verdict": result.verdict,
+        "seconds": round(result.seconds, 6),
+        "needs": list(result.core),
+        "counterexample": _counterexample_json(result.counterexample),
+    }
+
+
+def _counterexample_json(example: Counterexample | None) -> dict[str, Any] | None:
+    if example is None:
+        return None
+    return {
+        "sizes": dict(example.instance.sizes),
+        "before": None if example.before is None else state_json(example.instance, example.before),
+        "after": state_json(example.instance, example.after),
+        "reachable": example.reachable,
+    }
+
+
+def table_text(results: Sequence[ProofResult], look: Look) -> str:
+    """`prove --all`: one row for each policy."""
+    return table(
+        ["system", "policy", "proved for any size", "not proved", "proof", "lemmas", "Z3", "seconds"],
+        [_row(r) for r in results],
+        look,
+    )
+
+
+def _row(result: ProofResult) -> tuple[str, ...]:
+    proof = result.proof
+    left = [name for name in result.properties if name not in result.proved]
+    return (
+        result.instance.system.name,
+        result.instance.policy or "",
+        ", ".join(result.proved) or "-",
+        ", ".join(left) or "-",
+        result.kind or "none",
+        str(len([n for n in proof.used() if n not in result.properties])) if proof else "-",
+        f"{proof.seconds:.2f} s" if proof else "-",
+        f"{result.seconds:.1f}",
+    )
+
+
+def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:
+    return {"version": VERSION, "proofs": [proof_json(r) for r in results]}
+
+
+def verification_text(found: Verification, look: Look) -> str:
+    """What became of a certificate."""
+    content = found.content
+    wrong = [c for c in found.checked if not c.ok]
+    policy = f", policy {content['policy']}" if content.get("policy") else ""
+    parts = [look.strong(f"{content['system']}{policy}"), f"claims for any size: {', '.join(content['properties'])}"]
+    parts += [look.bad(f"Wrong: {complaint}") for complaint in found.complaints]
+    parts += [
+        look.bad(f"Wrong: {c.action}, {c.conjunct}: Z3 says {c.z3}, cvc5 {c.cvc5 or 'was not asked'}") for c in wrong
+    ]
+    if found.ok:
+        second = f", {found.confirmed_by_cvc5} of them confirmed by cvc5" if found.confirmed_by_cvc5 else ""
+        parts.append(
+            look.good("VERIFIED")
+            + f": {len(found.checked)} questions, each answered as it must be{second}, {found.seconds:.2f} s"
+        )
+    return "\n".join(parts)

@@ -1,0 +1,69 @@
+"""What random walks met, for a terminal and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flushproof.model.language.instance import Instance
+from flushproof.report.catalog import table
+from flushproof.report.jsonform import VERSION, trace_json
+from flushproof.report.trace import Look, trace_text
+from flushproof.report.verdict import heading
+from flushproof.search.simulate import Simulation
+
+
+def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
+    """The verdict, the nearest violation, how often each action was taken, and what is not to be concluded."""
+    parts = [heading(instance, look)]
+    if found.violations:
+        first = found.violations[0]
+        parts.append(
+            look.bad(f"VIOLATED: {first.property}") + f", met after {first.depth} steps (a walk, not a shortest way)"
+        )
+        parts.append(trace_text(first.trace, look))
+        also = [v.property for v in found.violations[1:]]
+        confirmed = "Z3 confirmed this trace: its initial state, each step, and the violation."
+        parts.append(look.wrapped(confirmed + (f" Also met: {', '.join(also)}." if also else "")))
+    else:
+        parts.append(look.wrapped(look.unsure("INCONCLUSIVE") + ": no walk met a violation, which is not a proof."))
+    parts.append(table(["action", "taken"], [(name, f"{count:,}") for name, count in found.taken.items()], look))
+    if found.never_taken:
+        parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(found.never_taken)}.")))
+    if found.not_reached:
+        parts.append(look.unsure(look.wrapped(f"Not reached: {', '.join(found.not_reached)}.")))
+    end = f" {found.reason}." if found.reason else ""
+    parts.append(
+        look.faint(
+            look.wrapped(
+                f"Walked: {found.walks:,} walks with seed {found.seed}, {found.steps:,} steps, {found.states:,} distinct states, "
+                f"the longest walk {found.deepest:,} steps, {found.seconds:.2f} s.{end}"
+            )
+        )
+    )
+    return "\n\n".join(parts)
+
+
+def simulation_json(instance: Instance, found: Simulation) -> dict[str, Any]:
+    """The same for machines; the trace as in the JSON of a check."""
+    first = found.violations[0] if found.violations else None
+    return {
+        "version": VERSION,
+        "system": instance.system.name,
+        "policy": instance.policy,
+        "knobs": dict(instance.knobs),
+        "sizes": dict(instance.sizes),
+        "verdict": "violated" if first else "inconclusive",
+        "property": first.property if first else None,
+        "also_violated": [v.property for v in found.violations[1:]],
+        "seed": found.seed,
+        "walks": found.walks,
+        "steps": found.steps,
+        "longest": found.deepest,
+        "states": found.states,
+        "seconds": round(found.seconds, 6),
+        "taken": dict(found.taken),
+        "not_reached": list(found.not_reached),
+        "reason": found.reason,
+        "certified": True if first else None,
+        **trace_json(first.trace if first else None),
+    }
