@@ -128,7 +128,7 @@ def _total(results: Sequence[Result], look: Look) -> str:
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     unreached = [r for r in results if r.not_reached]
     seconds = sum(r.seconds for r in results)
-    count = f"{len(results)} verdicts in {seconds:.1f} s: "
+    count = f"{len(results)} verdict{'' if len(results) == 1 else 's'} in {seconds:.1f} s: "
     lines = []
     if bad:
         lines.append(look.bad(f"{count}{len(bad)} not as expected."))
