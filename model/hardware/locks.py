@@ -20,6 +20,7 @@ class Lock(Part):
     def release(self, cpu):
         self.holder = None
 
-    def is_free(self):
-        """Whether nobody holds it: what a reader waits for where this is the writers' side of a reader-writer lock."""
-        return self.holder is None
+    def acquire_and_release(self):
+        """Hold it for one step only: what the step reads and writes is then protected, and nobody sees it held.  The read side of
+        a reader-writer lock is held like this too, where its section is one step: readers do not exclude each other."""
+        require(self.holder is None)

@@ -77,14 +77,20 @@ class VcpuSwitch(System):
     sizes = {Cpu: 2, Vm: 1, Vcpu: 2, Page: 2}
 
     if_other_ran = Knob(bool, True, "flush if another vcpu of the VM ran on this CPU last (last_vcpu_ran)")
-    if_first = Knob(bool, True, "flush also if no vcpu of the VM ran on this CPU before; matters with `if_other_ran` alone")
+    if_first = Knob(
+        bool, True, "flush also if no vcpu of the VM ran on this CPU before; matters with `if_other_ran` alone"
+    )
     if_moved = Knob(bool, False, "flush if this vcpu ran on another CPU last, or never (vcpu->cpu)")
     always = Knob(bool, False, "flush at each vcpu_load")
     flush = Knob(Scope, Scope.LOCAL, "what the flush reaches: nothing, this CPU, or every CPU")
     switch_vttbr = Knob(bool, True, "load the VM's VTTBR before the TLBI, which acts on the VMID in there")
     wait_for_flush = Knob(bool, True, "DSB behind the TLBI of vcpu_load")
-    switch_barrier = Knob(bool, True, "DSB ISH in __switch_to, which completes a TLBI that the guest has not waited for")
-    guest_barrier = Knob(bool, True, "the guest waits for its TLBI with a DSB, as the architecture demands of it", toggle=True)
+    switch_barrier = Knob(
+        bool, True, "DSB ISH in __switch_to, which completes a TLBI that the guest has not waited for"
+    )
+    guest_barrier = Knob(
+        bool, True, "the guest waits for its TLBI with a DSB, as the architecture demands of it", toggle=True
+    )
     fb = FORCE_BROADCAST
     stale_context = STALE_CONTEXT
 

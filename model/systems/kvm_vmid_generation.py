@@ -1,0 +1,391 @@
+"""VMID rollover with a generation number (KVM/ARM, 2012 to 2022).
+
+TLB entries of a guest carry the VMID of its VM, and VMIDs are few (255 at first).  When all are handed out, a new *generation*
+begins: everyone is forced out of the guest, all guest entries are flushed, and numbers are handed out afresh.  A VM whose
+generation is not the current one must get a new number before it runs again.  The check for that is made without a lock on the
+way into the guest, and each version of this code has had a race around it.
+
+What is modelled
+    On each CPU the host's thread of any vcpu: update_vttbr (check; under the lock perhaps check again; at the end of the numbers
+    raise the generation, call the other CPUs and wait for them, flush; take a number; publish number and generation), then
+    local_irq_disable, perhaps another check, enter the guest with the VM's VTTBR of that moment, exit.  Each access to
+    kvm_vmid_gen, vmid_gen and vttbr that another CPU can see is a step of its own, IPIs are acknowledged CPU by CPU where
+    interrupts are on, and a TLBI is performed CPU by CPU before the DSB behind it ends.  Any number of rollovers.
+    `kvm->arch.vmid` is used under the lock only, so `vttbr`, which holds the same number, stands for both.  VTTBR is written at
+    entry and exit, as before v4.17's VHE changes.
+    Numbers are handed out in any order: the real counter's order is one of these, so what holds here holds there.  A violation
+    names numbers that the counter would hand out too, once VMIDs are renamed: at a rollover the first number goes to whoever
+    rolled over, and who had it before is a matter of history.
+What is left out
+    The order in which a weakly ordered CPU makes its own stores visible: `publish` says in which order others see them, and
+    smp_wmb/smp_rmb are what makes that the program's order.  Preemption inside update_vttbr (a preempted thread is one on a slow
+    CPU).  Guest page tables: an entry stands for any entry of its VM.  For that reason `no-stale-hit` and `transparent` have no
+    meaning of their own here; `no-foreign-hit` is about VMs instead of vcpus.
+
+What the verdicts mean
+    one-vmid-per-vm: vcpus of one VM never run at once under different VMIDs; if they did, an invalidation by one would miss the
+    other's entries.  no-shared-vmid: two VMs never run at once under one VMID.  no-foreign-hit: no VM hits another VM's entry.
+    vmid0-never-live: no guest runs with the host's VMID.
+
+Sources: linux-arm-kernel, 30 November 2012, "[PATCH v4 08/14] KVM: ARM: World-switch implementation" (`thread`); arch/arm/kvm/arm.c
+of v3.9 (`merged`); commits f0cf47d939d0 (`v4.17`) and fb544d1ca65a (`fixed`); Arm ARM DDI 0487, chapter D8 (VMID, TLBI ALLE1IS).
+"""
+
+import enum
+from typing import Optional
+
+from flushproof.model.hardware import (
+    STALE_CONTEXT,
+    Cpu,
+    Interrupts,
+    Invalidations,
+    Lock,
+    Scope,
+    Tlb,
+    Vcpu,
+    Vcpus,
+    Vm,
+    Vmid,
+)
+from flushproof.model.language.declare import (
+    Counter,
+    Expect,
+    Knob,
+    Map,
+    OrderedEnum,
+    Policy,
+    Rigid,
+    System,
+    action,
+    check,
+    choose,
+    event,
+    fresh,
+    initially,
+    invariant,
+    process,
+    reachable,
+    require,
+)
+
+
+class Generation(Counter):
+    """A generation of VMIDs; 0 is that of a VM which never had one."""
+
+
+class Publish(OrderedEnum):
+    """In which order update_vttbr stores the VM's new generation and its new VTTBR."""
+
+    GENERATION_FIRST = 0
+    GENERATION_LAST = 1
+
+
+class Call(OrderedEnum):
+    """What the IPI at a rollover makes the other CPUs do, apart from exiting the guest."""
+
+    NONE = 0
+    EXIT = 1
+    FLUSH = 2
+
+
+class Start(enum.Enum):
+    """What has happened before.
+
+    THREAD: one VM has a number of the current generation, others have one vcpu and are new, and no number is left;
+    BOOT: no VM ever had a number, and all are left.
+    """
+
+    THREAD = 0
+    BOOT = 1
+
+
+class VmidGeneration(System):
+    """A VM gets a new VMID when its generation is over, and all its vcpus must agree on it, without a lock on the way in."""
+
+    name = "kvm-vmid-generation"
+    sizes = {Cpu: 3, Vm: 2, Vcpu: 3, Vmid: 3}
+
+    locked_check = Knob(bool, False, "make the first check under the lock (its read side), rather than without")
+    recheck_locked = Knob(
+        bool, True, "check again after taking the lock: another vcpu of the VM may have got a number meanwhile"
+    )
+    recheck_entry = Knob(bool, True, "check again with interrupts off, right before the guest is entered")
+    publish = Knob(
+        Publish, Publish.GENERATION_LAST, "whether others see the new generation before or after the new VTTBR"
+    )
+    call = Knob(
+        Call, Call.EXIT, "the IPI to the other CPUs at a rollover: none, one that makes them exit, or exit and flush"
+    )
+    wait_for_call = Knob(bool, True, "wait until every other CPU has acknowledged the IPI")
+    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU")
+    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out")
+    start = Knob(
+        Start,
+        Start.THREAD,
+        "thread: at first all numbers are handed out, to VMs long gone but for one; boot: none is",
+        toggle=True,
+    )
+    churn = Knob(
+        bool, True, "VMs are destroyed and others created, which is how numbers run out time and again", toggle=True
+    )
+    stale_context = STALE_CONTEXT
+
+    vm_of: Rigid[Map[Vcpu, Vm]]
+    kvm_vmid_gen: Generation
+    used: Map[Vmid, bool]
+    vmid_gen: Map[Vm, Generation]
+    vttbr: Map[Vm, Optional[Vmid]]
+    in_guest: Map[Cpu, bool]
+    live_vm: Map[Cpu, Optional[Vm]]
+    live_vmid: Map[Cpu, Optional[Vmid]]
+
+    def walkable(self, cpu, vmid, vm):
+        """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""
+        current = self.in_guest[cpu] or self.stale_context
+        return current and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid
+
+    def flush_guests(self, cpu):
+        self.tlb.drop_all(cpu)
+
+    def called(self, cpu):
+        if self.call == Call.FLUSH:
+            self.flush_guests(cpu)
+
+    vcpus = Vcpus()
+    kvm_vmid_lock = Lock()
+    interrupts = Interrupts(handler=called)
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
+    tlbi = Invalidations(perform=flush_guests)
+
+    @initially
+    def history(self):
+        self.kvm_vmid_gen = fresh(Generation)
+        if self.start == Start.THREAD:
+            vm = choose(Vm)
+            require(all(self.vm_of[a] == vm or self.vm_of[a] != self.vm_of[b] or a == b for a in Vcpu for b in Vcpu))
+            self.vmid_gen[vm] = self.kvm_vmid_gen
+            self.vttbr[vm] = choose(Vmid)
+            self.used[...] = True
+
+    @action
+    def vm_is_replaced(self, vm: Vm):
+        """{vm} is destroyed (its stage 2 is unmapped and its VMID flushed), and another VM is created in its place"""
+        require(self.churn and self.vttbr[vm] is not None)
+        require(all(self.vcpus.loaded[cpu] != vcpu for cpu in Cpu for vcpu in Vcpu if self.vm_of[vcpu] == vm))
+        require(all(self.live_vm[cpu] != vm for cpu in Cpu))
+        for cpu in Cpu:
+            self.tlb.drop_tagged(cpu, self.vttbr[vm])
+        self.vmid_gen[vm] = 0
+        self.vttbr[vm] = None
+
+    # --------------------------------------------------------------------------------------------------------- the run loop
+
+    @process(Cpu)
+    def vcpu_thread(self, cpu):
+        """One turn of the run loop; the next one may be any vcpu's, so also the same one's."""
+        yield "vcpu_load; reads kvm_vmid_gen"
+        self.vcpus.load(cpu)
+        yield from self.update_vttbr(cpu)
+        yield "local_irq_disable; reads kvm_vmid_gen"
+        self.interrupts.disable(cpu)
+        stale = False
+        if self.recheck_entry:
+            stale = yield from self.need_new_vmid_gen(cpu)
+        if not stale:
+            yield "enters the guest"
+            self.enter_guest(cpu)
+            yield "exits the guest; local_irq_enable"
+            self.leave_guest(cpu)
+        self.interrupts.enable(cpu)
+        self.vcpus.put(cpu)
+
+    def enter_guest(self, cpu):
+        vm = self.vm_on(cpu)
+        self.live_vm[cpu] = vm
+        self.live_vmid[cpu] = self.vttbr[vm]
+        self.in_guest[cpu] = True
+
+    def leave_guest(self, cpu):
+        self.in_guest[cpu] = False
+        # Out of context, the registers matter only to a walker with the erratum; forget them otherwise.
+        if not self.stale_context:
+            self.live_vm[cpu] = None
+            self.live_vmid[cpu] = None
+
+    def vm_on(self, cpu):
+        """The VM of the vcpu that this CPU runs."""
+        return self.vm_of[self.vcpus.loaded[cpu]]
+
+    # --------------------------------------------------------------------------------------------------------- update_vttbr
+
+    def is_old(self, cpu):
+        return self.vmid_gen[self.vm_on(cpu)] != self.kvm_vmid_gen
+
+    def need_new_vmid_gen(self, cpu):
+        current = self.kvm_vmid_gen
+        yield "compares it with vmid_gen"
+        return self.vmid_gen[self.vm_on(cpu)] != current
+
+    def update_vttbr(self, cpu):
+        if self.locked_check:
+            self.kvm_vmid_lock.acquire_and_release()
+            need = self.is_old(cpu)
+        else:
+            need = yield from self.need_new_vmid_gen(cpu)
+        if need and self.recheck_locked:
+            yield "spin_lock; compares vmid_gen again"
+            if self.is_old(cpu):
+                yield from self.new_vmid(cpu)
+            else:
+                self.kvm_vmid_lock.acquire_and_release()
+        elif need:
+            yield "spin_lock"
+            yield from self.new_vmid(cpu)
+
+    def new_vmid(self, cpu):
+        with self.kvm_vmid_lock(cpu):
+            if all(self.used[number] for number in Vmid):
+                yield from self.roll_over(cpu)
+            if self.publish == Publish.GENERATION_FIRST:
+                yield "stores vmid_gen"
+                self.vmid_gen[self.vm_on(cpu)] = self.kvm_vmid_gen
+                yield "stores vttbr; spin_unlock"
+                self.take_number(cpu)
+            else:
+                yield "stores vttbr"
+                self.take_number(cpu)
+                yield "stores vmid_gen; spin_unlock"
+                self.vmid_gen[self.vm_on(cpu)] = self.kvm_vmid_gen
+
+    def take_number(self, cpu):
+        number = choose(Vmid, where=lambda n: not self.used[n])
+        self.used[number] = True
+        self.vttbr[self.vm_on(cpu)] = number
+
+    def roll_over(self, cpu):
+        yield "kvm_vmid_gen++; calls the other CPUs"
+        self.kvm_vmid_gen = fresh(Generation)
+        self.used[...] = False
+        if self.call != Call.NONE:
+            self.interrupts.call_others(cpu)
+        self.called(cpu)
+        if self.wait_for_call:
+            yield "the other CPUs have acknowledged"
+            self.interrupts.wait_for_others(cpu)
+        if self.flush != Scope.NONE:
+            yield "TLBI ALLE1IS"
+            self.tlbi.issue(cpu, self.flush)
+            if self.wait_for_flush:
+                yield "DSB ISH"
+                self.tlbi.barrier(cpu)
+
+    # ----------------------------------------------------------------------------------------------------------- properties
+
+    @invariant(
+        because="{a} and {b} run vcpus of one VM at once under different VMIDs: an invalidation by one misses the other's entries."
+    )
+    def one_vmid_per_vm(self):
+        return all(
+            self.live_vmid[a] == self.live_vmid[b]
+            for a in Cpu
+            for b in Cpu
+            if self.in_guest[a] and self.in_guest[b] and self.live_vm[a] == self.live_vm[b]
+        )
+
+    @invariant(because="{a} and {b} run different VMs at once under one VMID: each can hit the other's entries.")
+    def no_shared_vmid(self):
+        return all(
+            self.live_vmid[a] != self.live_vmid[b]
+            for a in Cpu
+            for b in Cpu
+            if self.in_guest[a] and self.in_guest[b] and self.live_vm[a] != self.live_vm[b]
+        )
+
+    @invariant(because="{cpu} runs a guest under VMID 0, the host's.")
+    def vmid0_never_live(self):
+        return all(self.live_vmid[cpu] is not None for cpu in Cpu if self.in_guest[cpu])
+
+    @event
+    def tlb_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid, owner: Vm):
+        """{vm} uses an entry of {owner} under {vmid}"""
+        require(self.in_guest[cpu] and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid)
+        require(self.tlb.entry[cpu, vmid, owner])
+        check(
+            "no-foreign-hit",
+            owner == vm,
+            "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.",
+        )
+
+    @reachable
+    def a_second_rollover(self):
+        """Two VMs have numbers of different past generations."""
+        return any(
+            self.vmid_gen[a] < self.vmid_gen[b] < self.kvm_vmid_gen and self.vttbr[a] is not None
+            for a in Vm
+            for b in Vm
+        )
+
+    @reachable
+    def a_rollover_finds_others_in_the_guest(self):
+        """A guest runs on although its generation is over, because its CPU has not taken the IPI yet."""
+        return any(
+            self.in_guest[cpu] and self.live_vm[cpu] == vm and self.vmid_gen[vm] < self.kvm_vmid_gen
+            for cpu in Cpu
+            for vm in Vm
+        )
+
+    @reachable
+    def two_vcpus_of_a_vm_run_at_once(self):
+        """Two vcpus of one VM run at once, in a generation that is not the first."""
+        return any(
+            self.in_guest[a] and self.in_guest[b] and self.live_vm[a] == vm and self.live_vm[b] == vm and a != b
+            for a in Cpu
+            for b in Cpu
+            for vm in Vm
+        )
+
+    @reachable
+    def an_entry_survives_a_switch(self):
+        """A VM runs where another VM's entry has survived, under another number."""
+        return any(
+            self.in_guest[cpu] and self.live_vm[cpu] == vm and self.tlb.entry[cpu, vmid, other] and other != vm
+            for cpu in Cpu
+            for vm in Vm
+            for other in Vm
+            for vmid in Vmid
+        )
+
+    policies = {
+        "thread": Policy(
+            "the version under discussion in 2012: no second check under the lock; each CPU flushes for itself in the IPI",
+            {"recheck_locked": False, "call": Call.FLUSH, "flush": Scope.NONE, "churn": False},
+            "one-vmid-per-vm",
+            also=(
+                Expect("one-vmid-per-vm", {"start": Start.BOOT}),
+                Expect("one-vmid-per-vm", sizes={"vmid": 2}),
+                Expect("no-shared-vmid", {"recheck_entry": False}),
+            ),
+        ),
+        "merged": Policy(
+            "Linux v3.9: checked again under the lock, one broadcast flush; the generation is stored first",
+            {"publish": Publish.GENERATION_FIRST},
+            "no-shared-vmid",
+            also=(Expect("one-vmid-per-vm"), Expect("vmid0-never-live"), Expect("no-shared-vmid", sizes={"vmid": 2})),
+        ),
+        "v4.17": Policy(
+            "commit f0cf47d939d0: the first check is made under a reader-writer lock, the one before entry is not",
+            {"publish": Publish.GENERATION_FIRST, "locked_check": True},
+            "no-shared-vmid",
+            also=(Expect("one-vmid-per-vm"),),
+        ),
+        "fixed": Policy(
+            "commit fb544d1ca65a (v5.0): no lock, and the generation is stored last",
+            {},
+            "holds",
+            also=(
+                Expect("holds", sizes={"vmid": 2}),
+                Expect("holds", {"start": Start.BOOT}, {"cpu": 2}),
+                Expect("no-foreign-hit", {"stale_context": True}),
+            ),
+        ),
+    }
