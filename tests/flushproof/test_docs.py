@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from flushproof.report.jsonform import schema
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/limits.md")
 
@@ -139,3 +141,10 @@ def test_links_within_the_project_lead_somewhere(document: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in link:
             assert ((ROOT / document).parent / link).exists(), f"{document}: {link}"
+
+
+def test_every_field_of_the_json_is_documented() -> None:
+    fields = schema()["$defs"]
+    text = (ROOT / "docs/json.md").read_text()
+    for name in (*fields["check"]["properties"], *fields["step"]["properties"], *fields["all"]["properties"]):
+        assert f"`{name}`" in text or f'"{name}"' in text, name
