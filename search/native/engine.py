@@ -39,7 +39,7 @@ class NativeEngine:
             raise FlushproofError(
                 f"{len(properties)} properties are more than one search can watch ({MOST_PROPERTIES}); ask for fewer."
             )
-        library = Library(task.instance, properties, self.budget)
+        library = Library(task.instance, properties, task.symmetry, self.budget)
         store = Store(library, task.limits.states)
         try:
             return _Search(task, store).run()
@@ -83,7 +83,9 @@ class _Search:
         reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
         transitions = store.get("transitions")
         violated = {name: self._path(number) for name, number in violating.items()}
-        return Found(count, transitions, depth, violated, reached, stopped, 1, self.compile_seconds)
+        group = store.library.group
+        order = group.order if group else 1
+        return Found(count, transitions, depth, violated, reached, stopped, order, self.compile_seconds)
 
     def _search(self) -> None:
         store, limits = self.store, self.task.limits

@@ -12,27 +12,39 @@ import llvmlite.binding as llvm
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Property
 
+from .canonical import Group, canonical_function
 from .checks import check_function, final_function
 from .layout import Layout
 from .loop import DECLARATIONS, loop_functions
-from .steps import Budget, step_functions
+from .steps import Budget, step_functions, within
 
 Function = Callable[[int], int]
 """A compiled function: takes the address of a context."""
 
 MOST_PROPERTIES = 64
 
+# How much code is compiled before loops are preferred: some 30 microseconds for each line.
+_STEP_LINES, _CHECK_LINES = 7000, 3000
+
 
 class Library:
     """The functions of `loop`, for one instance and the given properties.
 
-    layout: of the states; seconds: what compiling took.
+    layout: of the states; group: of the symmetry, None without; seconds: what compiling took.
     """
 
-    def __init__(self, instance: Instance, properties: Sequence[Property], budget: Budget = Budget()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        instance: Instance,
+        properties: Sequence[Property],
+        symmetry: bool = False,
+        budget: Budget = Budget(),  # noqa: B008 - frozen
+    ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
-        self.source = source(self.layout, properties, budget)
+        group = Group(self.layout)
+        self.group = group if symmetry and group.order > 1 else None
+        self.source = source(self.layout, properties, self.group, budget)
         self._machine, self._engine = _compile(self.source)
         self.expand = self._function("expand")
         self.insert = self._function("insert")
@@ -46,13 +58,14 @@ class Library:
         return function
 
 
-def source(layout: Layout, properties: Sequence[Property], budget: Budget) -> str:
+def source(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
     """Everything in LLVM's language."""
-    exported = loop_functions(layout)
+    exported = loop_functions(layout, group is not None)
     parts = (
         DECLARATIONS,
-        step_functions(layout, budget),
-        check_function(layout, properties, budget),
+        canonical_function(layout, group) if group else "",
+        within(_STEP_LINES, budget, lambda b: step_functions(layout, b)),
+        within(_CHECK_LINES, budget, lambda b: check_function(layout, properties, b)),
         final_function(layout, layout.instance.system.final, budget),
     )
     return "\n".join((*(part.replace("define ", "define internal ") for part in parts), exported))

@@ -50,9 +50,9 @@ CONTEXT = (
 FIRST = len(CONTEXT) - 1
 
 
-def loop_functions(layout: Layout) -> str:
-    """All functions of the loop."""
-    loop = _Loop(layout)
+def loop_functions(layout: Layout, symmetric: bool) -> str:
+    """All functions of the loop; `symmetric`: with `@canonical` applied to each successor."""
+    loop = _Loop(layout, symmetric)
     return "\n".join([loop.hash(), loop.insert(), loop.expand(), loop.rehash(), loop.predecessor()])
 
 
@@ -70,8 +70,9 @@ declare i1024 @llvm.ctpop.i1024(i1024)
 
 
 class _Loop:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, symmetric: bool) -> None:
         self.layout = layout
+        self.symmetric = symmetric
         self.words = layout.words
         self.size = 8 * layout.words
 
@@ -112,6 +113,13 @@ class _Loop:
         at = code.address(buffer, code.op(f"mul i64 {number}, {self.size}"))
         return [code.get(code.address(at, 8 * i)) for i in range(self.words)]
 
+    def canonical(self, code: Code, buffer: str, number: Value) -> list[Value]:
+        """The words of a state in the buffer, after it was replaced by the representative of its orbit."""
+        if self.symmetric:
+            at = code.address(buffer, code.op(f"mul i64 {number}, {self.size}"))
+            code.line(f"call void @canonical(ptr {at})")
+        return self.successor(code, buffer, number)
+
     def arguments(self, words: Sequence[Value]) -> str:
         return ", ".join(f"i64 {w}" for w in words)
 
@@ -148,7 +156,7 @@ class _Loop:
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with code.when(code.op(f"icmp ne i64 {pending}, 0")):
             with code.loop(pending) as each:
-                hashed = self.hashed(code, self.successor(code, buffer, each.index))
+                hashed = self.hashed(code, self.canonical(code, buffer, each.index))
                 code.set(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"), hashed)
                 self.prefetch(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")), 1)
             with code.loop(pending) as each:
@@ -337,7 +345,7 @@ class _Loop:
             some, count = code.op(f"icmp ne i64 {length}, 0"), code.op(f"udiv i64 {length}, {self.size}")
             with code.when(some), code.loop(count) as each:
                 other = code.new_block("other")
-                same = self.equal(code, self.successor(code, buffer, each.index), target)
+                same = self.equal(code, self.canonical(code, buffer, each.index), target)
                 code.branch(same, leave, other)
                 code.start(other)
             code.set(head, code.op(f"add i64 {here}, 1"))

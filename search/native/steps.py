@@ -33,6 +33,22 @@ class Budget:
     update: int = 600
     quantifier: int = 400
 
+    def smaller(self) -> Budget:
+        """A third of it."""
+        return Budget(self.action // 3, self.update // 3, self.quantifier // 3)
+
+
+def within(lines: int, budget: Budget, write: Callable[[Budget], str]) -> str:
+    """The code that `write` makes with as much of the budget as keeps it within so many lines, if any does.
+
+    Writing takes a fiftieth of the time that compiling does, so trying is cheap.
+    """
+    text = write(budget)
+    while text.count("\n") > lines and budget.action:
+        budget = budget.smaller()
+        text = write(budget)
+    return text
+
 
 def step_functions(layout: Layout, budget: Budget) -> str:
     """`@step`, and what it calls."""

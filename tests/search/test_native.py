@@ -1,12 +1,17 @@
 """The native engine against the interpreter, on generated systems."""
 
+import random
+
 import pytest
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
+from flushproof.search.native.library import Library
 from flushproof.search.native.steps import Budget
+from flushproof.search.native.store import Store
 from flushproof.search.outcome import Outcome
 from flushproof.search.reference import Reference
+from flushproof.search.symmetry import Symmetry
 from flushproof.search.task import Limits
 
 from tests.generated import instance
@@ -36,6 +41,27 @@ def test_native_agrees_with_interpreter(seed: int, loose: bool, budget: str) -> 
     slow = explore(inst, symmetry=False)
     fast = explore(inst, symmetry=False, engine=NativeEngine(BUDGETS[budget]))
     assert facts(fast) == facts(slow)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_symmetry_agrees_with_interpreter(seed: int) -> None:
+    slow = explore(instance(seed))
+    fast = explore(instance(seed), engine=NativeEngine())
+    assert (facts(fast), fast.group) == (facts(slow), slow.group)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_all_images_of_a_state_have_one_canonical_form(seed: int) -> None:
+    inst, rng = instance(seed), random.Random(seed)
+    library = Library(inst, (), symmetry=True)
+    group = Symmetry(inst).group
+    for _ in range(10):
+        state = tuple(rng.randrange(inst.cardinality(slot.sort)) for slot in inst.slots)
+        store = Store(library, None)
+        store.add([image(state) for image in group])
+        assert store.count == 1
+        assert store.states(0, 1)[0] in {image(state) for image in group}
+        store.close()
 
 
 @pytest.mark.parametrize("seed", range(20))
