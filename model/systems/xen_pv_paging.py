@@ -53,7 +53,7 @@ from flushproof.model.language.declare import (
 )
 
 
-class Frame(Sort, size=4):
+class Frame(Sort, size=5):
     """A machine frame of the domain."""
 
 
@@ -172,7 +172,7 @@ class XenPvPaging(System):
 
     batches = Knob(bool, False, "an MMU_UPDATE has any number of entries rather than one")
     multicall = Knob(bool, True, "a multicall makes several hypercalls before it returns to the guest")
-    retyping = Knob(bool, True, "pages change their types")
+    retyping = Knob(bool, False, "pages change their types")
     xpti = Knob(bool, False, "the guest runs on a copy of its root table (XPTI)")
     own_roots = Knob(bool, False, "one vcpu has a root table of its own")
     lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3")
@@ -232,8 +232,12 @@ class XenPvPaging(System):
             self.upper.drop_all(cpu)
             self.lower.drop_all(cpu)
 
-    def flush_area_local(self, cpu):
-        """What an interrupted CPU does, as the published flags say."""
+    flush_ipi = FlushIpi()
+
+    @action
+    def invalidate_interrupt(self, cpu: Cpu):
+        """{cpu} takes the flush interrupt: it flushes what the flags say, and acknowledges"""
+        require(self.flush_ipi.pending[cpu])
         if self.flush_tlb_flag:
             self.flush_tlb(cpu)
         if self.flush_root_flag:
@@ -241,8 +245,7 @@ class XenPvPaging(System):
         if self.xpti and self.executes_guest(cpu):
             self.in_guest[cpu] = False
             self.interrupted[cpu] = True
-
-    flush_ipi = FlushIpi(handler=flush_area_local)
+        self.flush_ipi.acknowledge(cpu)
 
     # ------------------------------------------------------------------------------------------------------ the beginning
 
@@ -254,9 +257,12 @@ class XenPvPaging(System):
         l1 = choose(Frame, where=lambda f: f != root and f != l2)
         other_root = choose(Frame, where=lambda f: f not in (l2, l1) and (f != root) == self.own_roots)
         its_cpu = choose(Cpu)
-        free = choose(PageType, where=lambda t: t != PageType.L4)
+        spare = choose(Frame)
+        spare_type = choose(PageType, where=lambda t: t != PageType.L4)
+        free_type = choose(PageType, where=lambda t: t != PageType.L4)
         for f in Frame:
             top = f in (root, other_root)
+            free = spare_type if f == spare else free_type
             self.type[f] = PageType.L4 if top else PageType.L2 if f == l2 else PageType.L1 if f == l1 else free
             self.pinned[f] = top or f == l2
             if f == l2:
