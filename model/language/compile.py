@@ -139,8 +139,13 @@ class Compiler(Executor):
             name: self.declared.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)
         }
         for sort_class, size in self.cls.sizes.items():
-            if sort_class.__name__ in sizes:
-                sizes[sort_class.__name__] = size
+            name = getattr(sort_class, "__name__", str(sort_class))
+            if name not in self.declared.classes:
+                raise ModelError(f"sizes: there is no sort '{name}'", class_place(self.cls), hint=nearest(name, sizes, "sorts"))
+            if not isinstance(size, int) or size < 1:
+                raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
+            if name in sizes:
+                sizes[name] = size
         return tuple(found.values()), sizes
 
     # ------------------------------------------------------------------------------------------------------------ system

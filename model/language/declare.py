@@ -21,9 +21,13 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, TypeVar, TypeVarTuple
+
+from .errors import ModelError
+from .ir import Place
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,16 +87,29 @@ class Counter:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.value == getattr(other, "value", None)
+        return self._same(other) and self.value == self._number(other)
 
     def __hash__(self) -> int:
-        return hash((type(self), self.value))
+        return hash(self.value)
 
     def __lt__(self, other: Any) -> bool:
-        return bool(self.value < other.value)
+        return self.value < self._number(other)
 
     def __le__(self, other: Any) -> bool:
-        return bool(self.value <= other.value)
+        return self.value <= self._number(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.value > self._number(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.value >= self._number(other)
+
+    def _same(self, other: object) -> bool:
+        return type(self) is type(other) or isinstance(other, int)
+
+    def _number(self, other: Any) -> int:
+        """The value of another counter, or the literal 0."""
+        return other if isinstance(other, int) else int(other.value)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.lower()} {self.value}"
@@ -228,6 +245,13 @@ def _mark(function: F, role: Role) -> F:
     return function
 
 
+def _not_bare(given: tuple[Any, ...], bare: str, form: str) -> None:
+    """Refuse a decorator that was given the method itself, since its parentheses were forgotten."""
+    if given and isinstance(given[0], types.FunctionType):
+        code = given[0].__code__
+        raise ModelError(f"{bare} needs an argument", Place(code.co_filename, code.co_firstlineno), hint=f"Write {form}.")
+
+
 def action(function: F) -> F:
     """An atomic step.  It may happen whenever all that it `require`s holds, for any values of its parameters.
 
@@ -242,6 +266,7 @@ def process(*sorts: Any) -> Callable[[F], F]:
     A step ends at each ``yield "label"``, where anything else may happen, and the label names the step that follows.  The
     procedure starts over when it returns.
     """
+    _not_bare(sorts, "@process", "@process(Cpu)")
     return lambda function: _mark(function, Role("process", sorts))
 
 
@@ -256,6 +281,7 @@ def invariant(because: str) -> Callable[[F], F]:
 
     because: the sentence that explains a violation, with the variables of the outermost `all(...)` in braces.
     """
+    _not_bare((because,), "@invariant", '@invariant("what is wrong")')
     return lambda function: _mark(function, Role("invariant", because=because))
 
 

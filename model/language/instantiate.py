@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from . import ir
-from .compile import compile_system
+from .compile import class_place, compile_system
 from .declare import Knob, Part, Policy, System, system_name
-from .errors import FlushproofError, nearest
+from .errors import FlushproofError, ModelError, nearest
 from .instance import Instance
 from .terms import fix_knobs, reads
 
@@ -42,6 +42,7 @@ def instantiate(
         ModelError: the system does not compile.
     """
     system = compile_system(cls)
+    _check_declarations(cls, system)
     values = knob_values(cls, policy, knobs or {})
     literals = {
         name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
@@ -64,6 +65,36 @@ def instantiate(
 def knobs_of(cls: type[System]) -> dict[str, Knob]:
     """All knobs of a system and of its parts, by the names that users give them."""
     return dict(_knobs(cls, ""))
+
+
+def _check_declarations(cls: type[System], system: ir.System) -> None:
+    """That knobs have values and policies have verdicts that exist.
+
+    Raises:
+        ModelError: one does not.
+    """
+    place = class_place(cls)
+    for name, knob in knobs_of(cls).items():
+        if not any(knob.default is value for value in knob.values()):
+            choices = ", ".join(map(Knob.text, knob.values()))
+            raise ModelError(
+                f"knob '{name}': its default {knob.default!r} is none of its values",
+                place,
+                hint=f"They are: {choices}.",
+            )
+    verdicts = ("holds", *(p.name for p in system.properties), "no-deadlock", "well-defined")
+    for name, policy in cls.policies.items():
+        if not isinstance(policy, Policy):
+            raise ModelError(
+                f"policy '{name}' is no Policy",
+                place,
+                hint='Write Policy("what it does", {"knob": value}, expect="holds").',
+            )
+        for verdict in (policy.expect, *(also.verdict for also in policy.also)):
+            if verdict not in verdicts:
+                raise ModelError(
+                    f"policy '{name}' expects '{verdict}'", place, hint=nearest(verdict, verdicts, "verdicts")
+                )
 
 
 def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:

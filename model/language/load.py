@@ -96,7 +96,7 @@ def load_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
+    sys.path.append(str(path.parent))  # behind the rest: a neighbour called string.py hides nothing
     try:
         spec.loader.exec_module(module)
     except FlushproofError:

@@ -14,7 +14,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from . import ir
 from .declare import Counter, Knob, Map, Part, Sort, System, role_of
@@ -49,8 +49,6 @@ def domain(annotation: Any) -> list[Any]:
         return list(annotation)
     sort = to_sort(annotation)
     if isinstance(sort, ir.OptionSort):
-        from typing import get_args
-
         return [None, *domain(next(a for a in get_args(annotation) if a is not type(None)))]
     assert isinstance(sort, ir.IntSort)
     return list(range(sort.lo, sort.hi + 1))
@@ -86,6 +84,14 @@ def waits_at(process: Any, *where: Any) -> bool:
     return machine.label(name, where[:count]) in where[count:]
 
 
+def argument_sorts(method: Any) -> list[Any]:
+    """The sorts of the arguments of a step or an event; ``*entry`` stands for the part's `sorts`."""
+    found: list[Any] = []
+    for name, parameter in inspect.signature(method).parameters.items():
+        found += method.__self__.sorts if parameter.kind is parameter.VAR_POSITIONAL else [hints(method)[name]]
+    return found
+
+
 @dataclass
 class Script:
     """Which way each choice of a step goes; beyond its end the first way, noted down."""
@@ -112,8 +118,8 @@ class Script:
 class View:
     """A state map while a system runs."""
 
-    def __init__(self, machine: Machine, name: str, sorts: tuple[Any, ...]) -> None:
-        self.machine, self.name, self.sorts = machine, name, sorts
+    def __init__(self, machine: Machine, name: str, sorts: tuple[Any, ...], value: Any) -> None:
+        self.machine, self.name, self.sorts, self.value = machine, name, sorts, value
 
     def _key(self, index: Any) -> tuple[Any, ...]:
         key = index if isinstance(index, tuple) else (index,)
@@ -134,7 +140,13 @@ class View:
         for location in itertools.product(*ways):
             if (self.name, location) not in self.machine.store:
                 raise Undefined(f"{self.name} is written at {location}, which it does not have")
-            self.machine.store[self.name, location] = value
+            self.machine.store[self.name, location] = as_counter(self.value, value)
+
+
+def as_counter(annotation: Any, value: Any) -> Any:
+    """The literal 0 as the counter's first value, where a counter is stored."""
+    classes = [c for c in (annotation, *get_args(annotation)) if isinstance(c, type) and issubclass(c, Counter)]
+    return classes[0](value) if classes and isinstance(value, int) else value
 
 
 @dataclass
@@ -205,7 +217,7 @@ class Machine:
             for name, value in vars(thing).items():
                 if isinstance(value, Map):
                     declared = of_sorts(value.sorts)
-                    made.__dict__[name] = View(self, path + name, value.sorts[:-1])
+                    made.__dict__[name] = View(self, path + name, value.sorts[:-1], value.sorts[-1])
                     self.fill(path + name, value.sorts[:-1], value.sorts[-1], declared)
                 elif isinstance(value, Part):
                     made.__dict__[name] = self.build(f"{path}{name}.", value, made)
@@ -224,16 +236,16 @@ class Machine:
         sorts = self.plain(annotation)
         self.fill(full, sorts[:-1], sorts[-1], declared)
         if len(sorts) == 1:
-            space[name] = self.scalar_property((full, ()))
+            space[name] = self.scalar_property((full, ()), sorts[-1])
         else:
-            view = View(self, full, sorts[:-1])
+            view = View(self, full, sorts[:-1], sorts[-1])
             space[name] = property(lambda _: view)
 
-    def scalar_property(self, key: tuple[str, tuple[Any, ...]]) -> property:
+    def scalar_property(self, key: tuple[str, tuple[Any, ...]], annotation: Any) -> property:
         """Reads and writes a location without an index."""
 
         def write(_: Any, value: Any) -> None:
-            self.store[key] = value
+            self.store[key] = as_counter(annotation, value)
 
         return property(lambda _: self.store[key], write)
 
@@ -242,8 +254,6 @@ class Machine:
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""
-        from typing import Annotated, get_args, get_origin
-
         from .declare import Kind
 
         if get_origin(annotation) is Annotated and any(isinstance(a, Kind) for a in get_args(annotation)):
@@ -332,8 +342,7 @@ class Machine:
             found = []
             for name, role, method in self.members:
                 if role.kind == "action":
-                    sorts = [hints(method)[p] for p in inspect.signature(method).parameters]
-                    found += [(name, args) for args in itertools.product(*map(domain, sorts))]
+                    found += [(name, args) for args in itertools.product(*map(domain, argument_sorts(method)))]
             found += list(self.live)
         return iter(found)
 
@@ -345,8 +354,7 @@ class Machine:
                 if role.kind == "invariant" and not self.true(method):
                     bad.add(name.rpartition(".")[2].replace("_", "-"))
                 elif role.kind == "event":
-                    sorts = [hints(method)[p] for p in inspect.signature(method).parameters]
-                    for args in itertools.product(*map(domain, sorts)):
+                    for args in itertools.product(*map(domain, argument_sorts(method))):
                         self.broken = []
                         with contextlib.suppress(NotEnabled):
                             method(*args)

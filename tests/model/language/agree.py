@@ -12,7 +12,7 @@ from flushproof.model.language import ir, terms
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Counter, Knob, Sort
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.run import Machine, NotEnabled, Script, Undefined, domain
+from flushproof.model.language.run import Machine, NotEnabled, Script, Undefined, argument_sorts, domain
 from flushproof.search.reference import Reference
 
 Steps = tuple[tuple[str, tuple[Any, ...], tuple[int, ...]], ...]
@@ -50,6 +50,7 @@ class Agreement:
         }
         machine = self.machine()
         self.declared = {name for name, _ in machine.store}
+        self.members, self.processes = machine.members, machine.processes
         self.steps_seen = 0
 
     def machine(self) -> Machine:
@@ -142,10 +143,10 @@ class Agreement:
         return action.process or action.name, values
 
     def arity(self, action: ir.Action) -> int:
-        import inspect
-
-        function = next(m for n, _, m in self.machine().members if n == (action.process or action.name))
-        return len(inspect.signature(function).parameters)
+        name = action.process or action.name
+        if action.process:
+            return len(self.processes[name].sorts)
+        return len(argument_sorts(next(m for n, _, m in self.members if n == name)))
 
     def run(self, most: int) -> int:
         """Compare from every reachable state, up to `most`; returns how many were visited.

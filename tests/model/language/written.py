@@ -196,7 +196,7 @@ class Writer:
             case "now":
                 self.put(depth, "self.now = fresh(G)")
             case "seen":
-                self.put(depth, f"self.seen[{a}] = self.now")
+                self.put(depth, f"self.seen[{a}] = {self.pick('self.now', '0')}")
             case "where":
                 self.put(depth, f"self.where[{b}] = {a}")
             case "secret":
