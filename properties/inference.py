@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property, System, Var
+from flushproof.model.language.ir import Action, Property, System, Var
 
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
 from .counterexample import Counterexample, SmallInduction, small_instances
 from .cubes import Cube, Lexicon
-from .induction import INITIALLY, Limits, Proof, prove, touches
+from .induction import INITIALLY, AnyNumber, Limits, Proof, prove, touches
+from .printing import show
 from .vocabulary import Vocabulary, signatures
 
 
@@ -112,6 +113,7 @@ class _Search:
         self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
         self.found: dict[str, Property] = {}
         self.kept: set[tuple[str, str]] = set()
+        self.proved: dict[tuple[str, str], frozenset[str]] = {}
         self.banned: set[object] = set()
         self.small: list[SmallInduction] = []
         self.tried = 0
@@ -122,19 +124,13 @@ class _Search:
 
     def run(self) -> Inference:
         stuck: Counterexample | None = None
-        proof: Proof | None = None
         while stuck is None and not self._late():
-            example = self._small_counterexample()
+            example = self._small_counterexample() or self._large_counterexample()
             if example is None:
-                proof = self._prove()
-                if proof.proved:
-                    break
-                example = _first_example(proof)
-                if example is None:
-                    break
+                break
             if not self._answer(example):
                 stuck = example
-        return self._result(proof if proof is not None and proof.proved else self._prove(), stuck)
+        return self._result(stuck)
 
     def _late(self) -> bool:
         return time.monotonic() - self.started > self.effort.seconds
@@ -152,21 +148,48 @@ class _Search:
 
     def _small_counterexample(self) -> Counterexample | None:
         """A step at small sizes that breaks a conjunct, smallest sizes first."""
-        for part in self.parts:
-            for action in self.system.actions:
-                if (action.name, part.name) not in self.kept and touches(action, part):
-                    for small in self.small:
-                        example = small.breaks(action, part, self.limits.small)
-                        if example is not None:
-                            return example
-                    self.kept.add((action.name, part.name))
-            if (INITIALLY, part.name) not in self.kept:
-                for small in self.small:
-                    example = small.starts_wrong(part, self.limits.small)
-                    if example is not None:
-                        return example
-                self.kept.add((INITIALLY, part.name))
+        for part, action in self._steps():
+            key = (INITIALLY if action is None else action.name, part.name)
+            if key in self.kept or key in self.proved:
+                continue
+            for small in self.small:
+                example = self._breaks(small, action, part)
+                if example is not None:
+                    return example
+            self.kept.add(key)
         return None
+
+    def _large_counterexample(self) -> Counterexample | None:
+        """A step that breaks a conjunct at larger sizes; of a step that Z3 proves for any number, the core is kept."""
+        questions = AnyNumber(self.system, self.parts)
+        large: SmallInduction | None = None
+        for part, action in self._steps():
+            key = (INITIALLY if action is None else action.name, part.name)
+            if key in self.proved or self._late():
+                continue
+            question = questions.initiation(part) if action is None else questions.consecution(action, part)
+            answer = question.ask(self.limits.first)
+            if answer.outcome == "unsatisfiable":
+                self.proved[key] = frozenset(answer.core)
+                continue
+            large = large or SmallInduction(last(small_instances(self.system, self.limits.largest)), self.parts)
+            example = self._breaks(large, action, part)
+            if example is not None:
+                return example
+        return None
+
+    def _steps(self) -> Iterator[tuple[Conjunct, Action | None]]:
+        """All that an induction asks about: each conjunct initially (None), and after each action that touches it."""
+        for part in self.parts:
+            yield part, None
+            for action in self.system.actions:
+                if touches(action, part):
+                    yield part, action
+
+    def _breaks(self, small: SmallInduction, action: Action | None, part: Conjunct) -> Counterexample | None:
+        if action is None:
+            return small.starts_wrong(part, self.limits.small)
+        return small.breaks(action, part, self.limits.small)
 
     # ------------------------------------------------------------------------------------------------------------
     # lemmas
@@ -237,13 +260,14 @@ class _Search:
         self.parts.append(part)
         for small in self.small:
             small.assume(part)
-        self.progress(f"{len(self.found)} lemmas: {name} excludes a state of {len(cube.literals)} features")
+        self.progress(f"{name}: {show(part.formula)}")
 
     def _drop(self, part: Conjunct) -> None:
         self.progress(f"{part.name} is given up")
         self.banned.add(part.clause)
         self.found.pop(part.name, None)
         self.parts = [p for p in self.parts if p is not part]
+        self.proved = {key: core for key, core in self.proved.items() if key[1] != part.name and part.name not in core}
         self._rebuild()
 
     def _rebuild(self) -> None:
@@ -258,11 +282,9 @@ class _Search:
         names = {p.of for p in self.parts}
         return tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
 
-    def _prove(self) -> Proof:
-        return prove(self.system, self.properties, self._lemmas(), limits=self.limits)
-
-    def _result(self, proof: Proof, stuck: Counterexample | None) -> Inference:
+    def _result(self, stuck: Counterexample | None) -> Inference:
         lemmas = self._lemmas()
+        proof = prove(self.system, self.properties, lemmas, limits=self.limits)
         if proof.proved:
             lemmas, proof = minimal(self.system, self.properties, lemmas, proof, self.limits)
         found = tuple(p for p in lemmas if p.name in self.found)
@@ -289,5 +311,7 @@ def _size(prop: Property) -> int:
     return sum(len(str(c.expr)) for c in prop.clauses)
 
 
-def _first_example(proof: Proof) -> Counterexample | None:
-    return next((r.counterexample for r in proof.failures if r.counterexample is not None), None)
+def last(instances: Iterator[Instance]) -> Instance:
+    """The largest of the small instances."""
+    *_, found = instances
+    return found
