@@ -125,10 +125,12 @@ class Story:
 
     def _words(self, step: Step) -> str:
         action = action_of(self.instance, step.action)
-        if step.event or action is None:
+        if step.event:
             clause = clause_of(self.trace)
-            params = clause.params if clause else ()
-            return fill((clause and clause.doc) or step.action.replace("_", " "), self._named(params, step.binding))
+            says = (clause and clause.doc) or (action and action.doc) or step.action.replace("_", " ")
+            return fill(says, self._named(clause.params if clause else (), step.binding))
+        if action is None:
+            return step.action
         if action.doc:
             return fill(action.doc, self._named(action.params, step.binding))
         others = tuple(p for p in action.params if p is not action.cpu)

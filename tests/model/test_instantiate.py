@@ -166,3 +166,30 @@ def test_bad_names_and_values_are_named_with_the_nearest_valid_one(
     with pytest.raises(FlushproofError) as caught:
         instantiate(Flusher, **asked)
     assert reason in str(caught.value) and advice in str(caught.value)
+
+
+class Wrong(Flusher):
+    """What its subclasses declare does not exist."""
+
+    policies = {}
+
+
+def wrong(**members: Any) -> str:
+    with pytest.raises(FlushproofError) as caught:
+        instantiate(type("Wrong", (Wrong,), members))
+    return str(caught.value)
+
+
+def test_declarations_that_name_what_does_not_exist() -> None:
+    assert "knob 'level': its default True is none of its values" in wrong(level=Knob(Scope, True, "a level"))
+    assert "policy 'p' is no Policy" in wrong(policies={"p": {"wait": True}})
+    assert "Did you mean 'fine'?" in wrong(policies={"p": Policy("", {}, "fin")})
+    assert "sizes: there is no sort 'Cpus'. " in wrong(sizes={"Cpus": 2}).replace("\n  ", ". ")
+    assert "sizes: Cpu has size 0, and the least is 1" in wrong(sizes={Cpu: 0})
+
+
+def test_a_decorator_without_its_parentheses() -> None:
+    with pytest.raises(FlushproofError, match=r'Write @invariant\("what is wrong"\)'):
+        invariant(lambda self: True)  # type: ignore[arg-type]
+    with pytest.raises(FlushproofError, match=r"Write @process\(Cpu\)"):
+        process(lambda self: True)

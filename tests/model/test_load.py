@@ -74,6 +74,13 @@ def test_a_file_imports_its_neighbours_and_leaves_the_path_alone(file: Path) -> 
     assert sys.path == before
 
 
+def test_a_neighbour_hides_no_module_of_python(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (file.parent / "string.py").write_text("raise RuntimeError('this is not the module that was asked for')\n")
+    monkeypatch.delitem(sys.modules, "string")
+    file.write_text("import string\nassert string.digits\n" + GOOD)
+    assert load_system(str(file)).__name__ == "Light"
+
+
 def test_every_file_of_model_systems_is_found() -> None:
     files = {p.stem for p in Path(systems.__path__[0]).glob("*.py")} - {"__init__"}
     modules = {cls.__module__.rpartition(".")[2] for cls in shipped().values()}
