@@ -15,6 +15,7 @@ from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
+from flushproof.commands.operands import operands_command
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
@@ -83,6 +84,7 @@ for _command in (
     simulate_command,
     prove_command,
     verify_command,
+    operands_command,
     trace_command,
 ):
     main.add_command(_command)

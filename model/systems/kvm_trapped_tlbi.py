@@ -6,8 +6,8 @@ context a TLBI depends on (top-byte-ignore, granule, future fields), found that 
 and measured what that costs.
 
 **Two layers.**  This system is the first: who does what when.  The second, what a TLBI does with the 64 bits of its operand, is
-not a transition system: `flushproof operands` asks Z3 about all operands at once (`model/hardware/tlbi_operands.py`).  The toggle `misread` joins them:
-it says that a raw operand, read under the host's TCR, may name another page, which is what the second layer shows by example.
+not a transition system: `flushproof operands` asks Z3 about all operands at once (`model/hardware/tlbi_operands.py`).  The toggle `misread` joins
+them: it says that an operand, read under the host's TCR_EL1, may name another page, which the second layer shows by example.
 
 **What is modelled.**  One page of one guest, with its stage-1 descriptor and its stage-2 descriptor, and TLBs that hold combined entries and
 stage-2 entries.  Per vcpu: change the descriptor, DSB ISHST, TLBI (of its own PE, or broadcast), DSB, ISB; one vcpu at a time, under the guest's
@@ -102,7 +102,10 @@ class TrappedTlbi(System):
     vhe = Knob(bool, True, "the host runs at EL2, and HCR_EL2.TGE says whose EL1&0 regime it is", toggle=True)
     bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
     misread = Knob(
-        bool, True, "the guest's raw operand, read under the host's TCR_EL1, may name another page (see `operands`)", toggle=True
+        bool,
+        True,
+        "an operand that is read under the host's TCR_EL1 may name another page (see `flushproof operands`)",
+        toggle=True,
     )
     stale_context = STALE_CONTEXT
 
@@ -201,7 +204,7 @@ class TrappedTlbi(System):
 
     def reached(self, cpu, vcpu):
         """The PEs on which the emulated TLBI removes the guest's entries for the page."""
-        missed = self.misread and self.operand == Operand.RAW and self.context == Context.VMID
+        missed = self.misread and self.operand != Operand.VMALL and self.context == Context.VMID
         if missed or not self.in_guest_context[cpu]:
             return Scope.NONE
         if self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu]):
@@ -285,7 +288,10 @@ class TrappedTlbi(System):
     def emulates_while_another_runs(self):
         """A TLBI is emulated while another vcpu is in the guest, whose TLB holds the old mapping."""
         return any(
-            self.trapped[vcpu] and self.guest[cpu] is not None and self.guest[cpu] != vcpu and self.tlb.combined[cpu, Age.OLD, Age.CURRENT]
+            self.trapped[vcpu]
+            and self.guest[cpu] is not None
+            and self.guest[cpu] != vcpu
+            and self.tlb.combined[cpu, Age.OLD, Age.CURRENT]
             for cpu in Cpu
             for vcpu in Vcpu
         )
@@ -293,7 +299,9 @@ class TrappedTlbi(System):
     @reachable
     def both_at_once(self):
         """A TLBI is emulated while the host invalidates stage 2."""
-        return any(self.trapped[vcpu] and self.mmu_lock.holder is not None and self.page_table_lock == vcpu for vcpu in Vcpu)
+        return any(
+            self.trapped[vcpu] and self.mmu_lock.holder is not None and self.page_table_lock == vcpu for vcpu in Vcpu
+        )
 
     policies = {
         "raw": Policy(
@@ -306,11 +314,21 @@ class TrappedTlbi(System):
             "VMALLE1IS for everything, with the guest's VMID: what the discussion settled on",
             {"context": Context.VMID, "operand": Operand.VMALL},
             "holds",
-            also=(Expect("holds", {"vhe": False}), Expect("holds", {"bsu": False}), Expect("holds", {"stale_context": True})),
+            also=(
+                Expect("holds", {"vhe": False}),
+                Expect("holds", {"bsu": False}),
+                Expect("holds", {"stale_context": True}),
+            ),
+        ),
+        "sanitised": Policy(
+            "the operand reduced to what it means under the guest's TCR_EL1, but executed under the host's",
+            {"context": Context.VMID, "operand": Operand.SANITISED},
+            "no-stale-hit",
+            also=(Expect("holds", {"misread": False}),),
         ),
         "exact": Policy(
-            "the guest's TLBI, broadcast, its operand reduced to what it means under the guest's TCR_EL1",
-            {"context": Context.VMID, "operand": Operand.SANITISED},
+            "the operand reduced to what it means under the guest's TCR_EL1, and executed under that",
+            {"context": Context.FULL, "operand": Operand.SANITISED},
             "holds",
         ),
         "nested": Policy(
@@ -319,7 +337,9 @@ class TrappedTlbi(System):
             "holds",
         ),
         "wrong-vmid": Policy(
-            "VMALLE1IS without loading the guest's VMID", {"context": Context.HOST, "operand": Operand.VMALL}, "no-stale-hit"
+            "VMALLE1IS without loading the guest's VMID",
+            {"context": Context.HOST, "operand": Operand.VMALL},
+            "no-stale-hit",
         ),
         "as-issued": Policy(
             "a local TLBI of the guest is executed for this PE alone",
