@@ -358,6 +358,15 @@ def at(process: Any, *where: Any) -> bool:
     return waits_at(process, *where)
 
 
+def local(process: Any, *where: Any) -> Any:
+    """``local(self.vcpu_run, cpu, "vcpu")``: that process's local variable, for lemmas; a helper's is ``"helper.name"``.
+
+    It is what the process keeps in its state: defined only at the labels from which the variable may still be read, and elsewhere
+    the default of its sort.  So Python itself has no such value, and only formulas can tell of it.
+    """
+    raise TypeError("a local variable is read inside lemmas only")
+
+
 def each(*sorts: Any) -> Iterator[tuple[Any, ...]]:
     """All tuples of elements: ``for entry in each(Vmid, Vcpu)``."""
     from .run import domain

@@ -709,16 +709,8 @@ class Evaluator:
             at.source.fail(
                 node, "only properties and lemmas ask where a process is", "Keep what steps need in state of its own."
             )
-        method, *rest = (v for a in node.args for v in self.spread(a, path, at))
-        if not isinstance(method, Method):
-            at.source.fail(node, "at() takes a process, its parameters and labels")
-        name = method.owner.path + method.function.__name__
-        variable = self.variables.get(f"{name}.pc")
-        if variable is None:
-            at.source.fail(node, f"'{name}' is not a process")
-        count = len(variable.index)
-        args = tuple(self.expr(v, node, at, s, path) for v, s in zip(rest[:count], variable.index, strict=False))
-        wanted = [v.value for v in rest[count:] if isinstance(v, Static)]
+        name, variable, args, rest = self.process_at(node, "labels", path, at)
+        wanted = [v.value for v in rest if isinstance(v, Static)]
         assert isinstance(variable.sort, ir.EnumSort)
         for label in wanted:
             if label not in variable.sort.members:
@@ -728,6 +720,34 @@ class Evaluator:
         where = self.read(variable, args, node, path, at)
         return terms.or_(*(terms.eq(where, ir.Lit(label, variable.sort)) for label in wanted))
 
+    def process_at(
+        self, node: ast.Call, what: str, path: Path, at: Scope
+    ) -> tuple[str, ir.StateVar, tuple[ir.Expr, ...], list[Value]]:
+        """The name and program counter of a process, the arguments that say which instance, and what comes behind them."""
+        method, *rest = (v for a in node.args for v in self.spread(a, path, at))
+        if not isinstance(method, Method):
+            at.source.fail(node, f"{at.source.text(node.func)}() takes a process, its parameters and {what}")
+        name = method.owner.path + method.function.__name__
+        variable = self.variables.get(f"{name}.pc")
+        if variable is None:
+            at.source.fail(node, f"'{name}' is not a process")
+        count = len(variable.index)
+        args = tuple(self.expr(v, node, at, s, path) for v, s in zip(rest[:count], variable.index, strict=False))
+        return name, variable, args, rest[count:]
+
+    def local_at(self, node: ast.Call, path: Path, at: Scope) -> Value:
+        """``local(self.run, cpu, "helper.name")``: what a process keeps in a local variable."""
+        if self.step.kind != "lemma":
+            at.source.fail(node, "only lemmas read a local variable", "Keep what others read in state of its own.")
+        name, _, args, rest = self.process_at(node, "the name of a local variable", path, at)
+        wanted = rest[0].value if len(rest) == 1 and isinstance(rest[0], Static) else None
+        variable = self.variables.get(f"{name}.{wanted}")
+        if variable is None or wanted == "pc":
+            kept = [v[len(name) + 1 :] for v in self.variables if v.startswith(f"{name}.") and v != f"{name}.pc"]
+            text = f"{name} keeps no local '{wanted}' from one step to another"
+            at.source.fail(node, text, nearest(str(wanted), kept, "locals that it keeps"))
+        return self.read(variable, args, node, path, at)
+
 
 BUILTINS: Mapping[Any, Callable[[Evaluator, ast.Call, Path, Scope], Value]] = {
     declare.require: Evaluator.require,
@@ -736,6 +756,7 @@ BUILTINS: Mapping[Any, Callable[[Evaluator, ast.Call, Path, Scope], Value]] = {
     declare.check: Evaluator.check,
     declare.each: Evaluator.product,
     declare.at: Evaluator.step_at,
+    declare.local: Evaluator.local_at,
     all: Evaluator.quantifier,
     any: Evaluator.quantifier,
     len: Evaluator.length,
