@@ -1,4 +1,31 @@
-"""Xen's TLB flush clock: skipping the flush of a CPU that has flushed since a page was last used."""
+"""Xen's TLB flush clock: not flushing a CPU that has flushed since a page was last used (XSA-241, XSA-401).
+
+**The mechanism.**  A PV guest may not keep a writable mapping of a page that becomes a page table, not even in a TLB.  So Xen flushes
+when a page changes its type, but only those CPUs that have not flushed since the page's last type reference was dropped.  It
+tells them by a logical clock: every TLB flush on any CPU ticks `tlbflush_clock` and notes the value in that CPU's
+`tlbflush_time`; whoever drops the last reference notes the clock in the page's `tlbflush_timestamp`; a CPU needs the flush unless
+its time is later than the page's stamp.  When the clock wraps to 0 it stands still until all CPUs have flushed, and starts again.
+
+**What is modelled.**  Pages with a type, a type count and the validated bit; each CPU maps a page (reference, then PTE), unmaps it
+(PTE, then reference), flushes its TLB at any time (a CR3 write, a guest's request), and makes an unused page a page table.  A
+TLB may hold a mapping from the moment its PTE is there until the CPU flushes; nobody flushes for unmapping: that is the
+guest's business, and the guest is not trusted.  A flush is three steps with interrupts off; other CPUs are flushed by an
+interrupt that waits for them; _put_page_type reads the clock, stores the stamp and changes the count in three steps.
+
+**What is left out.**  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite change, from a
+page table to a writable page, is one step: read-only mappings break nothing here.  tlbflush_filter looks at all CPUs in one step;
+all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of 32 (10 in debug builds of
+Xen): what matters is that it wraps, and that there are times before and after.
+
+**Interrupts.**  The handler is a process of its own, and what it interrupts stands still meanwhile (`in_handler`).
+
+**The toggle `prompt`.**  Xen reads the clock, stores the stamp and changes the count within a few instructions.  Is it possible that
+another CPU flushes, maps the page, writes to it and unmaps it in between?  `prompt=on` says no, unless an interrupt comes in
+between; `off`, the default, makes no assumption about time: the CPU may be a virtual one, or be held by an SMI.
+
+**Sources.**  Xen commits 23a183607a (2017, XSA-241) and 8cc5036bc3 (2022, XSA-401); xen/arch/x86/flushtlb.c, smp.c, mm.c (_put_page_type,
+_get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3A, 4.10.4 (what a flush invalidates).
+"""
 
 import enum
 from typing import Annotated
@@ -7,16 +34,19 @@ from flushproof.model.hardware.flush_ipi import FlushIpi
 from flushproof.model.hardware.sorts import Cpu, Page
 from flushproof.model.hardware.tlb import Tlb
 from flushproof.model.language.declare import (
+    Expect,
     Knob,
     Map,
     Policy,
     Range,
     System,
+    at,
     check,
     choose,
     event,
     initially,
     process,
+    reachable,
     require,
 )
 
@@ -24,44 +54,48 @@ WRAP_MASK = 3
 
 
 class PageType(enum.Enum):
-    """What the page is in use as."""
+    """What Xen lets the guest use a page as."""
 
     WRITABLE = 0
     TABLE = 1
 
 
 class Stamp(enum.Enum):
-    """How _put_page_type sets the page's stamp when it drops the last reference."""
+    """Whether interrupts are off from reading the clock to storing the stamp (since XSA-241)."""
 
     IRQS_ON = 0
     IRQS_OFF = 1
 
 
 class Drop(enum.Enum):
-    """How _put_page_type drops the last reference."""
+    """How _put_page_type drops the last reference to a writable page.
+
+    STAMP_THEN_DROP: store the stamp, then change the count if it is still 1, as Xen does.
+    INVALIDATE_FIRST: clear the validated bit first, so that no new reference can be taken, as Xen does for page tables.
+    """
 
     STAMP_THEN_DROP = 0
     INVALIDATE_FIRST = 1
 
 
 class Retype(enum.Enum):
-    """When _get_page_type flushes"""
+    """Whether _get_page_type flushes before it takes the page for the new type (until XSA-401), or after it."""
 
     FLUSH_THEN_TAKE = 0
     TAKE_THEN_FLUSH = 1
 
 
 class Order(enum.Enum):
-    """When a flush does it"""
+    """Whether something happens before or after the hardware's flush."""
 
     BEFORE = 0
     AFTER = 1
 
 
 class Wrap(enum.Enum):
-    """What happens when the clock wraps."""
+    """What new_tlbflush_clock_period does: restart the clock only, restart it and flush, or flush and restart it."""
 
-    IGNORED = 0
+    RESTART = 0
     RESTART_THEN_FLUSH = 1
     FLUSH_THEN_RESTART = 2
 
@@ -74,25 +108,29 @@ class Work(enum.Enum):
     MAKE_TABLE = 2
     FREE_TABLE = 3
     FLUSH = 4
-    NEW_PERIOD = 5
+    FLUSH_ALL = 5
+    NEW_PERIOD = 6
 
 
 class XenTlbflushClock(System):
-    """tlbflush_clock."""
+    """The clock that tells which CPUs need no flush when a page changes its type."""
 
     name = "xen-tlbflush-clock"
-
-    stamp = Knob(Stamp, Stamp.IRQS_OFF, "stamp")
-    drop = Knob(Drop, Drop.INVALIDATE_FIRST, "drop")
-    retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "retype")
-    tick_when = Knob(Order, Order.BEFORE, "the clock ticks before or after the TLB is flushed")
-    stamp_when = Knob(Order, Order.AFTER, "the CPU's time is set before or after")
-    wrap = Knob(Wrap, Wrap.FLUSH_THEN_RESTART, "wrap")
-    strict = Knob(bool, False, "NEED_FLUSH uses < rather than <=")
-    zero_check = Knob(bool, True, "NEED_FLUSH says yes while the clock is 0")
-    period_check = Knob(bool, True, "NEED_FLUSH says no when the stamp is of the last period")
-
     sizes = {Page: 1}
+
+    filter = Knob(bool, True, "CPUs that have flushed since are not flushed (off: tlb_clk_enabled = false)")
+    stamp = Knob(Stamp, Stamp.IRQS_OFF, "interrupts while a page is stamped")
+    drop = Knob(Drop, Drop.STAMP_THEN_DROP, "how the last reference to a writable page is dropped")
+    retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when a page is taken for a new type, and when the flush is")
+    tick = Knob(Order, Order.BEFORE, "when the clock ticks: before or after the TLB is flushed (pre_flush)")
+    note = Knob(Order, Order.AFTER, "when the CPU's time is noted: before or after the TLB is flushed (post_flush)")
+    wrap = Knob(Wrap, Wrap.FLUSH_THEN_RESTART, "what happens when the clock has wrapped")
+    or_equal = Knob(bool, True, "NEED_FLUSH: a CPU whose time equals the stamp is flushed")
+    zero_check = Knob(bool, True, "NEED_FLUSH: every CPU is flushed while the clock is 0")
+    period_check = Knob(bool, True, "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period")
+    requests = Knob(bool, False, "the guest asks for flushes of all CPUs, at any time")
+    prompt = Knob(bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True)
+    writes_in_flush = Knob(bool, False, "something writes through the guest's mapping while a CPU flushes", toggle=True)
 
     tlbflush_clock: Annotated[int, Range(0, WRAP_MASK)]
     tlbflush_time: Map[Cpu, Annotated[int, Range(0, WRAP_MASK)]]
@@ -101,6 +139,7 @@ class XenTlbflushClock(System):
     refs: Map[Page, Annotated[int, Range(0, 4)]]
     validated: Map[Page, bool]
     pte: Map[Cpu, Page, bool]
+
     irqs_off: Map[Cpu, bool]
     in_handler: Map[Cpu, bool]
     softirq: Map[Cpu, bool]
@@ -108,119 +147,110 @@ class XenTlbflushClock(System):
     flush_ipi = FlushIpi()
 
     def mapped(self, cpu, page):
-        """A writable mapping of the page is in the tables, which all CPUs share."""
+        """Whether a writable mapping of the page is in the tables, which all CPUs walk."""
         return any(self.pte[c, page] for c in Cpu)
 
     tlb = Tlb(tag=(), holds=(Page,), walk=mapped)
 
     @initially
-    def clock_runs(self):
+    def first_period(self):
+        """The clock shows 1; pages are writable, and nobody has mapped one."""
         self.tlbflush_clock = 1
         for page in Page:
             self.validated[page] = True
 
-    # ------------------------------------------------------------------------------------------------------ flushing
+    def not_interrupted(self, cpu):
+        require(not self.in_handler[cpu])
 
-    def tick(self, cpu):
-        """pre_flush: the clock's new value, unless it stands still at 0."""
+    # ----------------------------------------------------------------------------------------------------------- flushing
+
+    def do_tick(self, cpu):
+        """The clock ticks, unless it stands still at 0; who makes it wrap will start the new period."""
         if self.tlbflush_clock == WRAP_MASK:
             self.softirq[cpu] = True
             self.tlbflush_clock = 0
         elif self.tlbflush_clock != 0:
             self.tlbflush_clock = self.tlbflush_clock + 1
 
-    def do_tlb_flush(self, cpu):
-        """Flush this CPU, with interrupts off."""
-        yield "pre_flush: tick the clock, with interrupts off"
-        require(not self.in_handler[cpu])
-        self.irqs_off[cpu] = True
-        if self.tick_when == Order.BEFORE:
-            self.tick(cpu)
+    def do_tlb_flush(self, cpu, interrupt):
+        """Flush the TLB of this CPU with interrupts off: tick, flush, note the time."""
+        yield "pre_flush: tick the clock"
+        if interrupt:
+            require(self.flush_ipi.pending[cpu] and not self.irqs_off[cpu])
+            self.in_handler[cpu] = True
+        else:
+            self.not_interrupted(cpu)
+            self.irqs_off[cpu] = True
+        if self.tick == Order.BEFORE:
+            self.do_tick(cpu)
         time = self.tlbflush_clock
-        yield "flush the TLB"
-        if self.stamp_when == Order.BEFORE:
+        if self.note == Order.BEFORE:
             self.tlbflush_time[cpu] = time
+        yield "flush the TLB"
         self.tlb.drop_all(cpu)
         yield "post_flush: note the time"
-        if self.tick_when == Order.AFTER:
-            self.tick(cpu)
-        if self.stamp_when == Order.AFTER:
+        if self.tick == Order.AFTER:
+            self.do_tick(cpu)
+            time = self.tlbflush_clock
+        if self.note == Order.AFTER:
             self.tlbflush_time[cpu] = time
-        self.irqs_off[cpu] = False
+        if interrupt:
+            self.flush_ipi.acknowledge(cpu)
+            self.in_handler[cpu] = False
+        else:
+            self.irqs_off[cpu] = False
 
     @process(Cpu)
     def invalidate_interrupt(self, cpu):
         """the flush interrupt on {cpu}"""
-        yield "the flush interrupt: tick the clock"
-        require(self.flush_ipi.pending[cpu] and not self.irqs_off[cpu])
-        self.in_handler[cpu] = True
-        if self.tick_when == Order.BEFORE:
-            self.tick(cpu)
-        time = self.tlbflush_clock
-        yield "the flush interrupt: flush the TLB"
-        if self.stamp_when == Order.BEFORE:
-            self.tlbflush_time[cpu] = time
-        self.tlb.drop_all(cpu)
-        yield "the flush interrupt: note the time, and acknowledge"
-        if self.tick_when == Order.AFTER:
-            self.tick(cpu)
-        if self.stamp_when == Order.AFTER:
-            self.tlbflush_time[cpu] = time
-        self.flush_ipi.acknowledge(cpu)
-        self.in_handler[cpu] = False
-
-    def need_flush(self, cpu, page):
-        """NEED_FLUSH(tlbflush_time[cpu], page->tlbflush_timestamp)"""
-        clock = self.tlbflush_clock
-        stamp = self.tlbflush_timestamp[page]
-        time = self.tlbflush_time[cpu]
-        not_since = time < stamp or (time == stamp and not self.strict)
-        return (self.zero_check and clock == 0) or (not_since and (stamp <= clock or not self.period_check))
+        yield from self.do_tlb_flush(cpu, True)
 
     def flush_mask(self, cpu):
-        """Flush the CPUs of the mask."""
+        """Flush the CPUs of the mask, and wait until they have flushed."""
         if self.mask[cpu, cpu]:
-            yield from self.do_tlb_flush(cpu)
+            yield from self.do_tlb_flush(cpu, False)
             self.mask[cpu, cpu] = False
         if any(self.mask[cpu, c] for c in Cpu if c != cpu):
-            yield "take flush_lock and interrupt the others"
-            require(not self.in_handler[cpu])
+            yield "flush_mask: take flush_lock and interrupt the others"
+            self.not_interrupted(cpu)
             self.flush_ipi.send(cpu, self.mask)
-            yield "wait until they have flushed"
-            require(not self.in_handler[cpu])
+            yield "flush_mask: wait until they have flushed"
+            self.not_interrupted(cpu)
             self.flush_ipi.wait(cpu)
             self.mask[cpu, :] = False
 
-    # ------------------------------------------------------------------------------------------------------ a CPU
+    def need_flush(self, cpu, page):
+        """NEED_FLUSH(tlbflush_time[cpu], page->tlbflush_timestamp): the CPU may not have flushed since the stamp."""
+        time = self.tlbflush_time[cpu]
+        stamp = self.tlbflush_timestamp[page]
+        not_since = time < stamp or (self.or_equal and time == stamp)
+        this_period = stamp <= self.tlbflush_clock or not self.period_check
+        return not self.filter or (self.zero_check and self.tlbflush_clock == 0) or (not_since and this_period)
+
+    # ------------------------------------------------------------------------------------------------------ one CPU's life
 
     @process(Cpu)
     def xen(self, cpu):
         """Xen on {cpu}"""
         yield "the guest runs"
-        require(not self.in_handler[cpu])
+        self.not_interrupted(cpu)
         work = choose(Work)
         if work == Work.FLUSH:
-            yield from self.do_tlb_flush(cpu)
+            yield from self.do_tlb_flush(cpu, False)
+        elif work == Work.FLUSH_ALL:
+            require(self.requests)
+            self.mask[cpu, :] = True
+            yield from self.flush_mask(cpu)
         elif work == Work.NEW_PERIOD:
             require(self.softirq[cpu])
-            self.softirq[cpu] = False
-            if self.wrap == Wrap.RESTART_THEN_FLUSH:
-                self.tlbflush_clock = 1
-            if self.wrap != Wrap.IGNORED:
-                for c in Cpu:
-                    self.mask[cpu, c] = c != cpu
-                yield from self.flush_mask(cpu)
-            if self.wrap != Wrap.RESTART_THEN_FLUSH:
-                yield "new_tlbflush_clock_period: the clock starts again"
-                require(not self.in_handler[cpu])
-                self.tlbflush_clock = 1
+            yield from self.new_tlbflush_clock_period(cpu)
         else:
             page = choose(Page)
             if work == Work.MAP:
                 require(self.type[page] == PageType.WRITABLE and self.validated[page] and not self.pte[cpu, page])
                 self.refs[page] = self.refs[page] + 1
-                yield "write the PTE"
-                require(not self.in_handler[cpu])
+                yield "mod_l1_entry: write the PTE"
+                self.not_interrupted(cpu)
                 self.pte[cpu, page] = True
             elif work == Work.UNMAP:
                 require(self.pte[cpu, page])
@@ -235,65 +265,133 @@ class XenTlbflushClock(System):
                 self.type[page] = PageType.WRITABLE
                 self.refs[page] = 0
 
+    def new_tlbflush_clock_period(self, cpu):
+        """The softirq of the CPU that made the clock wrap: it has flushed, and now flushes all others."""
+        self.softirq[cpu] = False
+        if self.wrap == Wrap.RESTART_THEN_FLUSH:
+            self.tlbflush_clock = 1
+        if self.wrap != Wrap.RESTART:
+            for c in Cpu:
+                self.mask[cpu, c] = c != cpu
+            yield from self.flush_mask(cpu)
+        if self.wrap != Wrap.RESTART_THEN_FLUSH:
+            yield "new_tlbflush_clock_period: restart the clock"
+            self.not_interrupted(cpu)
+            self.tlbflush_clock = 1
+
     def put_page_type(self, cpu, page):
-        """Drop a reference to a writable page."""
-        dropped = False
-        while not dropped:
-            yield "_put_page_type: look at the count, and read the clock for the last reference"
-            require(not self.in_handler[cpu])
+        """Drop a reference to a writable page; with the last one goes a stamp."""
+        while True:
+            yield "_put_page_type: look at the count; the last one reads the clock"
+            self.not_interrupted(cpu)
             if self.refs[page] != 1:
                 self.refs[page] = self.refs[page] - 1
                 return
             if self.drop == Drop.INVALIDATE_FIRST:
                 self.validated[page] = False
-                yield "set_tlbflush_timestamp: read the clock"
-                require(not self.in_handler[cpu])
+                yield "_put_page_type: read the clock, with the page invalidated"
+                self.not_interrupted(cpu)
             stamp = self.tlbflush_clock
-            self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF
-            yield "set_tlbflush_timestamp: store the stamp"
-            require(not self.in_handler[cpu])
+            interrupted = self.stamp == Stamp.IRQS_ON and self.flush_ipi.pending[cpu]
+            if interrupted or not self.prompt:
+                self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF
+                yield "set_tlbflush_timestamp: store the stamp"
+                self.not_interrupted(cpu)
+                require(not (self.prompt and self.flush_ipi.pending[cpu]))
+                self.irqs_off[cpu] = False
             self.tlbflush_timestamp[page] = stamp
-            self.irqs_off[cpu] = False
-            yield "_put_page_type: cmpxchg"
-            require(not self.in_handler[cpu])
-            dropped = self.refs[page] == 1
-            if dropped:
+            if not self.prompt:
+                yield "_put_page_type: cmpxchg the count"
+                self.not_interrupted(cpu)
+            if self.refs[page] == 1:
                 self.refs[page] = 0
                 self.validated[page] = True
+                return
 
     def get_table_type(self, cpu, page):
-        """The page becomes a page table, once no CPU can write to it."""
+        """The page becomes a page table, once no CPU is believed to have a writable mapping of it."""
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.refs[page] = 1
             self.type[page] = PageType.TABLE
             self.validated[page] = False
-        yield "tlbflush_filter"
-        require(not self.in_handler[cpu])
+        yield "tlbflush_filter: choose whom to flush"
+        self.not_interrupted(cpu)
         for c in Cpu:
             self.mask[cpu, c] = self.need_flush(c, page)
         yield from self.flush_mask(cpu)
         yield "_get_page_type: the page is a page table"
-        require(not self.in_handler[cpu])
+        self.not_interrupted(cpu)
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validated[page] = True
         elif self.type[page] == PageType.WRITABLE and self.refs[page] == 0:
             self.refs[page] = 1
             self.type[page] = PageType.TABLE
 
-    # --------------------------------------------------------------------------------------------------- properties
+    # --------------------------------------------------------------------------------------------------------- properties
 
     @event
-    def guest_write(self, cpu: Cpu, page: Page):
-        """the guest on {cpu} writes to {page}"""
+    def write(self, cpu: Cpu, page: Page):
+        """{cpu} writes to {page} through a mapping in its TLB"""
         require(self.tlb.entry[cpu, page])
+        require(self.writes_in_flush or not (self.irqs_off[cpu] or self.in_handler[cpu]))
         check(
             "no-writable-page-table",
             not (self.type[page] == PageType.TABLE and self.validated[page]),
-            "{page} is a page table",
+            "{page} is a page table, which only Xen may write to",
         )
 
+    @reachable
+    def a_page_table(self):
+        """A page that some CPU could once write to is a page table."""
+        return any(
+            self.type[p] == PageType.TABLE and self.validated[p] and self.tlbflush_timestamp[p] != 0 for p in Page
+        )
+
+    @reachable
+    def a_flush_is_spared(self):
+        """A page becomes a page table without a flush of every CPU."""
+        return not self.filter or any(
+            at(self.xen, c, "tlbflush_filter: choose whom to flush")
+            and self.tlbflush_timestamp[p] != 0
+            and not self.need_flush(c, p)
+            for c in Cpu
+            for p in Page
+        )
+
+    @reachable
+    def the_clock_stands_still(self):
+        """The clock has wrapped, and the CPU that made it wrap has not got to it yet."""
+        return self.tlbflush_clock == 0
+
     policies = {
-        "fixed": Policy("fixed", {}, "holds"),
-        "xsa-241": Policy("fixed", {"drop": Drop.STAMP_THEN_DROP}, "holds"),
-        "before-xsa-241": Policy("fixed", {"drop": Drop.STAMP_THEN_DROP, "stamp": Stamp.IRQS_ON}, "no-writable-page-table"),
+        "before-xsa-241": Policy(
+            "until 2017: an interrupt may come between reading the clock and storing the stamp",
+            {"stamp": Stamp.IRQS_ON},
+            "no-writable-page-table",
+            also=(Expect("no-writable-page-table", {"prompt": True, "requests": True}),),
+        ),
+        "xsa-241": Policy(
+            "23a183607a (2017), with 8cc5036bc3 (2022): interrupts are off while a page is stamped",
+            {},
+            "no-writable-page-table",
+            also=(Expect("holds", {"prompt": True}), Expect("holds", {"prompt": True, "requests": True})),
+        ),
+        "xsa-241-retype": Policy(
+            "23a183607a (2017) as it was until 2022: the flush comes before the page is taken (XSA-401)",
+            {"retype": Retype.FLUSH_THEN_TAKE},
+            "no-writable-page-table",
+            also=(Expect("no-writable-page-table", {"prompt": True}),),
+        ),
+        "invalidate-first": Policy(
+            "writable pages are dropped as page tables are: no new reference while the stamp is set",
+            {"drop": Drop.INVALIDATE_FIRST},
+            "holds",
+            also=(Expect("holds", {"prompt": True}), Expect("holds", {"stamp": Stamp.IRQS_ON})),
+        ),
+        "no-filter": Policy(
+            "without the clock: every change of type flushes all CPUs",
+            {"filter": False},
+            "holds",
+            also=(Expect("holds", {"stamp": Stamp.IRQS_ON}),),
+        ),
     }
