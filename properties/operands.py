@@ -1,8 +1,9 @@
-"""Questions to Z3 about all operands of a TLB invalidation: does its emulation remove what the guest's own instruction must?
+"""Questions to Z3 about all operands of a TLB invalidation: does its emulation remove what the guest's own
+instruction must?
 
-One question ranges over every value of Xt, of the guest's and the host's TCR_EL1, every VMID, and every TLB entry that the
-guest's context can have made.  It ends in a proof, or in one value of each register and one entry that survives, which is then
-confirmed by running the same description of the hardware on integers.
+One question ranges over every value of Xt, of the guest's and the host's TCR_EL1, every VMID, and every TLB entry
+that the guest's context can have made.  It ends in a proof, or in one value of each register and one entry that
+survives, which is then confirmed by running the same description of the hardware on integers.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ Verdict = Literal["holds", "violated", "inconclusive"]
 
 
 class Cause(enum.Enum):
-    """In what the guest and the host may differ: the fields of TCR_EL1 that may not be the same, or what a hint may be."""
+    """In what the guest and the host may differ: the fields of TCR_EL1 that may not be the same, or what a hint may
+    be.
+    """
 
     GRANULE = "TCR_EL1.TG0, TG1"
     TOP_BYTE = "TCR_EL1.TBI0, TBI1"
@@ -66,7 +69,7 @@ class Assumptions:
 
     clean: bool = False
     guest_ttl: bool = False
-    hardware: Hardware = Hardware()
+    hardware: Hardware = Hardware()  # noqa: RUF009 - frozen
 
 
 FACTS: Mapping[str, str] = {
@@ -119,8 +122,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer about one operation: "holds" for all operands, "violated", with a case, or "inconclusive" if Z3 did not
-    decide in time."""
+    """The answer about one operation: "holds" for all operands, "violated", with a case, or "inconclusive" if Z3 did
+    not decide in time."""
 
     emulation: Emulation
     op: Op
@@ -204,7 +207,9 @@ def symbols() -> Case:
 
 
 def possible(op: Op, assumptions: Assumptions, only: Cause | None, case: Case) -> z3.BoolRef:
-    """What is true of every case: legal contexts, an entry that the guest can have made, a guest that keeps to the assumptions."""
+    """What is true of every case: legal contexts, an entry that the guest can have made, a guest that keeps to the
+    assumptions.
+    """
     facts = [is_legal(case.guest), is_legal(case.host), is_entry_of(case.entry, case.guest)]
     facts.append((case.vttbr & ~ASID) == 0)
     if assumptions.clean:
@@ -257,7 +262,9 @@ EXAMPLE = 0x40_0000 >> 12
 
 
 def _wishes(case: Case) -> Iterator[z3.BoolRef]:
-    """What makes a case easy to read, most important first: a page of the lower half, a host that is Linux, few differences."""
+    """What makes a case easy to read, most important first: a page of the lower half, a host that is Linux, few
+    differences.
+    """
     entry = case.entry
     yield entry.table == 0
     yield entry.level == 3

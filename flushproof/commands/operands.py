@@ -30,8 +30,9 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 def operands_command(policies: tuple[str, ...], ops: tuple[str, ...], facts: tuple[str, ...], form: str) -> None:
     """What a trapped TLB invalidation of a guest does with the 64 bits of its operand, when a hypervisor emulates it.
 
-    `flushproof check kvm-trapped-tlbi` asks who does what when; this asks Z3 about all operands, contexts and TLB entries at once, in
-    their real encodings. An answer is a proof, or the value of each register and one entry that should be removed and is not.
+    `flushproof check kvm-trapped-tlbi` asks who does what when; this asks Z3 about all operands, contexts and TLB entries at
+    once, in their real encodings. An answer is a proof, or the value of each register and one entry that should be removed and
+    is not.
 
     \b
     flushproof operands

@@ -14,8 +14,8 @@ from flushproof.report.trace import Look
 VERSION = 1
 
 QUESTION = (
-    "Does the emulation of a trapped TLBI remove every TLB entry that the guest's own instruction must remove? Asked for all values "
-    "of Xt, of the guest's and the host's TCR_EL1, of the VMID, and for all entries that the guest's context can have made."
+    "Does the emulation of a trapped TLBI remove every TLB entry that the guest's own instruction must remove? Asked for all "
+    "values of Xt, of the guest's and the host's TCR_EL1, of the VMID, and for all entries that the guest's context can have made."
 )
 
 

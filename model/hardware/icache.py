@@ -3,29 +3,33 @@
 What the architecture says (Arm ARM DDI 0487, "Caches and memory hierarchy", "Cache maintenance", and the pseudo-code of the
 instructions; the numbers in brackets are SYSTEMS facts H1 to H11 where the project names them):
 
-- A store reaches the D-side, which is coherent among all PEs.  An instruction fetch does not look there: it sees memory at the
-  *Point of Unification* (PoU), or, with the stage-1 MMU off, possibly at the *Point of Coherency* (PoC).  Each of the two may
-  show older bytes until the line has been cleaned to it (DC CVAU, DC CVAC).
-- With CTR_EL0.IDC a store reaches the PoU without a DC; with CTR_EL0.DIC the I-cache follows what reaches the PoU without an IC.
-- A PE may fetch for the context that is live on it at any moment, speculatively, and may allocate what it gets in its I-cache;
-  it may drop a line at any moment.  IC IVAU and IC IALLUIS invalidate the I-caches of all PEs of the inner-shareable domain, IC
-  IALLU that of one PE.  Nothing invalidates an I-cache but these (a TLBI does not).
-- DC and IC operations take effect at some time, on each PE for itself, between being issued and the end of a DSB *of the same
-  PE*.  Two of them without a DSB in between take effect in any order.
+- A store reaches the D-side, which is coherent among all PEs.  An instruction fetch does not look there: it sees memory at
+  the *Point of Unification* (PoU), or, with the stage-1 MMU off, possibly at the *Point of Coherency* (PoC).  Each of the
+  two may show older bytes until the line has been cleaned to it (DC CVAU, DC CVAC).
+- With CTR_EL0.IDC a store reaches the PoU without a DC; with CTR_EL0.DIC the I-cache follows what reaches the PoU without
+  an IC.
+- A PE may fetch for the context that is live on it at any moment, speculatively, and may allocate what it gets in its
+  I-cache; it may drop a line at any moment.  IC IVAU and IC IALLUIS invalidate the I-caches of all PEs of the
+  inner-shareable domain, IC IALLU that of one PE.  Nothing invalidates an I-cache but these (a TLBI does not).
+- DC and IC operations take effect at some time, on each PE for itself, between being issued and the end of a DSB *of the
+  same PE*.  Two of them without a DSB in between take effect in any order.
+- A VPIPT I-cache tags its lines with the VMID.  Executed at EL1, an IC by VA concerns the lines of the current VMID;
+  executed at EL2, and for IC IALLU, it concerns all.
 - The pipeline keeps instructions that were fetched before; an ISB, an exception and its return drop them.
 
-**Any number of patches.**  Bytes are either the newest ones that any PE stored, or older.  A store makes all bytes older; so the
-model needs no version numbers, and a search covers any number of stores.
+**Any number of patches.**  Bytes are either the newest ones that any PE stored, or older.  A store makes all bytes older;
+so the model needs no version numbers, and a search covers any number of stores.
 
-**What may be cached.**  Software never reads an I-cache, lines only matter by being hit, and to hold more can never prevent a
-hit; hence filling at once and never dropping is exact for all properties about hits (`Fill.EAGER`, as for a TLB).  `Fill.LAZY` makes each
-fetch a step, `Fill.LITERAL` each eviction too; tests hold that the verdicts are the same.  That a dirty line may be written back to the PoU or the PoC by itself
-is left out for the same reason: newer bytes prevent no hit on older ones.
+**What may be cached.**  Software never reads an I-cache, lines only matter by being hit, and to hold more can never prevent
+a hit; hence filling at once and never dropping is exact for all properties about hits (`Fill.EAGER`, as for a TLB).
+`Fill.LAZY` makes each fetch a step, `Fill.LITERAL` each eviction too; tests hold that the verdicts are the same.  That a
+dirty line may be written back to the PoU or the PoC by itself is left out for the same reason: newer bytes prevent no hit
+on older ones.
 
-**The private machine.**  The ghosts `own_...` are a machine on which each vcpu has a PE of its own, always live: its I-cache and
-pipeline are emptied by nothing but the guest's own maintenance, as far as the architecture makes that reach another PE.  What a
-vcpu executes there is what the architecture allows it to see; a hypervisor that multiplexes vcpus must not show it anything
-else.
+**The private machine.**  The ghosts `own_...` are a machine on which each vcpu has a PE of its own, always live: its
+I-cache and pipeline are emptied by nothing but the guest's own maintenance, as far as the architecture makes that reach
+another PE.  What a vcpu executes there is what the architecture allows it to see; a hypervisor that multiplexes vcpus must
+not show it anything else.
 """
 
 from __future__ import annotations
@@ -63,10 +67,19 @@ class InstructionSide(Part):
     executable: whether stage 2 lets guests fetch the line at all.
     """
 
-    fill = Knob(Fill, Fill.EAGER, "eager: all fetches happen at once; lazy: each is a step; literal: evictions too", toggle=True)
+    fill = Knob(
+        Fill, Fill.EAGER, "eager: all fetches happen at once; lazy: each is a step; literal: evictions too", toggle=True
+    )
     idc = Knob(bool, False, "CTR_EL0.IDC: a store reaches the PoU without DC CVAU", toggle=True)
     fwb = Knob(bool, False, "FEAT_S2FWB: stage 2 forces cacheable data accesses; implies IDC", toggle=True)
     dic = Knob(bool, False, "CTR_EL0.DIC: the I-caches follow the PoU without IC IVAU", toggle=True)
+
+    vpipt = Knob(
+        bool,
+        False,
+        "VPIPT: lines carry the VMID of who fetched them, and an IC by VA at EL1 concerns the current VMID's alone",
+        toggle=True,
+    )
 
     older: Map[Point, bool]
     cleaning: Map[Cpu, Point, bool]
@@ -148,6 +161,22 @@ class InstructionSide(Part):
         if self.dic:
             self.line[:, Bytes.OLDER] = False
             self.own_line[:] = False
+
+    def replace(self, reaches_guests: bool) -> None:
+        """The host writes other bytes into the page while no guest maps it, cleans them to the PoC, and invalidates by VA.
+
+        reaches_guests: whether its IC concerns lines that guests fetched.  All that a guest may see from now on is new.
+        """
+        self.older[:] = False
+        self.cleaning[...] = False
+        for pe in Cpu:
+            stale = self.line[pe, Bytes.OLDER] or self.line[pe, Bytes.NEWEST]
+            self.line[pe, Bytes.OLDER] = stale and not reaches_guests
+            self.line[pe, Bytes.NEWEST] = False
+        self.pipeline[...] = False
+        self.own_line[:] = False
+        self.own_doomed[...] = False
+        self.own_pipeline[:] = False
 
     def drop_line(self, cpu: Cpu) -> None:
         """An IC takes effect on this PE."""

@@ -2,10 +2,11 @@
 
 Everything here is written with operators that Python's integers and Z3's bit-vectors of 64 bits both have, and is run on
 either: on integers to show and to test, on bit-vectors to ask about *all* operands, contexts and TLB entries at once
-(`properties/operands.py`).  Therefore conditions are `&`, `|` and comparisons, never `if`; a choice by a bit is arithmetic (`spread`); and the fields of one
-call are all integers or all bit-vectors.
+(`properties/operands.py`).  Therefore conditions are `&`, `|` and comparisons, never `if`; a choice by a bit is arithmetic
+(`spread`); and the fields of one call are all integers or all bit-vectors.
 
-Encodings (Arm ARM DDI 0487, "A64 system instructions for TLB maintenance", TLBI VAE1, VAAE1, VALE1, VAALE1, ASIDE1, VMALLE1):
+Encodings (Arm ARM DDI 0487, "A64 system instructions for TLB maintenance", TLBI VAE1, VAAE1, VALE1, VAALE1, ASIDE1,
+VMALLE1):
 
     Xt       [63:48] ASID    [47:44] TTL, if FEAT_TTL (else RES0)    [43:0] VA[55:12]
     TCR_EL1  [15:14] TG0  [31:30] TG1  [36] AS  [37] TBI0  [38] TBI1
@@ -17,12 +18,13 @@ Rules followed (same place, and "TLB maintenance instructions"):
 - VA[55] tells which half of TCR_EL1 (TG0, TBI0 or TG1, TBI1) applies.  For a 16K or 64K granule the low 2 or 4 bits of the
   VA field are RES0 and ignored.
 - With AS=0 an ASID has 8 bits; "the upper 8 bits are treated as if they were all zeros".
-- With a TTL hint an entry need only be removed if its granule and level are those of the hint; a hint that is reserved is none.
+- With a TTL hint an entry need only be removed if its granule and level are those of the hint; a hint that is reserved is
+  none.
 - A last-level operation (VALE1) need not remove what is cached of tables.
 
-**What the architecture leaves open.**  An operation that is executed under another TCR_EL1 than the one that was live when an
-entry was made: whether granule, AS and TBI of the *present* context take part in the match.  `Hardware` says what a PE does;
-its worst case is the default.
+**What the architecture leaves open.**  An operation that is executed under another TCR_EL1 than the one that was live when
+an entry was made: whether granule, AS and TBI of the *present* context take part in the match.  `Hardware` says what a PE
+does; its worst case is the default.
 """
 
 from __future__ import annotations

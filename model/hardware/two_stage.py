@@ -3,15 +3,16 @@
 Rules followed (Arm ARM DDI 0487, chapter D8, "Translation Lookaside Buffers", "TLB maintenance instructions", "Ordering and
 completion of TLB maintenance instructions"):
 
-- For a guest's access a TLB may hold a *combined* entry, from VA to PA, made from a stage-1 and a stage-2 descriptor.  It may also
-  hold the stage-2 translation alone, from IPA to PA, and use it to make combined entries later.
-- TLBI by IPA (IPAS2E1) removes what was cached of stage 2 alone; it need not remove combined entries.  TLBI of stage 1 (VAE1, ASIDE1,
-  VMALLE1) removes combined entries, and need not remove what was cached of stage 2 alone.  TLBI VMALLS12E1 removes both.
+- For a guest's access a TLB may hold a *combined* entry, from VA to PA, made from a stage-1 and a stage-2 descriptor.  It
+  may also hold the stage-2 translation alone, from IPA to PA, and use it to make combined entries later.
+- TLBI by IPA (IPAS2E1) removes what was cached of stage 2 alone; it need not remove combined entries.  TLBI of stage 1
+  (VAE1, ASIDE1, VMALLE1) removes combined entries, and need not remove what was cached of stage 2 alone.  TLBI VMALLS12E1
+  removes both.
 - A walker that reads a descriptor that was just stored may read the old one, until a DSB of the storing PE has ended.
 - Walks, fills and evictions may happen at any time while the context is live.
 
-**Any number of changes.**  A descriptor that was read is either the current one or an old one, whichever; a store makes all that was
-read before old.
+**Any number of changes.**  A descriptor that was read is either the current one or an old one, whichever; a store makes all
+that was read before old.
 
 One guest page (a VA, its IPA and PA) and one VMID.  Entries under other tags are what `operands` is about.
 """

@@ -1,33 +1,40 @@
 """I-cache isolation between the vcpus of one VM (KVM/arm64, March 2021).
 
-**The story.**  A vcpu that patches code does what the architecture prescribes: store, DC CVAU, DSB, IC IVAU, DSB, ISB.  This makes
-the new bytes visible to every PE that fetches from the point of unification.  A vcpu of the same VM that runs with its stage-1
-MMU off may fetch from the point of coherency, where the old bytes may still be, and its PE may keep them in its I-cache, *after*
-the patching vcpu's invalidation.  On bare metal that is the PE's own business.  Under a hypervisor the two vcpus may share a PE,
-one after the other, and the patching vcpu then executes bytes that it has replaced.
+**The story.**  A vcpu that patches code does what the architecture prescribes: store, DC CVAU, DSB, IC IVAU, DSB, ISB. This
+makes the new bytes visible to every PE that fetches from the point of unification.  A vcpu of the same VM that runs with
+its stage-1 MMU off may fetch from the point of coherency, where the old bytes may still be, and its PE may keep them in its
+I-cache, *after* the patching vcpu's invalidation.  On bare metal that is the PE's own business.  Under a hypervisor the two
+vcpus may share a PE, one after the other, and the patching vcpu then executes bytes that it has replaced.
 
-**What is modelled.**  One VM and one line of its code.  Per vcpu: the guest's patching, one instruction a step; switching the MMU on
-as arm64 Linux does in head.S (SCTLR.M, then IC IALLU, DSB NSH, ISB, "since they may have been dynamically patched at the PoU"); off at any
-time.  Guest code patches under a mutex of its own (Linux: text_mutex).  Per PE: KVM's vcpu_load with the comparison of
-`last_vcpu_ran`, the flush one instruction a step, guest entry and exit, and vcpu_put with the DSB of the host's __switch_to; preemption
-and migration of vcpus at every step of the guest.
+**What is modelled.**  One VM and one line of its code.  Per vcpu: the guest's patching, one instruction a step; switching
+the MMU on as arm64 Linux does (SCTLR.M, then IC IALLU, DSB NSH, ISB, to be rid of what was fetched from the PoC); off at
+any time.  Guest code patches under a mutex of its own (Linux: text_mutex).  Per PE: KVM's vcpu_load with the comparison of
+`last_vcpu_ran`, the flush one instruction a step, guest entry and exit, and vcpu_put with the DSB of the host's
+__switch_to; preemption and migration of vcpus at every step of the guest.
 
-**What is atomic, and why.**  `last_vcpu_ran` of a PE is compared and written in one step: only this PE uses it, in vcpu_load, with
-preemption off.  Guest entry and exit are single steps: nothing of the world switch touches what is modelled.  A stage-2 exec fault
-and a write fault are one step each: under `mmu_lock`, with the line neither writable nor executable in between.
+**What is atomic, and why.**  `last_vcpu_ran` of a PE is compared and written in one step: only this PE uses it, in
+vcpu_load, with preemption off.  Guest entry and exit are single steps: nothing of the world switch touches what is
+modelled.  A stage-2 exec fault and a write fault are one step each: under `mmu_lock`, with the line neither writable nor
+executable in between.
 
-**What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has no effect;
-`kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches.  Host stores to guest code.  VMs that hand
-a page to each other.  The VMID tag of a VPIPT I-cache: all of this happens under one VMID, so a tag that all lines and all fetches share
-changes nothing (`vpipt` is therefore no toggle here; that both kinds of I-cache need the flush is a result).
+**Moved pages.**  With `moves_page` the host also gives the line another page, which the guest executed before with other
+bytes (KSM breaking a sharing does that).  This is where PIPT and VPIPT differ: a host at EL1 cannot invalidate by VA what a
+guest fetched into a VPIPT I-cache.  For the isolation of vcpus they do not differ: all happens under one VMID.
 
-**Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread on the linux-arm-kernel list,
-5 to 9 March 2021; arch/arm64/kernel/head.S and arch/arm64/kernel/process.c (__switch_to); Arm ARM DDI 0487, "Concurrent modification and
-execution of instructions" and "Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
+**What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has
+no effect; `kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches.  VIPT I-caches with
+aliases, for which KVM invalidates everything.  VMs that hand a page to each other, and VMID rollover.
 
-**What the verdicts mean.**  `no-stale-fetch` is what the commit is for: who has patched by the book, and has not fetched with the
-MMU off since, executes new bytes only.  `transparent` asks more: no vcpu at all executes bytes that it could not have executed on a machine of its
-own.  A policy that holds gives both; under which assumptions about the hardware, the toggles say.
+**Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread
+on the linux-arm-kernel list, 5 to 9 March 2021; set_sctlr_el1 in arch/arm64/include/asm/assembler.h (what Linux does when
+it switches the MMU on); __switch_to in arch/arm64/kernel/process.c; __kvm_tlb_flush_vmid_ipa in
+arch/arm64/kvm/hyp/nvhe/tlb.c (VPIPT, until v6.7); Arm ARM DDI 0487, "Concurrent modification and execution of instructions"
+and "Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
+
+**What the verdicts mean.**  `no-stale-fetch` is what the commit is for: who has patched by the book, and has not fetched
+with the MMU off since, executes new bytes only.  `transparent` asks more: no vcpu at all executes bytes that it could not
+have executed on a machine of its own.  A policy that holds gives both; under which assumptions about the hardware, the
+toggles say.
 """
 
 from __future__ import annotations
@@ -95,11 +102,23 @@ class IcacheIsolation(System):
     clean_to_poc = Knob(bool, False, "trap the guest's IC IVAU (HCR_EL2.TPU) and clean the line to the PoC before it")
     stage2 = Knob(Stage2, Stage2.EXECUTABLE, "how stage 2 maps the line for execution")
 
+    moves_page = Knob(
+        bool, False, "the host moves the line to another page that the guest executed before (KSM breaks a sharing)"
+    )
+    ic_at_unmap = Knob(bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2")
+
     fb = FORCE_BROADCAST
+    vhe = Knob(bool, True, "the host runs at EL2", toggle=True)
     bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
-    fwb_reaches_fetch = Knob(bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True)
-    dic_reaches_poc = Knob(bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True)
-    off_is_cacheable = Knob(bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True)
+    fwb_reaches_fetch = Knob(
+        bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True
+    )
+    dic_reaches_poc = Knob(
+        bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True
+    )
+    off_is_cacheable = Knob(
+        bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True
+    )
 
     guest: Map[Cpu, Optional[Vcpu]]
     last_ran: Map[Cpu, Optional[Vcpu]]
@@ -182,13 +201,26 @@ class IcacheIsolation(System):
 
     # ------------------------------------------------------------------------------------------------- stage-2 permissions
 
+    def host_ic_reaches_guests(self):
+        """Whether an IC by VA that the host executes concerns the lines that guests fetched."""
+        return not self.icache.vpipt or self.vhe
+
     @action
     def exec_fault(self, cpu: Cpu):
-        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates all I-caches, maps it executable"""
+        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates the I-caches, maps it executable"""
         require(self.guest[cpu] is not None and not self.executable)
         self.icache.older[:] = False
-        self.icache.line[...] = False
+        if self.host_ic_reaches_guests():
+            self.icache.line[...] = False
         self.executable = True
+
+    @action
+    def move_page(self, cpu: Cpu):
+        """the host unmaps the line on {cpu} and moves it to a page with other bytes, which the guest executed before"""
+        require(self.moves_page and self.executable and self.text_mutex is None)
+        self.executable = False
+        self.icache.replace(self.host_ic_reaches_guests() or self.ic_at_unmap)
+        self.has_patched[:] = False
 
     @action
     def write_fault(self, cpu: Cpu):
@@ -198,7 +230,10 @@ class IcacheIsolation(System):
         self.icache.pipeline[...] = False
 
     def writable(self):
-        return self.stage2 != Stage2.WRITE_XOR_EXECUTE or not self.executable
+        """Whether a store needs no stage-2 fault first."""
+        if self.stage2 == Stage2.EXECUTABLE:
+            return self.executable
+        return self.stage2 == Stage2.ON_FIRST_FETCH or not self.executable
 
     # ----------------------------------------------------------------------------------------------------- guest, per vcpu
 
@@ -287,7 +322,9 @@ class IcacheIsolation(System):
     def executes_where_another_vcpu_did(self):
         """A vcpu that has patched is back on a PE on which another vcpu was in the meantime."""
         return any(
-            self.guest[cpu] == vcpu and self.has_patched[vcpu] and any(self.vcpu_cpu[v] == cpu for v in Vcpu if v != vcpu)
+            self.guest[cpu] == vcpu
+            and self.has_patched[vcpu]
+            and any(self.vcpu_cpu[v] == cpu for v in Vcpu if v != vcpu)
             for cpu in Cpu
             for vcpu in Vcpu
         )
@@ -296,7 +333,10 @@ class IcacheIsolation(System):
     def patches_while_another_runs(self):
         """A vcpu patches while another one, with its MMU off, is in the guest."""
         return any(
-            self.text_mutex is not None and self.text_mutex != vcpu and self.guest[cpu] == vcpu and self.mmu[vcpu] == Mmu.OFF
+            self.text_mutex is not None
+            and self.text_mutex != vcpu
+            and self.guest[cpu] == vcpu
+            and self.mmu[vcpu] == Mmu.OFF
             for cpu in Cpu
             for vcpu in Vcpu
         )
@@ -307,6 +347,7 @@ class IcacheIsolation(System):
             {"flush": Scope.NONE},
             "no-stale-fetch",
             also=(
+                Expect("no-stale-fetch", {"icache.vpipt": True}),
                 Expect("no-stale-fetch", {"icache.idc": True}),
                 Expect("no-stale-fetch", {"icache.dic": True}),
                 Expect("holds", {"icache.dic": True, "dic_reaches_poc": True}),
@@ -322,6 +363,7 @@ class IcacheIsolation(System):
             also=(
                 Expect("holds", {"icache.dic": True}),
                 Expect("holds", {"icache.fwb": True}),
+                Expect("holds", {"icache.vpipt": True}),
                 Expect("holds", {"bsu": False}),
                 Expect("transparent", {"fb": False}),
             ),
@@ -339,7 +381,9 @@ class IcacheIsolation(System):
         ),
         "always": Policy("the same flush at each load", {"flush": Scope.LOCAL, "when": When.ALWAYS}, "holds"),
         "broadcast": Policy(
-            "IC IALLUIS in place of IC IALLU: more than is needed", {"flush": Scope.BROADCAST, "when": When.LAST_RAN}, "holds"
+            "IC IALLUIS in place of IC IALLU: more than is needed",
+            {"flush": Scope.BROADCAST, "when": When.LAST_RAN},
+            "holds",
         ),
         "tracked": Policy(
             "IC IALLU only if a vcpu ran here with its MMU off since the last one; KVM would have to trap SCTLR_EL1 writes",
@@ -363,5 +407,20 @@ class IcacheIsolation(System):
             {"flush": Scope.NONE, "clean_to_poc": True},
             "holds",
             also=(Expect("no-stale-fetch", {"icache.dic": True}),),
+        ),
+        "move-page": Policy(
+            "as ic-iallu, while the host moves pages: an IC by VA where the page is mapped again, and no more",
+            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": False},
+            "holds",
+            also=(
+                Expect("holds", {"icache.vpipt": True}),
+                Expect("transparent", {"icache.vpipt": True, "vhe": False}),
+            ),
+        ),
+        "move-page-ic": Policy(
+            "the same, with IC IALLUIS at EL2 where a page is unmapped (v5.4, until VPIPT support was removed)",
+            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": True},
+            "holds",
+            also=(Expect("holds", {"icache.vpipt": True, "vhe": False}),),
         ),
     }

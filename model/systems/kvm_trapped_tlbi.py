@@ -1,32 +1,36 @@
 """Emulating TLB invalidations that a guest executes and KVM/arm64 traps, next to KVM's own stage-2 invalidations.
 
-**The story.**  With HCR_EL2.TTLB a TLBI at EL1 traps, and the hypervisor has to do on the guest's behalf what the instruction would have
-done.  The RFC of 2016 switched the VMID and passed the guest's operand on as it was.  The discussion asked what else of the guest's
-context a TLBI depends on (top-byte-ignore, granule, future fields), found that "TLBI VMALLE1IS for everything" needs the VMID only,
-and measured what that costs.
+**The story.**  With HCR_EL2.TTLB a TLBI at EL1 traps, and the hypervisor has to do on the guest's behalf what the
+instruction would have done.  The RFC of 2016 switched the VMID and passed the guest's operand on as it was.  The discussion
+asked what else of the guest's context a TLBI depends on (top-byte-ignore, granule, future fields), found that "TLBI
+VMALLE1IS for everything" needs the VMID only, and measured what that costs.
 
-**Two layers.**  This system is the first: who does what when.  The second, what a TLBI does with the 64 bits of its operand, is
-not a transition system: `flushproof operands` asks Z3 about all operands at once (`model/hardware/tlbi_operands.py`).  The toggle `misread` joins
-them: it says that an operand, read under the host's TCR_EL1, may name another page, which the second layer shows by example.
+**Two layers.**  This system is the first: who does what when.  The second, what a TLBI does with the 64 bits of its
+operand, is not a transition system: `flushproof operands` asks Z3 about all operands at once
+(`model/hardware/tlbi_operands.py`).  The toggle `misread` joins them: it says that an operand, read under the host's
+TCR_EL1, may name another page, which the second layer shows by example.
 
-**What is modelled.**  One page of one guest, with its stage-1 descriptor and its stage-2 descriptor, and TLBs that hold combined entries and
-stage-2 entries.  Per vcpu: change the descriptor, DSB ISHST, TLBI (of its own PE, or broadcast), DSB, ISB; one vcpu at a time, under the guest's
-page-table lock.  Per CPU, the host: run vcpus, with migration at any exit; emulate a trapped TLBI, one register write or instruction a step;
-and, in any thread, change the stage-2 descriptor under `mmu_lock` and invalidate it, one instruction a step.  Interrupts in the window in which
-the host has the guest's context loaded, if the policy leaves them unmasked.
+**What is modelled.**  One page of one guest, with its stage-1 descriptor and its stage-2 descriptor, and TLBs that hold
+combined entries and stage-2 entries.  Per vcpu: change the descriptor, DSB ISHST, TLBI (of its own PE, or broadcast), DSB,
+ISB; one vcpu at a time, under the guest's page-table lock.  Per CPU, the host: run vcpus, with migration at any exit;
+emulate a trapped TLBI, one register write or instruction a step; and, in any thread, change the stage-2 descriptor under
+`mmu_lock` and invalidate it, one instruction a step.  Interrupts in the window in which the host has the guest's context
+loaded, if the policy leaves them unmasked.
 
-**What is atomic, and why.**  Entering and leaving the guest's context (VTTBR_EL2, HCR_EL2.TGE, ISB) are one step each: between the register writes and
-the ISB nothing is executed that depends on them.  A trap is one step: it is an exception.
+**What is atomic, and why.**  Entering and leaving the guest's context (VTTBR_EL2, HCR_EL2.TGE, ISB) are one step each:
+between the register writes and the ISB nothing is executed that depends on them.  A trap is one step: it is an exception.
 
-**What is left out.**  More VMIDs than the guest's and the host's (`kvm-vmid-generation` is about them); intermediate walk entries; nested guests'
-own stage 2; completion of accesses (CVE-2025-10263); the repeated TLBI of some errata.
+**What is left out.**  More VMIDs than the guest's and the host's (`kvm-vmid-generation` is about them); intermediate walk
+entries; nested guests' own stage 2; completion of accesses (CVE-2025-10263); the repeated TLBI of some errata.
 
-**Sources.**  "[RFC PATCH 6/7] arm64: KVM: Handle trappable TLB instructions", linux-kernel, 16 to 26 August 2016; arch/arm64/kvm/hyp/{vhe,nvhe}/tlb.c; commit c987876a80e7
-"arm64: KVM: VHE: interrupts disabled while switching to the guest's regime"; Arm ARM DDI 0487, D8, and HCR_EL2.{TTLB, TGE, FB}.
+**Sources.**  "[RFC PATCH 6/7] arm64: KVM: Handle trappable TLB instructions", linux-kernel, 16 to 26 August 2016;
+__kvm_tlb_flush_vmid_ipa and __kvm_tlbi_s1e2 in arch/arm64/kvm/hyp/vhe/tlb.c, and the former in hyp/nvhe/tlb.c; commit
+c987876a80e7 (interrupts are masked while TGE is 0); __switch_to in arch/arm64/kernel/process.c; Arm ARM DDI 0487, D8, and
+HCR_EL2.{TTLB, TGE, FB, BSU}.
 
-**What the verdicts mean.**  `no-stale-hit`: after the guest's TLBI and DSB, no vcpu that they concern uses the old stage-1 descriptor.
-`no-hit-after-unmap`: after the host's invalidation, no vcpu reaches the page that was unmapped.  `host-keeps-its-regime`: host code runs in the host's
-translation regime.
+**What the verdicts mean.**  `no-stale-hit`: after the guest's TLBI and DSB, no vcpu that they concern uses the old stage-1
+descriptor. `no-hit-after-unmap`: after the host's invalidation, no vcpu reaches the page that was unmapped.
+`host-keeps-its-regime`: host code runs in the host's translation regime.
 """
 
 import enum
@@ -45,9 +49,9 @@ from flushproof.model.language.declare import (
     Map,
     Policy,
     System,
+    action,
     check,
     choose,
-    action,
     event,
     process,
     reachable,
