@@ -246,6 +246,17 @@ class VcpuSwitch(System):
         )
 
     @reachable
+    def a_vcpu_hits_its_own_entry(self):
+        """A vcpu uses an entry, as it should."""
+        return any(
+            self.runs(cpu, vcpu) and self.vttbr[cpu] == vm and self.tlb.entry[cpu, vm, vcpu, page]
+            for cpu in Cpu
+            for vm in Vm
+            for vcpu in Vcpu
+            for page in Page
+        )
+
+    @reachable
     def a_vcpu_migrates(self):
         """A vcpu runs on one CPU while another still holds an entry that it created."""
         return any(

@@ -1,0 +1,162 @@
+"""Local invalidation between vcpus of one VM: the table of policies, and what each ingredient is for."""
+
+import pytest
+from flushproof.model.language.declare import Expect
+from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
+
+from tests.model.hardware.explored import contents
+from tests.model.language.agree import Agreement
+
+from .mutants import undetected
+from .verdicts import Cell, cells, found, verdict
+
+SMALL = {"page": 1}
+
+
+@pytest.mark.parametrize("cell", cells(VcpuSwitch), ids=str)
+def test_promised_verdict(cell: Cell) -> None:
+    assert verdict(found(VcpuSwitch, cell)) == cell.expect.verdict
+
+
+FOREIGN, STALE = "no-foreign-hit", "no-stale-hit"
+
+TABLE = {
+    "none": (FOREIGN, FOREIGN),
+    "on-migration": (FOREIGN, FOREIGN),
+    "last-ran": ("holds", STALE),
+    "both": ("holds", "holds"),
+    "always": ("holds", "holds"),
+}
+
+
+@pytest.mark.parametrize("policy", TABLE)
+def test_the_table_is_promised(policy: str) -> None:
+    """Each policy with HCR_EL2.FB set, and clear."""
+    promised = {str(cell): cell.expect.verdict for cell in cells(VcpuSwitch)}
+    assert (promised[policy], promised[f"{policy} fb=off"]) == TABLE[policy]
+
+
+@pytest.mark.parametrize(
+    ("policy", "fb", "counts"),
+    [
+        ("last-ran", True, (10020, 26274, 45)),
+        ("last-ran-xen", True, (6970, 19164, 35)),
+        ("both", True, (25828, 64760, 51)),
+        ("both", False, (32788, 78480, 54)),
+        ("always", True, (15090, 37154, 50)),
+        ("always", False, (21890, 50484, 54)),
+    ],
+)
+def test_state_counts(policy: str, fb: bool, counts: tuple[int, int, int]) -> None:
+    outcome = found(VcpuSwitch, Cell(policy, Expect("holds", {"fb": fb})))
+    assert (outcome.states, outcome.transitions, outcome.depth) == counts
+
+
+@pytest.mark.parametrize("cell", cells(VcpuSwitch), ids=str)
+@pytest.mark.parametrize("fill", ["lazy", "literal"])
+def test_the_literal_tlb_agrees(cell: Cell, fill: str) -> None:
+    assert verdict(found(VcpuSwitch, cell, {"tlb.fill": fill}, SMALL)) == cell.expect.verdict
+
+
+def test_the_eager_tlb_is_exact() -> None:
+    """With each state of the software, the same entries may be there."""
+    eager, literal = (
+        contents(instantiate(VcpuSwitch, "last-ran-xen", {"tlb.fill": fill}, SMALL), "tlb.entry")
+        for fill in ("eager", "literal")
+    )
+    assert eager == literal
+
+
+@pytest.mark.parametrize("cell", cells(VcpuSwitch), ids=str)
+def test_symmetry_changes_no_verdict(cell: Cell) -> None:
+    plain = found(VcpuSwitch, cell, sizes=SMALL, symmetry=False)
+    orbits = found(VcpuSwitch, cell, sizes=SMALL)
+    assert verdict(plain) == verdict(orbits) == cell.expect.verdict
+    if cell.expect.verdict == "holds":
+        assert orbits.states < plain.states
+
+
+@pytest.mark.parametrize("sizes", [{"vm": 2}, {"vcpu": 3, "page": 1}, {"cpu": 3, "page": 1}], ids=str)
+def test_last_ran_holds_on_larger_machines(sizes: dict[str, int]) -> None:
+    assert verdict(found(VcpuSwitch, Cell("last-ran", Expect("holds")), sizes=sizes)) == "holds"
+
+
+def test_python_and_the_ir_agree() -> None:
+    walk = Agreement(VcpuSwitch, {"Cpu": 2, "Vm": 1, "Vcpu": 2, "Page": 1}, knob_values(VcpuSwitch, "both", {}))
+    assert walk.run(40) == 40
+
+
+# ---------------------------------------------------------------------------------------------------------------- traces
+
+
+def test_without_a_flush_the_next_vcpu_hits_the_entry() -> None:
+    """Load, run and put one vcpu, load and run another: it hits what the first one left."""
+    outcome = found(VcpuSwitch, Cell("none", Expect(FOREIGN)))
+    assert outcome.trace is not None
+    *steps, last = outcome.trace.steps
+    assert last.event and last.action == "tlb_hit" and last.binding["owner"] != last.binding["vcpu"]
+    loads = [s for s in steps if "vcpu_load" in s.action]
+    assert [s.binding["vcpu"] for s in loads] == [last.binding["owner"], last.binding["vcpu"]]
+    assert {s.binding["cpu"] for s in steps} == {last.binding["cpu"]}
+    assert len(steps) == 8
+
+
+def test_without_broadcast_a_vcpu_finds_its_own_old_entry() -> None:
+    """It leaves a CPU, invalidates its old mapping on another, and comes back."""
+    outcome = found(VcpuSwitch, Cell("last-ran-xen", Expect(STALE, {"fb": False})))
+    assert outcome.trace is not None
+    steps = outcome.trace.steps
+    last = steps[-1]
+    assert last.action == "tlb_hit" and last.binding["owner"] == last.binding["vcpu"]
+    where = [s.binding["cpu"] for s in steps if "enters the guest" in s.action]
+    here, there = where[0], 1 - where[0]
+    assert where == [here, there, here]
+    assert [s.binding["cpu"] for s in steps if s.action in ("guest_invalidates", "guest_waits")] == [there] * 2
+    assert len(steps) == 18
+
+
+# ------------------------------------------------------------------------------------------------------------ ingredients
+
+
+@pytest.mark.parametrize(
+    ("policy", "knobs", "expected"),
+    [
+        ("last-ran", {"flush": "none"}, FOREIGN),
+        ("last-ran", {"flush": "broadcast"}, "holds"),
+        ("last-ran", {"switch_vttbr": "off"}, FOREIGN),
+        ("last-ran", {"wait_for_flush": "off"}, FOREIGN),
+        ("last-ran", {"switch_barrier": "off"}, STALE),
+        ("last-ran", {"guest_barrier": "off"}, STALE),
+        ("last-ran-xen", {"flush": "none"}, FOREIGN),
+        ("last-ran-xen", {"switch_vttbr": "off"}, FOREIGN),
+        ("last-ran-xen", {"wait_for_flush": "off"}, FOREIGN),
+        ("last-ran-xen", {"switch_barrier": "off"}, STALE),
+        ("both", {"fb": "off", "flush": "none"}, FOREIGN),
+        ("both", {"fb": "off", "switch_vttbr": "off"}, FOREIGN),
+        ("both", {"fb": "off", "wait_for_flush": "off"}, FOREIGN),
+        ("both", {"fb": "off", "if_moved": "off"}, STALE),
+        ("both", {"fb": "off", "if_other_ran": "off"}, FOREIGN),
+        ("both", {"fb": "off", "switch_barrier": "off"}, "holds"),
+        ("both", {"switch_barrier": "off"}, "holds"),
+        ("always", {"flush": "none"}, FOREIGN),
+        ("always", {"switch_vttbr": "off"}, FOREIGN),
+        ("always", {"wait_for_flush": "off"}, FOREIGN),
+    ],
+    ids=str,
+)
+def test_each_ingredient(policy: str, knobs: dict[str, str], expected: str) -> None:
+    assert verdict(found(VcpuSwitch, Cell(policy, Expect(expected, knobs)), sizes=SMALL)) == expected
+
+
+NOT_NEEDED = {
+    "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
+    "restores the host's VTTBR / writes vttbr": "the host's own regime is not the guest's; the next entry writes VTTBR anew",
+    "exits the guest / writes in_guest": "VTTBR already holds the host's value: nothing is walked for the guest",
+    "exits the guest / writes vttbr": "out of the guest its context is not walked, and the next entry writes VTTBR anew",
+    "exits the guest / writes el1": "out of the guest the EL1 registers are not walked; see `stale_context`",
+}
+
+
+def test_whatever_is_left_out_is_noticed() -> None:
+    assert undetected(instantiate(VcpuSwitch, "last-ran"), environment="guest_") == set(NOT_NEEDED)
