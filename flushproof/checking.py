@@ -21,7 +21,14 @@ from flushproof.search.breadth_first import ReferenceEngine
 from flushproof.search.explore import explore, property_names
 from flushproof.search.task import WELL_DEFINED, Engine, Limits, Progress
 
-ENGINES: Mapping[str, Callable[[], Engine]] = {"reference": ReferenceEngine}
+
+def _native() -> Engine:
+    from flushproof.search.native.engine import NativeEngine  # only now: it loads a compiler
+
+    return NativeEngine()
+
+
+ENGINES: Mapping[str, Callable[[], Engine]] = {"native": _native, "reference": ReferenceEngine}
 """Who can explore, by the name on the command line; the first is taken where none is named."""
 
 DEFAULT_ENGINE = next(iter(ENGINES))
@@ -37,6 +44,7 @@ class Request:
 
     policy, knobs, sizes: as in `instantiate`.
     properties: their names; all of the system's and the built-in ones if there are none.
+    expect: the verdict that is expected ("holds" or a property); None: what the policy declares for these settings.
     symmetry: explore one state of each class of states that differ in the names of interchangeable elements only.
     engine: one of `ENGINES`.
     decide_with_z3: let Z3 decide each property as well, on what it reads of each reachable state.
@@ -48,6 +56,7 @@ class Request:
     knobs: Mapping[str, Any] = field(default_factory=dict)
     sizes: Mapping[str, str | int] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
+    expect: str | None = None
     symmetry: bool = True
     engine: str = DEFAULT_ENGINE
     decide_with_z3: bool = False
@@ -83,7 +92,16 @@ def check(
     cls = load_system(system) if isinstance(system, str) else system
     return run(
         Request(
-            cls, policy, knobs or {}, sizes or {}, tuple(properties), symmetry, engine, decide_with_z3, limits, progress
+            cls,
+            policy,
+            knobs or {},
+            sizes or {},
+            tuple(properties),
+            symmetry=symmetry,
+            engine=engine,
+            decide_with_z3=decide_with_z3,
+            limits=limits,
+            progress=progress,
         )
     )
 
@@ -181,19 +199,21 @@ def expectations(systems: Mapping[str, type[System]] | None = None) -> Iterator[
     for cls in (shipped() if systems is None else systems).values():
         for name, policy in cls.policies.items():
             for expect in (Expect(policy.expect), *policy.also):
-                yield Request(cls, name, expect.knobs, expect.sizes)
+                yield Request(cls, name, expect.knobs, expect.sizes, expect=expect.verdict)
 
 
 def expected(request: Request) -> str | None:
-    """The verdict that the policy declares for exactly these knobs and sizes, if it does."""
-    if request.policy is None:
-        return None
+    """The verdict that the policy declares for exactly these knobs and sizes, if it does: the first one that is about what is
+    asked for (a policy that breaks several properties says so with several)."""
+    if request.expect is not None or request.policy is None:
+        return request.expect
     policy = policy_of(request.system, request.policy)
     asked = knob_values(request.system, request.policy, request.knobs)
     sizes = {name.lower(): int(size) for name, size in request.sizes.items()}
     for expect in (Expect(policy.expect), *policy.also):
+        about = not request.properties or expect.verdict in ("holds", *request.properties)
         same_knobs = knob_values(request.system, request.policy, expect.knobs) == asked
-        if same_knobs and {name.lower(): size for name, size in expect.sizes.items()} == sizes:
+        if about and same_knobs and {name.lower(): size for name, size in expect.sizes.items()} == sizes:
             return expect.verdict
     return None
 

@@ -15,6 +15,7 @@ from flushproof.model.language import (
     action,
     check,
     event,
+    invariant,
     process,
     reachable,
     require,
@@ -101,6 +102,16 @@ class Idle(Switch):
     sizes = {Cpu: 1}
     policies = {}
     flush = Knob(bool, True, doc="flush the TLB when a vcpu is loaded")
+
+
+class Twice(Switch):
+    """The same, with a second property that is broken sooner."""
+
+    policies = {"none": Policy("", {}, expect="no-foreign-hit", also=(Expect("one-at-a-time"),))}
+
+    @invariant("{a} and {b} both run.")
+    def one_at_a_time(self) -> bool:
+        return all(self.running[a] is None or self.running[b] is None or a is b for a in Cpu for b in Cpu)
 
 
 class Endless(System):

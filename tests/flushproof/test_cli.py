@@ -187,6 +187,16 @@ def test_all_as_json(only_small: None) -> None:
     assert [c["verdict"] for c in found["checks"]] == ["violated", "holds", "holds", "holds"]
 
 
+def test_a_policy_may_declare_several_violations() -> None:
+    found = [checking.run(case) for case in checking.expectations({"twice": load.load_system(f"{SMALL}:Twice")})]
+    assert [(r.expected, r.violated, r.trace and len(r.trace.steps)) for r in found] == [
+        ("no-foreign-hit", "no-foreign-hit", 5),
+        ("one-at-a-time", "one-at-a-time", 2),
+    ]
+    one = data("check", f"{SMALL}:Twice", "--policy", "none", "--property", "one-at-a-time")
+    assert (one["expected"], one["property"]) == ("one-at-a-time", "one-at-a-time")
+
+
 def test_all_is_inconclusive_where_one_is_and_none_differs(only_small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("check", "--all", "--max-states", "2").exit_code == 3
     system = checking.shipped()["switch"]
