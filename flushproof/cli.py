@@ -14,8 +14,8 @@ import click
 from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
-from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.operands import operands_command
+from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
