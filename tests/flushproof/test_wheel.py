@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -55,3 +56,11 @@ def test_a_clean_environment_can_check_with_it(wheel: Path, tmp_path: Path) -> N
     assert found["verdict"] == "holds" and found["states"] > 1
     said = run("sh", "-c", f"{command} check kvm-vcpu-switch --policy none; test $? = 1", cwd=tmp_path)
     assert "Z3 confirmed this trace" in said
+
+
+def test_every_folder_of_code_is_a_package_of_the_project() -> None:
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    for folder, target in FOLDERS.items():
+        for file in (ROOT / folder).rglob("*.py"):
+            package = ".".join((*Path(target).parts, *file.parent.relative_to(ROOT / folder).parts))
+            assert package in listed, f"{package} is missing in pyproject.toml"
