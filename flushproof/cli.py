@@ -24,7 +24,13 @@ from flushproof.model.language.load import is_users, place_of
 
 
 class _Commands(click.Group):
-    """A group whose commands may raise anything: a user sees one message, and a status that is no verdict."""
+    """A group whose commands may raise anything: a user sees one message, and a status that is no verdict.
+
+    The commands are listed as one comes to need them.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -81,10 +87,10 @@ for _command in (
     list_command,
     show_command,
     check_command,
-    simulate_command,
+    trace_command,
     prove_command,
     verify_command,
+    simulate_command,
     operands_command,
-    trace_command,
 ):
     main.add_command(_command)
