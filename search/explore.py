@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flushproof.model.language import terms
 from flushproof.model.language.errors import FlushproofError, nearest
@@ -16,6 +16,7 @@ from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property
 
 from .breadth_first import ReferenceEngine
+from .fusion import Fused, fuse_hidden
 from .outcome import Outcome, Verdict, Violated
 from .replay import Replay
 from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
@@ -32,6 +33,7 @@ def explore(
     properties: Sequence[str] | None = None,
     focus: str | None = None,
     symmetry: bool = True,
+    fuse: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Callable[[Progress], None] | None = None,
     on_state: Callable[[State], None] | None = None,
@@ -42,6 +44,8 @@ def explore(
     properties: names of what to look for; None for all of the system's and "no-deadlock" and "well-defined".
     focus: the search stops only when this one is violated; the first violation of each other is noted on the way.
     symmetry: explore orbits under the permutations of scalarsets instead of states.
+    fuse: take hidden steps together with the one before them (see `fusion`): the verdict is the same and states are
+        fewer, but counts and depths are those of fused steps, and a trace need not be a shortest one.
     progress, on_state: see `Task`.
     engine: the interpreter if None.
 
@@ -52,8 +56,11 @@ def explore(
     if focus is not None and focus not in asked.names:
         raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
     engine = engine or ReferenceEngine()
+    fused = Fused(instance.system)
+    if fuse:
+        fused = fuse_hidden(instance.system, (*asked.invariants, *asked.reachables))
     task = Task(
-        instance,
+        replace(instance, system=fused.system),
         asked.invariants,
         asked.reachables,
         asked.deadlock,
@@ -65,7 +72,9 @@ def explore(
     )
     found = engine.search(task)
     seconds = time.monotonic() - task.started
-    return _outcome(task, asked.names, found, seconds, engine.name)
+    violations = _violations(instance, task, fused.hidden, found)
+    violations.sort(key=lambda v: (v.depth, asked.names.index(v.property)))
+    return _outcome(task, violations, found, fused.hidden, seconds, engine.name)
 
 
 @dataclass(frozen=True)
@@ -99,8 +108,20 @@ def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
     )
 
 
-def _outcome(task: Task, names: tuple[str, ...], found: Found, seconds: float, engine: str) -> Outcome:
-    violations = _violations(task, names, found)
+def _violations(instance: Instance, task: Task, hidden: tuple[str, ...], found: Found) -> list[Violated]:
+    if not found.violated:
+        return []
+    replay = Replay(instance, task.symmetry, hidden)
+    properties = {p.name: p for p in task.invariants}
+    return [
+        Violated(name, len(path) - 1, replay.trace(name, properties.get(name), path))
+        for name, path in found.violated.items()
+    ]
+
+
+def _outcome(
+    task: Task, violations: list[Violated], found: Found, hidden: tuple[str, ...], seconds: float, engine: str
+) -> Outcome:
     focus = next((v for v in violations if v.property == task.focus), violations[0] if violations else None)
     # Of nothing at all everything is true: a system without initial states has no verdict.
     complete = found.stopped is None and not task.done(found.violated) and found.states > 0
@@ -109,7 +130,7 @@ def _outcome(task: Task, names: tuple[str, ...], found: Found, seconds: float, e
         verdict,
         focus.property if focus else None,
         focus.trace if focus else None,
-        violations,
+        tuple(violations),
         complete,
         found.states,
         found.transitions,
@@ -122,20 +143,8 @@ def _outcome(task: Task, names: tuple[str, ...], found: Found, seconds: float, e
         task.symmetry,
         found.group,
         engine,
+        hidden,
     )
-
-
-def _violations(task: Task, names: tuple[str, ...], found: Found) -> tuple[Violated, ...]:
-    """The violated properties with their traces, nearest first, then as declared."""
-    if not found.violated:
-        return ()
-    replay = Replay(task.instance, task.symmetry)
-    properties = {p.name: p for p in task.invariants}
-    violations = [
-        Violated(name, len(path) - 1, replay.trace(name, properties.get(name), path))
-        for name, path in found.violated.items()
-    ]
-    return tuple(sorted(violations, key=lambda v: (v.depth, names.index(v.property))))
 
 
 def _reason(found: Found) -> str | None:

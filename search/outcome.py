@@ -39,6 +39,7 @@ class Outcome:
     reason: which limit or interrupt stopped the search, and how far it had come.
     symmetry: whether it was asked for; group: how many permutations were taken as one.
     engine: the engine's name.
+    fused: the hidden steps that were taken together with the one before them.
     """
 
     verdict: Verdict
@@ -57,3 +58,4 @@ class Outcome:
     symmetry: bool
     group: int
     engine: str
+    fused: tuple[str, ...] = ()

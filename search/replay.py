@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property, Var
@@ -17,10 +17,13 @@ class ReplayError(Exception):
 
 
 class Replay:
-    """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on."""
+    """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on.
 
-    def __init__(self, instance: Instance, symmetry: bool) -> None:
-        self.instance = instance
+    hidden: actions that may have been fused to the end of the step before them.
+    """
+
+    def __init__(self, instance: Instance, symmetry: bool, hidden: Collection[str] = ()) -> None:
+        self.instance, self.hidden = instance, hidden
         self.reference = Reference(instance)
         self.canonical: Callable[[State], State] = Symmetry(instance).canonical if symmetry else lambda state: state
 
@@ -37,21 +40,32 @@ class Replay:
         steps: list[Step] = []
         state = initial
         for number, target in enumerate(rest, 1):
-            step = self._step(state, target)
-            if step is None:
+            taken = self._steps(state, target)
+            if taken is None:
                 raise ReplayError(f"{self._who()}: no step leads to state {number} in the trace of '{name}'")
-            steps.append(step)
-            state = step.state
+            steps += taken
+            state = taken[-1].state
         trace = violating_trace(self.reference, name, prop, initial, steps)
         if trace is None:
             raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' does not violate it")
         return trace
 
-    def _step(self, state: State, target: State) -> Step | None:
-        for action, codes, after in self.reference.successors(state):
+    def _steps(self, state: State, target: State) -> list[Step] | None:
+        """The step to the target, or the shortest way of one step and hidden ones after it."""
+        ways = [[step] for step in self._possible(state)]
+        seen: set[State] = set()
+        for way in ways:
+            after = way[-1].state
             if self.canonical(after) == target:
-                return Step(action.name, binding(action.params, codes), after)
+                return way
+            if self.hidden and after not in seen:
+                seen.add(after)
+                ways += [[*way, step] for step in self._possible(after) if step.action in self.hidden]
         return None
+
+    def _possible(self, state: State) -> Iterator[Step]:
+        for action, codes, after in self.reference.successors(state):
+            yield Step(action.name, binding(action.params, codes), after)
 
     def _who(self) -> str:
         return f"replaying {self.instance.system.name}"

@@ -5,6 +5,7 @@
     instance(seed)                  an `Instance` of a random system; the same for the same seed, everywhere
     instance(seed, loose=True)      the same, in which `The` may be taken of None (the finite readings then give
                                     code 0): only for twins that both promise this; it need not be symmetric
+    instance(seed, process=True)    the same, with a process of four labels on each CPU, some steps of which are its own
     generate(random.Random(seed))   the `System` alone, at its default sizes
 
 Over some dozens of seeds every node of `ir` occurs, every sort, free and rigid variables, ghosts, bulk updates,
@@ -19,7 +20,8 @@ defined, and where there is a counter, a variable always holds a value of it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
@@ -69,31 +71,33 @@ GENERATION = CounterSort("Generation")
 FINITE: tuple[Sort, ...] = (BOOL, CPU, VM, PAGE, PHASE, LEVEL)
 
 
-def instance(seed: int, loose: bool = False) -> Instance:
+def instance(seed: int, loose: bool = False, process: bool = False) -> Instance:
     """A random system at its default sizes."""
-    system = generate(random.Random(seed), loose)
+    system = generate(random.Random(seed), loose, process)
     return Instance(system, system.sizes)
 
 
-def generate(rng: random.Random, loose: bool = False) -> System:
+def generate(rng: random.Random, loose: bool = False, process: bool = False) -> System:
     """A random system with two to five variables and some more actions."""
     sizes = {"Cpu": rng.choice((1, 2, 2, 3)), "Vm": rng.choice((1, 2, 2, 3)), "Page": 2}
-    variables = _variables(rng, sizes)
+    variables = _variables(rng, sizes, STATES // 100 if process else STATES)
     maker = _Maker(rng, variables, loose)
     init = maker.action("init", initial=True)
-    actions = tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 7)))
+    steps = tuple(maker.process()) if process else ()
+    actions = steps + tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 7)))
+    maker.variables = maker.seen or maker.variables
     properties = tuple(maker.property(f"p{i}") for i in range(rng.randint(1, 3)))
     sorts = (CPU, VM, PAGE, *((GENERATION,) if any(_is_counter(v.sort) for v in variables) else ()))
     final = maker.atom((), 1) if rng.random() < 0.3 else FALSE
-    return System("generated", "Generated", "", sorts, sizes, variables, init, actions, properties, final)
+    return System("generated", "Generated", "", sorts, sizes, maker.declared, init, actions, properties, final)
 
 
 def _is_counter(sort: Sort) -> bool:
     return isinstance(sort, CounterSort) or (isinstance(sort, OptionSort) and isinstance(sort.base, CounterSort))
 
 
-def _variables(rng: random.Random, sizes: dict[str, int]) -> tuple[StateVar, ...]:
-    """Variables whose sizes multiply to no more than `STATES`."""
+def _variables(rng: random.Random, sizes: dict[str, int], states: int) -> tuple[StateVar, ...]:
+    """Variables whose sizes multiply to no more than `states`."""
     wanted = rng.randint(2, 5)
     variables: list[StateVar] = []
     if rng.random() < 0.5:
@@ -102,7 +106,7 @@ def _variables(rng: random.Random, sizes: dict[str, int]) -> tuple[StateVar, ...
         if len(variables) == wanted:
             break
         variable = _variable(rng, f"v{len(variables)}", counters=bool(variables) and variables[0].sort is GENERATION)
-        if _states([*variables, variable], sizes) <= STATES:
+        if _states([*variables, variable], sizes) <= states:
             variables.append(variable)
     rng.shuffle(variables)
     return tuple(variables)
@@ -134,7 +138,10 @@ class _Maker:
     """Makes actions, properties and expressions over the given variables."""
 
     def __init__(self, rng: random.Random, variables: tuple[StateVar, ...], loose: bool) -> None:
-        self.rng, self.variables, self.loose = rng, variables, loose
+        self.rng, self.loose = rng, loose
+        self.variables = variables  # What expressions may read and steps may write.
+        self.declared = variables
+        self.seen: tuple[StateVar, ...] = ()  # What properties may read, if that is something else.
         self.ghosts = True
         self.names = 0
 
@@ -175,6 +182,40 @@ class _Maker:
         self.ghosts = True
         cpu = next((p for p in params if p.of is CPU), None)
         return Action(name, params, guard, tuple(u for u in updates if u), fresh, tuple(obligations), cpu)
+
+    def process(self) -> Iterator[Action]:
+        """Four labelled steps; about half of them read and write nothing but the CPU's own label and local variable.
+
+        Other steps, or properties, at times look at the labels or at the local variable as well.
+        """
+        rng = self.rng
+        label = EnumSort("Label", ("L0", "L1", "L2", "L3"))
+        local = StateVar("local", (CPU,), rng.choice((BOOL, PHASE, OptionSort(VM))))
+        shared = self.variables
+        pc = StateVar("pc", (CPU,), label)
+        self.declared = (*shared, pc, local)
+        for number, name in enumerate(label.members):
+            c = self.var(CPU)
+            own = rng.random() < 0.6
+            here = Eq(Read("pc", (c,), label), Lit(name, label))
+            there = Lit(label.members[(number + 1) % 4], label)
+            other = Lit(rng.choice(label.members), label)
+            self.ghosts = False
+            self.variables = (local,) if own else (local, *shared)
+            tests = [self.atom((c,), 1)] if rng.random() < 0.3 else []
+            branch = Ite(self.atom((c,), 1), there, other) if rng.random() < 0.3 else there
+            targets = [] if own else rng.sample(shared, min(len(shared), rng.randint(0, 2)))
+            targets = [v for v in targets if v.kind != "rigid"]
+            updates = [Update("pc", (), (c,), TRUE, branch), *(self.update(v, (c,)) for v in targets)]
+            if rng.random() < 0.7:
+                with suppress(_Impossible):
+                    updates.append(Update("local", (), (c,), TRUE, self.expr(local.sort, (c,), 1)))
+            guard = And((here, *tests))
+            owed = [Obligation(guard, self.atom((c,), 1), "is owed")] if rng.random() < 0.1 else []
+            yield Action(f"process{number}", (c,), guard, tuple(u for u in updates if u), (), tuple(owed), c)
+        self.ghosts = True
+        self.variables = (*shared, *rng.choice(((), (), (), (local,), (pc,))))
+        self.seen = (*shared, *rng.choice(((), (), (), (local,), (pc,))))
 
     def params(self, wanted: list[Sort]) -> tuple[Var, ...]:
         """Up to three parameters, mostly of wanted sorts."""

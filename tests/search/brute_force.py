@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flushproof.model.language.evaluate import decode, evaluate, initial_states, transitions
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import OptionSort, Property, Scalarset, Sort
+from flushproof.model.language.ir import Clause, OptionSort, Property, Scalarset, Sort
 
 
 @dataclass
@@ -37,12 +37,17 @@ def reachable(instance: Instance) -> Space:
 
 
 def violates(instance: Instance, prop: Property, state: State) -> bool:
-    for clause in prop.clauses:
-        for codes in instance.assignments(tuple(p.of for p in clause.params)):
-            env = {p: decode(p.of, c) for p, c in zip(clause.params, codes, strict=True)}
-            if evaluate(clause.guard, env, state, instance) and not evaluate(clause.expr, env, state, instance):
-                return True
-    return False
+    return any(
+        is_violated(instance, clause, codes, state)
+        for clause in prop.clauses
+        for codes in instance.assignments(tuple(p.of for p in clause.params))
+    )
+
+
+def is_violated(instance: Instance, clause: Clause, codes: tuple[int, ...], state: State) -> bool:
+    """Whether parameters of these codes violate the clause."""
+    env = {p: decode(p.of, c) for p, c in zip(clause.params, codes, strict=True)}
+    return bool(evaluate(clause.guard, env, state, instance) and not evaluate(clause.expr, env, state, instance))
 
 
 def first_violation(instance: Instance, prop: Property, space: Space) -> int | None:
