@@ -13,6 +13,7 @@ from flushproof.model.language.instance import Instance
 from .murphi import murphi
 from .promela import promela
 
+LANGUAGES = {"murphi": murphi, "promela": promela}
 """By name, what writes an instance in that language: file name -> text, the model itself first."""
 
 

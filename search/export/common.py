@@ -276,9 +276,11 @@ def initial_states(instance: Instance) -> list[State]:
     """Every initial state once.
 
     Raises:
-        FlushproofError: there are more than `MOST_INITIAL`.
+        FlushproofError: there are none, or more than `MOST_INITIAL`.
     """
     found = dict.fromkeys(itertools.islice(Reference(instance).initial_states(), 50 * MOST_INITIAL))
+    if not found:
+        raise FlushproofError(f"{instance.system.name} has no initial state at these sizes.")
     if len(found) > MOST_INITIAL:
         raise FlushproofError(
             f"{instance.system.name} has more than {MOST_INITIAL} initial states at these sizes, too many to write down; "

@@ -3,8 +3,8 @@
 Guards and updates are written in C, which SPIN lets a model do: `now` is the present state.  (Promela's own expressions
 allow no `a[a[i]]`, and breadth-first search no variables outside the state.)
 One process chooses among all steps, each an indivisible one; every binding of a step's parameters stands on its own,
-since SPIN would take choosing a parameter for a step of its own.  Choosing an initial state is SPIN's first step, and the
-state before it one more than flushproof counts.
+since SPIN would take choosing a parameter for a step of its own.  Where there are several initial states, choosing one
+is SPIN's first step, and the state before it one more than flushproof counts.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class _Model:
         self.instance, self.system = instance, instance.system
         self.printer = _Promela(instance)
         self.lines: list[str] = []
+        self.initial = common.initial_states(instance)
 
     def text(self) -> str:
         for variable in self.system.variables:
@@ -123,7 +124,13 @@ class _Model:
     def _variable(self, variable: StateVar) -> None:
         sorts = ", ".join(s.name for s in variable.index)
         note = f"  /* by {sorts} */" if sorts else ""
-        self.lines.append(f"{self._kind(variable.sort)} {identifier(variable.name)}{self._size(variable)};{note}")
+        first = self.instance.offsets[variable.name]
+        codes = [str(code) for code in self.initial[0][first : first + self.instance.locations(variable)]]
+        start = f" = {{ {', '.join(codes)} }}" if variable.index else f" = {codes[0]}"
+        start = start if len(self.initial) == 1 else ""
+        self.lines.append(
+            f"{self._kind(variable.sort)} {identifier(variable.name)}{self._size(variable)}{start};{note}"
+        )
 
     # -------------------------------------------------------------------------------------------------------- counters
 
@@ -158,11 +165,11 @@ class _Model:
 
     def _process(self) -> None:
         self.lines += ["active proctype steps() {"]
-        initial = common.initial_states(self.instance)
-        self.lines.append("  if")
-        for state in initial:
-            self.lines += ["  :: d_step {", *self._assignments(state), "     }"]
-        self.lines.append("  fi;")
+        if len(self.initial) > 1:
+            self.lines.append("  if")
+            for state in self.initial:
+                self.lines += ["  :: d_step {", *self._assignments(state), "     }"]
+            self.lines.append("  fi;")
         self.lines.append("  do")
         for action in self.system.actions:
             for codes in self.instance.assignments(tuple(p.of for p in action.params)):
