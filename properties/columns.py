@@ -6,7 +6,7 @@ state. Values are codes, as `instance` numbers them; `The` of None is the code 0
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
 import numpy as np
@@ -42,10 +42,23 @@ class Columns:
     def __init__(self, instance: Instance, states: Iterable[State] | npt.NDArray[Any]) -> None:
         self.instance = instance
         rows = np.asarray(states if isinstance(states, np.ndarray) else list(states), dtype=np.int32)
-        self.matrix = np.ascontiguousarray(rows.reshape(-1, len(instance.slots)).T)
-        self.count = self.matrix.shape[1]
+        self._set(np.ascontiguousarray(rows.reshape(-1, len(instance.slots)).T), {})
+
+    def _set(self, matrix: Codes, bound: Mapping[Var, Codes]) -> None:
+        self.matrix, self.bound = matrix, bound
+        self.count = matrix.shape[1]
         self._all = np.arange(self.count)
         self._memo: dict[tuple[Expr, tuple[int, ...]], Codes] = {}
+
+    def for_all(self, variables: Sequence[Var]) -> Columns:
+        """A column for each state and each choice of values for the variables, which need no environment then."""
+        choices = list(self.instance.assignments(tuple(v.of for v in variables)))
+        wide = Columns.__new__(Columns)
+        wide.instance = self.instance
+        codes = np.array(choices, dtype=np.int32).reshape(len(choices), len(variables))
+        bound = {v: np.repeat(codes[:, i], self.count) for i, v in enumerate(variables)}
+        wide._set(np.tile(self.matrix, (1, len(choices))), bound)
+        return wide
 
     def holds(self, expr: Expr, env: Mapping[Var, int]) -> Truths:
         """In which states the expression is true."""
@@ -54,7 +67,7 @@ class Columns:
 
     def value(self, expr: Expr, env: Mapping[Var, int]) -> Codes:
         """The code of the expression's value in each state; of an integer, its code in its own sort's range."""
-        key = (expr, tuple(env[v] for v in free_vars(expr)))
+        key = (expr, tuple(env[v] for v in free_vars(expr) if v not in self.bound))
         done = self._memo.get(key)
         if done is None:
             done = self._memo[key] = self._value(expr, env)
@@ -72,7 +85,7 @@ class Columns:
             case Lit():
                 return self._constant(self.instance.code(expr))
             case Var():
-                return self._constant(env[expr])
+                return self.bound[expr] if expr in self.bound else self._constant(env[expr])
             case Read():
                 return self._read(expr, env)
             case Not():
@@ -129,7 +142,7 @@ class Columns:
         fixed = first
         moving: Codes | None = None
         for arg, stride in zip(expr.args, strides, strict=True):
-            if isinstance(arg, Var):
+            if isinstance(arg, Var) and arg not in self.bound:
                 fixed += env[arg] * stride
             elif isinstance(arg, Lit):
                 fixed += self.instance.code(arg) * stride

@@ -72,15 +72,18 @@ class SmallInduction:
         outcome = self.checker.can(self.step(action).facts, limit).outcome
         return None if outcome == "unknown" else outcome == "satisfiable"
 
-    def breaks(self, action: Action, conjunct: Conjunct, limit: float | None = None) -> Counterexample | None:
-        """A step of the action after which the conjunct does not hold."""
+    def breaks(
+        self, action: Action, conjunct: Conjunct, limit: float | None = None, *, assuming: bool = False
+    ) -> Counterexample | None:
+        """A step of the action after which the conjunct does not hold; `assuming`: it does before."""
         step = self.step(action)
         env, facts = self._violated(conjunct, step.after)
-        answer = self.checker.can((*step.facts, *facts), limit)
+        before = (self.reader.holds(conjunct.formula),) if assuming else ()
+        answer = self.checker.can((*before, *step.facts, *facts), limit)
         if answer.model is None:
             return None
-        before = answer.model.state(self.instance, self.symbols)
-        return self._counterexample(answer.model, before, step, conjunct, env)
+        state = answer.model.state(self.instance, self.symbols)
+        return self._counterexample(answer.model, state, step, conjunct, env)
 
     def starts_wrong(self, conjunct: Conjunct, limit: float | None = None) -> Counterexample | None:
         """An initial state in which the conjunct does not hold."""

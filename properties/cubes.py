@@ -8,17 +8,20 @@ choice of elements.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from flushproof.model.language.ir import TRUE, Clause, Var
-from flushproof.model.language.terms import or_
+from flushproof.model.language.ir import TRUE, Clause, Sort, Var
+from flushproof.model.language.terms import free_vars, or_, substitute
 
 from .columns import Columns
-from .vocabulary import Feature, Vocabulary
+from .printing import show
+from .vocabulary import Feature, Vocabulary, element_names
 
 Words = npt.NDArray[np.uint64]
 
@@ -34,10 +37,13 @@ class Cube:
         found = frozenset[Var]().union(*(f.variables for f, _ in self.literals))
         return tuple(sorted(found, key=lambda v: (v.of.name, v.name)))
 
-    @property
+    @cached_property
     def clause(self) -> Clause:
-        """That no elements are as the cube says."""
-        return Clause(self.variables, TRUE, or_(*(f.outside(values) for f, values in self.literals)))
+        """That no elements are as the cube says; the same for cubes that differ in names of variables only."""
+        body = or_(*(f.outside(values) for f, values in self.literals))
+        renamed = (substitute(body, names) for names in _renamings(self.variables))
+        chosen = min(renamed, key=lambda e: (show(e), repr(sorted(v.name for v in free_vars(e)))))
+        return Clause(tuple(sorted(free_vars(chosen), key=lambda v: (v.of.name, v.name))), TRUE, chosen)
 
     @property
     def cost(self) -> tuple[int, int, int]:
@@ -47,32 +53,46 @@ class Cube:
         return 2 * len(self.literals) + len(self.variables), weight, narrow
 
 
+def _renamings(variables: Sequence[Var]) -> Iterator[Mapping[Var, Var]]:
+    """All ways to give the variables the usual names of their sorts: `cpu`, or `cpu1` and `cpu2`."""
+    by_sort: dict[Sort, list[Var]] = {}
+    for variable in variables:
+        by_sort.setdefault(variable.of, []).append(variable)
+    orders = [itertools.permutations(group) for group in by_sort.values()]
+    for chosen in itertools.product(*orders):
+        yield {
+            old: Var(name, old.of)
+            for group in chosen
+            for old, name in zip(group, element_names(group[0].of, len(group)), strict=True)
+        }
+
+
 class Table:
     """The known states as seen through the features of some variables."""
 
     def __init__(self, features: Sequence[Feature], variables: Sequence[Var], known: Sequence[Columns]) -> None:
         self.features, self.variables = features, variables
-        self.count = sum(c.count * len(list(_choices(c, variables))) for c in known)
-        self._known = known
-        self._rows: dict[tuple[int, int], Words] = {}
+        wide = [columns.for_all(variables) for columns in known]
+        self.count = sum(columns.count for columns in wide)
+        self._rows = [self._by_value(feature, wide) for feature in features]
+        self.everywhere = _packed(np.ones(self.count, np.bool_))
+
+    def _by_value(self, feature: Feature, wide: Sequence[Columns]) -> Words:
+        """For each value of the feature where it has that value: one bit for each known state and choice of
+        elements.
+        """
+        return np.array(
+            [_packed(np.concatenate([columns.holds(value, {}) for columns in wide])) for value in feature.values]
+        )
 
     def rows(self, feature: int, value: int) -> Words:
-        """Where the feature has the value: one bit for each known state and choice of elements."""
-        key = (feature, value)
-        found = self._rows.get(key)
-        if found is None:
-            formula = self.features[feature].values[value]
-            bits = [c.holds(formula, env) for c in self._known for env in _choices(c, self.variables)]
-            found = self._rows[key] = _packed(np.concatenate(bits) if bits else np.zeros(0, np.bool_))
-        return found
+        return self._rows[feature][value]
 
-    def everywhere(self) -> Words:
-        return _packed(np.ones(self.count, np.bool_))
-
-    def observed(self, state: Columns) -> Iterator[tuple[int, ...]]:
-        """The values of all features in one state, for each choice of elements."""
-        for env in _choices(state, self.variables):
-            yield tuple(next(i for i, v in enumerate(f.values) if bool(state.holds(v, env)[0])) for f in self.features)
+    def observed(self, state: Columns) -> list[tuple[int, ...]]:
+        """The values of all features in one state, each list of them once."""
+        wide = state.for_all(self.variables)
+        codes = [np.argmax([wide.holds(v, {}) for v in f.values], axis=0) for f in self.features]
+        return sorted(set(zip(*(c.tolist() for c in codes), strict=True)))
 
     # -------------------------------------------------------------------------------------------------------- searching
 
@@ -83,26 +103,26 @@ class Table:
             return
         if np.bitwise_and.reduce(rows, axis=0).any():
             return
-        for chosen in _Search(rows, [f.weight for f in self.features], rng).smallest(self.everywhere(), most):
+        for chosen in _Search(rows, [f.weight for f in self.features], rng).smallest(self.everywhere, most):
             yield self._widened(chosen, values)
 
     def _widened(self, chosen: Sequence[int], values: tuple[int, ...]) -> Cube:
         """The cube with each value replaced by all values with which no known state has it, larger features first."""
         sets = {f: frozenset([values[f]]) for f in chosen}
         for feature in sorted(chosen, key=lambda f: -len(self.features[f].values)):
-            rest = self.everywhere()
+            rest = self.everywhere
             for other in chosen:
                 if other != feature:
-                    rest = rest & np.bitwise_or.reduce([self.rows(other, v) for v in sets[other]], axis=0)
-            every = range(len(self.features[feature].values))
-            sets[feature] = frozenset(v for v in every if not (rest & self.rows(feature, v)).any())
+                    rest = rest & np.bitwise_or.reduce(self._rows[other][sorted(sets[other])], axis=0)
+            possible = (self._rows[feature] & rest).any(axis=1)
+            sets[feature] = frozenset(np.flatnonzero(~possible).tolist())
         return Cube(tuple((self.features[f], sets[f]) for f in sorted(chosen)))
 
 
 class _Search:
     """Looks for the smallest sets of rows whose conjunction is empty."""
 
-    NODES = 4000
+    NODES = 1000
 
     def __init__(self, rows: npt.NDArray[np.uint64], weights: Sequence[int], rng: random.Random) -> None:
         self.rows, self.rng = rows, rng
@@ -145,11 +165,6 @@ class _Search:
                 best = without
         assert best is not None
         return best[np.argsort(self.weights[best], kind="stable")]
-
-
-def _choices(columns: Columns, variables: Sequence[Var]) -> Iterator[Mapping[Var, int]]:
-    for codes in columns.instance.assignments(tuple(v.of for v in variables)):
-        yield dict(zip(variables, codes, strict=True))
 
 
 def _packed(bits: npt.NDArray[np.bool_]) -> Words:

@@ -12,13 +12,14 @@ dropped.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Property, System, Var
+from flushproof.model.language.ir import Action, Property, System
 
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
@@ -43,12 +44,17 @@ class Effort:
 
     seconds: in all; variables: in one clause; literals: in one clause, a set of program points counting as one;
     states: of each sample to look at first (a clause is then compared with all of them).
+    alternatives: how many right clauses to compare before one is chosen; at_once: how many to add for one
+    counterexample, if
+        no step breaks them.
     """
 
     seconds: float = 120.0
     variables: int = 4
     literals: int = 5
-    states: int = 4000
+    states: int = 400
+    alternatives: int = 20
+    at_once: int = 3
     seed: int = 0
 
 
@@ -125,10 +131,10 @@ class _Search:
     def run(self) -> Inference:
         stuck: Counterexample | None = None
         while stuck is None and not self._late():
-            example = self._small_counterexample() or self._large_counterexample()
+            example = self._next_counterexample()
             if example is None:
                 break
-            if not self._answer(example):
+            if not self._answer(example) and not self._late():
                 stuck = example
         return self._result(stuck)
 
@@ -136,55 +142,52 @@ class _Search:
         return time.monotonic() - self.started > self.effort.seconds
 
     def _answer(self, example: Counterexample) -> bool:
-        """Excludes the counterexample by a new lemma, or gives up the lemma that it breaks."""
-        cube = None if example.before is None else self._best_cube(example)
-        if cube is not None:
-            self._add(cube)
+        """Excludes the counterexample by new lemmas, or gives up the lemma that it breaks."""
+        cubes = [] if example.before is None else self._best_cubes(example)
+        if cubes:
+            for cube in cubes:
+                self._add(cube)
             return True
-        if example.conjunct.role == "property":
+        if example.conjunct.role == "property" or self._late():
             return False
         self._drop(example.conjunct)
         return True
 
-    def _small_counterexample(self) -> Counterexample | None:
-        """A step at small sizes that breaks a conjunct, smallest sizes first."""
-        for part, action in self._steps():
-            key = (INITIALLY if action is None else action.name, part.name)
-            if key in self.kept or key in self.proved:
-                continue
+    def _next_counterexample(self) -> Counterexample | None:
+        """A step that breaks a conjunct which the properties rest on, as far as is known from the cores of what is
+        proved.
+        """
+        questions = AnyNumber(self.system, self.parts)
+        by_name = {part.name: part for part in self.parts}
+        needed = [part.name for part in self.parts if part.role == "property"]
+        for name in needed:
+            part = by_name[name]
+            for action in (None, *(a for a in self.system.actions if touches(a, part))):
+                key = (INITIALLY if action is None else action.name, name)
+                if key not in self.proved:
+                    example = self._ask(questions, key, part, action)
+                    if example is not None or self._late():
+                        return example
+                needed += sorted(self.proved.get(key, frozenset()).difference(needed))
+        return None
+
+    def _ask(
+        self, questions: AnyNumber, key: tuple[str, str], part: Conjunct, action: Action | None
+    ) -> Counterexample | None:
+        """A counterexample to one step, at small sizes first; where Z3 proves that there is none, its core is kept."""
+        if key not in self.kept:
             for small in self.small:
                 example = self._breaks(small, action, part)
                 if example is not None:
                     return example
             self.kept.add(key)
-        return None
-
-    def _large_counterexample(self) -> Counterexample | None:
-        """A step that breaks a conjunct at larger sizes; of a step that Z3 proves for any number, the core is kept."""
-        questions = AnyNumber(self.system, self.parts)
-        large: SmallInduction | None = None
-        for part, action in self._steps():
-            key = (INITIALLY if action is None else action.name, part.name)
-            if key in self.proved or self._late():
-                continue
-            question = questions.initiation(part) if action is None else questions.consecution(action, part)
-            answer = question.ask(self.limits.first)
-            if answer.outcome == "unsatisfiable":
-                self.proved[key] = frozenset(answer.core)
-                continue
-            large = large or SmallInduction(last(small_instances(self.system, self.limits.largest)), self.parts)
-            example = self._breaks(large, action, part)
-            if example is not None:
-                return example
-        return None
-
-    def _steps(self) -> Iterator[tuple[Conjunct, Action | None]]:
-        """All that an induction asks about: each conjunct initially (None), and after each action that touches it."""
-        for part in self.parts:
-            yield part, None
-            for action in self.system.actions:
-                if touches(action, part):
-                    yield part, action
+        question = questions.initiation(part) if action is None else questions.consecution(action, part)
+        answer = question.ask(self.limits.first)
+        if answer.outcome == "unsatisfiable":
+            self.proved[key] = frozenset(answer.core)
+            return None
+        large = SmallInduction(last(small_instances(self.system, self.limits.largest)), self.parts)
+        return self._breaks(large, action, part)
 
     def _breaks(self, small: SmallInduction, action: Action | None, part: Conjunct) -> Counterexample | None:
         if action is None:
@@ -194,60 +197,62 @@ class _Search:
     # ------------------------------------------------------------------------------------------------------------
     # lemmas
 
-    def _best_cube(self, example: Counterexample) -> Cube | None:
-        """The best cube that the state has and no reachable state: one that no step breaks, if there is any."""
+    def _best_cubes(self, example: Counterexample) -> list[Cube]:
+        """Cubes that the state has and no reachable state: the best that no step breaks, or else the best one.
+
+        Those that no step breaks cost nothing more to prove, so that several are taken at once.
+        """
         assert example.before is not None
         state = Columns(example.instance, [example.before])
+        while not self._late():
+            cubes = self._excluding(state)
+            right = list(itertools.islice(filter(self._holds_everywhere, cubes), self.effort.alternatives))
+            if right or not cubes:
+                self.tried += len(right)
+                kept = list(itertools.islice(filter(self._is_kept, right), self.effort.at_once))
+                return kept or right[:1]
+        return []
+
+    def _excluding(self, state: Columns) -> list[Cube]:
+        """Cubes of the state that no active state has, the best first."""
         ranked: dict[object, Cube] = {}
         best = 2 * self.effort.literals + self.effort.variables
         for variables in signatures(self.system, self.effort.variables):
-            # a cube has at least one literal; more variables than the best cube's cost allows need not be tried
+            # a cube has a literal at least: with many variables it would cost more than what is already there
             if len(variables) + 2 > best or self._late():
                 break
+            table = self.lexicon.table(variables)
             most = min(self.effort.literals, (best - len(variables)) // 2)
-            for cube in self._cubes(variables, state, most):
-                ranked.setdefault(cube.clause, cube)
-                best = min(best, cube.cost[0] + 1)
-        cubes = sorted(ranked.values(), key=lambda c: c.cost)[:16]
-        self.tried += len(cubes)
-        for cube in cubes:
-            if self._is_kept(cube):
-                return cube
-        return cubes[0] if cubes else None
-
-    def _cubes(self, variables: tuple[Var, ...], state: Columns, most: int) -> Iterator[Cube]:
-        table = self.lexicon.table(variables)
-        for values in set(table.observed(state)):
-            for cube in table.cubes(values, most, self.rng):
-                if cube.clause not in self.banned and self._holds_everywhere(cube):
-                    yield cube
+            for values in table.observed(state):
+                for cube in table.cubes(values, most, self.rng):
+                    if cube.clause not in self.banned:
+                        ranked.setdefault(cube.clause, cube)
+                        best = min(best, cube.cost[0] + 2)
+        return sorted(ranked.values(), key=lambda c: c.cost)
 
     def _holds_everywhere(self, cube: Cube) -> bool:
         """Whether all known states satisfy the clause; if not, some that do not are looked at from now on."""
         expr = Conjunct("", cube.clause, "", "lemma").formula
-        holds = True
         for number, columns in enumerate(self.full):
             wrong = (~columns.holds(expr, {})).nonzero()[0]
             columns.forget()
             if len(wrong):
                 states = self.samples[number].states
-                chosen = self.rng.sample(list(wrong), min(len(wrong), 64))
+                chosen = self.rng.sample(list(wrong), min(len(wrong), 32))
                 self.active[number] += [states[int(i)] for i in chosen]
-                holds = False
-        if not holds:
-            self.lexicon = self._lexicon()
-        return holds
+                self.lexicon = self._lexicon()
+                return False
+        return True
 
     def _lexicon(self) -> Lexicon:
         known = [Columns(s.instance, states) for s, states in zip(self.samples, self.active, strict=True)]
         return Lexicon(self.vocabulary, known)
 
     def _is_kept(self, cube: Cube) -> bool:
-        """Whether every step keeps the clause, given all conjuncts so far."""
+        """Whether every step at small sizes keeps the clause, given all conjuncts so far."""
         part = Conjunct("candidate", cube.clause, "candidate", "lemma")
-        small = SmallInduction(self.small[-1].instance, [*self.parts, part])
         return all(
-            small.breaks(action, part, self.limits.small) is None
+            self.small[-1].breaks(action, part, self.limits.small, assuming=True) is None
             for action in self.system.actions
             if touches(action, part)
         )
@@ -284,7 +289,8 @@ class _Search:
 
     def _result(self, stuck: Counterexample | None) -> Inference:
         lemmas = self._lemmas()
-        proof = prove(self.system, self.properties, lemmas, limits=self.limits)
+        quick = replace(self.limits, retries=())
+        proof = prove(self.system, self.properties, lemmas, limits=quick)
         if proof.proved:
             lemmas, proof = minimal(self.system, self.properties, lemmas, proof, self.limits)
         found = tuple(p for p in lemmas if p.name in self.found)

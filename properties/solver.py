@@ -115,6 +115,7 @@ class Question:
         """The answer within `limit` seconds."""
         solver = self._solver()
         solver.set("timeout", max(1, int(limit * 1000)))
+        solver.set("core.minimize", True)
         if seed:
             solver.set("random_seed", seed)
         marks = {}

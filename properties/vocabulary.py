@@ -228,9 +228,10 @@ def signatures(system: System, most: int, each: int = 2) -> Iterator[tuple[Var, 
     sorts = [s for s in system.sorts if isinstance(s, Scalarset)]
     counts = [c for c in itertools.product(range(each + 1), repeat=len(sorts)) if sum(c) <= most]
     for count in sorted(counts, key=lambda c: (sum(c), max(c, default=0), c)):
-        yield tuple(Var(name, s) for s, n in zip(sorts, count, strict=True) for name in _names(s, n))
+        yield tuple(Var(name, s) for s, n in zip(sorts, count, strict=True) for name in element_names(s, n))
 
 
-def _names(sort: Scalarset, count: int) -> list[str]:
+def element_names(sort: Sort, count: int) -> list[str]:
+    """The usual names of so many elements of a sort."""
     name = sort.name.lower()
     return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
