@@ -23,6 +23,9 @@ from flushproof.result import INCONCLUSIVE as CUT_SHORT
 from flushproof.result import Result
 from flushproof.search.task import Limits
 
+WIDE = 160
+"""How wide the table of all checks may be in a file: nothing wraps in there."""
+
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
 
@@ -159,7 +162,7 @@ def _check_all(how: Request, form: str) -> int:
             continue
         if results[-1].interrupted:
             break
-    click.echo(json.dumps(all_json(results), indent=1) if form == "json" else all_text(results, look()), color=True)
+    click.echo(json.dumps(all_json(results), indent=1) if form == "json" else all_text(results, look(elsewhere=WIDE)), color=True)
     if broken:
         return BAD_INPUT
     if any(r.as_expected is False for r in results):

@@ -80,8 +80,9 @@ def memory(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     return found
 
 
-def look() -> Look:
-    """How a report on this standard output should look: as wide as the terminal, in colour unless that is unwanted."""
-    width = shutil.get_terminal_size((100, 24)).columns
+def look(elsewhere: int = 100) -> Look:
+    """How a report on this standard output should look: as wide as the terminal (or as `elsewhere` where there is none), in
+    colour unless that is unwanted."""
+    width = shutil.get_terminal_size((elsewhere, 24)).columns
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Look(width, colour)

@@ -14,7 +14,7 @@ from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
 from flushproof.model.language.instantiate import knobs_of
 from flushproof.model.language.ir import Property, Scalarset
-from flushproof.report.trace import Look
+from flushproof.report.trace import NARROWEST, Look
 
 
 def list_text(systems: Mapping[str, type[System]], look: Look) -> str:
@@ -103,16 +103,17 @@ def first_line(cls: type[System]) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], look: Look) -> str:
-    """A table whose last column is wrapped so that the whole fits, as do the others where they are very long."""
+    """A table as wide as the report, as far as that goes: the widest columns give way first."""
     columns = len(headers)
     natural = [max(len(headers[i]) + MIN_PADDING, *(len(row[i]) for row in rows), 0) for i in range(columns)]
-    space = max(look.width - 2 * (columns - 1), 20 * columns)
-    while sum(natural) > space:
-        widest = natural.index(max(natural))
-        natural[widest] -= 1
-    cells = [
-        ["\n".join(textwrap.wrap(cell, natural[i], break_on_hyphens=False)) for i, cell in enumerate(row)]
-        for row in rows
-    ]
+    space = look.width - 2 * (columns - 1)
+    while sum(natural) > space and max(natural) > NARROWEST:
+        natural[natural.index(max(natural))] -= 1
+    cells = [["\n".join(_wrapped(cell, natural[i])) for i, cell in enumerate(row)] for row in rows]
     made: str = tabulate(cells, headers, tablefmt="simple", disable_numparse=True)
     return made
+
+
+def _wrapped(cell: str, width: int) -> list[str]:
+    """Lines that break between words, and behind hyphens only where a word does not fit."""
+    return textwrap.wrap(cell, width, break_on_hyphens=any(len(word) > width for word in cell.split()))
