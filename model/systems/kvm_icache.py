@@ -227,7 +227,6 @@ class IcacheIsolation(System):
         """stage-2 write fault on {cpu}: the line is mapped XN and writable, once the old mapping has left all TLBs"""
         require(self.stage2 == Stage2.WRITE_XOR_EXECUTE and self.guest[cpu] is not None and self.executable)
         self.executable = False
-        self.icache.pipeline[...] = False
 
     def writable(self):
         """Whether a store needs no stage-2 fault first."""

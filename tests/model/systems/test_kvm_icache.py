@@ -1,0 +1,168 @@
+"""I-cache isolation between vcpus: the policies, the disputed readings, and what each instruction is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flushproof.model.language.declare import Expect
+from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.systems.kvm_icache import IcacheIsolation
+from flushproof.properties.certify import certify
+
+from tests.model.hardware.explored import contents
+from tests.model.language.agree import Agreement
+
+from .rewritten import rewritten
+from .verdicts import Cell, cells, found, verdict
+
+STALE, OPAQUE = "no-stale-fetch", "transparent"
+ONE_PE = {"cpu": 1}
+
+
+@pytest.mark.parametrize("cell", cells(IcacheIsolation), ids=str)
+def test_promised_verdict(cell: Cell) -> None:
+    assert verdict(found(IcacheIsolation, cell)) == cell.expect.verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts"),
+    [("ic-iallu", (55149, 135677, 71)), ("both", (55033, 134926, 77)), ("clean-to-poc", (45991, 116377, 57))],
+)
+def test_state_counts(policy: str, counts: tuple[int, int, int]) -> None:
+    outcome = found(IcacheIsolation, Cell(policy, Expect("holds")))
+    assert (outcome.states, outcome.transitions, outcome.depth) == counts
+
+
+DISPUTED = {"icache.dic": "dic_reaches_poc", "icache.fwb": "fwb_reaches_fetch", "": "off_is_cacheable"}
+
+
+@pytest.mark.parametrize("feature", DISPUTED)
+def test_tlb_only_rests_on_the_disputed_readings(feature: str) -> None:
+    """Without the flush all hangs on where a fetch with the MMU off comes from; the feature alone changes nothing."""
+    knobs = {feature: True} if feature else {}
+    plain = found(IcacheIsolation, Cell("tlb-only", Expect(STALE, knobs)))
+    read = found(IcacheIsolation, Cell("tlb-only", Expect("holds", {**knobs, DISPUTED[feature]: True})))
+    assert (verdict(plain), verdict(read)) == (STALE, "holds")
+
+
+@pytest.mark.parametrize("reading", [{}, *({r: True} for r in DISPUTED.values())], ids=str)
+def test_the_fix_rests_on_none(reading: dict[str, bool]) -> None:
+    knobs = {"icache.dic": True, "icache.fwb": True, **reading}
+    assert verdict(found(IcacheIsolation, Cell("ic-iallu", Expect("holds", knobs)))) == "holds"
+
+
+@pytest.mark.parametrize("cell", cells(IcacheIsolation), ids=str)
+@pytest.mark.parametrize("fill", ["lazy", "literal"])
+def test_literal_fetches_agree(cell: Cell, fill: str) -> None:
+    eager = verdict(found(IcacheIsolation, cell, sizes=ONE_PE))
+    assert verdict(found(IcacheIsolation, cell, {"icache.fill": fill}, ONE_PE)) == eager
+
+
+def test_literal_fetches_agree_on_two_pes() -> None:
+    cell = Cell("tlb-only", Expect(STALE))
+    assert verdict(found(IcacheIsolation, cell, {"icache.fill": "literal"})) == STALE
+
+
+@pytest.mark.parametrize("what", ["icache.line", "icache.pipeline"])
+def test_eager_fetches_are_exact(what: str) -> None:
+    """With each state of the software, the same bytes may be there."""
+    eager, literal = (
+        contents(instantiate(IcacheIsolation, "tlb-only", {"icache.fill": fill}, {**ONE_PE, "vcpu": 1}), what)
+        for fill in ("eager", "literal")
+    )
+    others = {"icache.line": "icache.pipeline", "icache.pipeline": "icache.line"}
+    assert _without(eager, what, others[what]) == _without(literal, what, others[what])
+
+
+def _without(found: set[tuple[tuple[int, ...], tuple[int, ...]]], what: str, other: str) -> set[object]:
+    """The same, with the other cache left out of the state of the software."""
+    slots = [s for s in instantiate(IcacheIsolation, "tlb-only", {}, {**ONE_PE, "vcpu": 1}).slots if s.var != what]
+    keep = [i for i, s in enumerate(slots) if s.var != other]
+    return {(tuple(state[i] for i in keep), index) for state, index in found}
+
+
+@pytest.mark.parametrize("policy", ["tlb-only", "ic-iallu"])
+def test_symmetry_changes_no_verdict(policy: str) -> None:
+    cell = next(c for c in cells(IcacheIsolation) if c.policy == policy)
+    plain = found(IcacheIsolation, cell, symmetry=False, sizes=ONE_PE)
+    orbits = found(IcacheIsolation, cell, sizes=ONE_PE)
+    assert verdict(plain) == verdict(orbits)
+    assert orbits.states < plain.states
+
+
+def test_python_and_the_ir_agree() -> None:
+    walk = Agreement(IcacheIsolation, {"Cpu": 2, "Vcpu": 2}, knob_values(IcacheIsolation, "ic-iallu", {}))
+    assert walk.run(40) == 40
+
+
+def test_the_trace_is_the_threads() -> None:
+    """Another vcpu's PE fetches the old bytes after the patching vcpu's invalidation; that vcpu comes to this PE, and executes."""
+    outcome = found(IcacheIsolation, Cell("tlb-only", Expect(STALE)))
+    assert outcome.trace is not None and certify(outcome.trace).ok
+    steps = outcome.trace.steps
+    last = steps[-1]
+    assert last.action == "execute"
+    labels = [s.action for s in steps]
+    invalidated = labels.index("patch: DSB ISH after IC IVAU") if "patch: DSB ISH after IC IVAU" in labels else 0
+    assert invalidated and labels.index("patch: STR the new bytes") < invalidated
+    loads = [s.binding["cpu"] for s in steps if "compare last_vcpu_ran" in s.action]
+    assert len(loads) == 3 and loads[-1] == last.binding["cpu"]
+
+
+# ------------------------------------------------------------------------------------------------------------ ingredients
+
+PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
+
+
+@pytest.mark.parametrize(
+    ("policy", "old", "new", "expected"),
+    [
+        ("ic-iallu", "self.icache.ic(cpu, self.flush)", "pass", STALE),
+        ("ic-iallu", 'yield "DSB; ISB"\n            self.icache.dsb(cpu)', 'yield "DSB; ISB"', STALE),
+        ("ic-iallu", 'in __switch_to"\n        self.icache.dsb(cpu)', 'in __switch_to"', STALE),
+        ("ic-iallu", f"self.icache.dc_cvau({PE})", "pass", STALE),
+        ("ic-iallu", f'after DC CVAU"\n        self.icache.dsb({PE})', 'after DC CVAU"', STALE),
+        ("ic-iallu", f"self.icache.ic({PE}, Scope.BROADCAST)", "pass", STALE),
+        ("ic-iallu", f'after IC IVAU"\n            self.icache.dsb({PE})', 'after IC IVAU"', STALE),
+        ("ic-iallu", f"self.icache.synchronize({PE})", "pass", STALE),
+        ("ic-iallu", "self.mmu[vcpu] == Mmu.ON and self.text_mutex is None", "self.mmu[vcpu] == Mmu.ON", STALE),
+        ("ic-iallu", "self.icache.ic(cpu, Scope.BROADCAST if self.fb else Scope.LOCAL)", "pass", OPAQUE),
+        ("tracked", "self.guest[cpu] = vcpu\n        self.note_mmu_off(cpu, vcpu)", "self.guest[cpu] = vcpu", STALE),
+        ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
+        ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),
+        ("write-xor-execute", " and self.writable()", "", STALE),
+        ("clean-to-poc", f"self.icache.dc_cvac({PE})", "pass", STALE),
+        ("clean-to-poc", f'trapped IC IVAU: DSB ISH"\n                self.icache.dsb({PE})', 'no DSB"', STALE),
+    ],
+)
+def test_each_instruction_is_needed(policy: str, old: str, new: str, expected: str, tmp_path: Path) -> None:
+    broken = rewritten(IcacheIsolation, old, new, tmp_path)
+    assert verdict(found(broken, Cell(policy, Expect(expected)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "old", "new"),
+    [
+        ("ic-iallu", "        self.last_ran[cpu] = vcpu\n", ""),
+        ("ic-iallu", 'enter the guest"\n        self.icache.synchronize(cpu)', 'enter the guest"'),
+        ("ic-iallu", 'exit the guest"\n        self.icache.synchronize(cpu)', 'exit the guest"'),
+        ("write-xor-execute", "            self.icache.line[...] = False\n", "            pass\n"),
+    ],
+    ids=[
+        "last_vcpu_ran not kept: it flushes at each load",
+        "the exit has synchronized the context already",
+        "the entry will synchronize the context",
+        "the guest's own IC was enough, and nothing could fetch while the line was writable",
+    ],
+)
+def test_what_is_not_needed(policy: str, old: str, new: str, tmp_path: Path) -> None:
+    assert verdict(found(rewritten(IcacheIsolation, old, new, tmp_path), Cell(policy, Expect("holds")))) == "holds"
+
+
+def test_one_synchronization_between_two_guests_is_needed(tmp_path: Path) -> None:
+    old = 'exit the guest"\n        self.icache.synchronize(cpu)\n'
+    without_exit = rewritten(IcacheIsolation, old, 'exit the guest"\n', tmp_path)
+    old = 'enter the guest"\n        self.icache.synchronize(cpu)\n'
+    without_both = rewritten(without_exit, old, 'enter the guest"\n', tmp_path)
+    assert verdict(found(without_both, Cell("ic-iallu", Expect(STALE)))) == STALE
