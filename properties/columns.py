@@ -125,7 +125,8 @@ class Columns:
     def _narrowed(self, expr: Narrow, env: Mapping[Var, int]) -> Codes:
         value = self._number(expr.arg, env)
         inside = (expr.of.lo <= value) & (value <= expr.of.hi)
-        return np.where(inside, value - expr.of.lo, 0)
+        codes: Codes = np.where(inside, value - expr.of.lo, 0)
+        return codes
 
     def _joined(self, args: tuple[Expr, ...], env: Mapping[Var, int], join: Any, unit: int) -> Codes:
         return self._reduced([self.value(a, env) for a in args], join, unit)

@@ -86,7 +86,8 @@ class Table:
         )
 
     def rows(self, feature: int, value: int) -> Words:
-        return self._rows[feature][value]
+        row: Words = self._rows[feature][value]
+        return row
 
     def observed(self, state: Columns) -> list[tuple[int, ...]]:
         """The values of all features in one state, each list of them once."""

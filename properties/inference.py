@@ -15,11 +15,11 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Property, System
+from flushproof.model.language.ir import Action, Property, Scalarset, System
 
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
@@ -36,6 +36,21 @@ class Sample:
 
     instance: Instance
     states: Sequence[State]
+
+
+def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
+    """Sizes at which it is worth to look at the reachable states: two of everything, three of one sort, three of
+    everything.
+
+    A fact that depends on there being no third element is then not taken for a lemma.  Where the whole state space is
+    too large, random walks through it serve nearly as well: what counts is that the states differ.
+    """
+    names = [s.name for s in system.sorts if isinstance(s, Scalarset)]
+    yield dict.fromkeys(names, 1)
+    yield dict.fromkeys(names, 2)
+    for name in names:
+        yield {**dict.fromkeys(names, 2), name: 3}
+    yield dict.fromkeys(names, 3)
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ class Vocabulary:
         by_base: dict[Sort, list[_Term]] = {}
         for term in (*(_Term(v, (), 0) for v in variables), *terms):
             sort = term.expr.sort
-            base = sort.base if isinstance(sort, OptionSort) else sort
+            base: Sort = sort.base if isinstance(sort, OptionSort) else sort
             if isinstance(base, Scalarset | CounterSort):
                 by_base.setdefault(base, []).append(term)
         for base, group in by_base.items():
