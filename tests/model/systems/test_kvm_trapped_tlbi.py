@@ -1,0 +1,147 @@
+"""Emulated TLBIs next to stage-2 invalidations: the policies, and what each step is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flushproof.model.language.declare import Expect
+from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.systems.kvm_trapped_tlbi import TrappedTlbi
+from flushproof.properties.certify import certify
+from flushproof.search.explore import explore
+
+from tests.model.hardware.explored import contents
+from tests.model.language.agree import Agreement
+
+from .rewritten import rewritten
+from .verdicts import Cell, cells, found, verdict
+
+STALE, UNMAPPED, REGIME = "no-stale-hit", "no-hit-after-unmap", "host-keeps-its-regime"
+
+
+@pytest.mark.parametrize("cell", cells(TrappedTlbi), ids=str)
+def test_promised_verdict(cell: Cell) -> None:
+    assert verdict(found(TrappedTlbi, cell)) == cell.expect.verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "knobs", "counts"),
+    [
+        ("nuke", {}, (20527, 54307, 42)),
+        ("nuke", {"stale_context": True}, (19317, 51430, 39)),
+        ("vmalls12", {}, (10315, 27726, 40)),
+    ],
+)
+def test_state_counts(policy: str, knobs: dict[str, bool], counts: tuple[int, int, int]) -> None:
+    outcome = found(TrappedTlbi, Cell(policy, Expect("holds", knobs)))
+    assert (outcome.states, outcome.transitions, outcome.depth) == counts
+
+
+@pytest.mark.parametrize("cell", cells(TrappedTlbi), ids=str)
+@pytest.mark.parametrize("fill", ["lazy", "literal"])
+def test_literal_walks_agree(cell: Cell, fill: str) -> None:
+    eager = verdict(found(TrappedTlbi, cell, sizes={"cpu": 1}))
+    assert verdict(found(TrappedTlbi, cell, {"tlb.fill": fill}, {"cpu": 1})) == eager
+
+
+@pytest.mark.parametrize("policy", ["local-only", "stage1-first", "raw"])
+def test_literal_walks_agree_on_two_pes(policy: str) -> None:
+    cell = next(c for c in cells(TrappedTlbi) if c.policy == policy)
+    assert verdict(found(TrappedTlbi, cell, {"tlb.fill": "literal"})) == cell.expect.verdict
+
+
+def test_eager_walks_are_exact() -> None:
+    """With each state of the software, the same entries may be there."""
+    small = {"cpu": 1, "vcpu": 1}
+    found: list[set[object]] = []
+    for fill in ("eager", "literal"):
+        instance = instantiate(TrappedTlbi, "stage1-first", {"tlb.fill": fill}, small)
+        rest = [s for s in instance.slots if s.var != "tlb.combined"]
+        keep = [i for i, s in enumerate(rest) if s.var != "tlb.stage2"]
+        found.append({(tuple(state[i] for i in keep), index) for state, index in contents(instance, "tlb.combined")})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("policy", ["nuke", "as-issued"])
+def test_symmetry_changes_no_verdict(policy: str) -> None:
+    cell = next(c for c in cells(TrappedTlbi) if c.policy == policy)
+    plain, orbits = found(TrappedTlbi, cell, symmetry=False), found(TrappedTlbi, cell)
+    assert verdict(plain) == verdict(orbits) == cell.expect.verdict
+    assert orbits.states < plain.states
+
+
+def test_python_and_the_ir_agree() -> None:
+    walk = Agreement(TrappedTlbi, {"Cpu": 2, "Vcpu": 2}, knob_values(TrappedTlbi, "nuke", {}))
+    assert walk.run(40) == 40
+
+
+def test_an_interrupt_in_the_window_also_loses_the_vmid() -> None:
+    """Apart from running host code in the guest's regime: the TLBI behind it acts on the host's."""
+    outcome = explore(instantiate(TrappedTlbi, "interruptible"), properties=[STALE])
+    assert outcome.property == STALE and outcome.trace is not None
+    assert "preempts" in [s.action for s in outcome.trace.steps]
+
+
+def test_stage_1_first_leaves_an_entry_made_in_between() -> None:
+    outcome = found(TrappedTlbi, Cell("stage1-first", Expect(UNMAPPED)))
+    assert outcome.trace is not None and certify(outcome.trace).ok
+    labels = [s.action for s in outcome.trace.steps]
+    first, second = (next(i for i, x in enumerate(labels) if x.endswith(t)) for t in ("TLBI VMALLE1IS", "2: TLBI"))
+    assert first < second < len(labels) - 1 and outcome.trace.steps[-1].action == "tlb_hit"
+
+
+# ------------------------------------------------------------------------------------------------------------ ingredients
+
+NOTHING_OF_STAGE_2 = "                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)\n"
+LAST_BARRIER = """                yield "stage 2: DSB ISH"
+                self.tlb.barrier(cpu)
+            yield "stage 2: load the host"""
+LAST_TLBI = "                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)\n" + LAST_BARRIER
+CONTEXT = "load the guest's context\"\n            self.in_guest_context[cpu] = True"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAGE1)", "pass", STALE),
+        ("            if self.trapped[vcpu]:\n                yield from self.emulate(cpu, vcpu)\n", "", STALE),
+        (f'yield "{CONTEXT}', 'yield "load nothing"', STALE),
+        ('DSB ISHST"\n        self.tlb.store_barrier(self.pe(vcpu))', 'no DSB"', STALE),
+        ('in __switch_to"\n        self.tlb.barrier(cpu)', 'in __switch_to"', STALE),
+        ("require(self.page_table_lock is None)", "pass", STALE),
+        ('2: DSB ISHST"\n            self.tlb.store_barrier(cpu)', '2: DSB ISHST"', UNMAPPED),
+        (f'yield "stage 2: {CONTEXT}', 'yield "stage 2: load nothing"', UNMAPPED),
+        (NOTHING_OF_STAGE_2, "                pass\n", UNMAPPED),
+        ("            self.tlb.barrier(cpu)\n            if self.order ==", "            if self.order ==", UNMAPPED),
+        (LAST_TLBI, "                pass\n" + LAST_BARRIER, UNMAPPED),
+        (LAST_BARRIER, '            yield "stage 2: load the host', UNMAPPED),
+        ("with self.mmu_lock(cpu):", "if True:", UNMAPPED),
+    ],
+)
+def test_each_step_is_needed(old: str, new: str, expected: str, tmp_path: Path) -> None:
+    if "self.trapped[vcpu]:" in old:
+        new = "            self.trapped[vcpu] = False\n"
+    assert verdict(found(rewritten(TrappedTlbi, old, new, tmp_path), Cell("nuke", Expect(expected)))) == expected
+
+
+EMULATED = ('yield "DSB ISH"\n        self.tlb.barrier(cpu)', 'yield "DSB ISH"')
+GUESTS = (
+    """        if self.broadcast[vcpu] or self.bsu:
+            self.tlb.barrier(cpu)
+        else:
+            self.tlb.barrier_nsh(cpu)
+""",
+    "",
+)
+
+
+@pytest.mark.parametrize("barrier", [EMULATED, GUESTS], ids=["the emulation's", "the guest's"])
+def test_either_barrier_behind_the_tlbi_is_enough(barrier: tuple[str, str], tmp_path: Path) -> None:
+    """The guest's DSB follows on the same PE, or on another one behind the DSB of the host's __switch_to."""
+    assert verdict(found(rewritten(TrappedTlbi, *barrier, tmp_path), Cell("nuke", Expect("holds")))) == "holds"
+
+
+def test_one_barrier_behind_the_tlbi_is_needed(tmp_path: Path) -> None:
+    neither = rewritten(rewritten(TrappedTlbi, *EMULATED, tmp_path), *GUESTS, tmp_path)
+    assert verdict(found(neither, Cell("nuke", Expect(STALE)))) == STALE
