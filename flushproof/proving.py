@@ -101,7 +101,7 @@ def prove(
 def run(request: ProofRequest) -> ProofResult:
     """Carries out a request; see `prove`."""
     started = time.monotonic()
-    instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
+    instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
     wanted = _wanted(instance, request.properties)
     lemmas = instance.system.lemmas
     explored = _explored(instance, (*wanted, *lemmas), request)

@@ -127,7 +127,7 @@ def verify_command(file: Path, spec: str | None, cvc5: str) -> None:
     if spec is not None:
         try:
             content = json.loads(file.read_text())
-            system = instantiate(load_system(spec), content["policy"], content["knobs"]).system
+            system = instantiate(load_system(spec), content["policy"], content["knobs"], lemmas=True).system
         except (OSError, ValueError, KeyError, TypeError) as error:
             click.echo(f"flushproof: {file} is no proof: {error}", err=True)
             sys.exit(BAD_INPUT)

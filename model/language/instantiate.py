@@ -29,6 +29,8 @@ def instantiate(
     policy: str | None = None,
     knobs: Mapping[str, Any] | None = None,
     sizes: Mapping[str, str | int] | None = None,
+    *,
+    lemmas: bool = False,
 ) -> Instance:
     """The system under one policy, with its sorts at given sizes.
 
@@ -36,6 +38,7 @@ def instantiate(
     knobs: name -> value, or its text as on the command line; they win over the policy's.  A knob of the part `tlb` is called
         `tlb.name`.
     sizes: the name of a sort, in any case -> its number of elements; the rest have the system's own sizes.
+    lemmas: keep the lemmas, and with them the ghosts that nothing else reads: for proofs.
 
     Raises:
         FlushproofError: a name or a value that the system does not have.
@@ -50,7 +53,7 @@ def instantiate(
         if name in system.variable
     }
     instance = Instance(
-        prune(fix_knobs(system, literals)),
+        prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals)),
         _sizes(system, sizes or {}),
         {name: Knob.text(value) for name, value in values.items()},
         policy,

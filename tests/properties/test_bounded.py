@@ -65,14 +65,14 @@ def test_a_broken_switch_has_a_shortest_trace() -> None:
 
 
 def test_a_switch_is_proved_at_its_sizes_by_k_induction_with_lemmas() -> None:
-    instance = instantiate(VcpuSwitch, policy="last-ran")
+    instance = instantiate(VcpuSwitch, policy="last-ran", lemmas=True)
     prop = next(p for p in instance.system.properties if p.name == "no-foreign-hit")
     assert k_induction(instance, prop, 1, instance.system.lemmas).kind == "finite"
     assert k_induction(instance, prop, 0).kind == "bounded"
 
 
 def test_a_limit_is_no_proof() -> None:
-    instance = instantiate(Generations)
+    instance = instantiate(Generations, lemmas=True)
     prop = instance.system.properties[0]
     found = check_bounded(instance, prop, 30, seconds=0.5)
     assert found.kind == "bounded" and found.depth < 30

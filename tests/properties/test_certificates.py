@@ -19,7 +19,7 @@ from .mechanisms import VcpuSwitch
 
 @pytest.fixture(scope="module")
 def content() -> dict[str, Any]:
-    instance = instantiate(VcpuSwitch, policy="last-ran")
+    instance = instantiate(VcpuSwitch, policy="last-ran", lemmas=True)
     return certificate(prove(instance.system, instance.system.properties, instance.system.lemmas), instance)
 
 
@@ -30,7 +30,7 @@ def written(content: Any, path: Path) -> Path:
 
 
 def test_a_proof_is_verified_against_the_system_that_it_is_about(content: dict[str, Any], tmp_path: Path) -> None:
-    instance = instantiate(VcpuSwitch, policy="last-ran")
+    instance = instantiate(VcpuSwitch, policy="last-ran", lemmas=True)
     file = tmp_path / "proof.json"
     save(prove(instance.system, instance.system.properties, instance.system.lemmas), instance, file)
     assert json.loads(file.read_text())["questions"]
@@ -73,7 +73,7 @@ def test_an_incomplete_certificate_is_not_believed(
 
 
 def test_a_certificate_of_something_else_is_found_out_by_comparing(content: dict[str, Any], tmp_path: Path) -> None:
-    system = instantiate(VcpuSwitch, policy="last-ran").system
+    system = instantiate(VcpuSwitch, policy="last-ran", lemmas=True).system
     changed = json.loads(json.dumps(content))
     question = next(q for q in changed["questions"] if (q["action"], q["conjunct"]) == ("load", "no-foreign-hit"))
     question["smt2"] = question["smt2"].replace("(check-sat)", "(assert false)\n(check-sat)")
@@ -81,7 +81,7 @@ def test_a_certificate_of_something_else_is_found_out_by_comparing(content: dict
     assert verify(file, cvc5=False).ok, "every question has the right answer"
     (complaint,) = verify(file, system, cvc5=False).complaints
     assert question["action"] in complaint and "another" in complaint
-    other = instantiate(VcpuSwitch, policy="both", knobs={"fb": False}).system
+    other = instantiate(VcpuSwitch, policy="both", knobs={"fb": False}, lemmas=True).system
     assert not verify(written(content, tmp_path), other, cvc5=False).ok
 
 

@@ -17,7 +17,7 @@ from .mechanisms import Generations, VcpuSwitch
 
 @functools.cache
 def proof(cls: type[System], policy: str | None = None, **knobs: bool) -> Proof:
-    system = instantiate(cls, policy=policy, knobs=knobs).system
+    system = instantiate(cls, policy=policy, knobs=knobs, lemmas=True).system
     return prove(system, system.properties, system.lemmas)
 
 
@@ -87,7 +87,7 @@ def test_a_counterexample_can_be_read() -> None:
 
 
 def test_a_lemma_that_does_not_hold_is_dropped_and_the_rest_is_proved() -> None:
-    system = instantiate(Generations).system
+    system = instantiate(Generations, lemmas=True).system
     never = Property("never", (Clause((), TRUE, FALSE),))
     found = prove(system, system.properties, (*system.lemmas, never))
     assert found.proved
@@ -97,13 +97,13 @@ def test_a_lemma_that_does_not_hold_is_dropped_and_the_rest_is_proved() -> None:
 
 
 def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
-    system = instantiate(Generations).system
+    system = instantiate(Generations, lemmas=True).system
     lemmas = [p for p in system.lemmas if p.name != "who-allocates-is-not-current"]
     assert not prove(system, system.properties, lemmas).proved
 
 
 def test_reachability_is_asked_of_the_caller() -> None:
-    system = instantiate(VcpuSwitch, policy="none").system
+    system = instantiate(VcpuSwitch, policy="none", lemmas=True).system
     found = prove(system, system.properties, system.lemmas, reachable=lambda instance, state: True)
     example = found.failures[0].counterexample
     assert example is not None and example.reachable

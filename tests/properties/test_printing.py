@@ -51,7 +51,7 @@ def test_labels_are_printed_as_at_and_values_as_in() -> None:
 
 
 def test_a_printed_lemma_reads_well() -> None:
-    system = instantiate(Generations).system
+    system = instantiate(Generations, lemmas=True).system
     lemma = next(p for p in system.lemmas if p.name == "who-allocates-is-not-current")
     assert show_lemma(lemma.name, lemma.clauses[0]) == textwrap.dedent(
         """\
