@@ -613,7 +613,10 @@ class VmidAllocator(System):
     @lemma
     def what_is_walked_is_that_of_the_loaded_vm(self):
         return all(
-            self.is_settled(cpu) and self.vttbr_vm[cpu] == vm and self.id.number[vm] == vmid
+            self.is_settled(cpu)
+            and not at(self.vcpu_thread, cpu, "vcpu_put")
+            and self.vttbr_vm[cpu] == vm
+            and self.id.number[vm] == vmid
             for cpu in Cpu
             for vm in Vm
             for vmid in Vmid
@@ -640,33 +643,32 @@ class VmidAllocator(System):
     def who_has_an_active_id_has_a_vm(self):
         return all(self.loaded[cpu] is not None for cpu in Cpu if self.active_vmids.number[cpu] is not None)
 
-    def read_id(self, cpu, vm):
-        """The VMID that was read without the lock is still the VM's."""
-        return (
-            local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.generation") == self.id.generation[vm]
-            and local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.number") == self.id.number[vm]
-        )
+    def read_id(self, cpu):
+        """What was read from vmid->id without the lock."""
+        generation = local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.generation")
+        return generation, local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.number")
+
+    def read_slot(self, cpu):
+        """What was read from the active slot without the lock."""
+        generation = local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.old_generation")
+        return generation, local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.old_number")
 
     @lemma
     def a_current_id_that_was_read_is_still_the_vms(self):
         return all(
-            self.read_id(cpu, vm)
+            self.read_id(cpu) == self.id.get(vm)
             for cpu in Cpu
             for vm in Vm
             if self.loaded[cpu] == vm
             and at(self.vcpu_thread, cpu, "reads active_vmids", "vmid_gen_match")
-            and local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.generation") == self.vmid_generation
+            and self.read_id(cpu)[0] == self.vmid_generation
         )
 
     @lemma
     def a_slot_that_was_not_zero_is_unchanged_or_swept(self):
         return all(
-            local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.old_generation") is not None
-            and (
-                self.active_vmids.is_zero(cpu)
-                or local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.old_generation") == self.active_vmids.generation[cpu]
-                and local(self.vcpu_thread, cpu, "kvm_arm_vmid_update.old_number") == self.active_vmids.number[cpu]
-            )
+            self.read_slot(cpu)[0] is not None
+            and (self.active_vmids.is_zero(cpu) or self.active_vmids.get(cpu) == self.read_slot(cpu))
             for cpu in Cpu
             if at(self.vcpu_thread, cpu, "vmid_gen_match", "cmpxchg active_vmids")
         )
@@ -674,7 +676,7 @@ class VmidAllocator(System):
     @lemma
     def an_id_that_matched_is_effective_unless_the_slot_was_swept(self):
         return all(
-            self.read_id(cpu, vm) and self.id.generation[vm] == self.effective_generation(cpu)
+            self.read_id(cpu) == self.id.get(vm) and self.id.generation[vm] == self.effective_generation(cpu)
             for cpu in Cpu
             for vm in Vm
             if self.loaded[cpu] == vm
