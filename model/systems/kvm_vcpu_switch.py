@@ -56,6 +56,7 @@ from flushproof.model.language.declare import (
     check,
     choose,
     event,
+    initially,
     process,
     reachable,
     require,
@@ -114,6 +115,11 @@ class VcpuSwitch(System):
 
     def flush_vmid(self, cpu, vm):
         self.tlb.drop_tagged(cpu, vm)
+
+    @initially
+    def two_vcpus_differ(self):
+        """As in the discussion: "vcpu-0 maps PA to VA, vcpu-1 maps PA' to VA"."""
+        require(any(self.page_of[a] != self.page_of[b] for a in Vcpu for b in Vcpu))
 
     vcpus = Vcpus()
     tlb = Tlb(tag=(Vm,), holds=(Vcpu, Page), walk=walkable)

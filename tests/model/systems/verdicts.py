@@ -9,6 +9,7 @@ from typing import Any
 from flushproof.model.language.declare import Expect, Knob, System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
 from flushproof.search.outcome import Outcome
 
 
@@ -36,12 +37,17 @@ def found(
     sizes: Mapping[str, int] | None = None,
     symmetry: bool = True,
 ) -> Outcome:
-    """What exploring gives, with more knobs and sizes if wanted; a violation is looked for until the expected one is met."""
+    """What exploring gives, with more knobs and sizes if wanted; a violation is looked for until the expected one is met.
+
+    What should hold takes the engine that is fast, what should not the one that starts at once.
+    """
     instance = instantiate(
         cls, cell.policy, {**cell.expect.knobs, **(knobs or {})}, {**cell.expect.sizes, **(sizes or {})}
     )
     wanted = cell.expect.verdict
-    return explore(instance, focus=None if wanted == "holds" else wanted, symmetry=symmetry)
+    if wanted == "holds":
+        return explore(instance, symmetry=symmetry, engine=NativeEngine())
+    return explore(instance, focus=wanted, symmetry=symmetry)
 
 
 def verdict(outcome: Outcome) -> str:
