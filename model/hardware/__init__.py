@@ -4,6 +4,7 @@ Each part is a class with state, steps and helpers of its own.  A system makes o
 callbacks for what a part cannot know, such as which translations the walker may now cache.
 """
 
+from .flush_ipi import FlushIpi
 from .interrupts import Interrupts
 from .locks import Lock
 from .private import PrivateMachine
@@ -18,6 +19,7 @@ __all__ = [
     "STALE_CONTEXT",
     "Cpu",
     "Fill",
+    "FlushIpi",
     "Interrupts",
     "Invalidations",
     "Lock",

@@ -30,10 +30,9 @@ Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidati
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.hardware.flush_ipi import FlushIpi
-from flushproof.model.hardware.sorts import Cpu
-from flushproof.model.hardware.tlb import Tlb
+from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.language.declare import (
+    Expect,
     Ghost,
     Knob,
     Map,
@@ -49,6 +48,7 @@ from flushproof.model.language.declare import (
     event,
     initially,
     process,
+    reachable,
     require,
 )
 
@@ -163,7 +163,9 @@ class XenPvPaging(System):
     scope = Knob(Scope, Scope.DIRTY, "which CPUs do_mmu_update flushes")
     target = Knob(Target, Target.NON_GLOBAL, "whether the flush takes global entries too")
     skip = Knob(Skip, Skip.NOTHING, "which updates are believed to need no flush")
-    root_flush = Knob(RootFlush, RootFlush.NEEDED, "who copies the root table again after a change of an L4 entry (XPTI)")
+    root_flush = Knob(
+        RootFlush, RootFlush.NEEDED, "who copies the root table again after a change of an L4 entry (XPTI)"
+    )
     access = Knob(Access, Access.MAPPED, "how UPDATE_VA_MAPPING writes the L1 entry")
     double_check = Knob(bool, True, "UPDATE_VA_MAPPING takes page_lock, which checks the type")
     retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type")
@@ -178,7 +180,9 @@ class XenPvPaging(System):
     lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3")
     foreign = Knob(bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)")
 
-    paging_structure_caches = Knob(bool, True, "T8: cached upper entries are used for later walks (SDM 4.10.3)", toggle=True)
+    paging_structure_caches = Knob(
+        bool, True, "T8: cached upper entries are used for later walks (SDM 4.10.3)", toggle=True
+    )
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
     global_linear = Knob(bool, False, "H13: upper entries, and so the linear map's, have the global bit", toggle=True)
 
@@ -491,13 +495,18 @@ class XenPvPaging(System):
             if not self.set_first:
                 yield "enter dirty_cpumask"
                 self.dirty_cpumask[cpu] = True
-            if self.xpti:
-                yield "restore_all_guest, into another vcpu"
-                self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
-                self.root_pgt_changed[cpu] = False
-            self.context[cpu] = Context.RUNNING
+            yield from self.resume(cpu)
+        elif to == Context.LAZY:
+            self.context[cpu] = Context.LAZY
         else:
-            self.context[cpu] = to
+            yield from self.resume(cpu)
+
+    def resume(self, cpu):
+        """Run the guest again."""
+        if self.xpti:
+            yield "restore_all_guest, after a context switch"
+            self.restore_all_guest(cpu)
+        self.context[cpu] = Context.RUNNING
 
     # --------------------------------------------------------------------------------------------------------- properties
 
@@ -581,7 +590,129 @@ class XenPvPaging(System):
             "the L4 entry that leads to {table} was overwritten, and the update has returned",
         )
 
+    @reachable
+    def a_cached_entry_is_old(self):
+        """A TLB holds an entry of the root table that was overwritten."""
+        return any(
+            self.upper.entry[c, f] and root is not None and self.entry[root] != f
+            for c in Cpu
+            for f in Frame
+            for root in (self.cr3[c],)
+        )
+
+    @reachable
+    def an_l1_entry_is_written(self):
+        """UPDATE_VA_MAPPING gets as far as the write."""
+        return any(self.l1_page[c] is not None for c in Cpu)
+
+    @reachable
+    def two_updates_at_once(self):
+        """Two tables are locked: by two CPUs, unless there is but one."""
+        return all(a == b for a in Cpu for b in Cpu) or any(
+            self.locked[a] and self.locked[b] for a in Frame for b in Frame if a != b
+        )
+
     policies = {
-        "none": Policy("2009 to 2020: no flush", {"flush": Flush.NEVER}, "no-stale-linear-access"),
-        "per-batch": Policy("16a20963b3 (2020) and 8cc5036bc3", {}, "holds"),
+        "2009": Policy(
+            "2009 to 2020 (178c9c3991): no flush; the linear map is used, and the L1 page's type checked again",
+            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE},
+            "no-stale-linear-access",
+            also=(
+                Expect("no-stale-linear-access", sizes={"cpu": 1}),
+                Expect("no-stale-linear-access", {"paging_structure_caches": False}),
+                Expect("no-stale-linear-access", {"xpti": True, "pcid": False}, {"cpu": 1, "frame": 4}),
+            ),
+        ),
+        "per-batch": Policy(
+            "2020 (16a20963b3), with 8cc5036bc3 of 2022: flush dirty_cpumask before the hypercall returns",
+            {},
+            "holds",
+            also=(
+                Expect("holds", {"batches": True}, {"frame": 4}),
+                Expect("holds", {"retyping": True}, {"frame": 4}),
+                Expect("holds", {"lazy": True}),
+                Expect("holds", {"foreign": True}),
+                Expect("holds", {"xpti": True}, {"frame": 4}),
+                Expect("holds", {"xpti": True, "pcid": False}, {"frame": 4}),
+                Expect("holds", {"xpti": True, "own_roots": True}),
+                Expect("holds", {"xpti": True, "lazy": True, "foreign": True}, {"frame": 4}),
+                Expect("holds", {"paging_structure_caches": False}),
+                Expect("no-stale-linear-access", {"global_linear": True}),
+            ),
+        ),
+        "xsa-401": Policy(
+            "2020 (16a20963b3) as it was until 2022: get_page_type flushes before it takes the page (XSA-401)",
+            {"retype": Retype.FLUSH_THEN_TAKE, "retyping": True},
+            "linear-map-shows-tables",
+            also=(Expect("holds", {"retyping": False}),),
+        ),
+        "per-entry": Policy(
+            "flush after each entry of a batch",
+            {"flush": Flush.PER_ENTRY},
+            "holds",
+            also=(Expect("holds", {"batches": True}, {"frame": 4}),),
+        ),
+        "exit-resync": Policy(
+            "only have root tables copied again on the way to the guest, where CR3 is written anyway (XPTI)",
+            {"flush": Flush.ON_EXIT, "xpti": True, "pcid": False},
+            "no-stale-linear-access",
+            also=(
+                Expect("no-stale-linear-access", sizes={"cpu": 1}),
+                Expect("no-stale-linear-access", {"multicall": False}),
+                Expect("holds", {"multicall": False}, {"cpu": 1}),
+                Expect("no-stale-linear-access", {"multicall": False, "pcid": True}, {"cpu": 1}),
+            ),
+        ),
+        "skip-unused": Policy(
+            "edcfce5591 (2021): no flush for a table whose type count says that nothing refers to it",
+            {"skip": Skip.UNUSED},
+            "no-stale-linear-access",
+            also=(Expect("holds", sizes={"cpu": 1}), Expect("holds", {"batches": True}, {"cpu": 1})),
+        ),
+        "skip-top": Policy(
+            "bed7e6cad3 (2021): no flush for the guest's top-level table",
+            {"skip": Skip.TOP},
+            "no-stale-linear-access",
+            also=(Expect("no-stale-linear-access", sizes={"cpu": 1}),),
+        ),
+        "local-only": Policy(
+            "flush this CPU only",
+            {"scope": Scope.LOCAL},
+            "no-stale-linear-access",
+            also=(Expect("holds", sizes={"cpu": 1}),),
+        ),
+        "all-cpus": Policy(
+            "flush all CPUs rather than those in dirty_cpumask",
+            {"scope": Scope.ALL},
+            "holds",
+            also=(Expect("holds", {"lazy": True, "foreign": True}, {"frame": 4}),),
+        ),
+        "global": Policy(
+            "FLUSH_TLB_GLOBAL, as 9d1d31ad94 had it for XPTI",
+            {"target": Target.GLOBAL},
+            "holds",
+            also=(Expect("holds", {"global_linear": True}),),
+        ),
+        "write-through": Policy(
+            "per-batch, but the L1 entry is written through the linear map, as until 2d0557c5cb (2009)",
+            {"access": Access.LINEAR},
+            "no-type-confusion",
+            also=(Expect("holds", sizes={"cpu": 1}),),
+        ),
+        "root-nobody": Policy(
+            "per-batch, without FLUSH_ROOT_PGTBL (XPTI)",
+            {"xpti": True, "root_flush": RootFlush.NOBODY},
+            "no-stale-root-copy",
+        ),
+        "root-local": Policy(
+            "per-batch, with FLUSH_ROOT_PGTBL for this CPU alone (XPTI)",
+            {"xpti": True, "root_flush": RootFlush.LOCAL},
+            "no-stale-root-copy",
+            also=(Expect("holds", sizes={"cpu": 1}),),
+        ),
+        "root-everywhere": Policy(
+            "per-batch, with FLUSH_ROOT_PGTBL for every CPU and every level (XPTI): redundant",
+            {"xpti": True, "root_flush": RootFlush.EVERYWHERE},
+            "holds",
+        ),
     }

@@ -30,9 +30,7 @@ _get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3
 import enum
 from typing import Annotated
 
-from flushproof.model.hardware.flush_ipi import FlushIpi
-from flushproof.model.hardware.sorts import Cpu, Page
-from flushproof.model.hardware.tlb import Tlb
+from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -127,9 +125,13 @@ class XenTlbflushClock(System):
     wrap = Knob(Wrap, Wrap.FLUSH_THEN_RESTART, "what happens when the clock has wrapped")
     or_equal = Knob(bool, True, "NEED_FLUSH: a CPU whose time equals the stamp is flushed")
     zero_check = Knob(bool, True, "NEED_FLUSH: every CPU is flushed while the clock is 0")
-    period_check = Knob(bool, True, "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period")
+    period_check = Knob(
+        bool, True, "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period"
+    )
     requests = Knob(bool, False, "the guest asks for flushes of all CPUs, at any time")
-    prompt = Knob(bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True)
+    prompt = Knob(
+        bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True
+    )
     writes_in_flush = Knob(bool, False, "something writes through the guest's mapping while a CPU flushes", toggle=True)
 
     tlbflush_clock: Annotated[int, Range(0, WRAP_MASK)]
