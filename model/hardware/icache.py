@@ -1,7 +1,7 @@
 """Instruction fetch on arm64: one line of code in memory, in the I-cache of each PE and in its pipeline.
 
-What the architecture says (Arm ARM DDI 0487, "Caches and memory hierarchy", "Cache maintenance", and the pseudo-code of the
-instructions; the numbers in brackets are SYSTEMS facts H1 to H11 where the project names them):
+Rules followed (Arm ARM DDI 0487, B2 "Caches and memory hierarchy", "Concurrent modification and execution of instructions",
+D7 "Cache support", and CTR_EL0):
 
 - A store reaches the D-side, which is coherent among all PEs.  An instruction fetch does not look there: it sees memory at
   the *Point of Unification* (PoU), or, with the stage-1 MMU off, possibly at the *Point of Coherency* (PoC).  Each of the
