@@ -151,5 +151,7 @@ class Columns:
                 part = self.value(arg, env) * stride
                 moving = part if moving is None else moving + part
         if moving is None:
-            return self.matrix[fixed]
-        return self.matrix[moving + fixed, self._all]
+            row: Codes = self.matrix[fixed]
+            return row
+        found: Codes = self.matrix[moving + fixed, self._all]
+        return found

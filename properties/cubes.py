@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,15 +97,22 @@ class Table:
 
     # -------------------------------------------------------------------------------------------------------- searching
 
-    def cubes(self, values: tuple[int, ...], most: int, rng: random.Random) -> Iterator[Cube]:
-        """Cubes of at most `most` of these values that no known state has, each as wide as can be."""
+    def cubes(self, values: tuple[int, ...], most: int, banned: Container[Clause], rng: random.Random) -> list[Cube]:
+        """Cubes of at most `most` of these values that no known state has, each as wide as can be.
+
+        All are of the smallest size for which there is one whose clause is not banned, as far as that could be seen
+        in the time that is given to it.
+        """
         rows = np.array([self.rows(i, v) for i, v in enumerate(values)])
-        if not len(rows):
-            return
-        if np.bitwise_and.reduce(rows, axis=0).any():
-            return
-        for chosen in _Search(rows, [f.weight for f in self.features], rng).smallest(self.everywhere, most):
-            yield self._widened(chosen, values)
+        if not len(rows) or np.bitwise_and.reduce(rows, axis=0).any():
+            return []
+        search = _Search(rows, self.everywhere, [f.weight for f in self.features], rng)
+        for sets in search.by_size(most):
+            cubes = [self._widened(chosen, values) for chosen in sets]
+            allowed = [cube for cube in cubes if cube.clause not in banned]
+            if allowed:
+                return allowed
+        return []
 
     def _widened(self, chosen: Sequence[int], values: tuple[int, ...]) -> Cube:
         """The cube with each value replaced by all values with which no known state has it, larger features first."""
@@ -121,31 +128,53 @@ class Table:
 
 
 class _Search:
-    """Looks for the smallest sets of rows whose conjunction is empty."""
+    """Looks for small sets of rows whose conjunction is empty."""
 
-    NODES = 1000
+    NODES = 600
+    DEEP = 3
+    PASSES = 24
 
-    def __init__(self, rows: npt.NDArray[np.uint64], weights: Sequence[int], rng: random.Random) -> None:
-        self.rows, self.rng = rows, rng
+    def __init__(
+        self, rows: npt.NDArray[np.uint64], everything: Words, weights: Sequence[int], rng: random.Random
+    ) -> None:
+        self.rows, self.everything, self.rng = rows, everything, rng
         self.weights = np.array(weights)
         self.nodes = 0
 
-    def smallest(self, everything: Words, most: int, wanted: int = 12) -> list[tuple[int, ...]]:
-        """Some smallest sets of at most `most` rows, in no order; by iterative deepening, so that no smaller ones exist
-        unless the search ran out of nodes."""
-        for size in range(1, most + 1):
+    def by_size(self, most: int, wanted: int = 12) -> Iterator[list[tuple[int, ...]]]:
+        """Sets of up to `most` rows, smaller ones first: small ones by search, so that few are missed, and larger
+        ones by leaving out, in random orders, all that can be left out."""
+        for size in range(1, min(most, self.DEEP) + 1):
             found: set[tuple[int, ...]] = set()
             self.nodes = 0
-            self._extend((), everything, size, found, wanted)
+            self._extend((), self.everything, size, found, wanted)
             if found:
-                return sorted(found)
-        return []
+                yield sorted(found)
+        reduced = {self._reduced() for _ in range(self.PASSES if most > self.DEEP else 0)}
+        for size in range(self.DEEP + 1, most + 1):
+            if chosen := sorted(s for s in reduced if len(s) == size):
+                yield chosen
+
+    def _reduced(self) -> tuple[int, ...]:
+        """A set of which no row can be left out; rows of less weight are preferred."""
+        noise = np.array([self.rng.random() for _ in self.weights])
+        order = np.argsort(self.weights * 0.5 + noise * 2)
+        chosen: list[int] = []
+        left = self.everything
+        while left.any():
+            meets = np.bitwise_and.accumulate(self.rows[order], axis=0) & left
+            # the first row with which all before it leave nothing is one that these cannot do without
+            last = int(np.argmin(meets.any(axis=1)))
+            chosen.append(int(order[last]))
+            left = left & self.rows[order[last]]
+            order = order[:last]
+        return tuple(sorted(chosen))
 
     def _extend(
         self, chosen: tuple[int, ...], left: Words, size: int, found: set[tuple[int, ...]], wanted: int
     ) -> None:
         self.nodes += 1
-        if self.nodes > self.NODES or len(found) >= wanted:
+        if self.nodes > self.NODES or len(found) >= wanted or not left.any():
             return
         candidates = self._excluding(left)
         if len(chosen) + 1 == size:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Property, Scalarset, System
+from flushproof.model.language.ir import Action, Clause, Property, Scalarset, System
 
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
@@ -135,7 +135,7 @@ class _Search:
         self.found: dict[str, Property] = {}
         self.kept: set[tuple[str, str]] = set()
         self.proved: dict[tuple[str, str], frozenset[str]] = {}
-        self.banned: set[object] = set()
+        self.banned: set[Clause] = set()
         self.small: list[SmallInduction] = []
         self.tried = 0
         self._rebuild()
@@ -202,7 +202,16 @@ class _Search:
             self.proved[key] = frozenset(answer.core)
             return None
         large = SmallInduction(last(small_instances(self.system, self.limits.largest)), self.parts)
-        return self._breaks(large, action, part)
+        example = self._breaks(large, action, part)
+        if example is not None:
+            return example
+        for seed, limit in enumerate(self.limits.retries, 1):
+            answer = question.ask(limit, seed)
+            if answer.outcome == "unsatisfiable":
+                self.proved[key] = frozenset(answer.core)
+                return None
+        self.progress(f"nobody knows whether '{key[0]}' keeps {key[1]}")
+        return None
 
     def _breaks(self, small: SmallInduction, action: Action | None, part: Conjunct) -> Counterexample | None:
         if action is None:
@@ -239,10 +248,9 @@ class _Search:
             table = self.lexicon.table(variables)
             most = min(self.effort.literals, (best - len(variables)) // 2)
             for values in table.observed(state):
-                for cube in table.cubes(values, most, self.rng):
-                    if cube.clause not in self.banned:
-                        ranked.setdefault(cube.clause, cube)
-                        best = min(best, cube.cost[0] + 2)
+                for cube in table.cubes(values, most, self.banned, self.rng):
+                    ranked.setdefault(cube.clause, cube)
+                    best = min(best, cube.cost[0] + 2)
         return sorted(ranked.values(), key=lambda c: c.cost)
 
     def _holds_everywhere(self, cube: Cube) -> bool:

@@ -8,7 +8,7 @@ terms are the reads of state variables at the elements in question, and those de
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +16,16 @@ from flushproof.model.language.ir import (
     BoolSort,
     CounterSort,
     EnumSort,
+    Eq,
     Expr,
     IntSort,
     Lit,
+    Not,
     OptionSort,
+    Quant,
     Read,
     Scalarset,
+    Some,
     Sort,
     System,
     The,
@@ -62,13 +66,15 @@ class Vocabulary:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self._patterns = tuple(_deep_reads(system))
+        exprs = _expressions(system)
+        self._patterns = tuple(_patterns(exprs, _is_deep_read))
+        self._quantified = tuple(_patterns(exprs, _is_short_quantifier))
 
     def features(self, variables: Sequence[Var]) -> tuple[Feature, ...]:
         """Everything that can be said about these elements."""
         found: dict[tuple[Expr, ...], Feature] = {}
         terms = list(self._terms(variables))
-        for feature in itertools.chain(self._single(terms), self._pairs(variables, terms)):
+        for feature in itertools.chain(self._single(terms), self._pairs(variables, terms), self._whole(variables)):
             if 2 <= len(feature.values) <= MOST_VALUES and not any(isinstance(v, Lit) for v in feature.values):
                 found.setdefault(feature.values, feature)
         return tuple(found.values())
@@ -85,10 +91,10 @@ class Vocabulary:
                 seen.add(read)
                 yield _Term(read, (), 1)
         for pattern in self._patterns:
-            for read in _instances(pattern, variables):
-                if read not in seen:
-                    seen.add(read)
-                    yield _Term(read, _present(read), 2)
+            for deep in _instances(pattern, variables):
+                if deep not in seen:
+                    seen.add(deep)
+                    yield _Term(deep, _present(deep), 2)
 
     # -----------------------------------------------------------------------------------------------------------
     # features
@@ -114,6 +120,12 @@ class Vocabulary:
                             term.cases([is_none(expr), eq(expr, Lit(False, sort)), eq(expr, Lit(True, sort))]),
                             term.weight,
                         )
+
+    def _whole(self, variables: Sequence[Var]) -> Iterator[Feature]:
+        """What the system itself says of all elements of a sort, or of any: "it is loaded nowhere"."""
+        for pattern in self._quantified:
+            for expr in _instances(pattern, variables):
+                yield _Term(expr, (), 3).yes_or_no(expr)
 
     def _pairs(self, variables: Sequence[Var], terms: Sequence[_Term]) -> Iterator[Feature]:
         by_base: dict[Sort, list[_Term]] = {}
@@ -179,22 +191,42 @@ def _arguments(sort: Sort, variables: Sequence[Var]) -> list[Expr]:
             return [v for v in variables if v.of == sort]
 
 
-def _deep_reads(system: System) -> Iterator[Read]:
-    """Reads at something that is itself read, as they stand in the system, each once up to the names of variables."""
+def _expressions(system: System) -> list[Expr]:
+    """Everything that the system says."""
     exprs = [
         e
         for a in (system.init, *system.actions)
         for e in (a.guard, *(x for u in a.updates for x in (*u.args, u.cond, u.value)))
     ]
-    exprs += [e for p in (*system.properties, *system.lemmas) for c in p.clauses for e in (c.guard, c.expr)]
+    return exprs + [e for p in (*system.properties, *system.lemmas) for c in p.clauses for e in (c.guard, c.expr)]
+
+
+def _patterns(exprs: Iterable[Expr], wanted: Callable[[Expr], bool]) -> Iterator[Expr]:
+    """The wanted subexpressions, each once up to the names of variables."""
     seen: set[Expr] = set()
     for expr in walk(*exprs):
-        if isinstance(expr, Read) and not all(isinstance(a, Var | Lit) for a in expr.args) and _is_plain(expr):
+        if wanted(expr):
             named = {v: Var(f"{v.of.name}{i}", v.of) for i, v in enumerate(sorted(free_vars(expr), key=_order))}
             pattern = substitute(expr, named)
-            if pattern not in seen and isinstance(pattern, Read):
+            if pattern not in seen:
                 seen.add(pattern)
                 yield pattern
+
+
+def _is_deep_read(expr: Expr) -> bool:
+    """Whether this reads at something that is itself read."""
+    return isinstance(expr, Read) and not all(isinstance(a, Var | Lit) for a in expr.args) and _is_plain(expr)
+
+
+def _is_short_quantifier(expr: Expr) -> bool:
+    """Whether this says one simple thing of all elements of a scalarset, or of any."""
+    if not isinstance(expr, Quant) or not isinstance(expr.var.of, Scalarset):
+        return False
+    body = expr.body.arg if isinstance(expr.body, Not) else expr.body
+    if isinstance(body, Eq):
+        sides = [s.arg if isinstance(s, Some) else s for s in (body.left, body.right)]
+        return all(map(_is_plain, sides)) and not any(isinstance(e, The) for e in walk(*sides))
+    return isinstance(body, Read) and _is_plain(body) and not any(isinstance(e, The) for e in walk(body))
 
 
 def _order(var: Var) -> tuple[str, str]:
@@ -208,14 +240,12 @@ def _is_plain(expr: Expr) -> bool:
     return all(map(_is_plain, children(expr)))
 
 
-def _instances(pattern: Read, variables: Sequence[Var]) -> Iterator[Read]:
+def _instances(pattern: Expr, variables: Sequence[Var]) -> Iterator[Expr]:
     """The pattern with its variables replaced by the given ones."""
     own = sorted(free_vars(pattern), key=_order)
     for chosen in itertools.product(*([v for v in variables if v.of == o.of] for o in own)):
         values: Mapping[Var, Expr] = dict(zip(own, chosen, strict=True))
-        found = substitute(pattern, values)
-        if isinstance(found, Read):
-            yield found
+        yield substitute(pattern, values)
 
 
 def _present(expr: Expr) -> tuple[Expr, ...]:
