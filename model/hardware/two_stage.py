@@ -48,41 +48,15 @@ class Kind(enum.Enum):
     STAGE12 = 2
 
 
-class TwoStageTlb(Part):
-    """The TLB of each CPU.  walks(cpu): whether the guest's two-stage translation is live on this CPU."""
+class Descriptors(Part):
+    """The page's two descriptors in memory."""
 
-    fill = Knob(Fill, Fill.EAGER, "as for any TLB: eager, lazy or literal", toggle=True)
-
-    combined: Map[Cpu, Age, Age, bool]
-    stage2: Map[Cpu, Age, bool]
-    old_in_memory: Map[Stage, bool]
+    old: Map[Stage, bool]
     storing: Map[Cpu, Stage, bool]
 
-    def __init__(self, *, walks):
-        self.walks = walks
-
-    # ------------------------------------------------------------------------------------------- descriptors in memory
-
-    def store_stage1(self, cpu):
-        """The guest changes its descriptor."""
-        self.begin_store(cpu, Stage.STAGE1)
-        for pe in Cpu:
-            for age in Age:
-                self.combined[pe, Age.OLD, age] = self.combined[pe, Age.OLD, age] or self.combined[pe, Age.CURRENT, age]
-                self.combined[pe, Age.CURRENT, age] = False
-
-    def store_stage2(self, cpu):
-        """The hypervisor changes its descriptor."""
-        self.begin_store(cpu, Stage.STAGE2)
-        for pe in Cpu:
-            self.stage2[pe, Age.OLD] = self.stage2[pe, Age.OLD] or self.stage2[pe, Age.CURRENT]
-            self.stage2[pe, Age.CURRENT] = False
-            for age in Age:
-                self.combined[pe, age, Age.OLD] = self.combined[pe, age, Age.OLD] or self.combined[pe, age, Age.CURRENT]
-                self.combined[pe, age, Age.CURRENT] = False
-
-    def begin_store(self, cpu, stage):
-        self.old_in_memory[stage] = True
+    def store(self, cpu, stage):
+        """A PE changes a descriptor."""
+        self.old[stage] = True
         for pe in Cpu:
             self.storing[pe, stage] = pe == cpu
 
@@ -91,25 +65,60 @@ class TwoStageTlb(Part):
         """all walkers see the {stage} descriptor that {cpu} stored"""
         require(self.storing[cpu, stage])
         self.storing[cpu, stage] = False
-        self.old_in_memory[stage] = False
+        self.old[stage] = False
 
-    def store_barrier(self, cpu):
+    def reads(self, stage, age):
+        """Whether a walker may read a descriptor of this age."""
+        return age == Age.CURRENT or self.old[stage]
+
+    def barrier(self, cpu):
         """DSB ISHST: wait until all walkers see what this PE stored."""
         require(all(not self.storing[cpu, stage] for stage in Stage))
 
+
+class TwoStageTlb(Part):
+    """The TLB of each CPU.  walks(cpu): whether the guest's two-stage translation is live on this CPU."""
+
+    fill = Knob(Fill, Fill.EAGER, "as for any TLB: eager, lazy or literal", toggle=True)
+
+    combined: Map[Cpu, Age, Age, bool]
+    stage2: Map[Cpu, Age, bool]
+    descriptors = Descriptors()
+
+    def __init__(self, *, walks):
+        self.walks = walks
+
+    def store_stage1(self, cpu):
+        """The guest changes its descriptor: what was made of it before is old."""
+        self.descriptors.store(cpu, Stage.STAGE1)
+        for pe in Cpu:
+            for age in Age:
+                self.combined[pe, Age.OLD, age] = self.combined[pe, Age.OLD, age] or self.combined[pe, Age.CURRENT, age]
+                self.combined[pe, Age.CURRENT, age] = False
+
+    def store_stage2(self, cpu):
+        """The hypervisor changes its descriptor."""
+        self.descriptors.store(cpu, Stage.STAGE2)
+        for pe in Cpu:
+            self.stage2[pe, Age.OLD] = self.stage2[pe, Age.OLD] or self.stage2[pe, Age.CURRENT]
+            self.stage2[pe, Age.CURRENT] = False
+            for age in Age:
+                self.combined[pe, age, Age.OLD] = self.combined[pe, age, Age.OLD] or self.combined[pe, age, Age.CURRENT]
+                self.combined[pe, age, Age.CURRENT] = False
+
+    def store_barrier(self, cpu):
+        """DSB ISHST"""
+        self.descriptors.barrier(cpu)
+
     # ------------------------------------------------------------------------------------------------------------- walks
 
-    def reads(self, stage, age):
-        """Whether a walker may read a descriptor of this age in memory."""
-        return age == Age.CURRENT or self.old_in_memory[stage]
-
     def may_fill_stage2(self, cpu, age):
-        return self.walks(cpu) and self.reads(Stage.STAGE2, age)
+        return self.walks(cpu) and self.descriptors.reads(Stage.STAGE2, age)
 
     def may_fill(self, cpu, age1, age2):
         """Whether a combined entry may be made, from memory or from a stage-2 entry."""
-        stage2 = self.reads(Stage.STAGE2, age2) or self.stage2[cpu, age2]
-        return self.walks(cpu) and self.reads(Stage.STAGE1, age1) and stage2
+        stage2 = self.descriptors.reads(Stage.STAGE2, age2) or self.stage2[cpu, age2]
+        return self.walks(cpu) and self.descriptors.reads(Stage.STAGE1, age1) and stage2
 
     @closure
     def fill_at_once(self):
