@@ -5,6 +5,7 @@ callbacks for what a part cannot know, such as which translations the walker may
 """
 
 from .flush_ipi import FlushIpi
+from .icache import InstructionSide
 from .interrupts import Interrupts
 from .locks import Lock
 from .private import PrivateMachine
@@ -12,6 +13,7 @@ from .sorts import Cpu, Page, Vcpu, Vm, Vmid
 from .tlb import Fill, Tlb
 from .tlbi import Invalidations, Scope
 from .toggles import FORCE_BROADCAST, STALE_CONTEXT
+from .two_stage import TwoStageTlb
 from .vcpus import Vcpus
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Cpu",
     "Fill",
     "FlushIpi",
+    "InstructionSide",
     "Interrupts",
     "Invalidations",
     "Lock",
@@ -27,6 +30,7 @@ __all__ = [
     "PrivateMachine",
     "Scope",
     "Tlb",
+    "TwoStageTlb",
     "Vcpu",
     "Vcpus",
     "Vm",
