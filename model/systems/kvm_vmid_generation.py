@@ -10,17 +10,17 @@ What is modelled
     raise the generation, call the other CPUs and wait for them, flush; take a number; publish number and generation), then
     local_irq_disable, perhaps another check, enter the guest with the VM's VTTBR of that moment, exit.  Each access to
     kvm_vmid_gen, vmid_gen and vttbr that another CPU can see is a step of its own, IPIs are acknowledged CPU by CPU where
-    interrupts are on, and a TLBI is performed CPU by CPU before the DSB behind it ends.  Any number of rollovers.
-    `kvm->arch.vmid` is used under the lock only, so `vttbr`, which holds the same number, stands for both.  VTTBR is written at
-    entry and exit, as before v4.17's VHE changes.
-    Numbers are handed out in any order: the real counter's order is one of these, so what holds here holds there.  A violation
-    names numbers that the counter would hand out too, once VMIDs are renamed: at a rollover the first number goes to whoever
-    rolled over, and who had it before is a matter of history.
+    interrupts are on, and a TLBI is performed CPU by CPU before the DSB behind it ends.  `kvm->arch.vmid` is used under the lock
+    only, so `vttbr`, which holds the same number, stands for both.  VTTBR_EL2 is written at each entry and exit.
+    VMs are destroyed and created (`churn`), so that there is no end of rollovers; the generation is never bounded.
+    Numbers are handed out in any order.  The real counter's order is one of these, so what holds here holds there.  A shortest
+    violation here has at most one rollover before its numbers matter, and then renaming the VMIDs makes it the counter's order.
 What is left out
     The order in which a weakly ordered CPU makes its own stores visible: `publish` says in which order others see them, and
-    smp_wmb/smp_rmb are what makes that the program's order.  Preemption inside update_vttbr (a preempted thread is one on a slow
-    CPU).  Guest page tables: an entry stands for any entry of its VM.  For that reason `no-stale-hit` and `transparent` have no
-    meaning of their own here; `no-foreign-hit` is about VMs instead of vcpus.
+    smp_wmb/smp_rmb are what makes that the program's order.  Preemption inside update_vttbr (a preempted thread is like one on a
+    slow CPU).  Guest page tables: an entry stands for any entry of its VM.  So `no-stale-hit` and `transparent` have no meaning of
+    their own here, and `no-foreign-hit` is about VMs instead of vcpus.  Entries that a destroyed VM leaves behind: unmapping its
+    stage 2 flushes its VMID, in the step that replaces it.
 
 What the verdicts mean
     one-vmid-per-vm: vcpus of one VM never run at once under different VMIDs; if they did, an invalidation by one would miss the
@@ -186,11 +186,16 @@ class VmidGeneration(System):
         yield "vcpu_load; reads kvm_vmid_gen"
         self.vcpus.load(cpu)
         yield from self.update_vttbr(cpu)
-        yield "local_irq_disable; reads kvm_vmid_gen"
-        self.interrupts.disable(cpu)
-        stale = False
         if self.recheck_entry:
-            stale = yield from self.need_new_vmid_gen(cpu)
+            yield "local_irq_disable; reads kvm_vmid_gen"
+            self.interrupts.disable(cpu)
+            current = self.kvm_vmid_gen
+            yield "compares it with vmid_gen again"
+            stale = self.vmid_gen[self.vm_on(cpu)] != current
+        else:
+            yield "local_irq_disable"
+            self.interrupts.disable(cpu)
+            stale = False
         if not stale:
             yield "enters the guest"
             self.enter_guest(cpu)
@@ -221,26 +226,23 @@ class VmidGeneration(System):
     def is_old(self, cpu):
         return self.vmid_gen[self.vm_on(cpu)] != self.kvm_vmid_gen
 
-    def need_new_vmid_gen(self, cpu):
-        current = self.kvm_vmid_gen
-        yield "compares it with vmid_gen"
-        return self.vmid_gen[self.vm_on(cpu)] != current
-
     def update_vttbr(self, cpu):
         if self.locked_check:
             self.kvm_vmid_lock.acquire_and_release()
             need = self.is_old(cpu)
         else:
-            need = yield from self.need_new_vmid_gen(cpu)
-        if need and self.recheck_locked:
-            yield "spin_lock; compares vmid_gen again"
-            if self.is_old(cpu):
-                yield from self.new_vmid(cpu)
+            current = self.kvm_vmid_gen
+            yield "compares it with vmid_gen"
+            need = self.vmid_gen[self.vm_on(cpu)] != current
+        if need:
+            if self.recheck_locked:
+                yield "spin_lock; compares vmid_gen again"
             else:
+                yield "spin_lock"
+            if self.recheck_locked and not self.is_old(cpu):
                 self.kvm_vmid_lock.acquire_and_release()
-        elif need:
-            yield "spin_lock"
-            yield from self.new_vmid(cpu)
+            else:
+                yield from self.new_vmid(cpu)
 
     def new_vmid(self, cpu):
         with self.kvm_vmid_lock(cpu):

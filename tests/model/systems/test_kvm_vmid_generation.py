@@ -170,10 +170,10 @@ NOT_NEEDED = {
     "interrupts.takes_ipi / requires interrupts.called": "a spurious interrupt makes nobody go on",
     "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
     "vcpu_load; reads kvm_vmid_gen / requires vcpus.loaded": "the allocator does not count on a vcpu being on one CPU only",
-    "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen (2)": (
+    "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen": (
         "with the generation stored last, who finds it current need not wait for the lock: VTTBR is there already"
     ),
-    "compares it with vmid_gen (2) / writes vcpus.loaded": "who tries again may as well stay loaded",
+    "compares it with vmid_gen again / writes vcpus.loaded": "who tries again may as well stay loaded",
     "exits the guest; local_irq_enable / writes live_vm": "out of the guest VTTBR_EL2 is not walked; see `stale_context`",
     "exits the guest; local_irq_enable / writes live_vmid": "likewise",
     "exits the guest; local_irq_enable / writes vcpus.loaded": "the next vcpu_load puts another vcpu in its place",
