@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import signal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from flushproof.model.language.declare import Expect, System, system_name
+from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate, knob_values, policy_of
 from flushproof.model.language.load import is_shipped, load_system, shipped
@@ -200,6 +203,30 @@ def expectations(systems: Mapping[str, type[System]] | None = None) -> Iterator[
         for name, policy in cls.policies.items():
             for expect in (Expect(policy.expect), *policy.also):
                 yield Request(cls, name, expect.knobs, expect.sizes, expect=expect.verdict)
+
+
+def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str]:
+    """The result of each request, in order, or what is wrong with it.
+
+    jobs: how many processes; with more than one, the requests' `progress` is not called.
+    """
+    if jobs == 1:
+        yield from map(_result_or_reason, requests)
+        return
+    alone = [replace(request, progress=None) for request in requests]
+    with get_context("spawn").Pool(min(jobs, len(alone) or 1), initializer=_leave_interrupts_to_the_parent) as pool:
+        yield from pool.imap(_result_or_reason, alone)
+
+
+def _result_or_reason(request: Request) -> Result | str:
+    try:
+        return run(request)
+    except FlushproofError as error:
+        return str(error)
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def expected(request: Request) -> str | None:

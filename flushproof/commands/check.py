@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run
+from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run, run_all
 from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, memory, pairs, settings_options
-from flushproof.commands.progress import shown
+from flushproof.commands.progress import counted, shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import load_system
@@ -60,6 +62,12 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
 @click.option("--max-depth", metavar="N", type=click.IntRange(min=0), help="Stop this many steps from the start.")
 @click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --all: how many at once. Without it: one for each CPU.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "mermaid", "html"]),
@@ -87,6 +95,7 @@ def check_command(
     max_memory: int | None,
     max_seconds: float | None,
     max_depth: int | None,
+    jobs: int | None,
     form: str,
     save: Path | None,
 ) -> None:
@@ -118,7 +127,7 @@ def check_command(
         limits=Limits(max_states, max_memory, max_seconds, max_depth),
     )
     if system is None:
-        sys.exit(_check_all(how, form))
+        sys.exit(_check_all(how, jobs or os.cpu_count() or 1, form))
     asked = replace(
         how,
         system=load_system(system),
@@ -149,25 +158,34 @@ def _printed(result: Result, form: str) -> str:
     return mermaid(result.trace) if form == "mermaid" else page(result.trace)
 
 
-def _check_all(how: Request, form: str) -> int:
+def _check_all(how: Request, jobs: int, form: str) -> int:
+    cases = [replace(case, **_manner(how)) for case in expectations()]
     results: list[Result] = []
-    broken = False
-    for case in expectations():
-        try:
-            with shown(f"exploring {case}") as progress:
-                results.append(run(replace(case, **_manner(how), progress=progress)))
-        except FlushproofError as error:
-            click.echo(f"flushproof: {case}: {error}", err=True)
-            broken = True
-            continue
-        if results[-1].interrupted:
-            break
-    click.echo(json.dumps(all_json(results), indent=1) if form == "json" else all_text(results, look(elsewhere=WIDE)), color=True)
+    broken = interrupted = False
+    with counted("checking", len(cases)) as done, suppress(KeyboardInterrupt):
+        interrupted = True
+        for case, found in zip(cases, run_all(cases, jobs), strict=True):
+            if isinstance(found, str):
+                click.echo(f"flushproof: {case}: {found}", err=True)
+                broken = True
+            else:
+                results.append(found)
+                if found.interrupted:
+                    break
+            done()
+        else:
+            interrupted = False
+    click.echo(
+        json.dumps(all_json(results), indent=1)
+        if form == "json"
+        else all_text(results, look(elsewhere=WIDE), len(cases)),
+        color=True,
+    )
     if broken:
         return BAD_INPUT
     if any(r.as_expected is False for r in results):
         return VIOLATED
-    return INCONCLUSIVE if any(r.verdict == CUT_SHORT for r in results) else HOLDS
+    return INCONCLUSIVE if interrupted or any(r.verdict == CUT_SHORT for r in results) else HOLDS
 
 
 def _manner(how: Request) -> dict[str, Any]:

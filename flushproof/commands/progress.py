@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.progress import MofNCompleteColumn
+from rich.progress import Progress as ProgressBar
 
 from flushproof.search.task import Progress
 
@@ -27,3 +29,16 @@ def in_words(progress: Progress) -> str:
         f"{progress.states:,} states, {progress.rate / 1e6:.2f} M/s, depth {progress.depth}, {progress.queue:,} waiting, "
         f"{progress.memory_bytes / 2**20:,.0f} MiB, {progress.seconds:.0f} s"
     )
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Shows how many of `total` are done while inside; yields what is to be called for each."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with ProgressBar(
+        *ProgressBar.get_default_columns(), MofNCompleteColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda: bar.advance(task)

@@ -95,11 +95,11 @@ def _explored(result: Result) -> str:
     )
 
 
-def all_text(results: Sequence[Result], look: Look) -> str:
-    """One row for each check, with the expected and the found verdict."""
+def all_text(results: Sequence[Result], look: Look, asked: int) -> str:
+    """One row for each check, with the expected and the found verdict; `asked` is how many there should be."""
     rows = [_row(result) for result in results]
     text = table(["", "system", "policy", "with", "expected", "found", "steps", "states", "seconds"], rows, look)
-    return "\n".join([*_coloured(text, results, look), "", _total(results, look)])
+    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked)])
 
 
 def _row(result: Result) -> list[str]:
@@ -123,16 +123,18 @@ def _coloured(text: str, results: Sequence[Result], look: Look) -> list[str]:
     return [paint[line[0]](line[0]) + line[1:] if line[:1] in paint else line for line in text.splitlines()]
 
 
-def _total(results: Sequence[Result], look: Look) -> str:
+def _total(results: Sequence[Result], look: Look, asked: int) -> str:
     bad = [r for r in results if r.as_expected is False]
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     unreached = [r for r in results if r.not_reached]
     seconds = sum(r.seconds for r in results)
     count = f"{len(results)} verdict{'' if len(results) == 1 else 's'} in {seconds:.1f} s: "
     lines = []
+    if len(results) < asked:
+        count = f"only {len(results)} of {asked} verdicts in {seconds:.1f} s: "
     if bad:
         lines.append(look.bad(f"{count}{len(bad)} not as expected."))
-    elif unsure:
+    elif unsure or len(results) < asked:
         lines.append(look.unsure(f"{count}{len(unsure)} inconclusive, the rest as expected."))
     else:
         lines.append(look.good(f"{count}all as expected, every counterexample confirmed by Z3."))

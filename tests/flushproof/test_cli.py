@@ -31,7 +31,8 @@ SWITCH = f"{SMALL}:Switch"
 
 
 def call(*args: str, env: dict[str, str] | None = None) -> Result:
-    return CliRunner().invoke(cli.main, list(args), env=env)
+    alone = ["--jobs", "1"] if "--all" in args and "--jobs" not in args else []
+    return CliRunner().invoke(cli.main, [*args, *alone], env=env)
 
 
 def data(*args: str) -> Any:
@@ -111,7 +112,9 @@ def test_what_was_never_reached_is_said() -> None:
 
 def test_what_was_asked_for_and_never_reached_is_violated() -> None:
     called = call("check", f"{SMALL}:Idle", "--property", "two-at-once")
-    assert called.exit_code == 1 and "VIOLATED: two-at-once, which asks for a state that no interleaving" in called.stdout
+    assert (
+        called.exit_code == 1 and "VIOLATED: two-at-once, which asks for a state that no interleaving" in called.stdout
+    )
     found = data("check", f"{SMALL}:Idle", "--property", "two-at-once")
     assert (found["verdict"], found["property"], found["trace"]) == ("violated", "two-at-once", None)
     assert data("check", SWITCH, "--property", "two-at-once")["verdict"] == "holds"
@@ -185,6 +188,14 @@ def test_all_as_json(only_small: None) -> None:
     found = data("check", "--all")
     assert [c["expected"] for c in found["checks"]] == ["no-foreign-hit", "holds", "holds", "no-foreign-hit"]
     assert [c["verdict"] for c in found["checks"]] == ["violated", "holds", "holds", "holds"]
+
+
+def test_all_at_once_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"kvm-vcpu-switch": load.load_system("kvm-vcpu-switch")}
+    monkeypatch.setattr(checking, "shipped", lambda: found)
+    quick = ["check", "--all", "--engine", "reference", "--max-states", "300"]
+    one, two = (data(*quick, "--jobs", jobs)["checks"] for jobs in ("1", "2"))
+    assert [{**c, "seconds": 0} for c in one] == [{**c, "seconds": 0} for c in two] and len(one) > 5
 
 
 def test_a_policy_may_declare_several_violations() -> None:
@@ -405,6 +416,22 @@ def test_show_has_everything_that_a_user_needs() -> None:
 
 def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "flushproof", *args]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_shows_what_all_had_found(jobs: str) -> None:
+    process = subprocess.Popen(
+        command("check", "--all", "--jobs", jobs),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(10)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 3, err
+    assert "only" in out and "verdicts in" in out and "Traceback" not in err
 
 
 def test_ctrl_c_says_how_far_it_got() -> None:

@@ -22,7 +22,8 @@ import pytest
 from flushproof.report.jsonform import schema
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/limits.md")
+SYSTEMS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "systems").glob("*.md"))
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/limits.md", *SYSTEMS)
 
 
 @dataclass(frozen=True)
