@@ -28,7 +28,7 @@ aliases, for which KVM invalidates everything.  VMs that hand a page to each oth
 **Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread
 on the linux-arm-kernel list, 5 to 9 March 2021; set_sctlr_el1 in arch/arm64/include/asm/assembler.h (what Linux does when
 it switches the MMU on); __switch_to in arch/arm64/kernel/process.c; __kvm_tlb_flush_vmid_ipa in
-arch/arm64/kvm/hyp/nvhe/tlb.c (VPIPT, until v6.7); Arm ARM DDI 0487, "Concurrent modification and execution of instructions"
+arch/arm64/kvm/hyp/nvhe/tlb.c (VPIPT, while Linux supported it); Arm ARM DDI 0487, "Concurrent modification and execution of instructions"
 and "Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
 
 **What the verdicts mean.**  `no-stale-fetch` is what the commit is for: who has patched by the book, and has not fetched
@@ -417,7 +417,7 @@ class IcacheIsolation(System):
             ),
         ),
         "move-page-ic": Policy(
-            "the same, with IC IALLUIS at EL2 where a page is unmapped (v5.4, until VPIPT support was removed)",
+            "the same, with IC IALLUIS at EL2 where a page is unmapped (while Linux supported VPIPT)",
             {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": True},
             "holds",
             also=(Expect("holds", {"icache.vpipt": True, "vhe": False}),),
