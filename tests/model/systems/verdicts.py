@@ -39,15 +39,15 @@ def found(
 ) -> Outcome:
     """What exploring gives, with more knobs and sizes if wanted; a violation is looked for until the expected one is met.
 
-    What should hold takes the engine that is fast, what should not the one that starts at once.
+    The engine that is fast takes what should hold, and the default sizes; the one that starts at once takes the rest.
     """
     instance = instantiate(
         cls, cell.policy, {**cell.expect.knobs, **(knobs or {})}, {**cell.expect.sizes, **(sizes or {})}
     )
     wanted = cell.expect.verdict
-    if wanted == "holds":
-        return explore(instance, symmetry=symmetry, engine=NativeEngine())
-    return explore(instance, focus=wanted, symmetry=symmetry)
+    focus = None if wanted == "holds" else wanted
+    engine = NativeEngine() if focus is None or sizes is None else None
+    return explore(instance, focus=focus, symmetry=symmetry, engine=engine)
 
 
 def verdict(outcome: Outcome) -> str:
