@@ -6,7 +6,7 @@ i1 @final(i64 word0, ...)       whether having no successor is all right
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flushproof.model.language import terms
 from flushproof.model.language.ir import Clause, Expr, Property, Var
@@ -15,7 +15,7 @@ from ..task import WELL_DEFINED
 from .code import Code
 from .expressions import Expressions
 from .layout import Layout
-from .steps import Budget, bind_fresh, choices, conjuncts_of
+from .steps import Budget, bind_fresh, choices, conjuncts_of, tests
 
 
 def check_function(layout: Layout, properties: Sequence[Property], budget: Budget) -> str:
@@ -24,9 +24,15 @@ def check_function(layout: Layout, properties: Sequence[Property], budget: Budge
     code = Code("check", "i64", [f"i64 {w}" for w in words])
     expressions = Expressions(code, layout, words, budget.quantifier)
     found = code.variable("i64", 0)
+
+    def note(number: int) -> None:
+        code.set(found, code.bits_or(code.get(found), 1 << number))
+
     for number, prop in enumerate(properties):
-        for clause in prop.clauses:
-            _clause(expressions, clause, _fresh(layout, prop, clause), found, number, prop.kind == "reachable", budget)
+        for clauses in _alike(prop):
+            bind_fresh(expressions, _fresh(layout, prop, clauses[0]))
+            with expressions.scope():
+                _clauses(expressions, prop, clauses, lambda number=number: note(number), budget)  # type: ignore[misc]
     code.line(f"ret i64 {code.get(found)}")
     return code.text()
 
@@ -46,24 +52,26 @@ def _fresh(layout: Layout, prop: Property, clause: Clause) -> tuple[Var, ...]:
     return next((a.fresh for a in layout.instance.system.actions if a.name == clause.event), ())
 
 
-def _clause(
-    expressions: Expressions,
-    clause: Clause,
-    fresh: tuple[Var, ...],
-    found: str,
-    number: int,
-    reachable: bool,
-    budget: Budget,
+def _alike(prop: Property) -> list[list[Clause]]:
+    """Clauses with the same parameters and event together: the obligations of one action share its guard."""
+    groups: dict[object, list[Clause]] = {}
+    for clause in prop.clauses:
+        groups.setdefault((clause.params, clause.event), []).append(clause)
+    return list(groups.values())
+
+
+def _clauses(
+    expressions: Expressions, prop: Property, clauses: Sequence[Clause], note: Callable[[], None], budget: Budget
 ) -> None:
-    """Sets the property's bit where the clause is violated (or its expression reached)."""
-    code = expressions.code
-    wanted = clause.expr if reachable else terms.not_(clause.expr)
-    conjuncts = conjuncts_of(clause.guard, wanted)
+    """Writes `note` where one of the clauses is violated (or its expression reached)."""
+    wanted = [c.expr if prop.kind == "reachable" else terms.not_(c.expr) for c in clauses]
+    conjuncts = [conjuncts_of(c.guard, w) for c, w in zip(clauses, wanted, strict=True)]
+    common = [c for c in conjuncts[0] if all(c in others for others in conjuncts)]
 
-    def note() -> None:
-        code.set(found, code.bits_or(code.get(found), 1 << number))
+    def tested() -> None:
+        for parts in conjuncts:
+            tests(expressions, [c for c in parts if c not in common], note)
 
-    size = 1 + sum(map(expressions.size, conjuncts))
-    bind_fresh(expressions, fresh)
-    with expressions.scope():
-        choices(expressions, clause.params, conjuncts, budget.action // size, note)
+    size = 1 + sum(expressions.size(c) for parts in conjuncts for c in parts)
+    unrolled = max(1, budget.action // size) if budget.action else 0
+    choices(expressions, clauses[0].params, common, unrolled, tested)

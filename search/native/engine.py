@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
+from dataclasses import replace
 
 import psutil
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import State
+from flushproof.model.language.ir import FALSE
 
 from ..reference import Reference
 from ..task import NO_DEADLOCK, Found, Progress, Task
@@ -102,8 +104,10 @@ class _Search:
                 self.levels.append(store.count)
 
     def _add_initial(self) -> None:
+        instance = self.task.instance
+        beginning = replace(instance, system=replace(instance.system, actions=(), final=FALSE))
         waiting: list[State] = []
-        for state in Reference(self.task.instance).initial_states():
+        for state in Reference(beginning).initial_states():
             waiting.append(state)
             if len(waiting) == 4096:
                 self.store.add(waiting)

@@ -100,6 +100,12 @@ class Expressions:
             found = self._variables[expr] = tuple(sorted(terms.free_vars(expr), key=lambda v: v.name))
         return found
 
+    def substituted(self, expr: Expr, values: dict[Var, Lit]) -> Expr:
+        """The expression with variables replaced by their values, and simplified."""
+        if not any(var in self.variables(expr) for var in values):
+            return expr
+        return terms.substitute(expr, dict(values))
+
     def size(self, expr: Expr) -> int:
         """How many nodes the expression has, with its quantifiers unrolled."""
         size = self._sizes.get(expr)

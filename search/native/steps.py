@@ -14,12 +14,33 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.language.ir import TRUE, Action, And, CounterSort, Expr, OptionSort, Update, Var
+from flushproof.model.language.ir import (
+    FALSE,
+    TRUE,
+    Action,
+    And,
+    BoolSort,
+    CounterSort,
+    EnumSort,
+    Eq,
+    Expr,
+    IntSort,
+    Lit,
+    Not,
+    OptionSort,
+    Some,
+    Sort,
+    Update,
+    Var,
+)
 
 from ..counters import Counted, counters
 from .code import ONES, Code, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout
+
+# Of a sort whose values a model names, so many are told apart in the code, whatever the budget.
+_MOST_CASES = 12
 
 
 @dataclass(frozen=True)
@@ -80,9 +101,12 @@ def choices(
 ) -> None:
     """Writes `then` for every value of the parameters for which the conjuncts hold.
 
+    A parameter that a conjunct says to be equal to something known takes that value; another is unrolled or looped over.
+    Where it is unrolled, the conjuncts are simplified for each of its values, so that they decide on others sooner.
+
     unrolled: how many bindings may have code of their own.
     """
-    ready = [c for c in conjuncts if all(v in expressions.env for v in expressions.variables(c))]
+    ready = [c for c in conjuncts if _known(expressions, c)]
     rest = [c for c in conjuncts if c not in ready]
     ready.sort(key=expressions.size)
 
@@ -90,21 +114,97 @@ def choices(
         if not params:
             then()
             return
+        decided = _decided(expressions, params, rest)
+        if decided is not None:
+            _take(expressions, decided, params, rest, unrolled, then)
+            return
         var = max(params, key=lambda v: _decides(expressions, v, rest))
         others = [p for p in params if p is not var]
         count = expressions.instance.cardinality(var.of)
-        if count <= unrolled:
+        cases = _has_cases(var.of) and count <= _MOST_CASES and unrolled > 0
+        if cases or count <= unrolled:
             for value in range(count):
+                simpler = _with_value(expressions, rest, var, value)
                 with expressions.bound(var, value):
-                    choices(expressions, others, rest, unrolled // count, then)
+                    choices(expressions, others, simpler, unrolled if cases else unrolled // count, then)
         else:
             with expressions.code.loop(count) as loop, expressions.scope(), expressions.bound(var, loop.index):
                 choices(expressions, others, rest, unrolled, then)
 
-    _tests(expressions, ready, tested)
+    tests(expressions, ready, tested)
 
 
-def _tests(expressions: Expressions, conjuncts: Sequence[Expr], then: Callable[[], None]) -> None:
+def _has_cases(sort: Sort) -> bool:
+    """Whether a model names single values of the sort, so that each value simplifies what it stands in."""
+    base = sort.base if isinstance(sort, OptionSort) else sort
+    return isinstance(base, (BoolSort, EnumSort))
+
+
+def _known(expressions: Expressions, expr: Expr) -> bool:
+    """Whether all variables of the expression have values."""
+    return all(v in expressions.env for v in expressions.variables(expr))
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """A parameter that can only be `value`, or, with `some`, what the option `value` holds."""
+
+    param: Var
+    value: Expr
+    some: bool
+    conjunct: Expr
+
+
+def _decided(expressions: Expressions, params: Sequence[Var], conjuncts: Sequence[Expr]) -> _Decided | None:
+    """A parameter whose value some conjunct determines, if there is one."""
+    for conjunct in conjuncts:
+        match conjunct:
+            case Var() if conjunct in params:
+                return _Decided(conjunct, TRUE, False, conjunct)
+            case Not(Var() as var) if var in params:
+                return _Decided(var, FALSE, False, conjunct)
+            case Eq(left, right):
+                for side, other in ((left, right), (right, left)):
+                    if side.sort != other.sort or not _known(expressions, other):
+                        continue
+                    if isinstance(side, Var) and side in params:
+                        return _Decided(side, other, False, conjunct)
+                    if isinstance(side, Some) and isinstance(side.arg, Var) and side.arg in params:
+                        return _Decided(side.arg, other, True, conjunct)
+    return None
+
+
+def _take(
+    expressions: Expressions,
+    decided: _Decided,
+    params: Sequence[Var],
+    conjuncts: Sequence[Expr],
+    unrolled: int,
+    then: Callable[[], None],
+) -> None:
+    """Writes `then` with the only value that a parameter can have."""
+    code, var = expressions.code, decided.param
+    others = [p for p in params if p is not var]
+    rest = [c for c in conjuncts if c is not decided.conjunct]
+    value = expressions.number(decided.value)
+    exists: Value = 1
+    if decided.some:
+        exists, value = code.truth(value), code.sub(value, 1)
+    if exists == 0:
+        return
+    if isinstance(value, int):
+        rest = _with_value(expressions, rest, var, value)
+    with expressions.when(exists), expressions.bound(var, value):
+        choices(expressions, others, rest, unrolled, then)
+
+
+def _with_value(expressions: Expressions, conjuncts: Sequence[Expr], var: Var, value: int) -> list[Expr]:
+    """The conjuncts where the variable has the value with this code, simplified, and those cut that always hold."""
+    values = {var: literal(var.of, value)}
+    return conjuncts_of(*(expressions.substituted(c, values) for c in conjuncts))
+
+
+def tests(expressions: Expressions, conjuncts: Sequence[Expr], then: Callable[[], None]) -> None:
     """Writes `then` under the condition of all conjuncts: cheap ones in one test, dear ones only after those."""
     if not conjuncts:
         then()
@@ -117,17 +217,34 @@ def _tests(expressions: Expressions, conjuncts: Sequence[Expr], then: Callable[[
     if cond == 0:
         return
     if cond == 1:
-        _tests(expressions, conjuncts[first:], then)
+        tests(expressions, conjuncts[first:], then)
         return
     with expressions.when(cond):
-        _tests(expressions, conjuncts[first:], then)
+        tests(expressions, conjuncts[first:], then)
 
 
-def _decides(expressions: Expressions, var: Var, conjuncts: Sequence[Expr]) -> tuple[int, int]:
-    """How many conjuncts can be tested once `var` is chosen (and for equal ones: the smaller sort first)."""
+def _decides(expressions: Expressions, var: Var, conjuncts: Sequence[Expr]) -> tuple[int, int, int]:
+    """How soon it pays to choose a parameter: first those with which most conjuncts can be tested, then those of which
+    most conjuncts speak, then those with fewer values."""
     known = {*expressions.env, var}
     ready = sum(known.issuperset(expressions.variables(c)) for c in conjuncts)
-    return ready, -expressions.instance.cardinality(var.of)
+    speak = sum(var in expressions.variables(c) for c in conjuncts)
+    return ready, speak, -expressions.instance.cardinality(var.of)
+
+
+def literal(sort: Sort, code: int) -> Lit:
+    """The value with this code, also of a scalarset, whose elements have no literals otherwise."""
+    match sort:
+        case BoolSort():
+            return TRUE if code else FALSE
+        case EnumSort():
+            return Lit(sort.members[code], sort)
+        case IntSort():
+            return Lit(sort.lo + code, sort)
+        case OptionSort():
+            return Lit(None if code == 0 else literal(sort.base, code - 1).value, sort)
+        case _:
+            return Lit(code, sort)
 
 
 def conjuncts_of(*exprs: Expr) -> list[Expr]:
@@ -152,7 +269,13 @@ class _Steps:
         size = 1 + expressions.size(action.guard) + sum(self._update_size(u) for u in action.updates)
         conjuncts = conjuncts_of(action.guard)
         with expressions.scope():
-            choices(expressions, action.params, conjuncts, self.budget.action // size, lambda: self._successor(action))
+            choices(
+                expressions,
+                action.params,
+                conjuncts,
+                max(1, self.budget.action // size) if self.budget.action else 0,
+                lambda: self._successor(action),
+            )
 
     def _update_size(self, update: Update) -> int:
         size = sum(map(self.expressions.size, (*update.args, update.cond, update.value)))

@@ -17,6 +17,9 @@ from .memory import Memory, address_of
 LOAD = 0.7
 """How full the visited set becomes before it grows."""
 
+SMALLEST = 20
+"""The visited set has 2 to the power of this entries at first; what is not touched costs nothing."""
+
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
 
@@ -43,7 +46,7 @@ class Store:
             states=self._states.address,
             limit=min(self.limit, room),
         )
-        self._table = self._new_table(max(16, (4 * self.batch).bit_length()))
+        self._table = self._new_table(max(SMALLEST, (4 * self.batch).bit_length()))
 
     def close(self) -> None:
         """Gives all memory back."""
