@@ -6,6 +6,7 @@ import ast
 import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from . import declare, ir, terms
@@ -51,6 +52,7 @@ class Declarations:
         return (m for m in self.members if m.role.kind in kinds)
 
 
+@cache
 def compile_system(cls: type[System]) -> ir.System:
     """The transition system of a class.
 
