@@ -130,10 +130,16 @@ class Code:
     @contextmanager
     def forever(self) -> Iterator[str]:
         """Repeats what is written inside; a jump to the yielded block leaves it."""
+        with self.repeating() as (_, leave):
+            yield leave
+
+    @contextmanager
+    def repeating(self) -> Iterator[tuple[str, str]]:
+        """Repeats what is written inside; yields the blocks to jump to, to begin again and to leave."""
         body, after = self.new_block("loop"), self.new_block("done")
         self.jump(body)
         self.start(body)
-        yield after
+        yield body, after
         self.jump(body)
         self.start(after)
 

@@ -23,12 +23,16 @@ _INTERVAL = 0.25
 
 
 class NativeEngine:
-    """Explores with code that is compiled for the instance."""
+    """Explores with code that is compiled for the instance.
+
+    budget: how much code to make; workers: how many threads expand each level together.
+    """
 
     name = "native"
 
-    def __init__(self, budget: Budget = Budget()) -> None:  # noqa: B008 - frozen
+    def __init__(self, budget: Budget = Budget(), workers: int = 1) -> None:  # noqa: B008 - frozen
         self.budget = budget
+        self.workers = workers
 
     def search(self, task: Task) -> Found:
         """Carries out the task.
@@ -41,8 +45,8 @@ class NativeEngine:
             raise FlushproofError(
                 f"{len(properties)} properties are more than one search can watch ({MOST_PROPERTIES}); ask for fewer."
             )
-        library = Library(task.instance, properties, task.symmetry, self.budget)
-        store = Store(library, task.limits.states)
+        library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1)
+        store = Store(library, task.limits.states, self.workers)
         try:
             return _Search(task, store).run()
         finally:
@@ -80,17 +84,17 @@ class _Search:
         depth = self._level(count - 1) if count else 0
         names = [*self.invariants, *self.reachables]
         violating = {names[i]: number for i, number in seen.items() if i < len(self.invariants)}
-        if self.task.deadlock and store.get("deadlock"):
-            violating[NO_DEADLOCK] = store.get("deadlock") - 1
+        if self.task.deadlock and store.deadlock is not None:
+            violating[NO_DEADLOCK] = store.deadlock
         reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
-        transitions = store.get("transitions")
         violated = {name: self._path(number) for name, number in violating.items()}
         group = store.library.group
         order = group.order if group else 1
-        return Found(count, transitions, depth, violated, reached, stopped, order, self.compile_seconds)
+        return Found(count, store.transitions, depth, violated, reached, stopped, order, self.compile_seconds)
 
     def _search(self) -> None:
         store, limits = self.store, self.task.limits
+        chunk = _CHUNK * len(store.workers)
         self._add_initial()
         self.levels.append(store.count)
         while self.head < store.count and not self._done():
@@ -98,7 +102,7 @@ class _Search:
                 raise _Stop(f"the limit of depth {limits.depth}")
             end = self.levels[-1]
             while self.head < end:
-                self.head = store.expand(self.head, min(end, self.head + _CHUNK))
+                self.head = store.expand(self.head, min(end, self.head + chunk))
                 self._look()
             if store.count > end:
                 self.levels.append(store.count)
@@ -118,7 +122,7 @@ class _Search:
 
     def _done(self) -> bool:
         violated = [name for i, name in enumerate(self.invariants) if i in self.store.seen()]
-        if self.task.deadlock and self.store.get("deadlock"):
+        if self.task.deadlock and self.store.deadlock is not None:
             violated.append(NO_DEADLOCK)
         return self.task.done(dict.fromkeys(violated))
 
@@ -130,7 +134,7 @@ class _Search:
                 task.on_state(state)
             self.told = store.count
         if store.full:
-            raise _Stop(f"the limit of {store.get('limit')} states")
+            raise _Stop(f"the limit of {store.limit} states")
         if store.crowded:
             memory = self.process.memory_info().rss
             if limits.memory_bytes is not None and memory + store.table_bytes > limits.memory_bytes:
@@ -143,9 +147,7 @@ class _Search:
         seconds, memory = now - task.started, self.process.memory_info().rss
         if task.progress is not None:
             depth = max(0, len(self.levels) - 2)
-            task.progress(
-                Progress(store.count, store.get("transitions"), depth, store.count - self.head, seconds, memory)
-            )
+            task.progress(Progress(store.count, store.transitions, depth, store.count - self.head, seconds, memory))
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
         if limits.memory_bytes is not None and memory > limits.memory_bytes:

@@ -30,7 +30,7 @@ _STEP_LINES, _CHECK_LINES = 7000, 3000
 class Library:
     """The functions of `loop`, for one instance and the given properties.
 
-    layout: of the states; group: of the symmetry, None without; seconds: what compiling took.
+    shared: for several workers; layout: of the states; group: of the symmetry, None without; seconds: what compiling took.
     """
 
     def __init__(
@@ -39,12 +39,13 @@ class Library:
         properties: Sequence[Property],
         symmetry: bool = False,
         budget: Budget = Budget(),  # noqa: B008 - frozen
+        shared: bool = False,
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
-        self.source = source(self.layout, properties, self.group, budget)
+        self.source = source(self.layout, properties, self.group, budget, shared)
         self._machine, self._engine = _compile(self.source)
         self.expand = self._function("expand")
         self.insert = self._function("insert")
@@ -58,9 +59,9 @@ class Library:
         return function
 
 
-def source(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
+def source(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget, shared: bool) -> str:
     """Everything in LLVM's language."""
-    exported = loop_functions(layout, group is not None)
+    exported = loop_functions(layout, group is not None, shared)
     parts = (
         DECLARATIONS,
         canonical_function(layout, group) if group else "",

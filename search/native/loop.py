@@ -8,6 +8,9 @@ is the state itself looked at, and compared in full.
 Successors go through the set in batches.  All of a batch are hashed and their entries prefetched; then the states that
 those entries point to are prefetched; then each is looked up.  So the misses of a batch overlap.
 
+Several workers may share one array and table.  Who finds an empty entry marks it as taken before storing the state; others
+that meet a taken entry with their tag wait until the state is there.
+
 Every function takes the address of one `Context`:
 
     i64 @expand(ptr)        expands states from `head` on, until `end`, or `pause` states are stored, or `limit` is passed
@@ -35,7 +38,7 @@ CONTEXT = (
     "hashes",  # address of as many hashes
     "mask",  # number of entries of the table, a power of two, less one
     "index_bits",  # how many bits of an entry hold the state's number plus one
-    "count",  # how many states are stored
+    "counter",  # address of the number of stored states
     "head",  # the next state to expand
     "end",  # where the level ends
     "pause",  # expanding pauses when as many states are stored
@@ -50,9 +53,12 @@ CONTEXT = (
 FIRST = len(CONTEXT) - 1
 
 
-def loop_functions(layout: Layout, symmetric: bool) -> str:
-    """All functions of the loop; `symmetric`: with `@canonical` applied to each successor."""
-    loop = _Loop(layout, symmetric)
+def loop_functions(layout: Layout, symmetric: bool, shared: bool) -> str:
+    """All functions of the loop.
+
+    symmetric: with `@canonical` applied to each successor; shared: for several workers at once.
+    """
+    loop = _Loop(layout, symmetric, shared)
     return "\n".join([loop.hash(), loop.insert(), loop.expand(), loop.rehash(), loop.predecessor()])
 
 
@@ -70,8 +76,9 @@ declare i1024 @llvm.ctpop.i1024(i1024)
 
 
 class _Loop:
-    def __init__(self, layout: Layout, symmetric: bool) -> None:
+    def __init__(self, layout: Layout, symmetric: bool, shared: bool) -> None:
         self.layout = layout
+        self.shared = shared
         self.symmetric = symmetric
         self.words = layout.words
         self.size = 8 * layout.words
@@ -81,6 +88,10 @@ class _Loop:
 
     def get(self, code: Code, name: str, kind: str = "i64") -> str:
         return code.get(self.item(code, name), kind)
+
+    def count(self, code: Code) -> str:
+        """How many states are stored."""
+        return code.get(self.get(code, "counter", "ptr"))
 
     def put(self, code: Code, name: str, value: Value) -> None:
         code.set(self.item(code, name), value)
@@ -173,16 +184,17 @@ class _Loop:
         return code.text()
 
     def entry(self, code: Code, slot: str) -> str:
-        return code.op(f"zext i32 {code.op(f'load i32, ptr {slot}, align 4')} to i64")
+        kind = "load atomic i32, ptr {} acquire, align 4" if self.shared else "load i32, ptr {}, align 4"
+        return code.op(f"zext i32 {code.op(kind.format(slot))} to i64")
 
     @contextmanager
-    def probing(self, code: Code, mask: str, hashed: str) -> Iterator[tuple[str, str]]:
-        """Goes from entry to entry; yields the present one's position and the block to leave to."""
+    def probing(self, code: Code, mask: str, hashed: str) -> Iterator[tuple[str, str, str]]:
+        """Goes from entry to entry; yields the present one's position, and the blocks to look at it again and to leave."""
         position = code.variable("i64")
         code.set(position, code.op(f"and i64 {hashed}, {mask}"))
-        with code.forever() as leave:
+        with code.repeating() as (again, leave):
             here = code.get(position)
-            yield here, leave
+            yield here, again, leave
             code.set(position, code.op(f"and i64 {code.op(f'add i64 {here}, 1')}, {mask}"))
 
     def look_up(
@@ -198,20 +210,34 @@ class _Loop:
     ) -> None:
         """Stores the state if it is new."""
         tag = self.tag(code, hashed, bits)
-        with self.probing(code, mask, hashed) as (position, leave):
+        with self.probing(code, mask, hashed) as (position, again, leave):
             slot = self.slot(code, table, position)
             entry = self.entry(code, slot)
             with code.when(code.op(f"icmp eq i64 {entry}, 0")):
+                if self.shared:
+                    self.take(code, slot, code.op(f"or i64 {tag}, {numbers}"), again)
                 self.store_new(code, states, slot, tag, words)
                 code.jump(leave)
                 code.start(code.new_block("never"))
             other = code.op(f"and i64 {code.op(f'xor i64 {entry}, {tag}')}, {code.op(f'xor i64 {numbers}, -1')}")
             with code.when(code.op(f"icmp eq i64 {other}, 0")):
-                number = code.op(f"sub i64 {code.op(f'and i64 {entry}, {numbers}')}, 1")
-                same = self.equal(code, self.load(code, states, number), words)
+                number = code.op(f"and i64 {entry}, {numbers}")
+                if self.shared:
+                    there = code.new_block("there")
+                    code.branch(code.op(f"icmp eq i64 {number}, {numbers}"), again, there)
+                    code.start(there)
+                same = self.equal(code, self.load(code, states, code.op(f"sub i64 {number}, 1")), words)
                 differ = code.new_block("differ")
                 code.branch(same, leave, differ)
                 code.start(differ)
+
+    def take(self, code: Code, slot: str, mark: str, again: str) -> None:
+        """Marks an empty entry as taken; where another worker was faster, looks at the entry again."""
+        narrow = code.op(f"trunc i64 {mark} to i32")
+        result = code.op(f"cmpxchg ptr {slot}, i32 0, i32 {narrow} acquire acquire, align 4")
+        taken = code.new_block("taken")
+        code.branch(code.op(f"extractvalue {{ i32, i1 }} {result}, 1"), taken, again)
+        code.start(taken)
 
     def equal(self, code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
         result: Value = 1
@@ -221,16 +247,24 @@ class _Loop:
 
     def store_new(self, code: Code, states: str, slot: str, tag: str, words: Sequence[Value]) -> None:
         """Appends the state, enters it into the table, and checks it; unless no more may be stored."""
-        count = self.get(code, "count")
+        counter = self.get(code, "counter", "ptr")
+        one_more = f"atomicrmw add ptr {counter}, i64 1 monotonic, align 8"
+        count = code.op(one_more) if self.shared else code.get(counter)
         allowed = code.op(f"icmp ult i64 {count}, {self.get(code, 'limit')}")
         with code.when(code.negation(allowed)):
             self.put(code, "full", 1)
+            if self.shared:
+                code.op(f"atomicrmw sub ptr {counter}, i64 1 monotonic, align 8")
+                code.line(f"store atomic i32 0, ptr {slot} release, align 4")
         with code.when(allowed):
             self.store(code, states, count, words)
             after = code.op(f"add i64 {count}, 1")
-            self.put(code, "count", after)
             entry = code.op(f"trunc i64 {code.op(f'or i64 {tag}, {after}')} to i32")
-            code.line(f"store i32 {entry}, ptr {slot}, align 4")
+            if self.shared:
+                code.line(f"store atomic i32 {entry}, ptr {slot} release, align 4")
+            else:
+                code.set(counter, after)
+                code.line(f"store i32 {entry}, ptr {slot}, align 4")
             self.check(code, count, words)
 
     def check(self, code: Code, number: str, words: Sequence[Value]) -> None:
@@ -260,7 +294,7 @@ class _Loop:
         enough = code.address(buffer, BATCH * self.size)
         out = code.variable("ptr")
         with code.forever() as leave:
-            room = code.op(f"icmp ult i64 {self.get(code, 'count')}, {pause}")
+            room = code.op(f"icmp ult i64 {self.count(code)}, {pause}")
             more = code.op(f"icmp ult i64 {self.get(code, 'head')}, {end}")
             allowed = code.op(f"icmp eq i64 {self.get(code, 'full')}, 0")
             going = code.new_block("going")
@@ -300,7 +334,7 @@ class _Loop:
         code = Code("rehash", "i64", ["ptr noalias %context"])
         states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
         hashes = self.get(code, "hashes", "ptr")
-        mask, bits, count = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "count")
+        mask, bits, count = self.get(code, "mask"), self.get(code, "index_bits"), self.count(code)
         start = code.variable("i64", 0)
         with code.forever() as leave:
             first = code.get(start)
@@ -318,7 +352,7 @@ class _Loop:
                 hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
                 number = code.op(f"add i64 {code.op(f'add i64 {first}, {each.index}')}, 1")
                 entry = code.op(f"or i64 {self.tag(code, hashed, bits)}, {number}")
-                with self.probing(code, mask, hashed) as (position, done):
+                with self.probing(code, mask, hashed) as (position, _, done):
                     slot = self.slot(code, table, position)
                     with code.when(code.op(f"icmp eq i64 {self.entry(code, slot)}, 0")):
                         code.line(f"store i32 {code.op(f'trunc i64 {entry} to i32')}, ptr {slot}, align 4")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,75 +26,130 @@ MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
 
 
-class Store:
-    """States in the order in which they were found.
+class Worker:
+    """What one thread needs for itself: a context of `loop`, and a buffer of successors."""
 
-    limit: how many states may be stored.
-    """
-
-    def __init__(self, library: Library, limit: int | None) -> None:
-        self.library, self.layout = library, library.layout
-        self.batch = BATCH + most_successors(self.layout.instance)
+    def __init__(self, batch: int, words: int) -> None:
         self.context = np.zeros(FIRST + 64, dtype=np.uint64)
-        self._address = address_of(self.context)
-        self._buffer = np.zeros((self.batch, self.layout.words), dtype=np.uint64)
-        self._hashes = np.zeros(self.batch, dtype=np.uint64)
-        self.limit = MOST_STATES if limit is None else min(limit, MOST_STATES)
-        room = psutil.virtual_memory().total // self.layout.bytes
-        self._states = Memory((min(self.limit, room) + self.batch + 8) * self.layout.bytes)
-        self.set(
-            buffer=address_of(self._buffer),
-            hashes=address_of(self._hashes),
-            states=self._states.address,
-            limit=min(self.limit, room),
-        )
-        self._table = self._new_table(max(SMALLEST, (4 * self.batch).bit_length()))
-
-    def close(self) -> None:
-        """Gives all memory back."""
-        self._states.close()
-        self._table.close()
-
-    # ------------------------------------------------------------------------------------------------------ context
+        self.address = address_of(self.context)
+        self.buffer = np.zeros((batch, words), dtype=np.uint64)
+        self._hashes = np.zeros(batch, dtype=np.uint64)
+        self.set(buffer=address_of(self.buffer), hashes=address_of(self._hashes))
 
     def get(self, name: str) -> int:
+        """An item of the context."""
         return int(self.context[CONTEXT.index(name)])
 
     def set(self, **items: int) -> None:
+        """Changes items of the context."""
         for name, value in items.items():
             self.context[CONTEXT.index(name)] = value
+
+
+class Store:
+    """States in the order in which they were found.
+
+    limit: how many states may be stored; workers: how many threads expand states.
+    """
+
+    def __init__(self, library: Library, limit: int | None, workers: int = 1) -> None:
+        self.library, self.layout = library, library.layout
+        self.batch = BATCH + most_successors(self.layout.instance)
+        self._count = np.zeros(1, dtype=np.uint64)
+        self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
+        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        room = psutil.virtual_memory().total // self.layout.bytes
+        self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
+        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.bytes)
+        self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
+        self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
+
+    def close(self) -> None:
+        """Gives all memory back."""
+        if self._pool:
+            self._pool.shutdown()
+        self._states.close()
+        self._table.close()
+
+    # ---------------------------------------------------------------------------------------------------- what was found
 
     @property
     def count(self) -> int:
         """How many states are stored."""
-        return self.get("count")
+        return int(self._count[0])
+
+    @property
+    def transitions(self) -> int:
+        """How many there were from expanded states."""
+        return sum(worker.get("transitions") for worker in self.workers)
 
     @property
     def full(self) -> bool:
         """Whether a state was not stored because of the limit."""
-        return bool(self.get("full"))
+        return any(worker.get("full") for worker in self.workers)
+
+    @property
+    def deadlock(self) -> int | None:
+        """The number of a first state without successors that is not final."""
+        return min((w.get("deadlock") - 1 for w in self.workers if w.get("deadlock")), default=None)
 
     def seen(self) -> dict[int, int]:
-        """For each property that was violated or reached, the number of the first such state."""
-        bits = self.get("seen")
-        return {i: int(self.context[FIRST + i]) for i in range(64) if bits >> i & 1}
+        """For each property that was violated or reached, the number of a first such state."""
+        found: dict[int, int] = {}
+        for worker in self.workers:
+            bits = worker.get("seen")
+            for i in range(bits.bit_length()):
+                if bits >> i & 1:
+                    number = int(worker.context[FIRST + i])
+                    found[i] = min(number, found.get(i, number))
+        return found
 
     # ------------------------------------------------------------------------------------------------------- states
 
     def add(self, states: Sequence[State]) -> None:
         """Stores those that are new."""
+        first = self.workers[0]
         for start in range(0, len(states), BATCH):
             packed = self.layout.pack(states[start : start + BATCH])
-            self._buffer[: len(packed)] = packed
-            self.set(pending=len(packed))
-            self._call(self.library.insert)
+            first.buffer[: len(packed)] = packed
+            first.set(pending=len(packed))
+            self.library.insert(first.address)
             self.grow()
 
     def expand(self, first: int, last: int) -> int:
-        """Expands the states from `first` on, before `last`; returns where it paused to let the table grow, or was full."""
-        self.set(head=first, end=last, pause=int(LOAD * (self.get("mask") + 1)))
-        self._call(self.library.expand)
-        return self.get("head")
+        """Expands the states from `first` on, before `last`.
+
+        Returns:
+            Where it paused, to let the table grow or because it is full; all states before are expanded, and none after.
+        """
+        self._set(pause=int(LOAD * (self.table_entries)))
+        if self._pool is None:
+            return self._expand(self.workers[0], first, last)
+        share = max(1, min(4096, (last - first) // (4 * len(self.workers)) + 1))
+        waiting = deque((start, min(last, start + share)) for start in range(first, last, share))
+        while waiting:
+            self._set(pause=int(LOAD * self.table_entries))
+            list(self._pool.map(lambda worker: self._expand_shares(worker, waiting), self.workers))
+            if self.full:
+                return min(start for start, _ in waiting) if waiting else last
+            self.grow()
+        return last
+
+    def _expand(self, worker: Worker, first: int, last: int) -> int:
+        worker.set(head=first, end=last)
+        self.library.expand(worker.address)
+        return worker.get("head")
+
+    def _expand_shares(self, worker: Worker, waiting: deque[tuple[int, int]]) -> None:
+        """Expands shares of a level as long as there are any and the table has room; what is left of one goes back."""
+        while not self.crowded and not self.full:
+            try:
+                first, last = waiting.popleft()
+            except IndexError:
+                return
+            head = self._expand(worker, first, last)
+            if head < last:
+                waiting.appendleft((head, last))
 
     def states(self, first: int, last: int) -> list[State]:
         """Stored states."""
@@ -109,42 +166,46 @@ class Store:
         Raises:
             LookupError: none of them has.
         """
-        place = self.batch - 1
-        self._buffer[place] = self.packed(number, number + 1)[0]
-        before = self.get("limit")
-        self.set(head=first, end=last, limit=place)
-        found = self._call(self.library.predecessor)
-        self.set(limit=before)
+        worker, place = self.workers[0], self.batch - 1
+        worker.buffer[place] = self.packed(number, number + 1)[0]
+        worker.set(head=first, end=last, limit=place)
+        found = self.library.predecessor(worker.address)
+        worker.set(limit=self.limit)
         if found == last:
             raise LookupError(f"state {number} has no predecessor")
         return found
 
-    def _call(self, function: Any) -> int:
-        return int(function(self._address))
-
     # -------------------------------------------------------------------------------------------------------- table
+
+    @property
+    def table_entries(self) -> int:
+        return self.workers[0].get("mask") + 1
+
+    @property
+    def table_bytes(self) -> int:
+        return 4 * self.table_entries
 
     @property
     def crowded(self) -> bool:
         """Whether the table must grow before more states come."""
-        return self.count >= int(LOAD * (self.get("mask") + 1))
-
-    @property
-    def table_bytes(self) -> int:
-        return 4 * (self.get("mask") + 1)
+        return self.count >= int(LOAD * self.table_entries)
 
     def grow(self) -> None:
         """Doubles the table if it is crowded."""
         if self.crowded:
-            bits = self.get("index_bits")
+            bits = self.workers[0].get("index_bits")
             self._table.close()
             self._table = self._new_table(bits + 1)
-            self._call(self.library.rehash)
+            self.library.rehash(self.workers[0].address)
 
     def _new_table(self, bits: int) -> Memory:
         table = Memory(4 << bits)
-        self.set(table=table.address, mask=(1 << bits) - 1, index_bits=bits)
+        self._set(table=table.address, mask=(1 << bits) - 1, index_bits=bits)
         return table
+
+    def _set(self, **items: int) -> None:
+        for worker in self.workers:
+            worker.set(**items)
 
 
 def most_successors(instance: Instance) -> int:

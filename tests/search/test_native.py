@@ -100,3 +100,11 @@ def test_limit_of_depth(depth: int) -> None:
     fast = explore(inst, symmetry=False, properties=[], limits=limits, engine=NativeEngine())
     assert facts(fast) == facts(slow)
     assert fast.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_workers_find_the_same(seed: int, symmetry: bool) -> None:
+    alone = explore(instance(seed), symmetry=symmetry, engine=NativeEngine())
+    together = explore(instance(seed), symmetry=symmetry, engine=NativeEngine(workers=3))
+    assert facts(together) == facts(alone)
