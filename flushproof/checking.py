@@ -49,6 +49,8 @@ class Request:
     properties: their names; all of the system's and the built-in ones if there are none.
     expect: the verdict that is expected ("holds" or a property); None: what the policy declares for these settings.
     symmetry: explore one state of each class of states that differ in the names of interchangeable elements only.
+    fuse: take steps that no one else can see together with the one before them: fewer states, but a trace need not be a
+        shortest one.
     engine: one of `ENGINES`.
     decide_with_z3: let Z3 decide each property as well, on what it reads of each reachable state.
     progress: called a few times a second.
@@ -61,6 +63,7 @@ class Request:
     properties: tuple[str, ...] = ()
     expect: str | None = None
     symmetry: bool = True
+    fuse: bool = False
     engine: str = DEFAULT_ENGINE
     decide_with_z3: bool = False
     limits: Limits = field(default_factory=Limits)
@@ -79,6 +82,7 @@ def check(
     sizes: Mapping[str, str | int] | None = None,
     properties: Sequence[str] = (),
     symmetry: bool = True,
+    fuse: bool = False,
     engine: str = DEFAULT_ENGINE,
     decide_with_z3: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -101,6 +105,7 @@ def check(
             sizes or {},
             tuple(properties),
             symmetry=symmetry,
+            fuse=fuse,
             engine=engine,
             decide_with_z3=decide_with_z3,
             limits=limits,
@@ -122,6 +127,7 @@ def run(request: Request) -> Result:
         properties=names,
         focus=_focus(request, instance),
         symmetry=request.symmetry,
+        fuse=request.fuse,
         engine=ENGINES[request.engine](),
         limits=request.limits,
         progress=request.progress,
@@ -147,6 +153,7 @@ def run(request: Request) -> Result:
         reason=outcome.reason,
         expected=expected(request),
         symmetry=outcome.symmetry,
+        fused=outcome.fused,
         engine=outcome.engine,
         decided=decided,
         settings=settings(request.knobs, request.sizes),

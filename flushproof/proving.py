@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from flushproof.checking import DEFAULT_ENGINE, ENGINES, certified
+from flushproof.model.language import ir
 from flushproof.model.language.declare import Expect, System
 from flushproof.model.language.errors import FlushproofError, nearest
 from flushproof.model.language.instance import Instance, State
@@ -21,6 +22,7 @@ from flushproof.model.language.ir import Property
 from flushproof.model.language.load import load_system, shipped
 from flushproof.properties.induction import Proof
 from flushproof.properties.induction import prove as induction
+from flushproof.properties.inference import Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome, Violated
@@ -30,12 +32,16 @@ from flushproof.search.task import NO_DEADLOCK, Limits, Progress
 
 Kind = Literal["any-size", "finite", "bounded"]
 
+SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
+"""Of each sample of reachable states for the search for lemmas."""
+
 
 @dataclass(frozen=True)
 class ProofRequest:
     """What is to be proved: a system under one policy, its properties by name (all invariants, if none is named).
 
-    sizes: at which the policy and the lemmas are explored first; finite: exploring them may take this long.
+    sizes: at which the policy and the lemmas are explored first; limits: of that exploring.
+    infer: how many seconds to look for lemmas, where those that the system has do not suffice; None or 0 for not at all.
     """
 
     system: type[System]
@@ -44,7 +50,9 @@ class ProofRequest:
     sizes: Mapping[str, str | int] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(seconds=120.0))
+    infer: float | None = None
     progress: Callable[[Progress], None] | None = None
+    told: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class ProofResult:
     explored: the search at the instance's sizes, of the properties and the lemmas together.
     wrong_lemmas: lemmas with a trace to a reachable state in which they do not hold.
     proof: the induction; None where the policy is violated.
+    inference: the search for lemmas, where one was made; `proof` is then its proof.
     """
 
     instance: Instance
@@ -66,6 +75,7 @@ class ProofResult:
     wrong_lemmas: tuple[Violated, ...]
     proof: Proof | None
     seconds: float
+    inference: Inference | None = None
 
     @property
     def violated(self) -> Violated | None:
@@ -87,6 +97,7 @@ def prove(
     sizes: Mapping[str, str | int] | None = None,
     properties: Sequence[str] = (),
     limits: Limits = Limits(seconds=120.0),  # noqa: B008 - frozen
+    seconds_to_infer: float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> ProofResult:
     """Proves a system's properties for any number of elements, or says what is missing; see `ProofRequest`.
@@ -95,7 +106,9 @@ def prove(
         FlushproofError: a name or value that does not exist, a system that does not compile.
     """
     cls = load_system(system) if isinstance(system, str) else system
-    return run(ProofRequest(cls, policy, knobs or {}, sizes or {}, tuple(properties), limits, progress))
+    return run(
+        ProofRequest(cls, policy, knobs or {}, sizes or {}, tuple(properties), limits, seconds_to_infer, progress)
+    )
 
 
 def run(request: ProofRequest) -> ProofResult:
@@ -113,9 +126,31 @@ def run(request: ProofRequest) -> ProofResult:
         return ProofResult(instance, VIOLATED, None, names, explored, wrong, None, time.monotonic() - started)
     right = [lemma for lemma in lemmas if lemma.name not in {v.property for v in wrong}]
     proof = induction(instance.system, wanted, right, reachable=Reached(request.limits).includes)
+    inference = None
+    if request.infer and not proof.proved:
+        inference = infer(
+            instance.system,
+            wanted,
+            samples(instance.system),
+            right,
+            effort=Effort(seconds=request.infer),
+            progress=request.told,
+        )
+        proof = inference.proof
     kind: Kind = "any-size" if proof.proved else "finite" if explored.complete else "bounded"
     verdict: Verdict = HOLDS if proof.proved else INCONCLUSIVE
-    return ProofResult(instance, verdict, kind, names, explored, wrong, proof, time.monotonic() - started)
+    return ProofResult(instance, verdict, kind, names, explored, wrong, proof, time.monotonic() - started, inference)
+
+
+def samples(system: ir.System) -> list[Sample]:
+    """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught."""
+    found = []
+    for sizes in sample_sizes(system):
+        instance, states = Instance(system, sizes), list[State]()
+        limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
+        explore(instance, properties=[], limits=limits, on_state=states.append, engine=ENGINES[DEFAULT_ENGINE]())
+        found.append(Sample(instance, states))
+    return found
 
 
 def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:

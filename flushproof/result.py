@@ -28,6 +28,7 @@ class Result:
     trace: a shortest way to the violation; certified: Z3 confirmed the trace (None where there is none).
     not_reached: states that the system says must be reachable, and that a complete search did not find.
     reason: why the search is inconclusive.
+    fused: the steps that were taken together with the one before them; a trace need then not be a shortest one.
     expected: the verdict that the policy declares ("holds" or a property), where it declares one for these settings.
     decided: how many projected states Z3 decided, where it was asked to.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
@@ -49,6 +50,7 @@ class Result:
     reason: str | None = None
     expected: str | None = None
     symmetry: bool = True
+    fused: tuple[str, ...] = ()
     engine: str = "reference"
     decided: int | None = None
     settings: str = ""

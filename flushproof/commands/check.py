@@ -13,7 +13,17 @@ from typing import Any
 import click
 
 from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run, run_all
-from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, memory, pairs, settings_options
+from flushproof.commands.options import (
+    BAD_INPUT,
+    HOLDS,
+    INCONCLUSIVE,
+    VIOLATED,
+    look,
+    memory,
+    pairs,
+    settings_options,
+    write,
+)
 from flushproof.commands.progress import counted, shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
@@ -50,6 +60,9 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     default="on",
     show_default=True,
     help="Explore one of several states that differ only in names.",
+)
+@click.option(
+    "--fuse", is_flag=True, help="Take hidden steps with the one before: fewer states, traces perhaps longer."
 )
 @click.option(
     "--engine", type=click.Choice(list(ENGINES)), default=DEFAULT_ENGINE, show_default=True, help="Who explores."
@@ -89,6 +102,7 @@ def check_command(
     sizes: tuple[str, ...],
     properties: tuple[str, ...],
     symmetry: str,
+    fuse: bool,
     engine: str,
     decide_with: str | None,
     max_states: int | None,
@@ -122,6 +136,7 @@ def check_command(
     how = Request(
         System,
         symmetry=symmetry == "on",
+        fuse=fuse,
         engine=engine,
         decide_with_z3=decide_with == "z3",
         limits=Limits(max_states, max_memory, max_seconds, max_depth),
@@ -143,7 +158,7 @@ def _check_one(asked: Request, form: str, save: Path | None) -> int:
     with shown("exploring") as progress:
         result = run(replace(asked, progress=progress))
     if save is not None:
-        _write(save, json.dumps(check_json(result), indent=1))
+        write(save, json.dumps(check_json(result), indent=1))
     click.echo(_printed(result, form), color=True)
     return STATUS[result.verdict]
 
@@ -189,11 +204,4 @@ def _check_all(how: Request, jobs: int, form: str) -> int:
 
 
 def _manner(how: Request) -> dict[str, Any]:
-    return {name: getattr(how, name) for name in ("symmetry", "engine", "decide_with_z3", "limits")}
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise FlushproofError(f"{path}: {error.strerror}") from None
+    return {name: getattr(how, name) for name in ("symmetry", "fuse", "engine", "decide_with_z3", "limits")}

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -86,3 +87,15 @@ def look(elsewhere: int = 100) -> Look:
     width = shutil.get_terminal_size((elsewhere, 24)).columns
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return Look(width, colour)
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file that a user asked for.
+
+    Raises:
+        FlushproofError: it cannot be written.
+    """
+    try:
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise FlushproofError(f"{path}: {error.strerror}") from None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options
+from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
 from flushproof.commands.progress import shown
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.properties import certificates
+from flushproof.properties.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, promises, run
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.search.task import Limits
@@ -34,6 +36,20 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     show_default=True,
     help="How long to explore the given sizes.",
 )
+@click.option(
+    "--infer",
+    metavar="S",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="How long to look for missing lemmas; 0 for not at all.",
+)
+@click.option(
+    "--graph",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw what the proof rests on: FILE.svg, or FILE.mmd for Mermaid.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option(
     "--save",
@@ -49,6 +65,8 @@ def prove_command(
     sizes: tuple[str, ...],
     properties: tuple[str, ...],
     max_seconds: float,
+    infer: float,
+    graph: Path | None,
     form: str,
     save: Path | None,
 ) -> None:
@@ -66,9 +84,9 @@ def prove_command(
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
     limits = Limits(seconds=max_seconds)
     if system is None:
-        if policy or knobs or sizes or properties or save:
+        if policy or knobs or sizes or properties or save or graph:
             raise click.UsageError("--all takes each system as it is.")
-        sys.exit(_prove_all(limits, form))
+        sys.exit(_prove_all(limits, infer, form))
     request = ProofRequest(
         load_system(system),
         policy,
@@ -76,17 +94,18 @@ def prove_command(
         pairs(sizes, "--size", "--size SORT=N"),
         properties,
         limits,
+        infer,
     )
     result = _shown(request)
     if save is not None:
         _save(result, save)
+    if graph is not None:
+        _draw(result, graph)
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
     sys.exit(STATUS[result.verdict])
 
 
 def _shown(request: ProofRequest) -> ProofResult:
-    from dataclasses import replace
-
     with shown("exploring, then proving") as progress:
         return run(replace(request, progress=progress))
 
@@ -94,16 +113,20 @@ def _shown(request: ProofRequest) -> ProofResult:
 def _save(result: ProofResult, path: Path) -> None:
     if result.proof is None or not result.proved:
         raise FlushproofError(f"nothing is proved for any size, so there is no proof to write to {path}")
-    try:
-        certificates.save(result.proof, result.instance, path)
-    except OSError as error:
-        raise FlushproofError(f"{path}: {error.strerror}") from None
+    write(path, json.dumps(certificates.certificate(result.proof, result.instance), indent=1))
 
 
-def _prove_all(limits: Limits, form: str) -> int:
-    from dataclasses import replace
+def _draw(result: ProofResult, path: Path) -> None:
+    if result.proof is None:
+        raise FlushproofError(f"the policy is violated, so there is no proof to draw in {path}")
+    pictures = {".svg": svg, ".mmd": mermaid}
+    if path.suffix not in pictures:
+        raise FlushproofError(f"{path}: a proof is drawn as .svg or .mmd")
+    write(path, pictures[path.suffix](result.proof))
 
-    results = [_shown(replace(request, limits=limits)) for request in promises()]
+
+def _prove_all(limits: Limits, infer: float, form: str) -> int:
+    results = [_shown(replace(request, limits=limits, infer=infer)) for request in promises()]
     click.echo(json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look()), color=True)
     if any(r.verdict == "violated" for r in results):
         return VIOLATED

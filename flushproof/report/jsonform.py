@@ -43,6 +43,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "depth": result.depth,
         "seconds": round(result.seconds, 6),
         "symmetry": result.symmetry,
+        "fused": list(result.fused),
         "engine": result.engine,
         "decided_with_z3": result.decided,
         "certified": result.certified,

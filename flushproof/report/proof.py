@@ -9,7 +9,7 @@ from flushproof.model.language.ir import Scalarset
 from flushproof.properties.certificates import Verification
 from flushproof.properties.counterexample import Counterexample, picture
 from flushproof.properties.induction import Proof, Result
-from flushproof.properties.printing import show
+from flushproof.properties.printing import show, show_lemma
 from flushproof.proving import ProofResult
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
@@ -30,6 +30,7 @@ def proof_text(result: ProofResult, look: Look) -> str:
         parts.append(trace_text(wrong.trace, look))
     if result.proof is not None:
         parts += _missing(result.proof, look)
+        parts.append(_found(result))
         parts.append(_rests_on(result.proof, look))
         if result.proof.vacuous:
             never = ", ".join(result.proof.vacuous)
@@ -85,6 +86,15 @@ def _missing(proof: Proof, look: Look) -> list[str]:
     return parts
 
 
+def _found(result: ProofResult) -> str:
+    """The lemmas that the search found and the proof needs, as they can be pasted into the system."""
+    if result.inference is None or not result.inference.found:
+        return ""
+    lemmas = [show_lemma(lemma.name, clause) for lemma in result.inference.found for clause in lemma.clauses]
+    head = f"Found {len(lemmas)} lemmas, to be pasted into the system:"
+    return "\n\n".join([head, *lemmas])
+
+
 def _rests_on(proof: Proof, look: Look) -> str:
     needs, used = proof.needs(), proof.used()
     lemmas = [c for c in proof.inductive if c.role == "lemma"]
@@ -120,6 +130,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "property": violated.property if violated else None,
         "properties": {name: name in result.proved for name in result.properties},
         "lemmas": [] if proof is None else _lemmas_json(proof),
+        "found": [] if result.inference is None else [p.name for p in result.inference.found],
         "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
         "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
         "vacuous": [] if proof is None else list(proof.vacuous),

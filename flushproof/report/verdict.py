@@ -41,8 +41,8 @@ def _verdict(result: Result, look: Look) -> str:
         if result.trace is None:
             return look.bad(f"VIOLATED: {result.violated}") + ", which asks for a state that no interleaving reaches"
         steps = len(result.trace.steps)
-        plural = "step" if steps == 1 else "steps"
-        return look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {plural}; no other way is shorter"
+        text = look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {_plural(steps, 'step')}"
+        return text if result.fused else f"{text}; no other way is shorter"
     if result.verdict == INCONCLUSIVE:
         text = f"INCONCLUSIVE: {result.reason}. No violation was found before that, which is not a proof."
         return _painted(look.wrapped(text), look.unsure)
@@ -88,9 +88,12 @@ def _explored(result: Result) -> str:
         if result.decided is not None
         else ""
     )
-    symmetry = " (up to symmetry)" if result.symmetry else ""
+    reductions = ["up to symmetry"] * result.symmetry + [
+        f"{len(result.fused)} hidden {_plural(len(result.fused), 'step')} fused"
+    ] * bool(result.fused)
+    reduced = f" ({', '.join(reductions)})" if reductions else ""
     return (
-        f"{everything}{result.states:,} states{symmetry}, {result.transitions:,} transitions, depth {result.depth}, "
+        f"{everything}{result.states:,} states{reduced}, {result.transitions:,} transitions, depth {result.depth}, "
         f"{result.seconds:.2f} s{rate}, engine {result.engine}.{decided}"
     )
 
@@ -128,7 +131,7 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     unreached = [r for r in results if r.not_reached]
     seconds = sum(r.seconds for r in results)
-    count = f"{len(results)} verdict{'' if len(results) == 1 else 's'} in {seconds:.1f} s: "
+    count = f"{len(results)} {_plural(len(results), 'verdict')} in {seconds:.1f} s: "
     lines = []
     if len(results) < asked:
         count = f"only {len(results)} of {asked} verdicts in {seconds:.1f} s: "
@@ -142,3 +145,7 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
         name = f"{result.instance.system.name} {result.instance.policy or ''} {result.settings}".strip()
         lines.append(look.unsure(f"(!) {name}: never reached: {', '.join(result.not_reached)}"))
     return "\n".join(lines)
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

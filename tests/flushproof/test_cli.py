@@ -97,6 +97,15 @@ def test_symmetry_changes_the_count_and_no_verdict() -> None:
     assert on["states"] < off["states"] and (on["symmetry"], off["symmetry"]) == (True, False)
 
 
+def test_fusing_hidden_steps_changes_no_verdict() -> None:
+    """`tlb-only` has a step that nobody else can see."""
+    check = ("check", "kvm-icache", "--policy", "tlb-only")
+    plain, fused = data(*check), data(*check, "--fuse")
+    assert (plain["verdict"], plain["property"]) == (fused["verdict"], fused["property"])
+    assert plain["fused"] == [] and fused["fused"] != [] and fused["states"] < plain["states"]
+    assert "no other way is shorter" not in call(*check, "--fuse").stdout
+
+
 def test_z3_decides_the_same() -> None:
     for policy, verdict in (("none", "violated"), ("always", "holds")):
         found = data("check", SWITCH, "--policy", policy, "--decide-with", "z3")
