@@ -26,8 +26,7 @@ class FlushIpi(Part):
         require(self.holder is None)
         self.holder = cpu
         for other in Cpu:
-            if other != cpu and mask[cpu, other]:
-                self.pending[other] = True
+            self.pending[other] = other != cpu and mask[cpu, other]
 
     def acknowledge(self, cpu):
         """The interrupted CPU has flushed: cpumask_clear_cpu(cpu, &flush_cpumask)."""
