@@ -50,6 +50,7 @@ from flushproof.model.language.declare import (
     Policy,
     System,
     action,
+    at,
     check,
     choose,
     event,
@@ -269,6 +270,16 @@ class TrappedTlbi(System):
             "host-keeps-its-regime",
             not self.interruptible(cpu),
             "{cpu} handles the interrupt while HCR_EL2.TGE is 0: host code runs in the guest's translation regime",
+        )
+
+    @event
+    def runs_host_code(self, cpu: Cpu):
+        """{cpu} goes on in the host"""
+        require(at(self.host, cpu, "schedule", "enter the guest", "vcpu_put: DSB ISH in __switch_to"))
+        check(
+            "host-keeps-its-regime",
+            not self.in_guest_context[cpu],
+            "{cpu} is back in the host's code with the guest's VTTBR_EL2, or with HCR_EL2.TGE at 0",
         )
 
     # --------------------------------------------------------------------------------------------------------- properties

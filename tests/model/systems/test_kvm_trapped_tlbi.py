@@ -117,6 +117,8 @@ CONTEXT = "load the guest's context\"\n            self.in_guest_context[cpu] = 
         (LAST_TLBI, "                pass\n" + LAST_BARRIER, UNMAPPED),
         (LAST_BARRIER, '            yield "stage 2: load the host', UNMAPPED),
         ("with self.mmu_lock(cpu):", "if True:", UNMAPPED),
+        ('advance the PC"\n            self.in_guest_context[cpu] = False', 'advance the PC"', REGIME),
+        ("2: load the host's context\"\n            self.in_guest_context[cpu] = False", '2: go on"', REGIME),
     ],
 )
 def test_each_step_is_needed(old: str, new: str, expected: str, tmp_path: Path) -> None:
