@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import psutil
 from flushproof.model.language.errors import FlushproofError
@@ -13,6 +18,7 @@ from flushproof.model.language.ir import FALSE
 
 from ..reference import Reference
 from ..task import NO_DEADLOCK, Found, Progress, Task
+from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .steps import Budget
 from .store import Store
@@ -20,37 +26,87 @@ from .store import Store
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
 _CHUNK = 1 << 16
 _INTERVAL = 0.25
+# Seconds between two checkpoints.
+_SAVE_INTERVAL = 5.0
 
 
 class NativeEngine:
     """Explores with code that is compiled for the instance.
 
     budget: how much code to make; workers: how many threads expand each level together.
+    checkpoint: a directory that keeps the search, so that it can go on after a kill; resume: go on from what it keeps.
+    spill: a directory on whose disk states lie that memory has no room for (with `Limits.memory_bytes`).
     """
 
     name = "native"
 
-    def __init__(self, budget: Budget = Budget(), workers: int = 1) -> None:  # noqa: B008 - frozen
-        self.budget = budget
-        self.workers = workers
+    def __init__(
+        self,
+        budget: Budget = Budget(),  # noqa: B008 - frozen
+        workers: int = 1,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        spill: Path | None = None,
+    ) -> None:
+        self.budget, self.workers = budget, workers
+        self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
 
     def search(self, task: Task) -> Found:
         """Carries out the task.
 
         Raises:
-            FlushproofError: more properties than a search can watch.
+            FlushproofError: more properties than a search can watch; no workers; a directory that cannot be used, or whose
+                checkpoint is of another search or damaged.
         """
         properties = (*task.invariants, *task.reachables)
         if len(properties) > MOST_PROPERTIES:
             raise FlushproofError(
                 f"{len(properties)} properties are more than one search can watch ({MOST_PROPERTIES}); ask for fewer."
             )
+        if self.workers < 1:
+            raise FlushproofError(f"{self.workers} workers cannot search; there must be at least 1.")
         library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1)
-        store = Store(library, task.limits.states, self.workers)
-        try:
+        if self.checkpoint is not None:
+            return self._kept(task, library, self.checkpoint)
+        if self.spill is not None:
+            with _temporary(self.spill) as file, closing(self._store(task, library, file)) as store:
+                return _Search(task, store).run()
+        with closing(self._store(task, library)) as store:
             return _Search(task, store).run()
-        finally:
-            store.close()
+
+    def _store(self, task: Task, library: Library, file: Path | None = None) -> Store:
+        return Store(library, task.limits.states, self.workers, file)
+
+    def _kept(self, task: Task, library: Library, directory: Path) -> Found:
+        """The search with a checkpoint."""
+        names = [p.name for p in (*task.invariants, *task.reachables)] + [NO_DEADLOCK] * task.deadlock
+        identity = identity_of(task.instance, names, task.symmetry, library.meaning)
+        checkpoint = Checkpoint(directory, identity, library.layout.bytes)
+        progressed = None
+        if self.resume:
+            progressed = checkpoint.load()
+            if task.limits.states is not None and progressed.count > task.limits.states:
+                raise FlushproofError(
+                    f"the checkpoint in {directory} holds {progressed.count} states already, more than the limit."
+                )
+        else:
+            checkpoint.create()
+        with closing(self._store(task, library, checkpoint.states)) as store:
+            return _Search(task, store, checkpoint, progressed).run()
+
+
+@contextmanager
+def _temporary(directory: Path) -> Iterator[Path]:
+    """A file on the directory's disk, for as long as it is needed."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="flushproof-", dir=directory)
+    except OSError as error:
+        raise FlushproofError(f"nothing can be written to {directory}: {error.strerror}.") from None
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        os.unlink(name)
 
 
 class _Stop(Exception):
@@ -60,8 +116,12 @@ class _Stop(Exception):
 class _Search:
     """One search.  `levels`: the number of the first state of each level."""
 
-    def __init__(self, task: Task, store: Store) -> None:
+    def __init__(
+        self, task: Task, store: Store, checkpoint: Checkpoint | None = None, progressed: Progressed | None = None
+    ) -> None:
         self.task, self.store = task, store
+        self.checkpoint, self.progressed = checkpoint, progressed
+        self.next_save = time.monotonic() + _SAVE_INTERVAL
         self.invariants = [p.name for p in task.invariants]
         self.reachables = [p.name for p in task.reachables]
         self.levels = [0]
@@ -75,8 +135,11 @@ class _Search:
         stopped = None
         try:
             self._search()
+            self._save()
         except _Stop as stop:
             stopped = str(stop)
+            if not self.store.full:  # Or successors of expanded states are missing.
+                self._save()
         except KeyboardInterrupt:
             stopped = "an interrupt"
         store = self.store
@@ -95,8 +158,12 @@ class _Search:
     def _search(self) -> None:
         store, limits = self.store, self.task.limits
         chunk = _CHUNK * len(store.workers)
-        self._add_initial()
-        self.levels.append(store.count)
+        if self.progressed is None:
+            self._add_initial()
+            self.levels.append(store.count)
+        else:
+            store.restore(self.progressed)
+            self.head, self.levels = self.progressed.head, list(self.progressed.levels)
         while self.head < store.count and not self._done():
             if limits.depth == len(self.levels) - 2:
                 raise _Stop(f"the limit of depth {limits.depth}")
@@ -136,15 +203,17 @@ class _Search:
         if store.full:
             raise _Stop(f"the limit of {store.limit} states")
         if store.crowded:
-            memory = self.process.memory_info().rss
-            if limits.memory_bytes is not None and memory + store.table_bytes > limits.memory_bytes:
+            if limits.memory_bytes is not None and self._memory() + store.table_bytes > limits.memory_bytes:
                 raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
             store.grow()
         now = time.monotonic()
+        if now >= self.next_save:
+            self._save()
+            self.next_save = time.monotonic() + _SAVE_INTERVAL
         if now < self.next_look:
             return
         self.next_look = now + _INTERVAL
-        seconds, memory = now - task.started, self.process.memory_info().rss
+        seconds, memory = now - task.started, self._memory()
         if task.progress is not None:
             depth = max(0, len(self.levels) - 2)
             task.progress(Progress(store.count, store.transitions, depth, store.count - self.head, seconds, memory))
@@ -152,6 +221,24 @@ class _Search:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
         if limits.memory_bytes is not None and memory > limits.memory_bytes:
             raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
+
+    def _memory(self) -> int:
+        """The resident size in bytes, after what can be given back was, if it must."""
+        memory: int = self.process.memory_info().rss
+        limit = self.task.limits.memory_bytes
+        if limit is not None and memory + self.store.table_bytes > limit and self.store.on_disk:
+            self.store.let_go()
+            memory = self.process.memory_info().rss
+        return memory
+
+    def _save(self) -> None:
+        """Brings the checkpoint up to date, if there is one."""
+        store, checkpoint = self.store, self.checkpoint
+        if checkpoint is not None and len(self.levels) > 1:
+            progressed = Progressed(
+                store.count, self.head, self.levels, store.transitions, store.seen(), store.deadlock
+            )
+            checkpoint.save(progressed, store.written(checkpoint.saved_bytes))
 
     def _level(self, number: int) -> int:
         """The depth of a state."""

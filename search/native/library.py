@@ -30,7 +30,8 @@ _STEP_LINES, _CHECK_LINES = 7000, 3000
 class Library:
     """The functions of `loop`, for one instance and the given properties.
 
-    shared: for several workers; layout: of the states; group: of the symmetry, None without; seconds: what compiling took.
+    shared: for several workers; layout: of the states; group: of the symmetry, None without; meaning: the source that
+    depends on the system; seconds: what compiling took.
     """
 
     def __init__(
@@ -45,7 +46,10 @@ class Library:
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
-        self.source = source(self.layout, properties, self.group, budget, shared)
+        self.meaning = meaning(self.layout, properties, self.group, budget)
+        self.source = "\n".join(
+            (DECLARATIONS, self.meaning, loop_functions(self.layout, self.group is not None, shared))
+        )
         self._machine, self._engine = _compile(self.source)
         self.expand = self._function("expand")
         self.insert = self._function("insert")
@@ -59,17 +63,15 @@ class Library:
         return function
 
 
-def source(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget, shared: bool) -> str:
-    """Everything in LLVM's language."""
-    exported = loop_functions(layout, group is not None, shared)
+def meaning(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
+    """The system itself in LLVM's language: its steps, properties and symmetry."""
     parts = (
-        DECLARATIONS,
         canonical_function(layout, group) if group else "",
         within(_STEP_LINES, budget, lambda b: step_functions(layout, b)),
         within(_CHECK_LINES, budget, lambda b: check_function(layout, properties, b)),
         final_function(layout, layout.instance.system.final, budget),
     )
-    return "\n".join((*(part.replace("define ", "define internal ") for part in parts), exported))
+    return "\n".join(parts).replace("define ", "define internal ")
 
 
 @cache

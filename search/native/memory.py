@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -15,33 +17,39 @@ _PRIVATE_ANONYMOUS = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYM
 class Memory:
     """Zeroed bytes at a fixed address; what is never written to costs nothing.
 
+    file: where the bytes lie on disk, if they do: the system writes them there when it needs the memory, and what the
+    file holds already is kept.
     address: of the first byte; size: in bytes.
     """
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._map = _reserve(size)
-        if hasattr(mmap, "MADV_HUGEPAGE") and size >= 1 << 21:
+    def __init__(self, size: int, file: Path | None = None) -> None:
+        self.size, self.file = size, file
+        self._map = _reserve(size) if file is None else _map_file(file, size)
+        if file is None and hasattr(mmap, "MADV_HUGEPAGE") and size >= 1 << 21:
             self._map.madvise(mmap.MADV_HUGEPAGE)
         self._pin = ctypes.c_char.from_buffer(self._map)
         self.address = ctypes.addressof(self._pin)
-
-    def view(self, start: int, stop: int) -> memoryview:
-        """The bytes from `start` to `stop`; release it before `close`."""
-        return memoryview(self._map)[start:stop]
 
     def copy(self, start: int, stop: int) -> bytes:
         """A copy of the bytes from `start` to `stop`."""
         return self._map[start:stop]
 
-    def write(self, start: int, content: bytes) -> None:
-        """Puts `content` at `start`."""
-        self._map[start : start + len(content)] = content
+    def flush(self, start: int, stop: int) -> None:
+        """Has the bytes from `start` to `stop` written to the file."""
+        start -= start % mmap.PAGESIZE
+        self._map.flush(start, stop - start)
 
-    def close(self) -> None:
-        """Gives the memory back; the address is no longer valid."""
+    def let_go(self) -> None:
+        """Lets the system take the memory of a file's bytes back; they are read again when they are needed."""
+        if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def close(self, length: int | None = None) -> None:
+        """Gives the memory back, and cuts the file to `length` bytes; the address is no longer valid."""
         del self._pin
         self._map.close()
+        if self.file is not None and length is not None:
+            os.truncate(self.file, length)
 
 
 def _reserve(size: int) -> mmap.mmap:
@@ -49,6 +57,12 @@ def _reserve(size: int) -> mmap.mmap:
     if sys.platform == "win32":
         return mmap.mmap(-1, size)
     return mmap.mmap(-1, size, flags=_PRIVATE_ANONYMOUS | _NORESERVE)
+
+
+def _map_file(file: Path, size: int) -> mmap.mmap:
+    with open(file, "r+b" if file.exists() else "w+b") as opened:
+        opened.truncate(size)
+        return mmap.mmap(opened.fileno(), size)
 
 
 def address_of(array: np.ndarray) -> int:  # type: ignore[type-arg]

@@ -6,12 +6,14 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from flushproof.model.language.instance import Instance, State
 
+from .checkpoint import Progressed
 from .library import Library
 from .loop import BATCH, CONTEXT, FIRST
 from .memory import Memory, address_of
@@ -49,18 +51,20 @@ class Worker:
 class Store:
     """States in the order in which they were found.
 
-    limit: how many states may be stored; workers: how many threads expand states.
+    limit: how many states may be stored; workers: how many threads expand states; file: where the states lie on disk, if
+    they do.
     """
 
-    def __init__(self, library: Library, limit: int | None, workers: int = 1) -> None:
+    def __init__(self, library: Library, limit: int | None, workers: int = 1, file: Path | None = None) -> None:
         self.library, self.layout = library, library.layout
         self.batch = BATCH + most_successors(self.layout.instance)
         self._count = np.zeros(1, dtype=np.uint64)
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        room = psutil.virtual_memory().total // self.layout.bytes
+        space = psutil.virtual_memory().total if file is None else psutil.disk_usage(str(file.parent)).free
+        room = space // self.layout.bytes
         self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
-        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.bytes)
+        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.bytes, file)
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
         self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
 
@@ -68,8 +72,38 @@ class Store:
         """Gives all memory back."""
         if self._pool:
             self._pool.shutdown()
-        self._states.close()
+        self._states.close(self.count * self.layout.bytes)
         self._table.close()
+
+    # ------------------------------------------------------------------------------------------------------- on disk
+
+    def restore(self, progressed: Progressed) -> None:
+        """Takes up what is in the file."""
+        first = self.workers[0]
+        self._count[0] = progressed.count
+        first.set(transitions=progressed.transitions, seen=sum(1 << i for i in progressed.seen))
+        for i, number in progressed.seen.items():
+            first.context[FIRST + i] = number
+        if progressed.deadlock is not None:
+            first.set(deadlock=progressed.deadlock + 1)
+        self._table.close()
+        self._table = self._new_table(max(SMALLEST, int(progressed.count / LOAD).bit_length()))
+        self.library.rehash(first.address)
+
+    def written(self, start: int) -> bytes:
+        """The bytes of all states, from byte `start` on, after they were written to disk."""
+        stop = self.count * self.layout.bytes
+        self._states.flush(start, stop)
+        return self._states.copy(start, stop)
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the states lie in a file."""
+        return self._states.file is not None
+
+    def let_go(self) -> None:
+        """Lets the system take back the memory of states that are on disk."""
+        self._states.let_go()
 
     # ---------------------------------------------------------------------------------------------------- what was found
 

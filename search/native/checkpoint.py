@@ -1,0 +1,141 @@
+"""A search on disk: enough to go on after the process was killed, at whatever moment.
+
+A directory holds `states`, the array of states itself, which only ever grows at its end, and `checkpoint.json`, which says
+how many of them count and how far the search had come.  The latter is replaced as a whole, so that there is always one
+that is true; states that come after those it counts are of a later moment, and are written again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instance import Instance
+
+_FORMAT = 1
+_PIECE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a search has come.
+
+    levels: the number of the first state of each level; head: the next state to expand; seen: for each property that was
+    violated or reached the number of a first such state; deadlock: likewise.
+    """
+
+    count: int
+    head: int
+    levels: Sequence[int]
+    transitions: int
+    seen: Mapping[int, int]
+    deadlock: int | None
+
+
+class Checkpoint:
+    """A directory for one search.
+
+    identity: what the search is of; a checkpoint of another one is refused.
+    """
+
+    def __init__(self, directory: Path, identity: Mapping[str, object], state_bytes: int) -> None:
+        self.directory, self.identity, self.state_bytes = directory, identity, state_bytes
+        self.states = directory / "states"
+        self._description = directory / "checkpoint.json"
+        self._summed, self._sum = 0, 0
+
+    def create(self) -> None:
+        """Makes the directory.
+
+        Raises:
+            FlushproofError: it holds a checkpoint, or cannot be made.
+        """
+        if self._description.exists():
+            raise FlushproofError(
+                f"{self.directory} holds a checkpoint already: resume it, or choose another directory."
+            )
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.states.write_bytes(b"")
+        except OSError as error:
+            raise FlushproofError(f"{self.directory} cannot hold a checkpoint: {error.strerror}.") from None
+
+    def load(self) -> Progressed:
+        """How far the search had come.
+
+        Raises:
+            FlushproofError: there is no checkpoint, or one of another search, or it is damaged.
+        """
+        try:
+            said = json.loads(self._description.read_text())
+            identity, sums = said["identity"], said["sum"]
+            progressed = Progressed(**said["progressed"])
+        except FileNotFoundError:
+            raise FlushproofError(f"there is no checkpoint in {self.directory}.") from None
+        except (OSError, ValueError, KeyError, TypeError):
+            raise FlushproofError(
+                f"the checkpoint in {self.directory} is damaged: its description cannot be read."
+            ) from None
+        for key, value in self.identity.items():
+            if identity.get(key) != value:
+                raise FlushproofError(
+                    f"the checkpoint in {self.directory} is of another {key}: {identity.get(key)}, not {value}."
+                )
+        if self._checksum(progressed.count) != sums:
+            raise FlushproofError(
+                f"the checkpoint in {self.directory} is damaged: its states are not those that were saved."
+            )
+        return Progressed(**{**asdict(progressed), "seen": {int(k): v for k, v in progressed.seen.items()}})
+
+    def save(self, progressed: Progressed, new: bytes) -> None:
+        """Replaces the description; `new` are the bytes of the states since the last one, already written to disk."""
+        self._sum = zlib.crc32(new, self._sum)
+        self._summed += len(new)
+        said = {"identity": self.identity, "progressed": asdict(progressed), "sum": self._sum}
+        fresh = self._description.with_suffix(".new")
+        with open(fresh, "w") as file:
+            json.dump(said, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, self._description)
+
+    @property
+    def saved_bytes(self) -> int:
+        """How many bytes of states the present description covers."""
+        return self._summed
+
+    def _checksum(self, count: int) -> int | None:
+        """Of the first states in the file; None if there are fewer."""
+        left, total = count * self.state_bytes, 0
+        try:
+            with open(self.states, "rb") as file:
+                while left:
+                    piece = file.read(min(left, _PIECE))
+                    if not piece:
+                        return None
+                    total = zlib.crc32(piece, total)
+                    left -= len(piece)
+        except OSError:
+            return None
+        self._sum, self._summed = total, count * self.state_bytes
+        return total
+
+
+def identity_of(instance: Instance, properties: Sequence[str], symmetry: bool, code: str) -> dict[str, object]:
+    """What a search is of, for people to compare; `code` stands for all that the words leave out."""
+    return {
+        "version": f"{version('flushproof')} ({_FORMAT})",
+        "system": instance.system.name,
+        "policy": instance.policy,
+        "sizes": dict(instance.sizes),
+        "knobs": dict(instance.knobs),
+        "properties": list(properties),
+        "symmetry": symmetry,
+        "compiled code": f"{zlib.crc32(code.encode()):08x}",
+    }

@@ -1,0 +1,106 @@
+"""Searches that are killed and go on, and searches whose states lie on disk."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.task import Limits
+
+from tests.generated import instance
+from tests.search.test_native import facts
+
+SYSTEM, POLICY = "kvm-vmid-generation", "v4.17"
+
+CHILD = """
+import sys
+from pathlib import Path
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.search.explore import explore
+from flushproof.search.native import engine
+engine._SAVE_INTERVAL, engine._CHUNK = 0.0, 2000
+inst = instantiate(load_system(sys.argv[1]), sys.argv[2])
+where = Path(sys.argv[3])
+resume = (where / "checkpoint.json").exists()
+explore(inst, symmetry=False, engine=engine.NativeEngine(checkpoint=where, resume=resume))
+print("finished")
+"""
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_resumed_search_finishes_alike(seed: int, tmp_path: Path) -> None:
+    inst = instance(seed)
+    whole = explore(inst, symmetry=False, engine=NativeEngine())
+    first = NativeEngine(checkpoint=tmp_path / "kept")
+    explore(inst, symmetry=False, limits=Limits(depth=1), engine=first)
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=tmp_path / "kept", resume=True))
+    assert facts(resumed) == facts(whole)
+
+
+def test_survives_being_killed(tmp_path: Path) -> None:
+    where = tmp_path / "kept"
+    command = [sys.executable, "-c", CHILD, SYSTEM, POLICY, str(where)]
+    kills = 0
+    for patience in (0.1, 0.3, 0.2, 0.5):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        waited_for = (where / "checkpoint.json").stat().st_mtime_ns if (where / "checkpoint.json").exists() else 0
+        while child.poll() is None:
+            if (where / "checkpoint.json").exists() and (where / "checkpoint.json").stat().st_mtime_ns > waited_for:
+                break
+            time.sleep(0.01)
+        time.sleep(patience)
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+            kills += 1
+        child.wait()
+    assert kills > 0
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
+    assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
+
+
+def test_states_on_disk(tmp_path: Path) -> None:
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    spilled = explore(inst, symmetry=False, engine=NativeEngine(spill=tmp_path))
+    assert facts(spilled) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
+    assert not list(tmp_path.iterdir())
+
+
+def test_refuses_what_is_not_its_own(tmp_path: Path) -> None:
+    where = tmp_path / "kept"
+    one, other = instance(3), instance(6)
+    with pytest.raises(FlushproofError, match="no checkpoint"):
+        explore(one, engine=NativeEngine(checkpoint=where, resume=True))
+    explore(one, engine=NativeEngine(checkpoint=where))
+    with pytest.raises(FlushproofError, match="holds a checkpoint already"):
+        explore(one, engine=NativeEngine(checkpoint=where))
+    with pytest.raises(FlushproofError, match="of another"):
+        explore(other, engine=NativeEngine(checkpoint=where, resume=True))
+    with pytest.raises(FlushproofError, match="another symmetry"):
+        explore(one, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
+
+
+def test_refuses_a_damaged_checkpoint(tmp_path: Path) -> None:
+    where = tmp_path / "kept"
+    inst = instance(6)
+    explore(inst, engine=NativeEngine(checkpoint=where))
+    states = bytearray((where / "states").read_bytes())
+    states[0] ^= 1
+    (where / "states").write_bytes(states)
+    with pytest.raises(FlushproofError, match="damaged"):
+        explore(inst, engine=NativeEngine(checkpoint=where, resume=True))
+    assert (where / "states").read_bytes() == states
+    description = json.loads((where / "checkpoint.json").read_text())
+    (where / "checkpoint.json").write_text(json.dumps(description)[:-7])
+    with pytest.raises(FlushproofError, match="damaged"):
+        explore(inst, engine=NativeEngine(checkpoint=where, resume=True))
