@@ -1,11 +1,11 @@
 """Xen's TLB flushes of other CPUs: flush_area_mask() and the interrupt that it sends.
 
-Follows xen/arch/x86/smp.c.  `flush_lock` serialises all flushes of other CPUs in the machine.  Under it the sender publishes what is
-to be flushed, interrupts a mask of CPUs and spins, with interrupts on, until each has cleared its bit in `flush_cpumask`.  A CPU
-does so when it has flushed, within the interrupt handler and thus with interrupts off.
+Follows xen/arch/x86/smp.c.  `flush_lock` serialises all flushes of other CPUs in the machine.  Under it the sender
+publishes what is to be flushed, interrupts a mask of CPUs and spins, with interrupts on, until each has cleared its bit in
+`flush_cpumask`.  A CPU does so when it has flushed, within the interrupt handler and thus with interrupts off.
 
-Why taking the lock, publishing and sending are one step: nobody but the lock's holder writes the mask and the flags, and nobody
-reads them before the interrupt arrives.  The spinning ends in a step of its own.
+Why taking the lock, publishing and sending are one step: nobody but the lock's holder writes the mask and the flags, and
+nobody reads them before the interrupt arrives.  The spinning ends in a step of its own.
 """
 
 from typing import Optional

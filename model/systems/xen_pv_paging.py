@@ -1,30 +1,32 @@
 """Xen's linear page tables and the TLB flushes that a PV guest's page-table updates need (XSA-286).
 
-**The mechanism.**  A PV guest's page tables are the hardware's own; Xen checks every update (MMU_UPDATE).  One slot of each L4 table,
-Xen's, points to the table itself: through that *linear map* the page tables appear as data.  UPDATE_VA_MAPPING finds the L1 entry
-of an address there.  The linear map's translations consist of the guest's own L4 and L2 entries, so that the TLB and the
-paging-structure caches keep copies of what an MMU_UPDATE overwrites.  The guest need not flush them: it does not know of them.
+**The mechanism.**  A PV guest's page tables are the hardware's own; Xen checks every update (MMU_UPDATE).  One slot of each
+L4 table, Xen's, points to the table itself: through that *linear map* the page tables appear as data.  UPDATE_VA_MAPPING
+finds the L1 entry of an address there.  The linear map's translations consist of the guest's own L4 and L2 entries, so that
+the TLB and the paging-structure caches keep copies of what an MMU_UPDATE overwrites.  The guest need not flush them: it
+does not know of them.
 
-**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step); each table is a
-frame with one entry, the one that the address uses.  Page types with type counts, page_lock, validation that takes references
-further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old reference, accumulate,
-flush locally, send, wait.  The TLB holds two kinds of translations: `upper`, the L4 entry (a leaf for the linear map of the L2
-table, and a paging-structure entry on the way to the L1 table), and `lower`, the L2 entry (a leaf for the linear map of the L1
-table), filled from the present L4 entry or, with paging-structure caches, from a cached one.  Then XPTI's copy of the root table on
-each CPU, lazy context switches with dirty_cpumask, and updates from another domain (pt_owner != current).
+**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step); each
+table is a frame with one entry, the one that the address uses.  Page types with type counts, page_lock, validation that
+takes references further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old
+reference, accumulate, flush locally, send, wait.  The TLB holds two kinds of translations: `upper`, the L4 entry (a leaf
+for the linear map of the L2 table, and a paging-structure entry on the way to the L1 table), and `lower`, the L2 entry (a
+leaf for the linear map of the L1 table), filled from the present L4 entry or, with paging-structure caches, from a cached
+one.  Then XPTI's copy of the root table on each CPU, lazy context switches with dirty_cpumask, and updates from another
+domain (pt_owner != current).
 
 **What is permitted.**  A cached entry may be used while it is in memory, and as long as an update that overwrote it has not
 returned.  No reading of the manual or of Xen's comments asks for more, and nothing weaker would keep an update's promise.
 
 **What is left out.**  The guest's own accesses and its own flushes, superpages, the clock that filters the flush of
-get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch, where Xen
-masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush, since the code
-between the two reads nothing shared.
+get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch,
+where Xen masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush,
+since the code between the two reads nothing shared.
 
 **Sources.**  Xen commits 2d0557c5cb and 178c9c3991 (2009), 9d1d31ad94 (2018), 16a20963b3 and 055e1c3a3d (2020), edcfce5591,
 bed7e6cad3 and cb199cc7de (2021), 8cc5036bc3 (2022, XSA-401); xen/arch/x86/mm.c, pv/mm.c, smp.c, flushtlb.c, domain.c and
-x86_64/entry.S at 16a20963b3; the thread "x86/pv: Flush TLB in response to paging structure changes" (xen-devel, October 2020);
-Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidation, delayed invalidation).
+x86_64/entry.S at 16a20963b3; the thread "x86/pv: Flush TLB in response to paging structure changes" (xen-devel, October
+2020); Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidation, delayed invalidation).
 """
 
 import enum

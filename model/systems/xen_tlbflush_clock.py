@@ -1,30 +1,34 @@
 """Xen's TLB flush clock: not flushing a CPU that has flushed since a page was last used (XSA-241, XSA-401).
 
-**The mechanism.**  A PV guest may not keep a writable mapping of a page that becomes a page table, not even in a TLB.  So Xen flushes
-when a page changes its type, but only those CPUs that have not flushed since the page's last type reference was dropped.  It
-tells them by a logical clock: every TLB flush on any CPU ticks `tlbflush_clock` and notes the value in that CPU's
-`tlbflush_time`; whoever drops the last reference notes the clock in the page's `tlbflush_timestamp`; a CPU needs the flush unless
-its time is later than the page's stamp.  When the clock wraps to 0 it stands still until all CPUs have flushed, and starts again.
+**The mechanism.**  A PV guest may not keep a writable mapping of a page that becomes a page table, not even in a TLB.  So
+Xen flushes when a page changes its type, but only those CPUs that have not flushed since the page's last type reference was
+dropped.  It tells them by a logical clock: every TLB flush on any CPU ticks `tlbflush_clock` and notes the value in that
+CPU's `tlbflush_time`; whoever drops the last reference notes the clock in the page's `tlbflush_timestamp`; a CPU needs the
+flush unless its time is later than the page's stamp.  When the clock wraps to 0 it stands still until all CPUs have
+flushed, and starts again.
 
-**What is modelled.**  Pages with a type, a type count and the validated bit; each CPU maps a page (reference, then PTE), unmaps it
-(PTE, then reference), flushes its TLB at any time (a CR3 write, a guest's request), and makes an unused page a page table.  A
-TLB may hold a mapping from the moment its PTE is there until the CPU flushes; nobody flushes for unmapping: that is the
-guest's business, and the guest is not trusted.  A flush is three steps with interrupts off; other CPUs are flushed by an
-interrupt that waits for them; _put_page_type reads the clock, stores the stamp and changes the count in three steps.
+**What is modelled.**  Pages with a type, a type count and the validated bit; each CPU maps a page (reference, then PTE),
+unmaps it (PTE, then reference), flushes its TLB at any time (a CR3 write, a guest's request), and makes an unused page a
+page table.  A TLB may hold a mapping from the moment its PTE is there until the CPU flushes; nobody flushes for unmapping:
+that is the guest's business, and the guest is not trusted.  A flush is three steps with interrupts off; other CPUs are
+flushed by an interrupt that waits for them; _put_page_type reads the clock, stores the stamp and changes the count in three
+steps.
 
-**What is left out.**  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite change, from a
-page table to a writable page, is one step: read-only mappings break nothing here.  tlbflush_filter looks at all CPUs in one step;
-all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of 32 (10 in debug builds of
-Xen): what matters is that it wraps, and that there are times before and after.
+**What is left out.**  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite
+change, from a page table to a writable page, is one step: read-only mappings break nothing here. tlbflush_filter looks at
+all CPUs in one step; all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of
+32 (10 in debug builds of Xen): what matters is that it wraps, and that there are times before and after.
 
 **Interrupts.**  The handler is a process of its own, and what it interrupts stands still meanwhile (`in_handler`).
 
-**The toggle `prompt`.**  Xen reads the clock, stores the stamp and changes the count within a few instructions.  Is it possible that
-another CPU flushes, maps the page, writes to it and unmaps it in between?  `prompt=on` says no, unless an interrupt comes in
-between; `off`, the default, makes no assumption about time: the CPU may be a virtual one, or be held by an SMI.
+**The toggle `prompt`.**  Xen reads the clock, stores the stamp and changes the count within a few instructions.  Is it
+possible that another CPU flushes, maps the page, writes to it and unmaps it in between?  `prompt=on` says no, unless an
+interrupt comes in between; `off`, the default, makes no assumption about time: the CPU may be a virtual one, or be held by
+an SMI.
 
-**Sources.**  Xen commits 23a183607a (2017, XSA-241) and 8cc5036bc3 (2022, XSA-401); xen/arch/x86/flushtlb.c, smp.c, mm.c (_put_page_type,
-_get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3A, 4.10.4 (what a flush invalidates).
+**Sources.**  Xen commits 23a183607a (2017, XSA-241) and 8cc5036bc3 (2022, XSA-401); xen/arch/x86/flushtlb.c, smp.c, mm.c
+(_put_page_type, _get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3A, 4.10.4 (what a flush
+invalidates).
 """
 
 import enum
