@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -23,14 +24,9 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel of what is in version control (or, outside of a checkout, of the tree as it is)."""
-    source = tmp_path_factory.mktemp("source")
-    run(
-        "bash",
-        "-c",
-        f"git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t {source}",
-        cwd=ROOT,
-    )
+    """A wheel of the tree as it is, built from a copy, so that nothing is left behind in it."""
+    source = tmp_path_factory.mktemp("source") / "flushproof"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "typed", "*.egg-info", "__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", out, source, cwd=source)
     return next(out.glob("*.whl"))
