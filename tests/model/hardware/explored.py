@@ -39,3 +39,8 @@ def contents(instance: Instance, entry: str) -> set[tuple[State, tuple[int, ...]
         for i in entries
         if state[i]
     }
+
+
+def named(value: object) -> str:
+    """A test's name from one of its parameters, the same in every process."""
+    return "{" + ", ".join(sorted(value)) + "}" if isinstance(value, set) else str(value)

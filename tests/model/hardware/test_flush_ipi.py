@@ -4,7 +4,7 @@ import pytest
 from flushproof.model.hardware import Cpu, FlushIpi
 from flushproof.model.language.declare import Knob, Map, System, action, at, invariant, process, reachable, require
 
-from .explored import violated
+from .explored import named, violated
 
 
 class WithoutLock(FlushIpi):
@@ -72,7 +72,7 @@ class FlushesWithoutLock(Flushes):
         (Flushes, {"waits": False}, 2, {"all-have-flushed"}),
         (FlushesWithoutLock, {}, 2, {"all-have-flushed"}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_each_ingredient(cls: type[System], knobs: dict[str, bool], cpus: int, expected: set[str]) -> None:
     assert violated(cls, knobs, cpu=cpus) == expected

@@ -4,7 +4,7 @@ import pytest
 from flushproof.model.hardware import Cpu, Lock, Vcpu, Vcpus
 from flushproof.model.language.declare import Knob, Map, System, invariant, process, reachable
 
-from .explored import violated
+from .explored import named, violated
 
 
 class Section(System):
@@ -72,7 +72,7 @@ class Section(System):
         ({"locked": False, "looks_locked": False}, {"one-inside", "a-look-sees-nobody"}),
         ({"looks_locked": False}, {"a-look-sees-nobody"}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_lock_excludes(knobs: dict[str, object], expected: set[str]) -> None:
     assert violated(Section, knobs) == expected

@@ -18,7 +18,7 @@ from flushproof.model.language.declare import (
     require,
 )
 
-from .explored import violated
+from .explored import named, violated
 
 
 class Patching(System):
@@ -127,7 +127,7 @@ HERE, EVERYWHERE, OWN = "gone-here", "gone-everywhere", "its-own-machine"
         ({"other_sees_poc": True}, {EVERYWHERE}),
         ({"other_sees_poc": True, "side.dic": True}, {EVERYWHERE}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_each_instruction_of_the_sequence(knobs: dict[str, object], expected: set[str]) -> None:
     for fill in ("eager", "lazy", "literal"):

@@ -6,7 +6,7 @@ import pytest
 from flushproof.model.hardware import Cpu, Interrupts
 from flushproof.model.language.declare import Knob, Map, System, invariant, process, reachable, require
 
-from .explored import violated
+from .explored import named, violated
 
 
 class Calls(System):
@@ -77,7 +77,7 @@ class Calls(System):
         ({"waits": False}, {"the-call-was-answered"}),
         ({"unmasks": False}, {"no-deadlock"}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_each_ingredient(knobs: dict[str, object], expected: set[str]) -> None:
     assert violated(Calls, knobs) == expected

@@ -4,7 +4,7 @@ import pytest
 from flushproof.model.hardware import Cpu, Invalidations, Scope
 from flushproof.model.language.declare import Knob, Map, System, action, final, invariant, process, reachable, require
 
-from .explored import violated
+from .explored import named, violated
 
 
 class Maintenance(System):
@@ -69,7 +69,7 @@ HERE, EVERYWHERE, AHEAD = "gone-here", "gone-everywhere", "one-is-ahead-of-anoth
         ({"scope": "none"}, {HERE, EVERYWHERE, AHEAD}),
         ({"elsewhere": True}, {HERE, EVERYWHERE}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_complete_behind_the_issuers_barrier_alone(knobs: dict[str, object], expected: set[str]) -> None:
     assert violated(Maintenance, knobs) == expected

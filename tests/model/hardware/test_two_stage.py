@@ -7,7 +7,7 @@ from flushproof.model.hardware import Cpu, Scope
 from flushproof.model.hardware.two_stage import Age, Kind, TwoStageTlb
 from flushproof.model.language.declare import Knob, Map, System, final, invariant, process, reachable, require
 
-from .explored import violated
+from .explored import named, violated
 
 
 class Changed(enum.Enum):
@@ -102,7 +102,7 @@ ONE, TWO, BOTH = "stage1", "stage2", "stage12"
         ({"changed": ONE, "first": ONE}, set()),
         ({"changed": ONE, "second": TWO}, {HERE, EVERYWHERE}),
     ],
-    ids=str,
+    ids=named,
 )
 @pytest.mark.parametrize("fill", ["eager", "lazy", "literal"])
 def test_what_each_tlbi_removes(knobs: dict[str, object], expected: set[str], fill: str) -> None:
