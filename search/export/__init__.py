@@ -12,8 +12,9 @@ from flushproof.model.language.instance import Instance
 
 from .murphi import murphi
 from .promela import promela
+from .tla import tla
 
-LANGUAGES = {"murphi": murphi, "promela": promela}
+LANGUAGES = {"murphi": murphi, "promela": promela, "tla": tla}
 """By name, what writes an instance in that language: file name -> text, the model itself first."""
 
 

@@ -240,11 +240,11 @@ def counters_written(instance: Instance, action: Action) -> list[CounterSort]:
 
 def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
     """An expression as it is for fresh values: they are above all others, in order."""
-    order = {var: place for place, var in enumerate(fresh)}
+    order: dict[Expr, int] = {var: place for place, var in enumerate(fresh)}
 
     def change(e: Expr) -> Expr | None:
         if isinstance(e, (Eq, Less)) and (e.left in order or e.right in order):
-            left, right = order.get(e.left, -1), order.get(e.right, -1)  # type: ignore[call-overload]
+            left, right = order.get(e.left, -1), order.get(e.right, -1)
             return terms.lit(left == right if isinstance(e, Eq) else left < right)
         return None
 

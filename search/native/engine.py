@@ -81,7 +81,7 @@ class NativeEngine:
         """The search with a checkpoint."""
         names = [p.name for p in (*task.invariants, *task.reachables)] + [NO_DEADLOCK] * task.deadlock
         identity = identity_of(task.instance, names, task.symmetry, library.meaning)
-        checkpoint = Checkpoint(directory, identity, library.layout.bytes)
+        checkpoint = Checkpoint(directory, identity, library.layout.state_bytes)
         progressed = None
         if self.resume:
             progressed = checkpoint.load()

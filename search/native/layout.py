@@ -74,7 +74,7 @@ class Layout:
         return tuple(max(1, -(-bits // 8)) for bits in used)
 
     @property
-    def bytes(self) -> int:
+    def state_bytes(self) -> int:
         """The size of a state in memory."""
         return sum(self.word_bytes)
 
@@ -102,7 +102,7 @@ class Layout:
 
     def widen(self, memory: bytes | memoryview) -> np.ndarray[Any, np.dtype[np.uint64]]:
         """The rows of words of states that lie in memory; the inverse of `trim`."""
-        rows = np.frombuffer(memory, dtype=np.uint8).reshape(-1, self.bytes)
+        rows = np.frombuffer(memory, dtype=np.uint8).reshape(-1, self.state_bytes)
         parts = np.zeros((len(rows), self.words, 8), dtype=np.uint8)
         at = 0
         for word, count in enumerate(self.word_bytes):

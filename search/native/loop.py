@@ -100,7 +100,7 @@ class _Loop:
 
     def load(self, code: Code, states: str, number: Value) -> list[Value]:
         """The words of a stored state."""
-        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
+        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.state_bytes}"))
         words: list[Value] = []
         offset = 0
         for count in self.layout.word_bytes:
@@ -112,7 +112,7 @@ class _Loop:
 
     def store(self, code: Code, states: str, number: Value, words: Sequence[Value]) -> None:
         """Puts a state into the array."""
-        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
+        at = code.address(states, code.op(f"mul i64 {number}, {self.layout.state_bytes}"))
         offset = 0
         for word, count in zip(words, self.layout.word_bytes, strict=True):
             kind = f"i{8 * count}"
@@ -174,8 +174,8 @@ class _Loop:
                 hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
                 entry = self.entry(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")))
                 number = code.op(f"and i64 {entry}, {numbers}")
-                at = code.address(states, code.op(f"mul i64 {number}, {self.layout.bytes}"))
-                self.prefetch(code, code.address(at, -self.layout.bytes), 0)
+                at = code.address(states, code.op(f"mul i64 {number}, {self.layout.state_bytes}"))
+                self.prefetch(code, code.address(at, -self.layout.state_bytes), 0)
             with code.loop(pending) as each:
                 words = self.successor(code, buffer, each.index)
                 hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))

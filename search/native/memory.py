@@ -7,6 +7,7 @@ import mmap
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,6 @@ def _map_file(file: Path, size: int) -> mmap.mmap:
         return mmap.mmap(opened.fileno(), size)
 
 
-def address_of(array: np.ndarray) -> int:  # type: ignore[type-arg]
+def address_of(array: np.ndarray[Any, Any]) -> int:
     """Where an array's items start."""
     return int(array.ctypes.data)

@@ -62,9 +62,9 @@ class Store:
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
         space = psutil.virtual_memory().total if file is None else psutil.disk_usage(str(file.parent)).free
-        room = space // self.layout.bytes
+        room = space // self.layout.state_bytes
         self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
-        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.bytes, file)
+        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.state_bytes, file)
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
         self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
 
@@ -72,7 +72,7 @@ class Store:
         """Gives all memory back."""
         if self._pool:
             self._pool.shutdown()
-        self._states.close(self.count * self.layout.bytes)
+        self._states.close(self.count * self.layout.state_bytes)
         self._table.close()
 
     # ------------------------------------------------------------------------------------------------------- on disk
@@ -92,7 +92,7 @@ class Store:
 
     def written(self, start: int) -> bytes:
         """The bytes of all states, from byte `start` on, after they were written to disk."""
-        stop = self.count * self.layout.bytes
+        stop = self.count * self.layout.state_bytes
         self._states.flush(start, stop)
         return self._states.copy(start, stop)
 
@@ -191,7 +191,7 @@ class Store:
 
     def packed(self, first: int, last: int) -> np.ndarray[Any, np.dtype[np.uint64]]:
         """The words of stored states."""
-        size = self.layout.bytes
+        size = self.layout.state_bytes
         return self.layout.widen(self._states.copy(first * size, last * size))
 
     def predecessor(self, number: int, first: int, last: int) -> int:
