@@ -25,6 +25,9 @@ from .vocabulary import Feature, Vocabulary, element_names
 
 Words = npt.NDArray[np.uint64]
 
+LITERAL = 4
+"""What a literal costs, when clauses are compared; a variable costs 1, a deep term 2."""
+
 
 @dataclass(frozen=True)
 class Cube:
@@ -45,12 +48,16 @@ class Cube:
         chosen = min(renamed, key=lambda e: (show(e), repr(sorted(v.name for v in free_vars(e)))))
         return Clause(tuple(sorted(free_vars(chosen), key=lambda v: (v.of.name, v.name))), TRUE, chosen)
 
-    @property
-    def cost(self) -> tuple[int, int, int]:
-        """How much there is to read, and (less is better) how little is denied."""
+    @cached_property
+    def cost(self) -> tuple[int, int]:
+        """How much there is to read, and (less is better) how little is denied.
+
+        A variable is cheaper than a deep term: what is said of all elements is more than what is said of one that is
+        read.
+        """
         weight = sum(f.weight for f, _ in self.literals)
         narrow = sum(len(f.values) - len(values) for f, values in self.literals)
-        return 2 * len(self.literals) + len(self.variables), weight, narrow
+        return LITERAL * len(self.literals) + 2 * weight + len(self.variables), narrow
 
 
 def _renamings(variables: Sequence[Var]) -> Iterator[Mapping[Var, Var]]:
@@ -158,7 +165,7 @@ class _Search:
     def _reduced(self) -> tuple[int, ...]:
         """A set of which no row can be left out; rows of less weight are preferred."""
         noise = np.array([self.rng.random() for _ in self.weights])
-        order = np.argsort(self.weights * 0.5 + noise * 2)
+        order = np.argsort(self.weights + noise * 2)
         chosen: list[int] = []
         left = self.everything
         while left.any():

@@ -24,7 +24,7 @@ from flushproof.model.language.ir import Action, Clause, Property, Scalarset, Sy
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
 from .counterexample import Counterexample, SmallInduction, small_instances
-from .cubes import Cube, Lexicon
+from .cubes import LITERAL, Cube, Lexicon
 from .induction import INITIALLY, AnyNumber, Limits, Proof, prove, touches
 from .printing import show
 from .vocabulary import Vocabulary, signatures
@@ -137,6 +137,7 @@ class _Search:
         self.proved: dict[tuple[str, str], frozenset[str]] = {}
         self.banned: set[Clause] = set()
         self.small: list[SmallInduction] = []
+        self.doubtful: Conjunct | None = None
         self.tried = 0
         self._rebuild()
 
@@ -148,7 +149,12 @@ class _Search:
         while stuck is None and not self._late():
             example = self._next_counterexample()
             if example is None:
-                break
+                if self.doubtful is None:
+                    break
+                # neither proved nor refuted: a lemma like this helps nobody
+                self._drop(self.doubtful)
+                self.doubtful = None
+                continue
             if not self._answer(example) and not self._late():
                 stuck = example
         return self._result(stuck)
@@ -181,7 +187,7 @@ class _Search:
                 key = (INITIALLY if action is None else action.name, name)
                 if key not in self.proved:
                     example = self._ask(questions, key, part, action)
-                    if example is not None or self._late():
+                    if example is not None or self.doubtful is not None or self._late():
                         return example
                 needed += sorted(self.proved.get(key, frozenset()).difference(needed))
         return None
@@ -201,16 +207,17 @@ class _Search:
         if answer.outcome == "unsatisfiable":
             self.proved[key] = frozenset(answer.core)
             return None
-        large = SmallInduction(last(small_instances(self.system, self.limits.largest)), self.parts)
-        example = self._breaks(large, action, part)
-        if example is not None:
-            return example
+        for sizes in itertools.islice(sample_sizes(self.system), 2, None):
+            example = self._breaks(SmallInduction(Instance(self.system, sizes), self.parts), action, part)
+            if example is not None:
+                return example
         for seed, limit in enumerate(self.limits.retries, 1):
             answer = question.ask(limit, seed)
             if answer.outcome == "unsatisfiable":
                 self.proved[key] = frozenset(answer.core)
                 return None
-        self.progress(f"nobody knows whether '{key[0]}' keeps {key[1]}")
+        if part.role == "lemma":
+            self.doubtful = part
         return None
 
     def _breaks(self, small: SmallInduction, action: Action | None, part: Conjunct) -> Counterexample | None:
@@ -233,24 +240,26 @@ class _Search:
             right = list(itertools.islice(filter(self._holds_everywhere, cubes), self.effort.alternatives))
             if right or not cubes:
                 self.tried += len(right)
-                kept = list(itertools.islice(filter(self._is_kept, right), self.effort.at_once))
-                return kept or right[:1]
+                broken = {cube: self._breaking(cube) for cube in right}
+                kept = [cube for cube in right if not broken[cube]]
+                # of clauses that other lemmas must help to keep, the one that fewest actions break needs the fewest
+                return kept[: self.effort.at_once] or sorted(right, key=lambda c: broken[c])[:1]
         return []
 
     def _excluding(self, state: Columns) -> list[Cube]:
         """Cubes of the state that no active state has, the best first."""
         ranked: dict[object, Cube] = {}
-        best = 2 * self.effort.literals + self.effort.variables
+        best = LITERAL * self.effort.literals + self.effort.variables
         for variables in signatures(self.system, self.effort.variables):
             # a cube has a literal at least: with many variables it would cost more than what is already there
-            if len(variables) + 2 > best or self._late():
+            if len(variables) + LITERAL > best or self._late():
                 break
             table = self.lexicon.table(variables)
-            most = min(self.effort.literals, (best - len(variables)) // 2)
+            most = min(self.effort.literals, (best - len(variables)) // LITERAL)
             for values in table.observed(state):
                 for cube in table.cubes(values, most, self.banned, self.rng):
                     ranked.setdefault(cube.clause, cube)
-                    best = min(best, cube.cost[0] + 2)
+                    best = min(best, cube.cost[0] + LITERAL)
         return sorted(ranked.values(), key=lambda c: c.cost)
 
     def _holds_everywhere(self, cube: Cube) -> bool:
@@ -271,11 +280,11 @@ class _Search:
         known = [Columns(s.instance, states) for s, states in zip(self.samples, self.active, strict=True)]
         return Lexicon(self.vocabulary, known)
 
-    def _is_kept(self, cube: Cube) -> bool:
-        """Whether every step at small sizes keeps the clause, given all conjuncts so far."""
+    def _breaking(self, cube: Cube) -> int:
+        """How many actions break the clause at small sizes, given all conjuncts so far."""
         part = Conjunct("candidate", cube.clause, "candidate", "lemma")
-        return all(
-            self.small[-1].breaks(action, part, self.limits.small, assuming=True) is None
+        return sum(
+            self.small[-1].breaks(action, part, self.limits.small, assuming=True) is not None
             for action in self.system.actions
             if touches(action, part)
         )
@@ -326,21 +335,24 @@ def minimal(
     """The lemmas that a proof rests on, by its cores and then by leaving out one after the other."""
     used = {name.partition("#")[0] for name in proof.used()}
     kept = [p for p in lemmas if p.name in used]
-    proof = prove(system, properties, kept, limits=limits)
     for lemma in sorted(kept, key=_size, reverse=True):
         fewer = [p for p in kept if p is not lemma]
-        shorter = prove(system, properties, fewer, limits=limits)
-        if shorter.proved:
-            used = {name.partition("#")[0] for name in shorter.used()}
-            kept, proof = [p for p in fewer if p.name in used], shorter
+        if _is_inductive(system, properties, fewer, limits):
+            kept = fewer
     return tuple(kept), prove(system, properties, kept, limits=limits)
+
+
+def _is_inductive(system: System, properties: Sequence[Property], lemmas: Sequence[Property], limits: Limits) -> bool:
+    """Whether Z3 says so at once of every step."""
+    parts = (*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))
+    questions = AnyNumber(system, parts)
+    return all(
+        questions.consecution(action, part).ask(limits.first).outcome == "unsatisfiable"
+        for part in parts
+        for action in system.actions
+        if touches(action, part)
+    )
 
 
 def _size(prop: Property) -> int:
     return sum(len(str(c.expr)) for c in prop.clauses)
-
-
-def last(instances: Iterator[Instance]) -> Instance:
-    """The largest of the small instances."""
-    *_, found = instances
-    return found

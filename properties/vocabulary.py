@@ -43,7 +43,7 @@ MOST_VALUES = 40
 class Feature:
     """Formulas of which exactly one is true in each state, for given values of their variables.
 
-    weight: how complicated it is to read.
+    weight: how many deep terms it has; what is said of all elements counts as two.
     """
 
     values: tuple[Expr, ...]
@@ -89,12 +89,12 @@ class Vocabulary:
             for args in itertools.product(*(_arguments(s, variables) for s in var.index)):
                 read = Read(var.name, args, var.sort)
                 seen.add(read)
-                yield _Term(read, (), 1)
+                yield _Term(read, (), 0)
         for pattern in self._patterns:
             for deep in _instances(pattern, variables):
                 if deep not in seen:
                     seen.add(deep)
-                    yield _Term(deep, _present(deep), 2)
+                    yield _Term(deep, _present(deep), 1)
 
     # -----------------------------------------------------------------------------------------------------------
     # features
@@ -125,7 +125,7 @@ class Vocabulary:
         """What the system itself says of all elements of a sort, or of any: "it is loaded nowhere"."""
         for pattern in self._quantified:
             for expr in _instances(pattern, variables):
-                yield _Term(expr, (), 3).yes_or_no(expr)
+                yield _Term(expr, (), 2).yes_or_no(expr)
 
     def _pairs(self, variables: Sequence[Var], terms: Sequence[_Term]) -> Iterator[Feature]:
         by_base: dict[Sort, list[_Term]] = {}
@@ -163,7 +163,7 @@ class _Term:
 
 def _compared(one: _Term, other: _Term, base: Sort) -> Feature:
     left, right = one.expr, other.expr
-    both = _Term(left, (*one.defined, *other.defined), 1 + one.weight + other.weight)
+    both = _Term(left, (*one.defined, *other.defined), one.weight + other.weight)
     options = [isinstance(t.sort, OptionSort) for t in (left, right)]
     ordered = isinstance(base, CounterSort) or (isinstance(base, Scalarset) and base.ordered)
     if ordered and not any(options) and not (isinstance(left, Lit) and isinstance(base, CounterSort)):

@@ -57,7 +57,7 @@ def test_k_induction_proves_only_what_holds(seed: int) -> None:
 
 
 def test_a_broken_switch_has_a_shortest_trace() -> None:
-    instance = instantiate(VcpuSwitch, policy="none")
+    instance = instantiate(VcpuSwitch, policy="none", lemmas=True)
     prop = next(p for p in instance.system.properties if p.name == "no-foreign-hit")
     found = check_bounded(instance, prop, 6)
     assert found.kind == "violated" and found.depth == 4 and found.trace is not None

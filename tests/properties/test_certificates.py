@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_is_certified_where_nothing_is_proved() -> None:
-    instance = instantiate(VcpuSwitch, policy="none")
+    instance = instantiate(VcpuSwitch, policy="none", lemmas=True)
     properties = [p for p in instance.system.properties if p.name == "no-foreign-hit"]
     with pytest.raises(FlushproofError, match="no property is proved"):
         certificate(prove(instance.system, properties, ()), instance)

@@ -1,0 +1,149 @@
+"""Lemmas that are found: nothing is given, and what comes out proves the properties and can be pasted into the
+system.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from flushproof.model.language.declare import System
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.ir import Property, Var
+from flushproof.model.language.ir import System as Compiled
+from flushproof.model.language.terms import closed, formula
+from flushproof.properties.columns import Columns
+from flushproof.properties.cubes import Table
+from flushproof.properties.induction import prove
+from flushproof.properties.inference import Effort, Inference, Sample, infer, sample_sizes
+from flushproof.properties.vocabulary import Vocabulary, signatures
+from flushproof.search.reference import Reference
+
+from tests.generated import instance as generated
+
+from .mechanisms import Generations, VcpuSwitch
+from .walks import reachable_states
+
+
+def bare(cls: type[System], policy: str | None = None, **knobs: bool) -> Compiled:
+    """The system without its lemmas."""
+    return replace(instantiate(cls, policy=policy, knobs=knobs, lemmas=True).system, lemmas=())
+
+
+def samples(system: Compiled, *more: dict[str, int]) -> list[Sample]:
+    """All reachable states at the sizes of which there are not too many, and at those that are given."""
+    found = []
+    for sizes in (*(s for s in sample_sizes(system) if sum(s.values()) <= 6), *more):
+        instance = Instance(system, sizes)
+        found.append(Sample(instance, reachable_states(Reference(instance))))
+    return found
+
+
+def found_for(policy: str, fb: bool) -> Inference:
+    system = bare(VcpuSwitch, policy, fb=fb)
+    return infer(system, system.properties, samples(system), effort=Effort(seconds=60))
+
+
+@pytest.mark.parametrize(("policy", "fb"), [("last-ran", True), ("both", False)])
+def test_the_vcpu_switch_is_proved_without_help(policy: str, fb: bool) -> None:
+    found = found_for(policy, fb)
+    assert found.proof.proved and found.stuck is None
+    assert found.lemmas == found.found and 3 <= len(found.lemmas) <= 6
+    system = bare(VcpuSwitch, policy, fb=fb)
+    for lemma in found.lemmas:
+        fewer = [p for p in found.lemmas if p is not lemma]
+        assert not prove(system, system.properties, fewer).proved, "each lemma is needed"
+
+
+@pytest.mark.parametrize(("policy", "fb"), [("none", True), ("last-ran", False)])
+def test_no_lemmas_prove_a_broken_policy(policy: str, fb: bool) -> None:
+    found = found_for(policy, fb)
+    assert not found.proof.proved
+    assert not all(found.proof.properties.values())
+
+
+ROLLOVERS = ({"Cpu": 2, "Vmid": 1, "Vm": 2}, {"Cpu": 2, "Vmid": 1, "Vm": 3}, {"Cpu": 1, "Vmid": 2, "Vm": 3})
+"""Sizes with more VMs than numbers: otherwise no rollover happens, and nothing is learned about it."""
+
+
+@pytest.mark.parametrize(
+    "deleted", ["who-allocates-is-not-current", "what-is-loaded-is-the-vttbr", "entries-have-their-vms-number"]
+)
+def test_a_deleted_lemma_is_suggested_again(deleted: str) -> None:
+    compiled = instantiate(Generations, lemmas=True).system
+    kept = [p for p in compiled.lemmas if p.name != deleted]
+    system = bare(Generations)
+    assert not prove(system, system.properties, kept).proved
+    found = infer(system, system.properties, samples(system, *ROLLOVERS), kept, effort=Effort(seconds=120))
+    assert found.proof.proved and 1 <= len(found.found) <= 4
+
+
+# --------------------------------------------------------------------------------------------------------------- its
+# parts
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_feature_has_exactly_one_value(seed: int) -> None:
+    instance = generated(seed)
+    states = reachable_states(Reference(instance))[:50]
+    if not states:
+        pytest.skip("no initial state")
+    columns = Columns(instance, states)
+    for variables in list(signatures(instance.system, 2))[:5]:
+        wide = columns.for_all(variables)
+        for feature in Vocabulary(instance.system).features(variables):
+            counts = sum(wide.holds(value, {}).astype(int) for value in feature.values)
+            assert (counts == 1).all(), feature.values
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_cube_is_had_by_the_unwanted_state_and_no_other(seed: int) -> None:
+    """The clause is true in all known states, false in the unwanted one, and none of its literals can be left out."""
+    instance = generated(seed)
+    states = reachable_states(Reference(instance))
+    if len(states) < 2:
+        pytest.skip("nothing to tell apart")
+    rng = random.Random(seed)
+    unwanted = rng.choice(states)
+    known = Columns(instance, [s for s in states if s != unwanted])
+    vocabulary = Vocabulary(instance.system)
+    for variables in list(signatures(instance.system, 2))[:5]:
+        table = Table(vocabulary.features(variables), variables, [known])
+        for values in table.observed(Columns(instance, [unwanted])):
+            for cube in table.cubes(values, 4, (), rng):
+                expr = closed(cube.clause)
+                assert known.holds(expr, {}).all()
+                assert not Columns(instance, [unwanted]).holds(expr, {}).any()
+                for literal in cube.literals:
+                    shorter = replace(cube, literals=tuple(x for x in cube.literals if x is not literal))
+                    assert not known.holds(closed(shorter.clause), {}).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_column_for_each_choice_of_elements(seed: int) -> None:
+    instance = generated(seed)
+    states = reachable_states(Reference(instance))[:20]
+    if not states:
+        pytest.skip("no initial state")
+    columns = Columns(instance, states)
+    for prop in instance.system.properties:
+        for clause in prop.clauses:
+            wide = columns.for_all(clause.params).holds(clause.expr, {})
+            choices = instance.assignments(tuple(p.of for p in clause.params))
+            one_by_one = [columns.holds(clause.expr, _env(clause.params, codes)) for codes in choices]
+            assert wide.tolist() == [bool(x) for truths in one_by_one for x in truths]
+
+
+def _env(params: tuple[Var, ...], codes: tuple[int, ...]) -> dict[Var, int]:
+    return dict(zip(params, codes, strict=True))
+
+
+def test_what_is_found_holds_in_all_reachable_states_of_other_sizes() -> None:
+    found = found_for("last-ran", True)
+    instance = Instance(bare(VcpuSwitch, "last-ran"), {"Cpu": 2, "Vm": 2, "Vcpu": 3})
+    columns = Columns(instance, reachable_states(Reference(instance)))
+    lemma: Property
+    for lemma in found.lemmas:
+        assert columns.holds(formula(lemma), {}).all()
