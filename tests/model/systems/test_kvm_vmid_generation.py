@@ -7,6 +7,7 @@ from flushproof.model.systems.kvm_vmid_generation import VmidGeneration
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome
 
+from flushproof.proving import prove
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import Agreement
 
@@ -183,3 +184,16 @@ NOT_NEEDED = {
 def test_whatever_is_left_out_is_noticed() -> None:
     """VMs being replaced are the environment, and left as they are."""
     assert undetected(instantiate(VmidGeneration, "fixed", sizes=SMALL), "vm_is_replaced") == set(NOT_NEEDED)
+
+
+# ----------------------------------------------------------------------------------------------------------------- proofs
+
+
+def test_fixed_is_proved_for_any_size() -> None:
+    proved = prove(VmidGeneration, "fixed", sizes=SMALL)
+    assert (proved.verdict, proved.kind, proved.wrong_lemmas) == ("holds", "any-size", ())
+
+
+@pytest.mark.parametrize("policy", ["thread", "merged", "v4.17"])
+def test_what_is_broken_is_not_proved(policy: str) -> None:
+    assert prove(VmidGeneration, policy).verdict == "violated"
