@@ -4,62 +4,36 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from . import declare, ir, terms
-from .declare import Kind, Knob, Map, Part, Role, System, role_of
+from .declarations import Declarations, Member
+from .declare import System
 from .errors import ModelError, nearest
 from .processes import ProcessCompiler
-from .source import Source, source_of
+from .source import Source
 from .statements import Executor, block
-from .types import Declared, hints, of_sorts, sort_classes, to_declared, to_sort
-from .values import Object, Path, Scope, Static, Step, Tup
+from .types import hints, to_sort
+from .values import Path, Scope, Static, Tup
 
 RESERVED = {"no-deadlock", "well-defined"}
 
 
-@dataclass(frozen=True)
-class Member:
-    """A decorated method, with the system or part that it belongs to."""
-
-    owner: Object
-    function: Any
-    role: Role
-
-    @property
-    def name(self) -> str:
-        return self.owner.path + str(self.function.__name__)
-
-    @property
-    def title(self) -> str:
-        """The name of a property: with hyphens, without its part's."""
-        return str(self.function.__name__).replace("_", "-")
-
-
-@dataclass
-class Declarations:
-    """What a system and its parts declare."""
-
-    objects: dict[str, Object] = field(default_factory=dict)
-    variables: dict[str, ir.StateVar] = field(default_factory=dict)
-    members: list[Member] = field(default_factory=list)
-    classes: dict[str, type[declare.Sort]] = field(default_factory=dict)
-
-    def of_kind(self, *kinds: str) -> Iterator[Member]:
-        return (m for m in self.members if m.role.kind in kinds)
-
-
-@cache
 def compile_system(cls: type[System]) -> ir.System:
     """The transition system of a class.
 
     Raises:
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
-    return Compiler(cls).system()
+    found = _COMPILED.get(cls)
+    if found is None:
+        found = _COMPILED[cls] = Compiler(cls).system()
+    return found
+
+
+_COMPILED: WeakKeyDictionary[type[System], ir.System] = WeakKeyDictionary()
 
 
 class Compiler(Executor):
@@ -67,88 +41,9 @@ class Compiler(Executor):
 
     def __init__(self, cls: type[System]) -> None:
         self.cls = cls
-        self.declared = Declarations()
-        self.root = Object("", cls)
-        self.collect(self.root)
-        super().__init__(self.declared.variables)
+        self.declared = Declarations(cls)
+        super().__init__(self.declared)
         self.processes = ProcessCompiler(self)
-
-    def parent(self, part: Object) -> Object:
-        above = part.path[:-1].rpartition(".")[0]
-        return self.declared.objects[above + "." if above else ""]
-
-    # ------------------------------------------------------------------------------------------------------ declarations
-
-    def collect(self, owner: Object) -> None:
-        """Gather the state, methods and parts of a system or part, base classes first."""
-        self.declared.objects[owner.path] = owner
-        cls = owner.python if isinstance(owner.python, type) else type(owner.python)
-        base = System if isinstance(owner.python, type) else Part
-        place = class_place(cls)
-        for name, annotation in hints(cls).items():
-            if name not in hints(base):
-                try:
-                    declared = to_declared(annotation)
-                except ModelError as error:
-                    raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
-                if declared is not None:
-                    self.know(annotation)
-                    self.declare(owner.path + name, declared, place)
-        names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
-        for name in names:
-            value = inspect.getattr_static(cls, name)
-            if isinstance(value, Knob):
-                self.declare(owner.path + name, Declared((), to_sort(value.sort), "knob"), place, value.doc)
-            elif isinstance(value, Part):
-                self.collect(Object(f"{owner.path}{name}.", value))
-            elif (role := role_of(value)) is not None:
-                for sort in role.sorts:
-                    self.know(sort)
-                self.declared.members.append(Member(owner, value, role))
-        if not isinstance(owner.python, type):
-            for name, value in vars(owner.python).items():
-                if isinstance(value, Map):
-                    for sort in value.sorts:
-                        self.know(sort)
-                    kind = Kind.GHOST.value if value.ghost else "state"
-                    self.declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
-                elif isinstance(value, Part):
-                    self.collect(Object(f"{owner.path}{name}.", value))
-
-    def know(self, annotation: Any) -> None:
-        """Note down the classes of sorts: their default sizes."""
-        for cls in sort_classes(annotation):
-            known = self.declared.classes.setdefault(cls.__name__, cls)
-            if known is not cls:
-                raise ModelError(
-                    f"there are two sorts called {cls.__name__}", class_place(cls), hint="Rename one of them."
-                )
-
-    def declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
-        kind = declared.kind
-        free = kind in ("rigid", "knob") or (isinstance(declared.sort, ir.Scalarset) and not declared.sort.ordered)
-        variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
-        self.declared.variables[name] = variable
-
-    def sort_sizes(self, params: Iterable[ir.Var]) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], dict[str, int]]:
-        """All scalarsets and counters in use, in variables or only in parameters, and the scalarsets' default sizes."""
-        found: dict[str, ir.Scalarset | ir.CounterSort] = {}
-        for sort in (*(s for v in self.variables.values() for s in (*v.index, v.sort)), *(p.of for p in params)):
-            base = sort.base if isinstance(sort, ir.OptionSort) else sort
-            if isinstance(base, (ir.Scalarset, ir.CounterSort)):
-                found[base.name] = base
-        sizes = {
-            name: self.declared.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)
-        }
-        for sort_class, size in self.cls.sizes.items():
-            name = getattr(sort_class, "__name__", str(sort_class))
-            if name not in self.declared.classes:
-                raise ModelError(f"sizes: there is no sort '{name}'", class_place(self.cls), hint=nearest(name, sizes, "sorts"))
-            if not isinstance(size, int) or size < 1:
-                raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
-            if name in sizes:
-                sizes[name] = size
-        return tuple(found.values()), sizes
 
     # ------------------------------------------------------------------------------------------------------------ system
 
@@ -160,7 +55,7 @@ class Compiler(Executor):
         actions = [self.finish(self.action(m), closures) for m in declared.of_kind("action")]
         actions += [self.finish(a, closures) for process in processes for a in process]
         init = self.finish(self.initial(), closures, always=True)
-        sorts, sizes = self.sort_sizes(v for action in (init, *actions) for v in action.params)
+        sorts, sizes = declared.sort_sizes(v for action in (init, *actions) for v in action.params)
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         return ir.System(
             name=declare.system_name(self.cls),
@@ -178,18 +73,6 @@ class Compiler(Executor):
 
     # ----------------------------------------------------------------------------------------------------- single methods
 
-    def begin(self, member: Member) -> tuple[Source, Scope, Path]:
-        """A new step for this method, with its parameters bound."""
-        source = source_of(member.function)
-        self.step = Step(kind=member.role.kind)
-        scope = Scope(source.tree.name, source)
-        path = Path()
-        names = [a.arg for a in source.tree.args.args]
-        if not names or names[0] != "self":
-            source.fail(source.tree, f"'{source.tree.name}' needs `self` as its first parameter")
-        path.env[scope.id, "self"] = member.owner
-        return source, scope, path
-
     def parameters(self, member: Member, source: Source, scope: Scope, path: Path) -> list[ir.Var]:
         """Variables for the parameters after `self`, by their annotations."""
         annotations = hints(member.function)
@@ -201,7 +84,7 @@ class Compiler(Executor):
                     f"the parameter '{argument.arg}' has no sort",
                     f"Annotate it, as in `{argument.arg}: Cpu`; each element is one way to take the step.",
                 )
-            self.know(annotations[argument.arg])
+            self.declared.know(annotations[argument.arg])
             try:
                 sort = to_sort(annotations[argument.arg])
             except ModelError as error:
@@ -379,10 +262,3 @@ def acting(params: list[ir.Var]) -> ir.Var | None:
 
 def first_line(function: Any) -> str:
     return (inspect.getdoc(function) or "").split("\n")[0]
-
-
-def class_place(cls: type) -> ir.Place | None:
-    try:
-        return ir.Place(inspect.getsourcefile(cls) or "?", inspect.getsourcelines(cls)[1])
-    except (OSError, TypeError):
-        return None

@@ -249,7 +249,9 @@ def _not_bare(given: tuple[Any, ...], bare: str, form: str) -> None:
     """Refuse a decorator that was given the method itself, since its parentheses were forgotten."""
     if given and isinstance(given[0], types.FunctionType):
         code = given[0].__code__
-        raise ModelError(f"{bare} needs an argument", Place(code.co_filename, code.co_firstlineno), hint=f"Write {form}.")
+        raise ModelError(
+            f"{bare} needs an argument", Place(code.co_filename, code.co_firstlineno), hint=f"Write {form}."
+        )
 
 
 def action(function: F) -> F:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from . import declare, ir, terms
+from .declarations import Declarations
 from .errors import ModelError, nearest
 from .types import to_sort
 from .values import Closure, MapRef, Method, Name, Object, Path, Scope, Static, Step, Tup, Value, static_literal
@@ -34,9 +35,10 @@ CONSTRUCTS = {
 class Evaluator:
     """Evaluates expressions on a path; `variables` are the declared state variables by name ("tlb.entry")."""
 
-    def __init__(self, variables: Mapping[str, ir.StateVar]) -> None:
-        self.variables = variables
-        self.ghosts = frozenset(v.name for v in variables.values() if v.kind == "ghost")
+    def __init__(self, declared: Declarations) -> None:
+        self.declared = declared
+        self.variables = declared.variables
+        self.ghosts = frozenset(v.name for v in self.variables.values() if v.kind == "ghost")
         self.step = Step()
         self.target = ""
 
@@ -372,7 +374,7 @@ class Evaluator:
             if isinstance(own, declare.Part):
                 return Object(f"{owner.path}{name}.", own)
             if inspect.isfunction(own):
-                return Method(own, self.parent(owner))
+                return Method(own, self.declared.parent(owner))
             return Static(own)
         cls = owner.python if isinstance(owner.python, type) else type(owner.python)
         try:
@@ -387,10 +389,6 @@ class Evaluator:
             case property():
                 return self.inline(Method(found.fget, owner), [], {}, node, path, at)  # type: ignore[arg-type]
         return Method(found, owner) if inspect.isfunction(found) else Static(found)
-
-    def parent(self, part: Object) -> Object:
-        """The object whose attribute the part is: what its callbacks belong to."""
-        raise NotImplementedError
 
     def subscript(self, node: ast.Subscript, path: Path, at: Scope) -> Value:
         value = self.ev(node.value, path, at)

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from . import ir
-from .compile import class_place, compile_system
+from .compile import compile_system
+from .declarations import class_place
 from .declare import Knob, Part, Policy, System, system_name
 from .errors import FlushproofError, ModelError, nearest
 from .instance import Instance

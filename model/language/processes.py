@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from . import ir, terms
-from .statements import Block, Outcome, Stack, block
+from .declarations import Member
+from .statements import Block, Executor, Outcome, Stack, block
 from .types import to_sort
 from .values import Name, Static, Value, same
-
-if TYPE_CHECKING:
-    from .compile import Compiler, Member
 
 
 @dataclass
@@ -63,7 +60,7 @@ class Attempt:
 class ProcessCompiler:
     """Compiles the processes of one system; `executor` runs the statements."""
 
-    def __init__(self, executor: Compiler) -> None:
+    def __init__(self, executor: Executor) -> None:
         self.x = executor
         self.lemmas: list[ir.Property] = []
 
@@ -207,14 +204,14 @@ class ProcessCompiler:
         labels = self.label_names(attempt, first)
         pc_sort = ir.EnumSort(f"{self.member.name}.pc", tuple(labels[i] for i in self.order(attempt, first)))
         self.pc = ir.StateVar(f"{self.member.name}.pc", tuple(v.of for v in self.me), pc_sort, place=self.place())
-        self.x.declared.variables[self.pc.name] = self.pc
+        self.x.variables[self.pc.name] = self.pc
         sorts: dict[Name, ir.Sort] = {}
         for point, names in zip(attempt.points, live, strict=True):
             for name in names:
                 sorts[name] = point.stored[name]
         for name, sort in sorts.items():
             stored = ir.StateVar(self.variable_name(name), self.pc.index, self.stored_sort(sort), place=self.place())
-            self.x.declared.variables[stored.name] = stored
+            self.x.variables[stored.name] = stored
             self.lemmas += self.local_lemmas(name, sort, [labels[i] for i in labels if name in live[i]])
         return [
             self.segment_action(number, attempt, live, labels, first)

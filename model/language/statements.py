@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
 from . import declare, ir, terms
+from .declarations import Member
 from .expressions import MAX_DEPTH, Evaluator, articled, match_location, without
 from .source import Source, source_of
 from .types import to_sort
-from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Tup, Value, same
+from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Step, Tup, Value, same
 
 # --------------------------------------------------------------------------------------------------------------- frames
 
@@ -110,7 +111,17 @@ def transfers(nodes: Sequence[ast.stmt]) -> bool:
 class Executor(Evaluator):
     """Executes statements; see `run`."""
 
-    root: Object
+    def begin(self, member: Member) -> tuple[Source, Scope, Path]:
+        """A new step for this method, with its parameters bound."""
+        source = source_of(member.function)
+        self.step = Step(kind=member.role.kind)
+        scope = Scope(source.tree.name, source)
+        path = Path()
+        names = [a.arg for a in source.tree.args.args]
+        if not names or names[0] != "self":
+            source.fail(source.tree, f"'{source.tree.name}' needs `self` as its first parameter")
+        path.env[scope.id, "self"] = member.owner
+        return source, scope, path
 
     # ------------------------------------------------------------------------------------------------------- the machine
 
