@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from flushproof.engines import DEFAULT_ENGINE, Resources, engine_of
 from flushproof.model.language.declare import Expect, System, system_name
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
@@ -20,21 +21,8 @@ from flushproof.properties.certify import certify
 from flushproof.properties.decide import decide, reads_slots
 from flushproof.report.catalog import settings
 from flushproof.result import VIOLATED, Result
-from flushproof.search.breadth_first import ReferenceEngine
 from flushproof.search.explore import explore, property_names
-from flushproof.search.task import WELL_DEFINED, Engine, Limits, Progress
-
-
-def _native() -> Engine:
-    from flushproof.search.native.engine import NativeEngine  # only now: it loads a compiler
-
-    return NativeEngine()
-
-
-ENGINES: Mapping[str, Callable[[], Engine]] = {"native": _native, "reference": ReferenceEngine}
-"""Who can explore, by the name on the command line; the first is taken where none is named."""
-
-DEFAULT_ENGINE = next(iter(ENGINES))
+from flushproof.search.task import WELL_DEFINED, Limits, Progress
 
 
 class CertificateError(Exception):
@@ -51,7 +39,7 @@ class Request:
     symmetry: explore one state of each class of states that differ in the names of interchangeable elements only.
     fuse: take steps that no one else can see together with the one before them: fewer states, but a trace need not be a
         shortest one.
-    engine: one of `ENGINES`.
+    engine: one of `ENGINES`; resources: what it may use of the machine.
     decide_with_z3: let Z3 decide each property as well, on what it reads of each reachable state.
     progress: called a few times a second.
     """
@@ -65,6 +53,7 @@ class Request:
     symmetry: bool = True
     fuse: bool = False
     engine: str = DEFAULT_ENGINE
+    resources: Resources = field(default_factory=Resources)
     decide_with_z3: bool = False
     limits: Limits = field(default_factory=Limits)
     progress: Callable[[Progress], None] | None = None
@@ -84,6 +73,7 @@ def check(
     symmetry: bool = True,
     fuse: bool = False,
     engine: str = DEFAULT_ENGINE,
+    resources: Resources = Resources(),  # noqa: B008 - frozen
     decide_with_z3: bool = False,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Callable[[Progress], None] | None = None,
@@ -107,6 +97,7 @@ def check(
             symmetry=symmetry,
             fuse=fuse,
             engine=engine,
+            resources=resources,
             decide_with_z3=decide_with_z3,
             limits=limits,
             progress=progress,
@@ -128,7 +119,7 @@ def run(request: Request) -> Result:
         focus=_focus(request, instance),
         symmetry=request.symmetry,
         fuse=request.fuse,
-        engine=ENGINES[request.engine](),
+        engine=engine_of(request.engine, request.resources),
         limits=request.limits,
         progress=request.progress,
         on_state=collected.add if collected else None,

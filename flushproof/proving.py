@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from flushproof.checking import DEFAULT_ENGINE, ENGINES, certified
+from flushproof.checking import certified
+from flushproof.engines import engine_of
 from flushproof.model.language import ir
 from flushproof.model.language.declare import Expect, System
 from flushproof.model.language.errors import FlushproofError, nearest
@@ -148,7 +149,7 @@ def samples(system: ir.System) -> list[Sample]:
     for sizes in sample_sizes(system):
         instance, states = Instance(system, sizes), list[State]()
         limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
-        explore(instance, properties=[], limits=limits, on_state=states.append, engine=ENGINES[DEFAULT_ENGINE]())
+        explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
         found.append(Sample(instance, states))
     return found
 
@@ -173,7 +174,7 @@ def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequ
         focus=NO_DEADLOCK,
         limits=request.limits,
         progress=request.progress,
-        engine=ENGINES[DEFAULT_ENGINE](),
+        engine=engine_of(),
     )
 
 

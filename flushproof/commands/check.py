@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from flushproof.checking import DEFAULT_ENGINE, ENGINES, Request, expectations, run, run_all
+from flushproof.checking import Request, expectations, run, run_all
 from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
@@ -25,6 +25,7 @@ from flushproof.commands.options import (
     write,
 )
 from flushproof.commands.progress import counted, shown
+from flushproof.engines import DEFAULT_ENGINE, ENGINES, Resources
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import load_system
@@ -38,6 +39,7 @@ from flushproof.search.task import Limits
 WIDE = 160
 """How wide the table of all checks may be in a file: nothing wraps in there."""
 
+FOLDER = click.Path(file_okay=False, path_type=Path)
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
 
@@ -71,9 +73,19 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     "--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state."
 )
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
-@click.option("--max-memory", metavar="SIZE", callback=memory, help="Stop at this much memory, as in 500M or 2G.")
+@click.option(
+    "--max-memory", "--memory", metavar="SIZE", callback=memory, help="Stop at this much memory, as in 500M or 2G."
+)
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
 @click.option("--max-depth", metavar="N", type=click.IntRange(min=0), help="Stop this many steps from the start.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True, help="Threads that explore."
+)
+@click.option(
+    "--checkpoint", metavar="DIR", type=FOLDER, help="Keep the search in this folder, so that it survives a kill."
+)
+@click.option("--resume", metavar="DIR", type=FOLDER, help="Go on with the search that --checkpoint kept there.")
+@click.option("--spill", metavar="DIR", type=FOLDER, help="Put states here that --max-memory has no room for.")
 @click.option(
     "--jobs",
     metavar="N",
@@ -109,6 +121,10 @@ def check_command(
     max_memory: int | None,
     max_seconds: float | None,
     max_depth: int | None,
+    workers: int,
+    checkpoint: Path | None,
+    resume: Path | None,
+    spill: Path | None,
     jobs: int | None,
     form: str,
     save: Path | None,
@@ -133,11 +149,16 @@ def check_command(
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
     if everything and (policy or knobs or sizes or properties or save or form in ("mermaid", "html")):
         raise click.UsageError("--all takes each system as it is, and prints text or json only.")
+    if checkpoint and resume:
+        raise click.UsageError("Give --checkpoint to begin a search and --resume to go on with it, not both.")
+    if everything and (checkpoint or resume):
+        raise click.UsageError("--checkpoint and --resume are about one search, not --all.")
     how = Request(
         System,
         symmetry=symmetry == "on",
         fuse=fuse,
         engine=engine,
+        resources=Resources(workers, checkpoint or resume, resume is not None, spill),
         decide_with_z3=decide_with == "z3",
         limits=Limits(max_states, max_memory, max_seconds, max_depth),
     )
@@ -204,4 +225,6 @@ def _check_all(how: Request, jobs: int, form: str) -> int:
 
 
 def _manner(how: Request) -> dict[str, Any]:
-    return {name: getattr(how, name) for name in ("symmetry", "fuse", "engine", "decide_with_z3", "limits")}
+    return {
+        name: getattr(how, name) for name in ("symmetry", "fuse", "engine", "resources", "decide_with_z3", "limits")
+    }

@@ -106,6 +106,14 @@ def test_fusing_hidden_steps_changes_no_verdict() -> None:
     assert "no other way is shorter" not in call(*check, "--fuse").stdout
 
 
+def test_what_a_search_may_use_changes_nothing(tmp_path: Path) -> None:
+    plain = data("check", SWITCH, "--policy", "always")
+    kept = str(tmp_path / "kept")
+    for more in (["--workers", "2"], ["--checkpoint", kept], ["--resume", kept], ["--spill", str(tmp_path), "--memory", "4G"]):
+        found = data("check", SWITCH, "--policy", "always", *more)
+        assert {**found, "seconds": 0} == {**plain, "seconds": 0}
+
+
 def test_z3_decides_the_same() -> None:
     for policy, verdict in (("none", "violated"), ("always", "holds")):
         found = data("check", SWITCH, "--policy", policy, "--decide-with", "z3")
@@ -347,6 +355,10 @@ def test_a_picture_needs_a_trace() -> None:
         (["check", SWITCH, "--max-memory", "much"], "is no size of memory"),
         (["check", SWITCH, "--max-states", "0"], "x>=1"),
         (["check", SWITCH, "--save", "/no/such/folder/x"], "No such file or directory"),
+        (["check", SWITCH, "--engine", "reference", "--workers", "2"], "the reference engine has one worker"),
+        (["check", SWITCH, "--checkpoint", "a", "--resume", "b"], "not both"),
+        (["check", "--all", "--resume", "b"], "about one search"),
+        (["check", SWITCH, "--resume", "/no/such/folder"], "there is no checkpoint in /no/such/folder"),
         (["check", "no-such-system"], "there is no system 'no-such-system'"),
         (["show", "no-such-system"], "there is no system 'no-such-system'"),
         (["check", f"{SMALL}:Swich"], "Did you mean 'Switch'?"),

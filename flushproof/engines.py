@@ -1,0 +1,53 @@
+"""Who explores: the engines by the names that users give them, and what they may use of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flushproof.model.language.errors import FlushproofError, nearest
+from flushproof.search.breadth_first import ReferenceEngine
+from flushproof.search.task import Engine
+
+ENGINES = ("native", "reference")
+DEFAULT_ENGINE = ENGINES[0]
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a search may use; none of it changes a verdict or a count.
+
+    workers: threads; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from there;
+    spill: a directory for states that memory has no room for.
+    """
+
+    workers: int = 1
+    checkpoint: Path | None = None
+    resume: bool = False
+    spill: Path | None = None
+
+
+def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources()) -> Engine:
+    """The engine of this name.
+
+    Raises:
+        FlushproofError: there is none, or it cannot use these resources.
+    """
+    match name:
+        case "native":
+            from flushproof.search.native.engine import NativeEngine  # only now: it loads a compiler
+
+            return NativeEngine(
+                workers=resources.workers,
+                checkpoint=resources.checkpoint,
+                resume=resources.resume,
+                spill=resources.spill,
+            )
+        case "reference":
+            if resources != Resources():
+                raise FlushproofError(
+                    "the reference engine has one worker and keeps everything in memory: use --engine native"
+                )
+            return ReferenceEngine()
+        case _:
+            raise FlushproofError(f"there is no engine '{name}'. {nearest(name, ENGINES, 'engines')}")
