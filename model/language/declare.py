@@ -23,15 +23,47 @@ import enum
 import itertools
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Generic, TypeVar, TypeVarTuple
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
 
-from .errors import ModelError
+from .errors import FlushproofError, ModelError
 from .ir import Place
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Ts = TypeVarTuple("Ts")
+
+
+class NotEnabled(Exception):
+    """A `require` that does not hold: the step is not possible."""
+
+
+class Runtime(Protocol):
+    """What runs a system in plain Python (see `run`), and is asked by the words below."""
+
+    def elements(self, sort: Any) -> list[Any]: ...
+
+    def domain(self, annotation: Any) -> list[Any]: ...
+
+    def choice(self, sort: Any, where: Callable[[Any], Any] | None) -> Any: ...
+
+    def checked(self, name: str, condition: Any) -> None: ...
+
+    def fresh_value(self, counter: Any) -> Any: ...
+
+    def waits_at(self, process: Any, *where: Any) -> bool: ...
+
+
+running: ContextVar[Runtime] = ContextVar("running")
+"""What runs the system at present."""
+
+
+def _runtime() -> Runtime:
+    found = running.get(None)
+    if found is None:
+        raise FlushproofError("sorts, choices and checks mean something only while a system is checked or run")
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------------------- sorts
@@ -41,9 +73,7 @@ class _SortMeta(type):
     """Makes a sort iterable: ``for cpu in Cpu``, over as many elements as the running instance has."""
 
     def __iter__(cls) -> Iterator[Any]:
-        from .run import elements
-
-        return iter(elements(cls))
+        return iter(_runtime().elements(cls))
 
 
 class Sort(metaclass=_SortMeta):
@@ -325,39 +355,29 @@ def closure(function: F) -> F:
 
 def require(condition: Any) -> None:
     """The step is possible only where this holds."""
-    from .run import NotEnabled
-
     if not condition:
         raise NotEnabled
 
 
 def choose(sort: Any, where: Callable[[Any], Any] | None = None) -> Any:
     """Any element of the sort (for which `where` holds); the step is possible for each."""
-    from .run import choice
-
-    return choice(sort, where)
+    return _runtime().choice(sort, where)
 
 
 def check(name: str, condition: Any, because: str) -> None:
     """In an event: the property `name` demands this.  `because` explains a violation, with parameters in braces."""
-    from .run import checked
-
-    checked(name, condition)
+    _runtime().checked(name, condition)
 
 
 def fresh(counter: type[T]) -> T:
     """A value greater than every value of this counter that is stored anywhere."""
-    from .run import fresh_value
-
-    found: T = fresh_value(counter)
+    found: T = _runtime().fresh_value(counter)
     return found
 
 
 def at(process: Any, *where: Any) -> bool:
     """``at(self.vcpu_run, cpu, "label", ...)``: whether that process waits at one of these labels; for properties and lemmas."""
-    from .run import waits_at
-
-    return waits_at(process, *where)
+    return _runtime().waits_at(process, *where)
 
 
 def local(process: Any, *where: Any) -> Any:
@@ -371,9 +391,7 @@ def local(process: Any, *where: Any) -> Any:
 
 def each(*sorts: Any) -> Iterator[tuple[Any, ...]]:
     """All tuples of elements: ``for entry in each(Vmid, Vcpu)``."""
-    from .run import domain
-
-    return itertools.product(*map(domain, sorts))
+    return itertools.product(*map(_runtime().domain, sorts))
 
 
 # ----------------------------------------------------------------------------------------------------- parts and systems

@@ -7,7 +7,6 @@ the system's own methods.  Since a generator cannot be copied, a state is reache
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import copy
 import enum
 import inspect
@@ -17,71 +16,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 from . import ir
-from .declare import Counter, Knob, Map, Part, Sort, System, role_of
+from .declare import Counter, Knob, Map, NotEnabled, Part, Sort, System, role_of, running
 from .errors import FlushproofError
 from .types import hints, of_sorts, to_declared, to_sort
 
 
-class NotEnabled(Exception):
-    """A `require` that does not hold: the step is not possible."""
-
-
 class Undefined(FlushproofError):
     """The step used a value that it does not have, such as the element of a None."""
-
-
-_machine: contextvars.ContextVar[Machine] = contextvars.ContextVar("machine")
-
-
-def elements(sort: type) -> list[Any]:
-    """All elements of a sort in the running machine."""
-    machine = _machine.get(None)
-    if machine is None:
-        raise FlushproofError(f"{sort.__name__} has elements only while a system runs; its number is given by --size.")
-    return [sort(i) for i in range(machine.sizes[sort.__name__])]
-
-
-def domain(annotation: Any) -> list[Any]:
-    """All values of a sort in the running machine, as Python has them."""
-    if annotation is bool:
-        return [False, True]
-    if isinstance(annotation, type) and issubclass(annotation, (Sort, enum.Enum)):
-        return list(annotation)
-    sort = to_sort(annotation)
-    if isinstance(sort, ir.OptionSort):
-        return [None, *domain(next(a for a in get_args(annotation) if a is not type(None)))]
-    assert isinstance(sort, ir.IntSort)
-    return list(range(sort.lo, sort.hi + 1))
-
-
-def choice(sort: Any, where: Callable[[Any], Any] | None) -> Any:
-    """What `choose` returns: the machine's script says which."""
-    machine = _machine.get()
-    values = [v for v in domain(sort) if where is None or where(v)]
-    if not values:
-        raise NotEnabled
-    return values[machine.script.next(len(values))]
-
-
-def checked(name: str, condition: Any) -> None:
-    """A `check` in an event."""
-    if not condition:
-        _machine.get().broken.append(name)
-
-
-def fresh_value(counter: type) -> Any:
-    """What `fresh` returns: more than every value anywhere."""
-    machine = _machine.get()
-    machine.fresh += 1
-    return counter(machine.fresh)
-
-
-def waits_at(process: Any, *where: Any) -> bool:
-    """What `at` returns."""
-    machine = _machine.get()
-    name = machine.path_of(process.__self__) + process.__func__.__name__
-    count = len(machine.processes[name].sorts)
-    return machine.label(name, where[:count]) in where[count:]
 
 
 def argument_sorts(method: Any) -> list[Any]:
@@ -136,7 +77,7 @@ class View:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         key = self._key(index)
-        ways = [domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
+        ways = [self.machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
         for location in itertools.product(*ways):
             if (self.name, location) not in self.machine.store:
                 raise Undefined(f"{self.name} is written at {location}, which it does not have")
@@ -187,11 +128,50 @@ class Machine:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """This machine is the one that sorts, choices and knobs ask."""
-        token = _machine.set(self)
+        token = running.set(self)
         try:
             yield
         finally:
-            _machine.reset(token)
+            running.reset(token)
+
+    def elements(self, sort: Any) -> list[Any]:
+        """All elements of a sort."""
+        return [sort(i) for i in range(self.sizes[sort.__name__])]
+
+    def domain(self, annotation: Any) -> list[Any]:
+        """All values of a sort, as Python has them."""
+        if annotation is bool:
+            return [False, True]
+        if isinstance(annotation, type) and issubclass(annotation, (Sort, enum.Enum)):
+            return list(annotation)
+        sort = to_sort(annotation)
+        if isinstance(sort, ir.OptionSort):
+            return [None, *self.domain(next(a for a in get_args(annotation) if a is not type(None)))]
+        assert isinstance(sort, ir.IntSort)
+        return list(range(sort.lo, sort.hi + 1))
+
+    def choice(self, sort: Any, where: Callable[[Any], Any] | None) -> Any:
+        """What `choose` returns: the script says which."""
+        values = [v for v in self.domain(sort) if where is None or where(v)]
+        if not values:
+            raise NotEnabled
+        return values[self.script.next(len(values))]
+
+    def checked(self, name: str, condition: Any) -> None:
+        """A `check` in an event."""
+        if not condition:
+            self.broken.append(name)
+
+    def fresh_value(self, counter: Any) -> Any:
+        """What `fresh` returns: more than every value anywhere."""
+        self.fresh += 1
+        return counter(self.fresh)
+
+    def waits_at(self, process: Any, *where: Any) -> bool:
+        """What `at` returns."""
+        name = self.path_of(process.__self__) + process.__func__.__name__
+        count = len(self.processes[name].sorts)
+        return self.label(name, where[:count]) in where[count:]
 
     # ---------------------------------------------------------------------------------------------------------- building
 
@@ -263,10 +243,10 @@ class Machine:
     def fill(self, name: str, index: tuple[Any, ...], value: Any, declared: Any) -> None:
         """Give every location its default, or note down that it may start with anything."""
         scalarset = isinstance(declared.sort, ir.Scalarset) and not declared.sort.ordered
-        for location in itertools.product(*map(domain, index)):
+        for location in itertools.product(*map(self.domain, index)):
             if scalarset or declared.kind == "rigid":
                 self.free.append((name, location, value))
-                self.store[name, location] = domain(value)[0]
+                self.store[name, location] = self.domain(value)[0]
             else:
                 self.store[name, location] = self.default(value, declared.sort)
 
@@ -303,7 +283,7 @@ class Machine:
                 if role.kind == "axiom" and not method():
                     raise NotEnabled
             for name, process in self.processes.items():
-                for instance in itertools.product(*map(domain, process.sorts)):
+                for instance in itertools.product(*map(self.domain, process.sorts)):
                     self.restart(name, instance)
             self.close()
 
@@ -342,7 +322,7 @@ class Machine:
             found = []
             for name, role, method in self.members:
                 if role.kind == "action":
-                    found += [(name, args) for args in itertools.product(*map(domain, argument_sorts(method)))]
+                    found += [(name, args) for args in itertools.product(*map(self.domain, argument_sorts(method)))]
             found += list(self.live)
         return iter(found)
 
@@ -354,7 +334,7 @@ class Machine:
                 if role.kind == "invariant" and not self.true(method):
                     bad.add(name.rpartition(".")[2].replace("_", "-"))
                 elif role.kind == "event":
-                    for args in itertools.product(*map(domain, argument_sorts(method))):
+                    for args in itertools.product(*map(self.domain, argument_sorts(method))):
                         self.broken = []
                         with contextlib.suppress(NotEnabled):
                             method(*args)

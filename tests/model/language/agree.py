@@ -10,9 +10,9 @@ from typing import Any
 
 from flushproof.model.language import ir, terms
 from flushproof.model.language.compile import compile_system
-from flushproof.model.language.declare import Counter, Knob, Sort
+from flushproof.model.language.declare import Counter, Knob, NotEnabled, Sort
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.run import Machine, NotEnabled, Script, Undefined, argument_sorts, domain
+from flushproof.model.language.run import Machine, Script, Undefined, argument_sorts
 from flushproof.search.reference import Reference
 
 Steps = tuple[tuple[str, tuple[Any, ...], tuple[int, ...]], ...]
@@ -129,7 +129,7 @@ class Agreement:
         """Each initial state that Python reaches, once."""
         machine = self.machine()
         with machine.running():
-            ways = [domain(annotation) for _, _, annotation in machine.free]
+            ways = [machine.domain(annotation) for _, _, annotation in machine.free]
         seen = set()
         for free in itertools.product(*ways):
             script: tuple[int, ...] | None = ()

@@ -260,12 +260,14 @@ MISTAKES = {
         ["f has no label 'frist'", "Did you mean 'first'?"],
     ),
     "unknown local": (
-        "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    seen = self.on[cpu]\n    yield 'second'\n    self.on[cpu] = not seen\n\n"
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    seen = self.on[cpu]\n"
+        "    yield 'second'\n    self.on[cpu] = not seen\n\n"
         "@lemma\ndef g(self):\n    return all(local(self.f, c, 'sene') for c in Cpu)",
         ["f keeps no local 'sene'", "Did you mean 'seen'?"],
     ),
     "local in a property": (
-        "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    seen = self.on[cpu]\n    yield 'second'\n    self.on[cpu] = not seen\n\n"
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    seen = self.on[cpu]\n"
+        "    yield 'second'\n    self.on[cpu] = not seen\n\n"
         "@invariant(because='x')\ndef g(self):\n    return all(local(self.f, c, 'seen') for c in Cpu)",
         ["only lemmas read a local variable"],
     ),
