@@ -70,9 +70,9 @@ class NativeEngine:
             return self._kept(task, library, self.checkpoint)
         if self.spill is not None:
             with _temporary(self.spill) as file, closing(self._store(task, library, file)) as store:
-                return _Search(task, store).run()
+                return Search(task, store).run()
         with closing(self._store(task, library)) as store:
-            return _Search(task, store).run()
+            return Search(task, store).run()
 
     def _store(self, task: Task, library: Library, file: Path | None = None) -> Store:
         return Store(library, task.limits.states, self.workers, file)
@@ -92,7 +92,7 @@ class NativeEngine:
         else:
             checkpoint.create()
         with closing(self._store(task, library, checkpoint.states)) as store:
-            return _Search(task, store, checkpoint, progressed).run()
+            return Search(task, store, checkpoint, progressed).run()
 
 
 @contextmanager
@@ -113,7 +113,7 @@ class _Stop(Exception):
     """A limit was reached; the text says which."""
 
 
-class _Search:
+class Search:
     """One search.  `levels`: the number of the first state of each level."""
 
     def __init__(
