@@ -1,0 +1,54 @@
+"""`flushproof export`: the same transition system, for another checker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from flushproof.commands.options import pairs, settings_options, write
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.search.export import LANGUAGES, export
+
+
+@click.command("export", short_help="Write a system as a model for Rumur, SPIN or TLC.")
+@click.argument("system", metavar="SYSTEM")
+@settings_options
+@click.option(
+    "--to", "language", type=click.Choice(list(LANGUAGES)), required=True, help="The other checker's language."
+)
+@click.option(
+    "--output",
+    "-o",
+    "folder",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the files into this folder. Without it, print the model.",
+)
+def export_command(
+    system: str,
+    policy: str | None,
+    knobs: tuple[str, ...],
+    sizes: tuple[str, ...],
+    language: str,
+    folder: Path | None,
+) -> None:
+    """Writes SYSTEM, under one policy and at one size, as a readable model of exactly the same transition system: Rumur (murphi),
+    SPIN (promela) and TLC (tla, with a .cfg beside it) count the same distinct states as `check --symmetry off`.
+    """
+    instance = instantiate(
+        load_system(system), policy, pairs(knobs, "--set", "--set KNOB=VALUE"), pairs(sizes, "--size", "--size SORT=N")
+    )
+    files = export(instance, language)
+    if folder is None:
+        click.echo(next(iter(files.values())), nl=False)
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FlushproofError(f"{folder}: {error.strerror}") from None
+    for name, text in files.items():
+        write(folder / name, text.rstrip("\n"))
+        click.echo(folder / name)
