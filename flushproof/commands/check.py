@@ -153,6 +153,8 @@ def check_command(
         raise click.UsageError("Give --checkpoint to begin a search and --resume to go on with it, not both.")
     if everything and (checkpoint or resume):
         raise click.UsageError("--checkpoint and --resume are about one search, not --all.")
+    if resume and decide_with:
+        raise click.UsageError("--decide-with needs to see every state, and --resume does not go through the old ones again.")
     how = Request(
         System,
         symmetry=symmetry == "on",
