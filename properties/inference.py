@@ -332,26 +332,39 @@ class _Search:
 def minimal(
     system: System, properties: Sequence[Property], lemmas: Sequence[Property], proof: Proof, limits: Limits
 ) -> tuple[tuple[Property, ...], Proof]:
-    """The lemmas that a proof rests on, by its cores and then by leaving out one after the other."""
-    used = {name.partition("#")[0] for name in proof.used()}
-    kept = [p for p in lemmas if p.name in used]
-    for lemma in sorted(kept, key=_size, reverse=True):
-        fewer = [p for p in kept if p is not lemma]
-        if _is_inductive(system, properties, fewer, limits):
-            kept = fewer
-    return tuple(kept), prove(system, properties, kept, limits=limits)
+    """The lemmas that a proof rests on, by its cores and then by leaving out one after the other, long ones first.
+
+    Where one is left out, only those steps are asked about again whose core had it.
+    """
+    used = proof.used()
+    parts = [c for c in proof.inductive if c.name in used]
+    cores = {(r.action, r.conjunct): frozenset(r.core) for r in proof.results if r.conjunct in used}
+    for lemma in sorted((p for p in lemmas if any(c.of == p.name for c in parts)), key=_size, reverse=True):
+        fewer = [c for c in parts if c.of != lemma.name or c.role == "property"]
+        left = {c.name for c in fewer}
+        known = {key: core for key, core in cores.items() if key[1] in left}
+        again = _asked_again(system, fewer, [key for key, core in known.items() if not core <= left], limits)
+        if again is not None:
+            parts, cores = fewer, {**known, **again}
+    names = {c.of for c in parts}
+    kept = tuple(p for p in lemmas if p.name in names)
+    return kept, prove(system, properties, kept, limits=limits)
 
 
-def _is_inductive(system: System, properties: Sequence[Property], lemmas: Sequence[Property], limits: Limits) -> bool:
-    """Whether Z3 says so at once of every step."""
-    parts = (*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))
+def _asked_again(
+    system: System, parts: Sequence[Conjunct], keys: Sequence[tuple[str, str]], limits: Limits
+) -> dict[tuple[str, str], frozenset[str]] | None:
+    """The cores of these steps with only these conjuncts; None if Z3 does not prove one of them at once."""
     questions = AnyNumber(system, parts)
-    return all(
-        questions.consecution(action, part).ask(limits.first).outcome == "unsatisfiable"
-        for part in parts
-        for action in system.actions
-        if touches(action, part)
-    )
+    by_name = {c.name: c for c in parts}
+    actions = {a.name: a for a in system.actions}
+    cores = {}
+    for action, name in keys:
+        answer = questions.consecution(actions[action], by_name[name]).ask(limits.first)
+        if answer.outcome != "unsatisfiable":
+            return None
+        cores[action, name] = frozenset(answer.core)
+    return cores
 
 
 def _size(prop: Property) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from flushproof.model.language.declare import System
-from flushproof.model.language.instance import Instance
+from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Property, Var
 from flushproof.model.language.ir import System as Compiled
@@ -19,6 +19,7 @@ from flushproof.properties.cubes import Table
 from flushproof.properties.induction import prove
 from flushproof.properties.inference import Effort, Inference, Sample, infer, sample_sizes
 from flushproof.properties.vocabulary import Vocabulary, signatures
+from flushproof.search.explore import explore
 from flushproof.search.reference import Reference
 
 from tests.generated import instance as generated
@@ -33,11 +34,15 @@ def bare(cls: type[System], policy: str | None = None, **knobs: bool) -> Compile
 
 
 def samples(system: Compiled, *more: dict[str, int]) -> list[Sample]:
-    """All reachable states at the sizes of which there are not too many, and at those that are given."""
+    """The reachable states, one of each orbit, at sizes of which there are not too many, and at those that are
+    given.
+    """
     found = []
     for sizes in (*(s for s in sample_sizes(system) if sum(s.values()) <= 6), *more):
         instance = Instance(system, sizes)
-        found.append(Sample(instance, reachable_states(Reference(instance))))
+        states: list[State] = []
+        explore(instance, properties=[], on_state=states.append)
+        found.append(Sample(instance, states))
     return found
 
 
@@ -64,13 +69,11 @@ def test_no_lemmas_prove_a_broken_policy(policy: str, fb: bool) -> None:
     assert not all(found.proof.properties.values())
 
 
-ROLLOVERS = ({"Cpu": 2, "Vmid": 1, "Vm": 2}, {"Cpu": 2, "Vmid": 1, "Vm": 3}, {"Cpu": 1, "Vmid": 2, "Vm": 3})
+ROLLOVERS = ({"Cpu": 2, "Vmid": 1, "Vm": 2}, {"Cpu": 2, "Vmid": 2, "Vm": 3})
 """Sizes with more VMs than numbers: otherwise no rollover happens, and nothing is learned about it."""
 
 
-@pytest.mark.parametrize(
-    "deleted", ["who-allocates-is-not-current", "what-is-loaded-is-the-vttbr", "entries-have-their-vms-number"]
-)
+@pytest.mark.parametrize("deleted", ["who-allocates-is-not-current", "what-is-loaded-is-the-vttbr"])
 def test_a_deleted_lemma_is_suggested_again(deleted: str) -> None:
     compiled = instantiate(Generations, lemmas=True).system
     kept = [p for p in compiled.lemmas if p.name != deleted]
