@@ -49,6 +49,7 @@ from flushproof.model.language.declare import (
     choose,
     event,
     initially,
+    invariant,
     process,
     reachable,
     require,
@@ -292,7 +293,7 @@ class XenPvPaging(System):
     @process(Cpu)
     def hypercall(self, cpu):
         """the domain on {cpu}"""
-        yield "the guest runs"
+        yield "Xen is entered"
         require(not self.interrupted[cpu])
         call = choose(Call, where=lambda c: c != Call.RETURN)
         if call == Call.SWITCH:
@@ -300,7 +301,8 @@ class XenPvPaging(System):
             return
         self.in_guest[cpu] = not self.xpti
         while call != Call.RETURN:
-            require(self.context[cpu] == Context.RUNNING or (self.foreign and call == Call.MMU_UPDATE))
+            foreign = self.foreign and call == Call.MMU_UPDATE and self.context[cpu] == Context.AWAY
+            require(self.context[cpu] == Context.RUNNING or foreign)
             if call == Call.MMU_UPDATE:
                 yield from self.do_mmu_update(cpu)
             elif call == Call.UPDATE_VA_MAPPING:
@@ -354,8 +356,9 @@ class XenPvPaging(System):
                 self.overwrote[cpu, table, old] = True
             yield "put_page_type: drop the old reference"
             linear = linear or self.must_flush(table)
-            root_local = root_local or self.must_copy(table, self.guest_table[cpu] == table, RootFlush.LOCAL)
-            elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu)
+            local_in_use = self.context[cpu] == Context.RUNNING and self.guest_table[cpu] == table
+            elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu or not local_in_use)
+            root_local = root_local or self.must_copy(table, local_in_use, RootFlush.LOCAL)
             root_others = root_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
             if old is not None:
                 self.put_page_type(old)
@@ -541,7 +544,7 @@ class XenPvPaging(System):
     @event
     def linear_l1_read(self, cpu: Cpu, page: Frame):
         """a fault on {cpu}: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
-        require(at(self.hypercall, cpu, "the guest runs", "multicall: the next call"))
+        require(at(self.hypercall, cpu, "Xen is entered", "multicall: the next call"))
         require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
         check(
             "no-stale-linear-access",
@@ -590,6 +593,16 @@ class XenPvPaging(System):
             "no-stale-root-copy",
             root is not None and self.permitted(root, table),
             "the L4 entry that leads to {table} was overwritten, and the update has returned",
+        )
+
+    @invariant(because="{cpu} does not run the domain whose tables it updates, and yet is in its dirty_cpumask")
+    def foreign_updater_is_clean(self):
+        """As the thread has it: if pt_owner != current->domain, its dirty_cpumask cannot have this CPU's bit set."""
+        return all(
+            not self.dirty_cpumask[cpu]
+            for cpu in Cpu
+            if self.context[cpu] == Context.AWAY
+            and at(self.hypercall, cpu, "update_intpte: write the entry", "put_page_type: drop the old reference")
         )
 
     @reachable
@@ -681,7 +694,10 @@ class XenPvPaging(System):
             "flush this CPU only",
             {"scope": Scope.LOCAL},
             "no-stale-linear-access",
-            also=(Expect("holds", sizes={"cpu": 1}),),
+            also=(
+                Expect("holds", sizes={"cpu": 1}),
+                Expect("no-stale-linear-access", {"foreign": True}),
+            ),
         ),
         "all-cpus": Policy(
             "flush all CPUs rather than those in dirty_cpumask",

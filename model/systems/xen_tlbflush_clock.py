@@ -238,7 +238,7 @@ class XenTlbflushClock(System):
     @process(Cpu)
     def xen(self, cpu):
         """Xen on {cpu}"""
-        yield "the guest runs"
+        yield "Xen is entered"
         self.not_interrupted(cpu)
         work = choose(Work)
         if work == Work.FLUSH:

@@ -67,7 +67,7 @@ def test_without_a_flush_one_hypercall_is_enough() -> None:
     assert outcome.trace is not None
     *steps, last = outcome.trace.steps
     assert [s.action for s in steps] == [
-        "hypercall: the guest runs",
+        "hypercall: Xen is entered",
         "hypercall: update_intpte: write the entry",
         "hypercall: put_page_type: drop the old reference",
     ]
