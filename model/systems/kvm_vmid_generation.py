@@ -394,6 +394,17 @@ class VmidGeneration(System):
             and at(self.vcpu_thread, holder, "the other CPUs have acknowledged")
         )
 
+    def is_unflushed(self, cpu):
+        """A rollover is under way, and this CPU has not flushed yet, be it for the TLBI or for the IPI."""
+        if self.call == Call.FLUSH:
+            return self.is_waited_for(cpu)
+        holder = self.kvm_vmid_lock.holder
+        return (
+            holder is not None
+            and self.is_rolling_over(holder)
+            and (self.tlbi.pending[holder, cpu] or not at(self.vcpu_thread, holder, "DSB ISH"))
+        )
+
     @lemma
     def who_allocates_holds_the_lock(self):
         return all(self.is_allocating(cpu) == (self.kvm_vmid_lock.holder == cpu) for cpu in Cpu)
@@ -512,15 +523,12 @@ class VmidGeneration(System):
 
     @lemma
     def an_old_vms_entry_is_about_to_be_flushed(self):
-        holder = self.kvm_vmid_lock.holder
         return all(
-            holder is not None
-            and self.is_rolling_over(holder)
-            and (self.tlbi.pending[holder, cpu] or not at(self.vcpu_thread, holder, "DSB ISH"))
+            self.is_current(vm) or self.is_unflushed(cpu)
             for cpu in Cpu
             for vmid in Vmid
             for vm in Vm
-            if self.tlb.entry[cpu, vmid, vm] and not self.is_current(vm)
+            if self.tlb.entry[cpu, vmid, vm]
         )
 
     @lemma
