@@ -5,6 +5,7 @@ from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
 
+from flushproof.proving import prove
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import Agreement
 
@@ -158,3 +159,17 @@ NOT_NEEDED = {
 
 def test_whatever_is_left_out_is_noticed() -> None:
     assert undetected(instantiate(VcpuSwitch, "last-ran"), environment="guest_") == set(NOT_NEEDED)
+
+
+# ----------------------------------------------------------------------------------------------------------------- proofs
+
+
+@pytest.mark.parametrize("cell", [c for c in cells(VcpuSwitch) if c.expect.verdict == "holds"], ids=str)
+def test_what_holds_is_proved_for_any_size(cell: Cell) -> None:
+    proved = prove(VcpuSwitch, cell.policy, knobs=cell.expect.knobs)
+    assert (proved.verdict, proved.kind, proved.wrong_lemmas) == ("holds", "any-size", ())
+
+
+@pytest.mark.parametrize("cell", [c for c in cells(VcpuSwitch) if c.expect.verdict != "holds"], ids=str)
+def test_what_is_broken_is_not_proved(cell: Cell) -> None:
+    assert prove(VcpuSwitch, cell.policy, knobs=cell.expect.knobs).verdict == "violated"
