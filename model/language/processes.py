@@ -207,7 +207,7 @@ class ProcessCompiler:
         self.x.variables[self.pc.name] = self.pc
         sorts: dict[Name, ir.Sort] = {}
         for point, names in zip(attempt.points, live, strict=True):
-            for name in names:
+            for name in sorted(names):
                 sorts[name] = point.stored[name]
         for name, sort in sorts.items():
             stored = ir.StateVar(self.variable_name(name), self.pc.index, self.stored_sort(sort), place=self.place())

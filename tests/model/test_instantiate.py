@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import enum
+import os
+import subprocess
+import sys
 from typing import Any, Optional
 
 import pytest
@@ -193,3 +196,21 @@ def test_a_decorator_without_its_parentheses() -> None:
         invariant(lambda self: True)  # type: ignore[arg-type]
     with pytest.raises(FlushproofError, match=r"Write @process\(Cpu\)"):
         process(lambda self: True)
+
+
+PRINT_ALL = """
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import shipped
+
+for cls in shipped().values():
+    print(instantiate(cls, next(iter(cls.policies))))
+"""
+
+
+def test_an_instance_is_the_same_in_every_process() -> None:
+    """Python hashes strings anew in each process; no order may come from that, or traces would differ from run to run."""
+    made = set()
+    for seed in ("1", "2", "3"):
+        env = {**os.environ, "PYTHONHASHSEED": seed}
+        made.add(subprocess.run([sys.executable, "-c", PRINT_ALL], env=env, capture_output=True, text=True, check=True).stdout)
+    assert len(made) == 1 and "kvm-vcpu-switch" in made.pop()
