@@ -36,7 +36,6 @@ arch/arm64/mm/context.c and commit a8ffaaa060b8 (`xchg`); asidalloc.tla of kerne
 it (`stale_context`); Arm ARM DDI 0487, chapter D8.
 """
 
-import enum
 from typing import Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
@@ -182,7 +181,7 @@ class VmidAllocator(System):
     vttbr_vmid: Map[Cpu, Optional[Vmid]]
     in_guest: Map[Cpu, bool]
 
-    owner: Ghost[Map[Vmid, Optional[Vm]]]
+    owns: Ghost[Map[Vm, Vmid, bool]]
     rolling: Ghost[bool]
     previous_generation: Ghost[Generation]
     unflushed: Ghost[Map[Cpu, bool]]
@@ -308,7 +307,7 @@ class VmidAllocator(System):
             number = choose(Vmid, where=lambda n: not self.vmid_map[n])
             self.vmid_map[number] = True
             self.id.set(self.loaded[cpu], self.vmid_generation, number)
-            self.owner[number] = self.loaded[cpu]
+            self.hand_over(number, self.loaded[cpu])
             self.rolling = False
 
     def keep_number(self, cpu):
@@ -324,8 +323,12 @@ class VmidAllocator(System):
         if kept:
             self.vmid_map[number] = True
             self.id.generation[vm] = self.vmid_generation
-            self.owner[number] = vm
+            self.hand_over(number, vm)
         return kept
+
+    def hand_over(self, number, vm):
+        for other in Vm:
+            self.owns[other, number] = other == vm
 
     def is_reserved(self, cpu, vm):
         return self.reserved_vmids.get(cpu) == self.id.get(vm)
@@ -403,9 +406,7 @@ class VmidAllocator(System):
                 if self.tlb.entry[cpu, vmid, vm]:
                     self.tlb.entry[cpu, vmid, vm] = False
                     self.orphans.entry[cpu, vmid] = True
-        for vmid in Vmid:
-            if self.owner[vmid] == vm:
-                self.owner[vmid] = None
+        self.owns[vm, :] = False
 
     # ----------------------------------------------------------------------------------------------------------- properties
 
@@ -413,7 +414,11 @@ class VmidAllocator(System):
     def tlb_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid, owner: Vm):
         """{vm} uses an entry of {owner} under {vmid}"""
         require(self.runs(cpu, vm, vmid) and self.tlb.entry[cpu, vmid, owner])
-        check("no-foreign-hit", owner == vm, "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.")
+        check(
+            "no-foreign-hit",
+            owner == vm,
+            "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.",
+        )
 
     @event
     def orphan_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid):
@@ -437,7 +442,9 @@ class VmidAllocator(System):
             if self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] != self.vttbr_vm[b]
         )
 
-    @invariant(because="{a} and {b} run vcpus of one VM at once under different VMIDs: an invalidation by one misses the other's entries.")
+    @invariant(
+        because="{a} and {b} run one VM at once under different VMIDs: an invalidation by one misses the other's entries."
+    )
     def one_vmid_per_vm(self):
         return all(
             self.vttbr_vmid[a] == self.vttbr_vmid[b]
@@ -515,7 +522,7 @@ class VmidAllocator(System):
 
     # --------------------------------------------------------------------------------------------- why it holds for any size
 
-    # Ghosts: `owner` is the VM to which a number was handed last, None once that VM is gone.  `rolling` is true from the moment
+    # Ghosts: a VM `owns` the number that it was handed, until that is handed to another one.  `rolling` is true from the moment
     # the generation is raised until the first number of the new one is handed out; `unflushed` CPUs have not performed the
     # rollover's TLBI yet.
 
@@ -569,8 +576,7 @@ class VmidAllocator(System):
             self.swept[other]
             for other in Cpu
             for cpu in Cpu
-            if not self.rolling
-            or at(self.vcpu_thread, cpu, "TLBI ALLE1IS", "DSB ISH", "find_next_zero_bit")
+            if not self.rolling or at(self.vcpu_thread, cpu, "TLBI ALLE1IS", "DSB ISH", "find_next_zero_bit")
         )
 
     @lemma
@@ -601,31 +607,23 @@ class VmidAllocator(System):
     def the_flush_comes_after_the_sweep(self):
         return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu])
 
+    def is_walked(self, cpu):
+        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] is not None
+
     @lemma
-    def who_enters_has_loaded_vttbr(self):
+    def who_is_walked_is_settled(self):
         return all(
-            self.vttbr_vm[cpu] == vm and self.vttbr_vmid[cpu] == self.id.number[vm]
-            for cpu in Cpu
-            for vm in Vm
-            if self.loaded[cpu] == vm and at(self.vcpu_thread, cpu, "enters the guest", "exits the guest")
+            self.is_settled(cpu) and not at(self.vcpu_thread, cpu, "vcpu_put") for cpu in Cpu if self.is_walked(cpu)
         )
 
     @lemma
-    def what_is_walked_is_that_of_the_loaded_vm(self):
+    def vttbr_is_that_of_the_loaded_vm(self):
         return all(
-            self.is_settled(cpu)
-            and not at(self.vcpu_thread, cpu, "vcpu_put")
-            and self.vttbr_vm[cpu] == vm
-            and self.id.number[vm] == vmid
+            self.vttbr_vm[cpu] == self.loaded[cpu] and self.vttbr_vmid[cpu] == self.id.number[self.loaded[cpu]]
             for cpu in Cpu
-            for vm in Vm
-            for vmid in Vmid
-            if self.loaded[cpu] == vm and self.walks(cpu, vmid)
+            if self.loaded[cpu] is not None
+            and (self.is_walked(cpu) or at(self.vcpu_thread, cpu, "enters the guest", "exits the guest"))
         )
-
-    @lemma
-    def nothing_is_walked_without_a_vm(self):
-        return all(self.loaded[cpu] is not None for cpu in Cpu for vmid in Vmid if self.walks(cpu, vmid))
 
     @lemma
     def in_the_guest_means_at_its_exit(self):
@@ -656,10 +654,9 @@ class VmidAllocator(System):
     @lemma
     def a_current_id_that_was_read_is_still_the_vms(self):
         return all(
-            self.read_id(cpu) == self.id.get(vm)
+            self.read_id(cpu) == self.id.get(self.loaded[cpu])
             for cpu in Cpu
-            for vm in Vm
-            if self.loaded[cpu] == vm
+            if self.loaded[cpu] is not None
             and at(self.vcpu_thread, cpu, "reads active_vmids", "vmid_gen_match")
             and self.read_id(cpu)[0] == self.vmid_generation
         )
@@ -676,10 +673,10 @@ class VmidAllocator(System):
     @lemma
     def an_id_that_matched_is_effective_unless_the_slot_was_swept(self):
         return all(
-            self.read_id(cpu) == self.id.get(vm) and self.id.generation[vm] == self.effective_generation(cpu)
+            self.read_id(cpu) == self.id.get(self.loaded[cpu])
+            and self.id.generation[self.loaded[cpu]] == self.effective_generation(cpu)
             for cpu in Cpu
-            for vm in Vm
-            if self.loaded[cpu] == vm
+            if self.loaded[cpu] is not None
             and at(self.vcpu_thread, cpu, "cmpxchg active_vmids")
             and not self.active_vmids.is_zero(cpu)
         )
@@ -687,29 +684,31 @@ class VmidAllocator(System):
     @lemma
     def an_active_id_is_effective(self):
         return all(
-            self.active_vmids.get(cpu) == self.id.get(vm) and self.id.generation[vm] == self.effective_generation(cpu)
+            self.active_vmids.get(cpu) == self.id.get(self.loaded[cpu])
+            and self.active_vmids.generation[cpu] == self.effective_generation(cpu)
             for cpu in Cpu
-            for vm in Vm
-            if self.loaded[cpu] == vm and self.active_vmids.number[cpu] is not None
+            if self.loaded[cpu] is not None and self.active_vmids.number[cpu] is not None
         )
 
     @lemma
     def who_is_settled_has_its_id_active_or_reserved(self):
         return all(
             self.active_vmids.number[cpu] is not None
-            or (self.active_vmids.is_zero(cpu) and self.is_reserved(cpu, vm) and self.id.number[vm] is not None)
+            or (
+                self.active_vmids.is_zero(cpu)
+                and self.reserved_vmids.get(cpu) == self.id.get(self.loaded[cpu])
+                and self.reserved_vmids.number[cpu] is not None
+            )
             for cpu in Cpu
-            for vm in Vm
-            if self.is_settled(cpu) and self.loaded[cpu] == vm
+            if self.loaded[cpu] is not None and self.is_settled(cpu)
         )
 
     @lemma
     def a_current_id_has_its_number_marked(self):
         return all(
-            self.vmid_map[vmid]
+            self.vmid_map[self.id.number[vm]]
             for vm in Vm
-            for vmid in Vmid
-            if self.id.generation[vm] == self.vmid_generation and self.id.number[vm] == vmid
+            if self.id.number[vm] is not None and self.id.generation[vm] == self.vmid_generation
         )
 
     @lemma
@@ -720,55 +719,71 @@ class VmidAllocator(System):
     def who_gets_a_new_id_has_none(self):
         """The VM that a number is for has no effective id, and is settled nowhere."""
         return all(
-            self.id.generation[vm] != self.vmid_generation
-            and (self.id.generation[vm] != self.previous_generation or not self.rolling)
-            and not (self.is_settled(other) and self.loaded[other] == vm)
+            self.id.generation[self.loaded[cpu]] != self.vmid_generation
+            and (self.id.generation[self.loaded[cpu]] != self.previous_generation or not self.rolling)
+            and not (self.is_settled(other) and self.loaded[other] == self.loaded[cpu])
             for cpu in Cpu
             for other in Cpu
-            for vm in Vm
-            if self.loaded[cpu] == vm
+            if self.loaded[cpu] is not None
             and (self.is_rolling_over(cpu) or at(self.vcpu_thread, cpu, "find_next_zero_bit"))
         )
 
     @lemma
     def who_sets_its_slot_has_a_current_id(self):
         return all(
-            self.id.generation[vm] == self.vmid_generation
+            self.id.generation[self.loaded[cpu]] == self.vmid_generation
             for cpu in Cpu
-            for vm in Vm
-            if at(self.vcpu_thread, cpu, "sets active_vmids, releases the lock") and self.loaded[cpu] == vm
+            if self.loaded[cpu] is not None and at(self.vcpu_thread, cpu, "sets active_vmids, releases the lock")
         )
 
     @lemma
     def reserved_numbers_are_marked(self):
         return all(
-            self.vmid_map[vmid]
+            self.vmid_map[self.reserved_vmids.number[cpu]]
             for cpu in Cpu
-            for vmid in Vmid
-            if self.swept[cpu] and self.reserved_vmids.number[cpu] == vmid
+            if self.reserved_vmids.number[cpu] is not None and self.swept[cpu]
         )
+
+    @lemma
+    def a_number_has_one_owner(self):
+        return all(a == b for vmid in Vmid for a in Vm for b in Vm if self.owns[a, vmid] and self.owns[b, vmid])
 
     @lemma
     def a_reserved_id_owns_its_number(self):
         return all(
-            self.owner[vmid] == vm
+            self.owns[vm, self.id.number[vm]]
             for cpu in Cpu
             for vm in Vm
-            for vmid in Vmid
-            if self.is_reserved(cpu, vm) and self.id.number[vm] == vmid
+            if self.id.number[vm] is not None and self.is_reserved(cpu, vm)
         )
 
     @lemma
     def an_effective_id_owns_its_number(self):
         return all(
-            self.owner[vmid] == vm
+            self.owns[vm, self.id.number[vm]]
             for vm in Vm
-            for vmid in Vmid
-            if self.id.number[vm] == vmid
+            if self.id.number[vm] is not None
             and (
                 self.id.generation[vm] == self.vmid_generation
                 or (self.rolling and self.id.generation[vm] == self.previous_generation)
             )
+        )
+
+    @lemma
+    def who_is_walked_owns_its_number(self):
+        return all(
+            self.owns[self.loaded[cpu], self.vttbr_vmid[cpu]]
+            for cpu in Cpu
+            if self.vttbr_vmid[cpu] is not None and self.loaded[cpu] is not None and self.is_walked(cpu)
+        )
+
+    @lemma
+    def who_is_walked_has_its_number_marked(self):
+        """Or its entries are about to be flushed."""
+        return all(
+            self.vmid_map[self.vttbr_vmid[cpu]] or self.unflushed[cpu]
+            for cpu in Cpu
+            if self.vttbr_vmid[cpu] is not None and self.is_walked(cpu)
         )
 
     @lemma
@@ -778,18 +793,24 @@ class VmidAllocator(System):
             for cpu in Cpu
             for vmid in Vmid
             for vm in Vm
-            if self.tlb.entry[cpu, vmid, vm] or self.orphans.entry[cpu, vmid]
+            if self.tlb.entry[cpu, vmid, vm]
+        )
+
+    @lemma
+    def orphans_under_a_clear_number_are_about_to_be_flushed(self):
+        return all(
+            self.vmid_map[vmid] or self.unflushed[cpu] for cpu in Cpu for vmid in Vmid if self.orphans.entry[cpu, vmid]
         )
 
     @lemma
     def entries_are_the_owners(self):
-        return all(
-            self.owner[vmid] == vm for cpu in Cpu for vmid in Vmid for vm in Vm if self.tlb.entry[cpu, vmid, vm]
-        )
+        return all(self.owns[vm, vmid] for cpu in Cpu for vmid in Vmid for vm in Vm if self.tlb.entry[cpu, vmid, vm])
 
     @lemma
     def orphans_have_no_owner(self):
-        return all(self.owner[vmid] is None for cpu in Cpu for vmid in Vmid if self.orphans.entry[cpu, vmid])
+        return all(
+            not self.owns[vm, vmid] for cpu in Cpu for vmid in Vmid for vm in Vm if self.orphans.entry[cpu, vmid]
+        )
 
     policies = {
         "merged": Policy(
@@ -850,10 +871,5 @@ class VmidAllocator(System):
             "the fast path exchanges without comparing, as the ASID allocator did before commit a8ffaaa060b8",
             {"fast_path": FastPath.XCHG},
             "a-vmid-is-free",
-        ),
-        "first-copy": Policy(
-            "only the first reserved copy of a VMID gets the new generation; takes three CPUs to go wrong",
-            {"copies": Copies.FIRST},
-            "holds",
         ),
     }
