@@ -26,7 +26,7 @@ def test_promised_verdict(cell: Cell) -> None:
     ("policy", "knobs", "counts"),
     [
         (SAFE, {}, (14876, 31902, 47)),
-        ("xsa-241", {"prompt": True}, (12660, 27506, 44)),
+        ("xsa-241", {"prompt": True, "sti_shadow": True}, (12660, 27506, 44)),
         ("no-filter", {}, (6119, 13536, 47)),
     ],
     ids=str,
@@ -73,7 +73,19 @@ def test_what_xsa_241_left() -> None:
     outcome = found(XenTlbflushClock, Cell("xsa-241", Expect(WRITABLE_TABLE)))
     assert outcome.trace is not None
     assert not any(s.action.startswith("invalidate_interrupt") for s in outcome.trace.steps)
-    assert outcome.depth == 20
+    assert len(outcome.trace.steps) == 21
+
+
+def test_what_xsa_241_left_to_an_interrupt() -> None:
+    """Nothing but an interrupt takes time, and it comes between the stamp and the cmpxchg, with interrupts on again."""
+    cell = Cell("xsa-241", Expect(WRITABLE_TABLE, {"prompt": True, "requests": True}))
+    outcome = found(XenTlbflushClock, cell)
+    assert outcome.trace is not None
+    cpu = outcome.trace.steps[-1].binding["cpu"]
+    mine = [s.action.split(": ", 1) for s in outcome.trace.steps[:-1] if s.binding.get("cpu") == cpu]
+    stamps = next(i for i, a in enumerate(mine) if a[-1].startswith("_put_page_type: look at the count"))
+    assert [a[0] for a in mine[stamps + 1 : stamps + 4]] == ["invalidate_interrupt"] * 3
+    assert mine[stamps + 4][-1] == "_put_page_type: cmpxchg the count"
 
 
 # ----------------------------------------------------------------------------------------------------------- ingredients
