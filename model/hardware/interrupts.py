@@ -2,8 +2,9 @@
 
 Follows Linux: local_irq_disable/enable, and smp_call_function_many(..., wait=true), which returns once every other CPU has run
 the function.  A CPU takes an interrupt as soon as it is unmasked.  A guest does not mask the host's interrupts (Arm ARM DDI
-0487, D1.3, "Asynchronous exception masking": a physical IRQ routed to EL2 is taken whatever PSTATE.I is at EL1), so a running
-guest exits first; the host, which entered it with interrupts masked, takes the interrupt when it unmasks them after the exit.
+0487, D1, routing and masking of asynchronous exceptions: a physical IRQ that is routed to EL2 is taken whatever PSTATE.I is at
+EL1), so a running guest exits first; the host, which entered it with interrupts masked, takes the interrupt when it unmasks them
+after the exit.
 """
 
 from flushproof.model.language.declare import Map, Part, action, require

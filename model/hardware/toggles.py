@@ -6,7 +6,7 @@ FORCE_BROADCAST = Knob(
     bool,
     True,
     "HCR_EL2.FB: a TLB or I-cache invalidation that a guest executes for its own PE is broadcast to the Inner Shareable domain "
-    "(Arm ARM DDI 0487, D19.2.48 HCR_EL2, field FB)",
+    "(Arm ARM DDI 0487, HCR_EL2, field FB)",
     toggle=True,
 )
 

@@ -14,7 +14,7 @@ What is modelled
     when it does not), the page, and, for the properties alone, which vcpu's tables they came from.
 What is left out
     Stage 2 (it never changes here), ASIDs and global entries (all vcpus use one ASID, the worst case), more than one virtual page
-    (entries for different pages do not interact), walk caches, the I-cache (`kvm-icache-isolation`), CnP: with TTBR.CnP a guest
+    (entries for different pages do not interact), walk caches, the I-cache (`kvm-icache`), CnP: with TTBR.CnP a guest
     itself declares its tables shared between vcpus.  Reordering of the host's plain accesses, all of which are to data of the CPU
     or of the vcpu that it is about to run.
 
