@@ -28,6 +28,9 @@ from .layout import Layout
 
 _MIX = 0x9E3779B97F4A7C15
 
+# Beyond so many lines, exchanges and signatures are called rather than inlined.
+_INLINED_LINES = 1200
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -50,62 +53,92 @@ class Group:
 
 
 def canonical_function(layout: Layout, group: Group) -> str:
-    """`@canonical`, and the tables that it uses."""
-    code = Code("canonical", "void", ["ptr %state"], "noinline nounwind")
-    canonical = _Canonical(code, layout, group)
-    for sort, size in group.sorts.items():
-        for last in range(size - 1, 0, -1):
-            for lower in range(last):
-                canonical.sort_neighbours(Exchange(sort, lower))
-    canonical.least_of_equals()
-    code.line("ret void")
+    """`@canonical`, and what it uses: a function for each exchange and each signature, inlined while they are small."""
+    small = _text(layout, group, "alwaysinline nounwind")
+    return small if small.count("\n") <= _INLINED_LINES else _text(layout, group, "noinline nounwind")
+
+
+def _text(layout: Layout, group: Group, attributes: str) -> str:
     count = len(group.exchanges)
     walks = [_walk(group, [bool(ties >> i & 1) for i in range(count)]) for ties in range(1 << count)]
-    return "\n".join([_tables(walks), code.text()])
+    parts = [_tables(walks)]
+    for number, exchange in enumerate(group.exchanges):
+        code = Code(f"exchange{number}", "void", ["ptr %state"], attributes)
+        before = _load(code, layout)
+        for place, (word, old) in enumerate(zip(exchanged(code, layout, before, exchange), before, strict=True)):
+            if word != old:
+                code.set(code.address("%state", 8 * place), word)
+        code.line("ret void")
+        parts.append(code.text())
+    for sort, size in group.sorts.items():
+        for element in range(size):
+            code = Code(_signature_name(group, sort, element), "i64", ["ptr %state"], attributes)
+            signature = _Signatures(code, layout, group).signature(_load(code, layout), sort, element)
+            code.line(f"ret i64 {signature}")
+            parts.append(code.text())
+    return "\n".join([*parts, _Canonical(layout, group).text()])
+
+
+def _signature_name(group: Group, sort: str, element: int) -> str:
+    return f"signature{list(group.sorts).index(sort)}_{element}"
+
+
+def _load(code: Code, layout: Layout) -> list[Value]:
+    """The words at `%state`."""
+    return [code.get(code.address("%state", 8 * place)) for place in range(layout.words)]
 
 
 class _Canonical:
-    """Writes the function; `present` are variables with the words of the state."""
+    """Writes `@canonical`; `present` is a copy of the state that exchanges are carried out on."""
 
-    def __init__(self, code: Code, layout: Layout, group: Group) -> None:
-        self.code, self.layout, self.group = code, layout, group
-        self.instance = layout.instance
-        self.present = [code.variable("i64") for _ in range(layout.words)]
-        for number, variable in enumerate(self.present):
-            code.set(variable, code.get(code.address("%state", 8 * number)))
+    def __init__(self, layout: Layout, group: Group) -> None:
+        self.code = Code("canonical", "void", ["ptr %state"], "noinline nounwind")
+        self.layout, self.group = layout, group
+        self.present = self.code.variable(f"[{layout.words} x i64]")
 
-    def words(self) -> list[Value]:
-        return [self.code.get(variable) for variable in self.present]
+    def text(self) -> str:
+        for place, word in enumerate(_load(self.code, self.layout)):
+            self.code.set(self.code.address(self.present, 8 * place), word)
+        numbers = {exchange: number for number, exchange in enumerate(self.group.exchanges)}
+        for sort, size in self.group.sorts.items():
+            for last in range(size - 1, 0, -1):
+                for lower in range(last):
+                    self._sort_neighbours(numbers[Exchange(sort, lower)])
+        self._least_of_equals()
+        self.code.line("ret void")
+        return self.code.text()
 
-    def become(self, words: Sequence[Value]) -> None:
-        for variable, word in zip(self.present, words, strict=True):
-            self.code.set(variable, word)
+    def _words(self) -> list[Value]:
+        return [self.code.get(self.code.address(self.present, 8 * place)) for place in range(self.layout.words)]
 
-    def sort_neighbours(self, exchange: Exchange) -> None:
+    def _sort_neighbours(self, number: int) -> None:
         """Exchanges two elements if they are in the wrong order."""
-        words = self.words()
-        left, right = self._signatures(words, exchange)
+        left, right = self._signatures(number)
         with self.code.when(self.code.op(f"icmp ugt i64 {left}, {right}")):
-            self.become(exchanged(self.code, self.layout, words, exchange))
+            self.code.line(f"call void @exchange{number}(ptr {self.present})")
 
-    def least_of_equals(self) -> None:
+    def _signatures(self, number: int) -> tuple[Value, Value]:
+        """Of the two elements that an exchange is about."""
+        exchange = self.group.exchanges[number]
+        names = [_signature_name(self.group, exchange.sort, exchange.lower + i) for i in (0, 1)]
+        left, right = (self.code.op(f"call i64 @{name}(ptr {self.present})") for name in names)
+        return left, right
+
+    def _least_of_equals(self) -> None:
         """Goes through all orders of the elements that their signatures do not tell apart, and keeps the least state."""
         code = self.code
-        words = self.words()
         ties: Value = 0
-        for number, exchange in enumerate(self.group.exchanges):
-            left, right = self._signatures(words, exchange)
-            ties = code.bits_or(ties, code.left(code.number(code.equal(left, right)), number))
-        least = [code.variable("i64", word) for word in words]
+        for number in range(len(self.group.exchanges)):
+            ties = code.bits_or(ties, code.left(code.number(code.equal(*self._signatures(number))), number))
+        least = [code.variable("i64", word) for word in self._words()]
         with code.when(code.op(f"icmp ne i64 {ties}, 0")):
             place = code.variable("ptr")
             start = code.op(f"load i32, ptr {code.op(f'getelementptr i32, ptr @walk_starts, i64 {ties}')}, align 4")
             code.set(place, code.op(f"getelementptr i8, ptr @walks, i32 {start}"), "ptr")
             with code.forever() as leave:
                 here = code.get(place, "ptr")
-                which = code.get(here, "i8")
-                self._walk_one(which, leave)
-                words = self.words()
+                self._exchange_one(code.get(here, "i8"), leave)
+                words = self._words()
                 smaller = _smaller(code, words, [code.get(v) for v in least])
                 for variable, word in zip(least, words, strict=True):
                     code.set(variable, code.choose(smaller, word, code.get(variable)))
@@ -113,26 +146,28 @@ class _Canonical:
         for number, variable in enumerate(least):
             code.set(code.address("%state", 8 * number), code.get(variable))
 
-    def _walk_one(self, which: str, leave: str) -> None:
+    def _exchange_one(self, which: str, leave: str) -> None:
         """Carries out the exchange number `which`; leaves at the end of the walk."""
         code = self.code
         together = code.new_block("exchanged")
         blocks = [code.new_block("exchange") for _ in self.group.exchanges]
         cases = " ".join(f"i8 {number}, label %{block}" for number, block in enumerate(blocks))
         code.line(f"switch i8 {which}, label %{leave} [ {cases} ]")
-        for block, exchange in zip(blocks, self.group.exchanges, strict=True):
+        for number, block in enumerate(blocks):
             code.start(block)
-            self.become(exchanged(code, self.layout, self.words(), exchange))
+            code.line(f"call void @exchange{number}(ptr {self.present})")
             code.jump(together)
         code.start(together)
 
-    def _signatures(self, words: Sequence[Value], exchange: Exchange) -> tuple[Value, Value]:
-        return (
-            self._signature(words, exchange.sort, exchange.lower),
-            self._signature(words, exchange.sort, exchange.lower + 1),
-        )
 
-    def _signature(self, words: Sequence[Value], sort: str, element: int) -> Value:
+class _Signatures:
+    """Writes signatures."""
+
+    def __init__(self, code: Code, layout: Layout, group: Group) -> None:
+        self.code, self.layout, self.group = code, layout, group
+        self.instance = layout.instance
+
+    def signature(self, words: Sequence[Value], sort: str, element: int) -> Value:
         """What can be said of an element without naming any other."""
         code = self.code
         signature: Value = 0
