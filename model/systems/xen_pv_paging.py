@@ -18,6 +18,11 @@ domain (pt_owner != current).
 **What is permitted.**  A cached entry may be used while it is in memory, and as long as an update that overwrote it has not
 returned.  No reading of the manual or of Xen's comments asks for more, and nothing weaker would keep an update's promise.
 
+**What the verdicts mean.**  no-stale-linear-access: Xen never reads or writes a page table through what an update that has
+returned overwrote (XSA-286).  linear-map-shows-tables: what it reads there is a page table, and not a page that the guest
+writes to (XSA-401).  no-type-confusion: what it writes there is an L1 table in use.  no-stale-root-copy: so for the copy
+that a guest runs on with XPTI.  foreign-updater-is-clean: who updates another domain's tables is not in its dirty_cpumask.
+
 **What is left out.**  The guest's own accesses and its own flushes, superpages, the clock that filters the flush of
 get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch,
 where Xen masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush,
@@ -184,10 +189,10 @@ class XenPvPaging(System):
     foreign = Knob(bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)")
 
     paging_structure_caches = Knob(
-        bool, True, "T8: cached upper entries are used for later walks (SDM 4.10.3)", toggle=True
+        bool, True, "cached upper entries are used for later walks (SDM 4.10.3)", toggle=True
     )
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
-    global_linear = Knob(bool, False, "H13: upper entries, and so the linear map's, have the global bit", toggle=True)
+    global_linear = Knob(bool, False, "upper entries, and so the linear map's, have the global bit", toggle=True)
 
     type: Map[Frame, PageType]
     refs: Map[Frame, Annotated[int, Range(0, 6)]]

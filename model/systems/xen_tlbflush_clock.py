@@ -14,6 +14,8 @@ that is the guest's business, and the guest is not trusted.  A flush is three st
 flushed by an interrupt that waits for them; _put_page_type reads the clock, stores the stamp and changes the count in three
 steps.
 
+**What the verdict means.**  no-writable-page-table: once a page is a page table, no CPU writes to it through an old TLB entry.
+
 **What is left out.**  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite
 change, from a page table to a writable page, is one step: read-only mappings break nothing here. tlbflush_filter looks at
 all CPUs in one step; all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of
