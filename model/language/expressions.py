@@ -201,6 +201,9 @@ class Evaluator:
     def unify(self, left: Value, right: Value, node: ast.AST, at: Scope, path: Path | None) -> tuple[ir.Expr, ir.Expr]:
         """Both values as terms of one sort."""
         if isinstance(left, Static) and isinstance(right, Static):
+            if is_number(left.value) and is_number(right.value):
+                hull = ir.IntSort(min(left.value, right.value), max(left.value, right.value))
+                return ir.Lit(left.value, hull), ir.Lit(right.value, hull)
             first = self.expr(left, node, at) if left.value is not None else None
             if first is None:
                 return (second := self.expr(right, node, at, None, path)), second
@@ -780,6 +783,10 @@ def without(cond: ir.Expr, known: tuple[ir.Expr, ...]) -> ir.Expr:
     if any(terms.not_(p) in facts for p in parts):
         return ir.FALSE
     return terms.and_(*(p for p in parts if p not in facts))
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def articled(noun: str) -> str:

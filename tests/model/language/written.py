@@ -189,6 +189,9 @@ class Writer:
             case "color":
                 self.put(depth, f"self.color[{a}] = E.{color}")
             case "count":
+                if self.r.random() < 0.3:
+                    self.put(depth, f"self.count = 2 if {self.cond(scope, 0)} else 1")
+                    return
                 self.put(depth, "if self.count < 2:")
                 self.put(depth + 1, "self.count += 1")
                 self.put(depth, "else:")
