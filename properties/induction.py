@@ -38,7 +38,7 @@ class Limits:
     largest: the most elements of each sort in a search for a counterexample.
     """
 
-    first: float = 0.3
+    first: float = 0.5
     small: float = 2.0
     retries: tuple[float, ...] = (2.0, 10.0)
     largest: int = 3

@@ -203,7 +203,7 @@ class _Search:
                     return example
             self.kept.add(key)
         question = questions.initiation(part) if action is None else questions.consecution(action, part)
-        answer = question.ask(self.limits.first)
+        answer = question.ask(self.limits.first, small_core=True)
         if answer.outcome == "unsatisfiable":
             self.proved[key] = frozenset(answer.core)
             return None

@@ -111,11 +111,13 @@ class Question:
             solver.add(axiom)
         return solver
 
-    def ask(self, limit: float, seed: int = 0) -> Answer:
-        """The answer within `limit` seconds."""
+    def ask(self, limit: float, seed: int = 0, *, small_core: bool = False) -> Answer:
+        """The answer within `limit` seconds; `small_core` spends some of them on leaving out of the core what can
+        be.
+        """
         solver = self._solver()
         solver.set("timeout", max(1, int(limit * 1000)))
-        solver.set("core.minimize", True)
+        solver.set("core.minimize", small_core)
         if seed:
             solver.set("random_seed", seed)
         marks = {}
