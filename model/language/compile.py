@@ -202,6 +202,7 @@ class Compiler(Executor):
             full = replace(
                 clause,
                 params=tuple(params),
+                guard=terms.or_(terms.not_(owed), clause.guard),
                 expr=terms.and_(owed, clause.expr),
                 event=member.name,
                 cpu=acting(params),

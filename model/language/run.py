@@ -33,6 +33,9 @@ def argument_sorts(method: Any) -> list[Any]:
     return found
 
 
+UNDEFINED = "undefined"
+
+
 @dataclass
 class Script:
     """Which way each choice of a step goes; beyond its end the first way, noted down."""
@@ -327,7 +330,7 @@ class Machine:
         return iter(found)
 
     def violated(self) -> set[str]:
-        """The names of the invariants and checks that do not hold now."""
+        """The names of the invariants and checks that do not hold now; `UNDEFINED` if an event reads what is not there."""
         with self.running():
             bad = set()
             for name, role, method in self.members:
@@ -336,8 +339,12 @@ class Machine:
                 elif role.kind == "event":
                     for args in itertools.product(*map(self.domain, argument_sorts(method))):
                         self.broken = []
-                        with contextlib.suppress(NotEnabled):
+                        try:
                             method(*args)
+                        except NotEnabled:
+                            pass
+                        except Undefined:
+                            self.broken.append(UNDEFINED)
                         bad |= set(self.broken)
             return bad
 
