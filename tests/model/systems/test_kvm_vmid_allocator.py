@@ -226,9 +226,11 @@ def test_whatever_is_left_out_is_noticed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "knobs"), [("fixed", {}), ("merged", {}), ("restored-at-put", {"stale_context": True})], ids=str
+    ("policy", "knobs"),
+    [("fixed", {}), ("fixed", {"keep": "never"}), ("merged", {}), ("restored-at-put", {"stale_context": True})],
+    ids=str,
 )
-def test_proved_for_any_size(policy: str, knobs: dict[str, bool]) -> None:
+def test_proved_for_any_size(policy: str, knobs: dict[str, object]) -> None:
     """But for the property that needs counting: with fewer VMIDs than CPUs it does not hold."""
     system = instantiate(VmidAllocator, policy, knobs, lemmas=True).system
     wanted = [p for p in system.properties if p.kind == "invariant" and p.name != FREE]
