@@ -1,7 +1,7 @@
 """How much of the tests runs: a sample of each large family by default, everything with `pytest --whole`.
 
-The families are generated inputs by seed, and every policy or ingredient of a system once more by another way.  The whole takes more
-than half an hour on two cores; the sample, a few minutes.  Each family keeps its first member and every n-th after it.
+The families are generated inputs by seed, and every policy or ingredient of a system once more by another way.  The whole takes
+more than half an hour on two cores; the sample, a few minutes.  Each family keeps its first member and every n-th after it.
 """
 
 from __future__ import annotations
