@@ -484,25 +484,8 @@ class VmidGeneration(System):
         )
 
     @lemma
-    def whoever_is_called_is_waited_for(self):
-        return all(
-            self.is_waited_for(cpu) and self.kvm_vmid_lock.holder == sender
-            for cpu in Cpu
-            for sender in Cpu
-            if self.interrupts.called[cpu, sender]
-        )
-
-    @lemma
     def who_is_settled_is_current_or_waited_for(self):
         return all(self.is_current(self.vm_on(cpu)) or self.is_waited_for(cpu) for cpu in Cpu if self.is_settled(cpu))
-
-    @lemma
-    def who_has_read_an_old_generation_is_waited_for(self):
-        return all(
-            local(self.vcpu_thread, cpu, "current") == self.kvm_vmid_gen or self.is_waited_for(cpu)
-            for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "compares it with vmid_gen again")
-        )
 
     @lemma
     def who_is_settled_has_a_number(self):
