@@ -67,11 +67,6 @@ declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare i64 @llvm.smin.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
 declare i64 @llvm.cttz.i64(i64, i1)
-declare i64 @llvm.ctpop.i64(i64)
-declare i128 @llvm.ctpop.i128(i128)
-declare i256 @llvm.ctpop.i256(i256)
-declare i512 @llvm.ctpop.i512(i512)
-declare i1024 @llvm.ctpop.i1024(i1024)
 """
 
 

@@ -80,8 +80,11 @@ def step_functions(layout: Layout, budget: Budget) -> str:
     for action in layout.instance.system.actions:
         steps.action(action)
     code.line(f"ret ptr {code.get(out, 'ptr')}")
-    renames = [_rename(layout, number, counted) for number, counted in enumerate(counters(layout.instance))]
-    return "\n".join([*renames, code.text()])
+    counted = counters(layout.instance)
+    kinds = dict.fromkeys(_wide_enough(layout, c) for c in counted)
+    declared = [f"declare {kind} @llvm.ctpop.{kind}({kind})" for kind in kinds]
+    renames = [_rename(layout, number, c) for number, c in enumerate(counted)]
+    return "\n".join([*declared, *renames, code.text()])
 
 
 def bind_fresh(expressions: Expressions, fresh: Sequence[Var]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
+from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 
 from .checkpoint import Progressed
@@ -26,6 +27,9 @@ SMALLEST = 20
 
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
+
+MOST_SUCCESSORS = 1 << 24
+"""So many successors of one state fit the buffer, as address space; memory comes as it is used."""
 
 
 class Worker:
@@ -163,11 +167,22 @@ class Store:
         waiting = deque((start, min(last, start + share)) for start in range(first, last, share))
         while waiting:
             self._set(pause=int(LOAD * self.table_entries))
-            list(self._pool.map(lambda worker: self._expand_shares(worker, waiting), self.workers))
+            self._together(self._pool, waiting)
             if self.full:
                 return min(start for start, _ in waiting) if waiting else last
             self.grow()
         return last
+
+    def _together(self, pool: ThreadPoolExecutor, waiting: deque[tuple[int, int]]) -> None:
+        """Has all workers expand what is waiting; none works any more afterwards, even after an interrupt."""
+        futures = [pool.submit(self._expand_shares, worker, waiting) for worker in self.workers]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            waiting.clear()
+            wait(futures)
+            raise
 
     def _expand(self, worker: Worker, first: int, last: int) -> int:
         worker.set(head=first, end=last)
@@ -243,5 +258,15 @@ class Store:
 
 
 def most_successors(instance: Instance) -> int:
-    """More successors than any state has."""
-    return sum(math.prod(instance.cardinality(p.of) for p in action.params) for action in instance.system.actions)
+    """More successors than any state has.
+
+    Raises:
+        FlushproofError: they are too many for a buffer.
+    """
+    most = sum(math.prod(instance.cardinality(p.of) for p in action.params) for action in instance.system.actions)
+    if most > MOST_SUCCESSORS:
+        raise FlushproofError(
+            f"a state of {instance.system.name} may have {most} successors at these sizes, more than the native engine keeps "
+            f"room for ({MOST_SUCCESSORS}): choose smaller sizes, or the reference engine."
+        )
+    return most

@@ -3,6 +3,26 @@
 import random
 
 import pytest
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import (
+    TRUE,
+    Action,
+    And,
+    CounterSort,
+    Eq,
+    Expr,
+    IntSort,
+    Less,
+    Lit,
+    Not,
+    Or,
+    Quant,
+    Read,
+    StateVar,
+    System,
+    Update,
+    Var,
+)
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
@@ -108,3 +128,46 @@ def test_workers_find_the_same(seed: int, symmetry: bool) -> None:
     alone = explore(instance(seed), symmetry=symmetry, engine=NativeEngine())
     together = explore(instance(seed), symmetry=symmetry, engine=NativeEngine(workers=3))
     assert facts(together) == facts(alone)
+
+
+@pytest.mark.parametrize("slots", [5, 70, 130])
+def test_counters_of_any_size(slots: int) -> None:
+    """So many locations hold values of one counter that their set fits no word."""
+    place, at = IntSort(1, slots), Var("at", IntSort(1, slots))
+    fresh = Var("fresh", CounterSort("Generation"))
+    read = Read("value", (at,), fresh.of)
+    only_first = Quant("forall", Var("other", place), Or((Eq(Var("other", place), at), Less(Var("other", place), at))))
+    system = System(
+        "counts",
+        "Counts",
+        "",
+        (fresh.of,),
+        {},
+        (StateVar("value", (place,), fresh.of),),
+        Action("init", (), TRUE, ()),
+        (
+            Action(
+                "rises",
+                (at,),
+                And((Eq(read, Lit(0, fresh.of)), _all_before(at, place))),
+                (_write(at, fresh),),
+                (fresh,),
+            ),
+            Action("again", (at,), only_first, (_write(at, fresh),), (fresh,)),
+        ),
+        (),
+    )
+    inst = Instance(system, {})
+    fast = explore(inst, symmetry=False, engine=NativeEngine(), properties=[])
+    assert facts(fast) == facts(explore(inst, symmetry=False, properties=[]))
+    assert fast.states > slots
+
+
+def _write(at: Var, fresh: Var) -> Update:
+    return Update("value", (), (at,), TRUE, fresh)
+
+
+def _all_before(at: Var, place: IntSort) -> Expr:
+    other = Var("other", place)
+    risen = Not(Eq(Read("value", (other,), CounterSort("Generation")), Lit(0, CounterSort("Generation"))))
+    return Quant("forall", other, Or((Not(Less(other, at)), risen)))
