@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from flushproof.model.language import terms
@@ -18,8 +19,10 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import (
     BOOL,
+    FALSE,
     Action,
     And,
+    BoolSort,
     CounterSort,
     EnumSort,
     Eq,
@@ -44,6 +47,7 @@ from flushproof.model.language.ir import (
     walk,
 )
 
+from ..literals import literal
 from ..reference import Reference
 
 MOST_INITIAL = 20_000
@@ -213,6 +217,53 @@ def _expressions(action: Action) -> Iterable[Expr]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- the steps
+
+
+def cases(instance: Instance, action: Action, everything: bool = False) -> Iterator[tuple[dict[Var, int], Action]]:
+    """The action, taken apart by the values of those parameters whose values the model names (all: with `everything`).
+
+    For each possible choice of their codes, the action with the rest of its parameters, simplified.
+    """
+
+    def split(chosen: dict[Var, int], params: tuple[Var, ...], guard: Expr) -> Iterator[tuple[dict[Var, int], Expr]]:
+        if guard is FALSE:
+            return
+        decided = next((d for c in conjuncts(guard) if (d := _decided(instance, c, params))), None)
+        var = decided[0] if decided else next((p for p in params if everything or _has_cases(p.of)), None)
+        if var is None:
+            yield chosen, guard
+            return
+        rest = tuple(p for p in params if p is not var)
+        for code in [decided[1]] if decided else instance.codes(var.of):
+            value = {var: literal(var.of, code)}
+            yield from split({**chosen, var: code}, rest, terms.substitute(guard, value))
+
+    for chosen, guard in split({}, action.params, guard_of(action)):
+        values = {var: literal(var.of, code) for var, code in chosen.items()}
+        simpler = terms.map_action(action, lambda e, values=values: terms.substitute(e, values))  # type: ignore[misc]
+        yield chosen, replace(simpler, params=tuple(p for p in action.params if p not in chosen), guard=guard)
+
+
+def conjuncts(guard: Expr) -> tuple[Expr, ...]:
+    """What must hold together."""
+    return guard.args if isinstance(guard, And) else (guard,)
+
+
+def _decided(instance: Instance, conjunct: Expr, params: tuple[Var, ...]) -> tuple[Var, int] | None:
+    """A parameter and the only code that it can have by this conjunct."""
+    match conjunct:
+        case Var() if conjunct in params:
+            return conjunct, 1
+        case Not(Var() as var) if var in params:
+            return var, 0
+        case Eq(Var() as var, Lit() as value) | Eq(Lit() as value, Var() as var) if var in params:
+            return (var, instance.code(value)) if var.of == value.of else None
+    return None
+
+
+def _has_cases(sort: Sort) -> bool:
+    base = sort.base if isinstance(sort, OptionSort) else sort
+    return isinstance(base, (BoolSort, EnumSort))
 
 
 def saved_variables(updates: Sequence[Update]) -> list[str]:

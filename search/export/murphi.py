@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flushproof.model.language.instance import Instance, Slot
 from flushproof.model.language.ir import (
@@ -29,6 +31,10 @@ from .common import Printer, identifier
 def murphi(instance: Instance) -> Mapping[str, str]:
     """The model as one file."""
     return {f"{identifier(instance.system.name)}.m": _Model(instance).text()}
+
+
+# An action with more bindings than this is written as several rules, one for each case of what its guard names.
+_SPLIT = 100
 
 
 class _Murphi(Printer):
@@ -84,7 +90,13 @@ class _Model:
             self._rename(counter)
         self._initial()
         for action in self.system.actions:
-            self._action(action)
+            bindings = math.prod(self.instance.cardinality(p.of) for p in action.params)
+            if bindings <= _SPLIT:
+                self._action(replace(action, guard=common.guard_of(action)), action.name)
+                continue
+            for chosen, step in common.cases(self.instance, action):
+                shown = ", ".join(f"{p.name}={self.instance.show(p.of, code)}" for p, code in chosen.items())
+                self._action(step, f"{action.name} ({shown})" if shown else action.name)
         if self.system.final is not FALSE:
             self.lines += ['rule "nothing is left to do"', f"  {self.printer(self.system.final)}", "==>", "end;", ""]
         for prop in common.all_properties(self.instance):
@@ -192,13 +204,13 @@ class _Model:
             lines.append(f"  {identifier(slot.var)}{''.join(f'[{i}]' for i in slot.index)} := {value};")
         return lines
 
-    def _action(self, action: Action) -> None:
+    def _action(self, action: Action, name: str) -> None:
         printer = self.printer
         printer.names = {}
         for param in action.params:
             printer.names[param] = printer.new_name(param)
         opening = [f"ruleset {printer.names[p]} : {printer.type(p.of)} do" for p in action.params]
-        self.lines += [*opening, f'rule "{action.name}"', f"  {printer(common.guard_of(action))}", "==>"]
+        self.lines += [*opening, f'rule "{name}"', f"  {printer(action.guard)}", "==>"]
         saved = common.saved_variables(action.updates)
         for name in saved:
             self.lines.append(f"  var old_{identifier(name)} : {self._type_of(self.system.variable[name])};")

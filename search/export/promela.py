@@ -172,8 +172,9 @@ class _Model:
             self.lines.append("  fi;")
         self.lines.append("  do")
         for action in self.system.actions:
-            for codes in self.instance.assignments(tuple(p.of for p in action.params)):
-                self._step(action, codes)
+            for chosen, step in common.cases(self.instance, action, everything=True):
+                shown = ", ".join(f"{p.name}={self.instance.show(p.of, chosen[p])}" for p in action.params)
+                self._step(step, shown)
         if self.system.final is not FALSE:
             self.lines.append(
                 f"  :: d_step {{ c_expr {{ {self.printer(self.system.final)} }} -> skip }}  /* nothing is left to do */"
@@ -200,12 +201,11 @@ class _Model:
                 lines.append(f"       {place} = {code};")
         return lines or ["       skip;"]
 
-    def _step(self, action: Action, codes: Sequence[int]) -> None:
+    def _step(self, action: Action, shown: str) -> None:
+        """A step for one binding, which `shown` tells."""
         printer = self.printer
-        values = {p: str(c) for p, c in zip(action.params, codes, strict=True)}
-        printer.names = dict(values)
-        guard = printer(common.guard_of(action))
-        shown = ", ".join(f"{p.name}={self.instance.show(p.of, c)}" for p, c in zip(action.params, codes, strict=True))
+        printer.names = {}
+        guard = printer(action.guard)
         self.lines += [
             f"  :: d_step {{  /* {action.name}{f'({shown})' if shown else ''} */",
             f"       c_expr {{ {guard} }} ->",

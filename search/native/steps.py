@@ -24,8 +24,6 @@ from flushproof.model.language.ir import (
     EnumSort,
     Eq,
     Expr,
-    IntSort,
-    Lit,
     Not,
     OptionSort,
     Some,
@@ -35,6 +33,7 @@ from flushproof.model.language.ir import (
 )
 
 from ..counters import Counted, counters
+from ..literals import literal
 from .code import ONES, Code, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout
@@ -233,21 +232,6 @@ def _decides(expressions: Expressions, var: Var, conjuncts: Sequence[Expr]) -> t
     ready = sum(known.issuperset(expressions.variables(c)) for c in conjuncts)
     speak = sum(var in expressions.variables(c) for c in conjuncts)
     return ready, speak, -expressions.instance.cardinality(var.of)
-
-
-def literal(sort: Sort, code: int) -> Lit:
-    """The value with this code, also of a scalarset, whose elements have no literals otherwise."""
-    match sort:
-        case BoolSort():
-            return TRUE if code else FALSE
-        case EnumSort():
-            return Lit(sort.members[code], sort)
-        case IntSort():
-            return Lit(sort.lo + code, sort)
-        case OptionSort():
-            return Lit(None if code == 0 else literal(sort.base, code - 1).value, sort)
-        case _:
-            return Lit(code, sort)
 
 
 def conjuncts_of(*exprs: Expr) -> list[Expr]:
