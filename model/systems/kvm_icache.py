@@ -423,6 +423,27 @@ class IcacheIsolation(System):
         ) and (self.text_mutex is not None or not self.icache.older[Point.POU])
 
     @lemma
+    def a_trapped_ic_has_cleaned_to_the_poc(self):
+        """The guest executes an IC that can be trapped only without DIC."""
+        return (not self.clean_to_poc or self.icache.dic) or (
+            (self.text_mutex is not None or not self.icache.older[Point.POC])
+            and all(
+                not self.icache.older[Point.POC]
+                or at(self.patch, vcpu, "DC CVAU", "DSB ISH after DC CVAU", "trapped IC IVAU: DC CVAC")
+                or (at(self.patch, vcpu, "trapped IC IVAU: DSB ISH") and self.cleans(vcpu, Point.POC))
+                for vcpu in Vcpu
+                if self.text_mutex == vcpu
+            )
+        )
+
+    @lemma
+    def what_is_executable_is_not_written(self):
+        return all(
+            self.stage2 != Stage2.WRITE_XOR_EXECUTE or not self.executable or not self.icache.older[point]
+            for point in Point
+        )
+
+    @lemma
     def who_ran_with_its_mmu_off_is_noted(self):
         return all(
             self.ran_with_mmu_off[cpu]

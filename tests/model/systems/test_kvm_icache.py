@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_icache import IcacheIsolation
 from flushproof.properties.certify import certify
+from flushproof.search.explore import explore
 
+from flushproof.engines import engine_of
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import Agreement
 
@@ -108,6 +111,18 @@ def test_the_trace_is_the_threads() -> None:
     assert invalidated and labels.index("patch: STR the new bytes") < invalidated
     loads = [s.binding["cpu"] for s in steps if "compare last_vcpu_ran" in s.action]
     assert len(loads) == 3 and loads[-1] == last.binding["cpu"]
+
+
+HOLDING = [c for c in cells(IcacheIsolation) if c.expect.verdict == "holds" and "bsu" not in c.expect.knobs]
+
+
+@pytest.mark.parametrize("cell", HOLDING, ids=str)
+def test_lemmas_hold(cell: Cell) -> None:
+    """Each wherever its policy is said to hold (without BSU, a guest's DSB NSH waits for less than its private machine's)."""
+    instance = instantiate(IcacheIsolation, cell.policy, cell.expect.knobs, {}, lemmas=True)
+    lemmas = replace(instance, system=replace(instance.system, properties=instance.system.lemmas))
+    outcome = explore(lemmas, engine=engine_of())
+    assert len(instance.system.lemmas) > 15 and outcome.verdict == "holds", outcome.property
 
 
 # ------------------------------------------------------------------------------------------------------------ ingredients
