@@ -21,12 +21,14 @@ from flushproof.model.language.ir import (
     Action,
     CounterSort,
     Expr,
+    Property,
     Quant,
     Sort,
     StateVar,
     Update,
 )
 
+from ..task import WELL_DEFINED
 from . import common
 from .common import Printer, identifier
 
@@ -87,6 +89,10 @@ class _Promela(Printer):
         return self.conjunction(parts) if expr.kind == "forall" else self.disjunction(parts)
 
 
+def _function(prop: Property) -> str:
+    return f"wrong_{identifier(prop.name)}"
+
+
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
@@ -100,6 +106,8 @@ class _Model:
         head, self.lines = self.lines, []
         for counter in self._counters():
             self._rename(counter)
+        for prop in common.all_properties(self.instance):
+            self._wrong(prop)
         functions, self.lines = self.lines, []
         self._process()
         title = [f"/* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. */", ""]
@@ -161,6 +169,32 @@ class _Model:
             self.lines.append(f"    {renamed}")
         self.lines += ["  }", "}", ""]
 
+    # ------------------------------------------------------------------------------------------------------- properties
+
+    def _wrong(self, prop: Property) -> None:
+        """A C function for each clause that says whether it is violated (or reached), and one for all of them."""
+        fresh = {a.name: a.fresh for a in self.system.actions} if prop.name == WELL_DEFINED else {}
+        names = []
+        for number, clause in enumerate(prop.clauses):
+            wanted = clause.expr if prop.kind == "reachable" else terms.not_(clause.expr)
+            bad = common.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
+            names.append(f"{_function(prop)}_{number + 1}")
+            self.lines += ["c_code {", f"  int {names[-1]}() {{  /* {prop.name} */"]
+            for _, case in common.cases(self.instance, Action("", clause.params, bad, ())):
+                self._look_for(case)
+            self.lines += ["    return 0;", "  }", "}", ""]
+        calls = " || ".join(f"{name}()" for name in names) or "0"
+        self.lines += [f"c_code {{ int {_function(prop)}() {{ return {calls}; }} }}", ""]
+
+    def _look_for(self, case: Action) -> None:
+        """Returns 1 where the guard holds for some values of the parameters."""
+        loops = []
+        for place, param in enumerate(case.params):
+            name = self.printer.names[param] = f"each_{place}"
+            loops.append(f"for (int {name} = 0; {name} < {self.instance.cardinality(param.of)}; {name}++)")
+        self.lines.append(f"    {' '.join(loops)} if ({self.printer(case.guard)}) return 1;")
+        self.printer.names = {}
+
     # ------------------------------------------------------------------------------------------------------------ steps
 
     def _process(self) -> None:
@@ -180,11 +214,7 @@ class _Model:
                 f"  :: d_step {{ c_expr {{ {self.printer(self.system.final)} }} -> skip }}  /* nothing is left to do */"
             )
         for prop in common.all_properties(self.instance):
-            formula = common.property_formula(self.instance, prop)
-            wrong = formula if prop.kind == "reachable" else terms.not_(formula)
-            if wrong is FALSE:
-                continue
-            step = f"  :: d_step {{ c_expr {{ {self.printer(wrong)} }} -> assert(false) }}  /* {prop.name} */"
+            step = f"  :: d_step {{ c_expr {{ {_function(prop)}() }} -> assert(false) }}  /* {prop.name} */"
             guarded = prop.kind == "reachable"
             self.lines += [f"#ifdef REACH_{identifier(prop.name)}", step, "#endif"] if guarded else [step]
         self.lines += ["  od", "}"]
