@@ -32,6 +32,9 @@ from ..task import WELL_DEFINED
 from . import common
 from .common import Printer, identifier
 
+# SPIN takes no more than 64 KiB of C at once.
+_LONGEST = 30_000
+
 
 def promela(instance: Instance) -> Mapping[str, str]:
     """The model as one file."""
@@ -87,6 +90,17 @@ class _Promela(Printer):
         else:
             self.names[expr.var] = before
         return self.conjunction(parts) if expr.kind == "forall" else self.disjunction(parts)
+
+
+def _pieces(lines: Sequence[str]) -> Iterator[list[str]]:
+    """The lines in pieces that SPIN has room for."""
+    piece: list[str] = []
+    for line in lines:
+        if piece and sum(map(len, piece)) + len(line) > _LONGEST:
+            yield piece
+            piece = []
+        piece.append(line)
+    yield piece
 
 
 def _function(prop: Property) -> str:
@@ -178,22 +192,23 @@ class _Model:
         for number, clause in enumerate(prop.clauses):
             wanted = clause.expr if prop.kind == "reachable" else terms.not_(clause.expr)
             bad = common.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
-            names.append(f"{_function(prop)}_{number + 1}")
-            self.lines += ["c_code {", f"  int {names[-1]}() {{  /* {prop.name} */"]
-            for _, case in common.cases(self.instance, Action("", clause.params, bad, ())):
-                self._look_for(case)
-            self.lines += ["    return 0;", "  }", "}", ""]
+            tests = [self._test(c) for _, c in common.cases(self.instance, Action("", clause.params, bad, ()))]
+            for part, lines in enumerate(_pieces(tests)):
+                names.append(f"{_function(prop)}_{number + 1}_{part + 1}")
+                self.lines += ["c_code {", f"  int {names[-1]}() {{  /* {prop.name} */", *lines]
+                self.lines += ["    return 0;", "  }", "}", ""]
         calls = " || ".join(f"{name}()" for name in names) or "0"
         self.lines += [f"c_code {{ int {_function(prop)}() {{ return {calls}; }} }}", ""]
 
-    def _look_for(self, case: Action) -> None:
+    def _test(self, case: Action) -> str:
         """Returns 1 where the guard holds for some values of the parameters."""
         loops = []
         for place, param in enumerate(case.params):
             name = self.printer.names[param] = f"each_{place}"
-            loops.append(f"for (int {name} = 0; {name} < {self.instance.cardinality(param.of)}; {name}++)")
-        self.lines.append(f"    {' '.join(loops)} if ({self.printer(case.guard)}) return 1;")
+            loops.append(f"for (int {name} = 0; {name} < {self.instance.cardinality(param.of)}; {name}++) ")
+        text = f"    {''.join(loops)}if ({self.printer(case.guard)}) return 1;"
         self.printer.names = {}
+        return text
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
