@@ -223,7 +223,7 @@ class Prover:
                     return Result(action, conjunct.name, "failed", seconds, counterexample=found)
             for seed, limit in enumerate(self.limits.retries, 1):
                 if answer.outcome == "unknown":
-                    answer = question.ask(limit, seed)
+                    answer = question.ask(limit, seed, tracked=False)
                     seconds += answer.seconds
         return Result(action, conjunct.name, _verdict(answer), seconds, answer.core)
 

@@ -111,25 +111,29 @@ class Question:
             solver.add(axiom)
         return solver
 
-    def ask(self, limit: float, seed: int = 0, *, small_core: bool = False) -> Answer:
-        """The answer within `limit` seconds; `small_core` spends some of them on leaving out of the core what can
-        be.
+    def ask(self, limit: float, seed: int = 0, *, small_core: bool = False, tracked: bool = True) -> Answer:
+        """The answer within `limit` seconds.
+
+        small_core: spend some of them on leaving out of the core what can be.
+        tracked: find out what the proof needed.  Where it does not matter, Z3 may simplify the hypotheses, and proves
+        some
+            things at once that it does not prove otherwise; the core is then all of them.
         """
         solver = self._solver()
         solver.set("timeout", max(1, int(limit * 1000)))
         solver.set("core.minimize", small_core)
         if seed:
             solver.set("random_seed", seed)
-        marks = {}
+        marks = {name: z3.Bool(f"use {name}") for name in self.hypotheses} if tracked else {}
         for name, formula in self.hypotheses.items():
-            mark = z3.Bool(f"use {name}")
-            marks[name] = mark
-            solver.add(z3.Implies(mark, formula))
+            solver.add(z3.Implies(marks[name], formula) if tracked else formula)
         start = time.perf_counter()
         outcome = _outcome(solver.check(*marks.values()))
         seconds = time.perf_counter() - start
         if outcome == "satisfiable":
             return Answer(outcome, seconds, model=Model(self.domain, solver.model()))
+        if outcome == "unsatisfiable" and not tracked:
+            return Answer(outcome, seconds, core=tuple(self.hypotheses))
         if outcome == "unsatisfiable":
             core = {str(c.decl().name()) for c in solver.unsat_core()}
             return Answer(outcome, seconds, core=tuple(n for n in marks if f"use {n}" in core))

@@ -43,7 +43,7 @@ MOST_VALUES = 40
 class Feature:
     """Formulas of which exactly one is true in each state, for given values of their variables.
 
-    weight: how many deep terms it has; what is said of all elements counts as two.
+    weight: how many deep terms it has; what is said of all elements counts as four, since Z3 finds it hard.
     """
 
     values: tuple[Expr, ...]
@@ -125,7 +125,7 @@ class Vocabulary:
         """What the system itself says of all elements of a sort, or of any: "it is loaded nowhere"."""
         for pattern in self._quantified:
             for expr in _instances(pattern, variables):
-                yield _Term(expr, (), 2).yes_or_no(expr)
+                yield _Term(expr, (), 4).yes_or_no(expr)
 
     def _pairs(self, variables: Sequence[Var], terms: Sequence[_Term]) -> Iterator[Feature]:
         by_base: dict[Sort, list[_Term]] = {}
