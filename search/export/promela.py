@@ -112,6 +112,7 @@ class _Model:
         self.instance, self.system = instance, instance.system
         self.printer = _Promela(instance)
         self.lines: list[str] = []
+        self.temporaries: dict[str, str] = {}
         self.initial = common.initial_states(instance)
 
     def text(self) -> str:
@@ -125,7 +126,8 @@ class _Model:
         functions, self.lines = self.lines, []
         self._process()
         title = [f"/* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. */", ""]
-        return "\n".join([*title, *self._constants(), *head, *functions, *self.lines, ""])
+        kept = ["c_code {", *(f"  {text}" for text in self.temporaries.values()), "}", ""] if self.temporaries else []
+        return "\n".join([*title, *self._constants(), *head, *functions, *kept, *self.lines, ""])
 
     def _constants(self) -> list[str]:
         return [
@@ -255,35 +257,38 @@ class _Model:
             f"  :: d_step {{  /* {action.name}{f'({shown})' if shown else ''} */",
             f"       c_expr {{ {guard} }} ->",
         ]
-        self.lines.append("       c_code {")
+        body: list[str] = []
         saved = common.saved_variables(action.updates)
         for name in saved:
-            self._save(self.system.variable[name])
+            body.append(self._save(self.system.variable[name]))
         made: dict[Sort, int] = {}
         for var in action.fresh:
             made[var.of] = made.get(var.of, 0) + 1
             counter = identifier(var.of.name)
             name = printer.names[var] = f"fresh_{counter}_{made[var.of]}"
-            self.lines.append(f"         int {name} = highest_{counter}() + {made[var.of]};")
+            self.temporaries[name] = f"static int {name};"
+            body.append(f"         {name} = highest_{counter}() + {made[var.of]};")
         printer.saved = {name: f"old_{identifier(name)}" for name in saved}
         for update in action.updates:
-            self._update(update)
+            body += self._update(update)
         printer.saved = {}
         for counter_sort in common.counters_written(self.instance, action):
-            self.lines.append(f"         rename_{identifier(counter_sort.name)}();")
-        self.lines += ["       }", "     }"]
+            body.append(f"         rename_{identifier(counter_sort.name)}();")
+        for piece in _pieces(body):
+            self.lines += ["       c_code {", *piece, "       };"]
+        self.lines.append("     }")
         printer.names = {}
 
-    def _save(self, variable: StateVar) -> None:
+    def _save(self, variable: StateVar) -> str:
         """Copies a variable as it is before the step."""
         name, count = identifier(variable.name), self.instance.locations(variable)
-        values = [f"now.{name}[{i}]" for i in range(count)] if variable.index else [f"now.{name}"]
-        start = f"{{ {', '.join(values)} }}" if variable.index else values[0]
-        self.lines.append(f"         int old_{name}{self._size(variable)} = {start};")
+        self.temporaries[name] = f"static int old_{name}{self._size(variable)};"
+        places = [f"[{i}]" for i in range(count)] if variable.index else [""]
+        return "         " + " ".join(f"old_{name}{place} = now.{name}{place};" for place in places)
 
-    def _update(self, update: Update) -> None:
+    def _update(self, update: Update) -> list[str]:
         printer = self.printer
-        before = dict(printer.names)
+        before, lines = dict(printer.names), []
         for codes in itertools.product(*(range(self.instance.cardinality(b.of)) for b in update.binders)):
             for binder, code in zip(update.binders, codes, strict=True):
                 printer.names[binder] = str(code)
@@ -291,5 +296,6 @@ class _Model:
             text = f"{target} = {printer(update.value)};"
             if update.cond is not TRUE:
                 text = f"if ({printer(update.cond)}) {text}"
-            self.lines.append(f"         {text}")
+            lines.append(f"         {text}")
             printer.names = dict(before)
+        return lines
