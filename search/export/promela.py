@@ -188,7 +188,10 @@ class _Model:
     # ------------------------------------------------------------------------------------------------------- properties
 
     def _wrong(self, prop: Property) -> None:
-        """A C function for each clause that says whether it is violated (or reached), and one for all of them."""
+        """A C function for each clause that says whether it is violated (or reached), and one for all of them.
+
+        SPIN takes a call in an expression for a side effect; hence a macro.
+        """
         fresh = {a.name: a.fresh for a in self.system.actions} if prop.name == WELL_DEFINED else {}
         names = []
         for number, clause in enumerate(prop.clauses):
@@ -200,7 +203,8 @@ class _Model:
                 self.lines += ["c_code {", f"  int {names[-1]}() {{  /* {prop.name} */", *lines]
                 self.lines += ["    return 0;", "  }", "}", ""]
         calls = " || ".join(f"{name}()" for name in names) or "0"
-        self.lines += [f"c_code {{ int {_function(prop)}() {{ return {calls}; }} }}", ""]
+        name = _function(prop)
+        self.lines += ["c_code {", f"  int {name}() {{ return {calls}; }}", f"  \\#define is_{name} {name}()", "}", ""]
 
     def _test(self, case: Action) -> str:
         """Returns 1 where the guard holds for some values of the parameters."""
@@ -231,7 +235,7 @@ class _Model:
                 f"  :: d_step {{ c_expr {{ {self.printer(self.system.final)} }} -> skip }}  /* nothing is left to do */"
             )
         for prop in common.all_properties(self.instance):
-            step = f"  :: d_step {{ c_expr {{ {_function(prop)}() }} -> assert(false) }}  /* {prop.name} */"
+            step = f"  :: d_step {{ c_expr {{ is_{_function(prop)} }} -> assert(false) }}  /* {prop.name} */"
             guarded = prop.kind == "reachable"
             self.lines += [f"#ifdef REACH_{identifier(prop.name)}", step, "#endif"] if guarded else [step]
         self.lines += ["  od", "}"]

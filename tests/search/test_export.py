@@ -56,6 +56,7 @@ def rumur(inst: Instance, where: Path) -> str:
 def spin(inst: Instance, where: Path) -> str:
     model = write(inst, "promela", where)
     said = run("spin", "-a", model, where=where)
+    assert "Error" not in said, said
     flags = ("-O1", "-w", "-DSAFETY", "-DNOREDUCE", "-DBFS", "-DVECTORSZ=4096")
     said += run("gcc", *flags, "-o", "pan", "pan.c", where=where)
     return said + run("./pan", "-E", "-m100000", where=where)
