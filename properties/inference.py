@@ -212,7 +212,7 @@ class _Search:
             if example is not None:
                 return example
         for seed, limit in enumerate(self.limits.retries, 1):
-            answer = question.ask(limit, seed, tracked=False)
+            answer = question.ask(limit, seed)
             if answer.outcome == "unsatisfiable":
                 self.proved[key] = frozenset(answer.core)
                 return None
