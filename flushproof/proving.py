@@ -150,7 +150,8 @@ def samples(system: ir.System) -> list[Sample]:
         instance, states = Instance(system, sizes), list[State]()
         limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
         explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
-        found.append(Sample(instance, states))
+        if states:  # some sizes leave no initial state
+            found.append(Sample(instance, states))
     return found
 
 

@@ -154,7 +154,9 @@ def check_command(
     if everything and (checkpoint or resume):
         raise click.UsageError("--checkpoint and --resume are about one search, not --all.")
     if resume and decide_with:
-        raise click.UsageError("--decide-with needs to see every state, and --resume does not go through the old ones again.")
+        raise click.UsageError(
+            "--decide-with needs to see every state, and --resume does not go through the old ones again."
+        )
     how = Request(
         System,
         symmetry=symmetry == "on",

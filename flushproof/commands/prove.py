@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
 from flushproof.commands.progress import shown
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.load import load_system
+from flushproof.model.language.load import load_system, shipped
 from flushproof.properties import certificates
 from flushproof.properties.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, promises, run
@@ -142,18 +142,19 @@ def _prove_all(limits: Limits, infer: float, form: str) -> int:
 def verify_command(file: Path, spec: str | None, cvc5: str) -> None:
     """Asks every question of a proof that `flushproof prove --save FILE` wrote once more, and sees to it that none is missing.
 
-    The file names the system; with --system the questions are also made anew from that system's source and compared.
+    The questions are also made anew from the system's source as it is now, and compared: that of the shipped system of the name in
+    the file, or the one that --system names. Without either, the file could ask about anything.
 
     Exit status: 0 verified, 1 a question is answered otherwise, 2 the file is no proof.
     """
     system = None
-    if spec is not None:
-        try:
-            content = json.loads(file.read_text())
-            system = instantiate(load_system(spec), content["policy"], content["knobs"], lemmas=True).system
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            click.echo(f"flushproof: {file} is no proof: {error}", err=True)
-            sys.exit(BAD_INPUT)
+    try:
+        content = json.loads(file.read_text())
+        known = spec or (content["system"] if content["system"] in shipped() else None)
+        if known is not None:
+            system = instantiate(load_system(known), content["policy"], content["knobs"], lemmas=True).system
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FlushproofError(f"{file} is no proof: {error}") from None
     found = certificates.verify(file, system, cvc5=cvc5 == "on")
     click.echo(verification_text(found, look()), color=True)
     sys.exit(HOLDS if found.ok else VIOLATED)
