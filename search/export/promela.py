@@ -235,9 +235,9 @@ class _Model:
                 f"  :: d_step {{ c_expr {{ {self.printer(self.system.final)} }} -> skip }}  /* nothing is left to do */"
             )
         for prop in common.all_properties(self.instance):
-            step = f"  :: d_step {{ c_expr {{ is_{_function(prop)} }} -> assert(false) }}  /* {prop.name} */"
+            monitor = f"  :: d_step {{ c_expr {{ is_{_function(prop)} }} -> assert(false) }}  /* {prop.name} */"
             guarded = prop.kind == "reachable"
-            self.lines += [f"#ifdef REACH_{identifier(prop.name)}", step, "#endif"] if guarded else [step]
+            self.lines += [f"#ifdef REACH_{identifier(prop.name)}", monitor, "#endif"] if guarded else [monitor]
         self.lines += ["  od", "}"]
 
     def _assignments(self, state: State) -> list[str]:
