@@ -454,12 +454,11 @@ class Evaluator:
 
     def compare(self, node: ast.Compare, path: Path, at: Scope) -> ir.Expr:
         parts: list[ir.Expr] = []
-        left_node, left = node.left, self.ev(node.left, path, at)
+        left = self.ev(node.left, path, at)
         for op, right_node in zip(node.ops, node.comparators, strict=True):
             right = self.ev(right_node, path, at)
             parts.append(self.comparison(op, left, right, node, path, at))
-            left_node, left = right_node, right
-        del left_node
+            left = right
         return terms.and_(*parts)
 
     def comparison(self, op: ast.cmpop, left: Value, right: Value, node: ast.Compare, path: Path, at: Scope) -> ir.Expr:
