@@ -23,6 +23,7 @@ from flushproof.model.hardware.tlbi_operands import (
     Hardware,
     Op,
     Word,
+    hint_allows,
     is_entry_of,
     is_legal,
     names,
@@ -203,6 +204,18 @@ def test_res0_bits_of_the_manual(tg0: int, tg1: int, low_lower: int, low_upper: 
     assert res0(Op.ASIDE1, 0, context, ttl=True) == TTL | VA
     assert res0(Op.ASIDE1, 0, Context(context.tcr ^ 1 << 36, 0), ttl=True) == 0xFF00 << 48 | TTL | VA
     assert res0(Op.VMALLE1, 0, context, ttl=True) == 2**64 - 1
+
+
+@pytest.mark.parametrize(
+    ("granule", "levels"), [(0b01, (1, 2, 3)), (0b10, (2, 3)), (0b11, (1, 2, 3))], ids=["4K", "16K", "64K"]
+)
+def test_hints_of_the_manual(granule: int, levels: tuple[int, ...]) -> None:
+    """TTL[3:2] is the granule, TTL[1:0] the level: level 1 exists for 4K and 64K, for 16K with FEAT_LPA2 only."""
+    for level in range(4):
+        others = [Entry(0, g.hint, 3, 0, 0, 0, 0) for g in GRANULES if (g.hint, 3) != (granule, level)]
+        hint = (granule << 2 | level) << 44
+        assert all(hint_allows(hint, entry) == (level not in levels) for entry in others)
+    assert all(hint_allows(level << 44, entry) for level in range(4) for entry in others)
 
 
 def test_dropping_the_sanitising_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
