@@ -65,7 +65,11 @@ class Op(enum.Enum):
 
 @dataclass(frozen=True)
 class Granule:
-    """A translation granule: its page's size (log2), and its codes in TTL[3:2], TCR_EL1.TG0 and TCR_EL1.TG1."""
+    """A translation granule: its page's size (log2), and its codes in TTL[3:2], TCR_EL1.TG0 and TCR_EL1.TG1.
+
+    block_levels: where a descriptor may be a block, and which levels a TTL hint may name besides 3.  With 64K pages a block of
+    level 1 (4T) takes FEAT_LPA; the hint for it is valid without.
+    """
 
     bits: int
     hint: int
@@ -84,7 +88,7 @@ class Granule:
 GRANULES = (
     Granule(12, 0b01, 0b00, 0b10, (1, 2)),
     Granule(14, 0b10, 0b10, 0b01, (2,)),
-    Granule(16, 0b11, 0b01, 0b11, (2,)),
+    Granule(16, 0b11, 0b01, 0b11, (1, 2)),
 )
 LEVELS = (0, 1, 2, 3)
 
