@@ -21,7 +21,8 @@ loaded, if the policy leaves them unmasked.
 between the register writes and the ISB nothing is executed that depends on them.  A trap is one step: it is an exception.
 
 **What is left out.**  More VMIDs than the guest's and the host's (`kvm-vmid-generation` is about them); intermediate walk
-entries; nested guests' own stage 2; completion of accesses (CVE-2025-10263); the repeated TLBI of some errata.
+entries; nested guests' own stage 2; the local variants of KVM's stage-2 invalidations, which follow a relaxed permission only,
+where an old entry causes a fault and no more; completion of accesses (CVE-2025-10263); the repeated TLBI of some errata.
 
 **Sources.**  "[RFC PATCH 6/7] arm64: KVM: Handle trappable TLB instructions", linux-kernel, 16 to 26 August 2016;
 __kvm_tlb_flush_vmid_ipa and __kvm_tlbi_s1e2 in arch/arm64/kvm/hyp/vhe/tlb.c, and the former in hyp/nvhe/tlb.c; commit
@@ -125,7 +126,8 @@ class TrappedTlbi(System):
     stage2_is_gone: Ghost[bool]
 
     def live(self, cpu):
-        return self.guest[cpu] is not None or (self.stale_context and self.in_guest_context[cpu])
+        """With `stale_context` always, on every CPU: no other VM takes VTTBR_EL2, and the worst is that it is never restored."""
+        return self.guest[cpu] is not None or self.stale_context
 
     tlb = TwoStageTlb(walks=live)
 
@@ -347,7 +349,7 @@ class TrappedTlbi(System):
             "holds",
         ),
         "nested": Policy(
-            "today's code for nested guests: the raw operand, with the whole EL1 context of the guest loaded",
+            "today's code for a nested hypervisor's own regime: the raw operand, with its whole EL1 context loaded",
             {"context": Context.FULL, "operand": Operand.RAW},
             "holds",
         ),

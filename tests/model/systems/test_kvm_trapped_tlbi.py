@@ -29,7 +29,7 @@ def test_promised_verdict(cell: Cell) -> None:
     ("policy", "knobs", "counts"),
     [
         ("nuke", {}, (20527, 54307, 42)),
-        ("nuke", {"stale_context": True}, (19317, 51430, 39)),
+        ("nuke", {"stale_context": True}, (5149, 14223, 34)),
         ("vmalls12", {}, (10315, 27726, 40)),
     ],
 )
