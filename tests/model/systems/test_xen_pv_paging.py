@@ -23,6 +23,9 @@ STALE, CONFUSED, NO_TABLE, OLD_COPY = (
     "no-stale-root-copy",
 )
 
+AT_WRITE = 'at(self.hypercall, a, "update_intpte: write the entry")'
+AT_NEXT = 'at(self.hypercall, a, "do_mmu_update: the next entry of the batch")'
+
 
 @pytest.mark.parametrize("cell", cells(XenPvPaging), ids=str)
 def test_promised_verdict(cell: Cell) -> None:
@@ -90,6 +93,31 @@ def test_2009_hurts_the_guest_alone(retype: str) -> None:
     """Xen looks at the type of what it found: it never writes to a page that is no page table, not even unflushed."""
     instance = instantiate(XenPvPaging, "2009", {"retyping": True, "retype": retype}, SMALL)
     assert explore(instance, properties=[CONFUSED], engine=NativeEngine()).verdict == "holds"
+
+
+# -------------------------------------------------------------------------------------------------------- what is reached
+
+
+@pytest.mark.parametrize(
+    ("knobs", "state"),
+    [
+        ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.flush_ipi.pending[a]"),
+        ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.entry[self.cr3[a]] != f"),
+        ({"foreign": True}, f"self.context[a] == Context.AWAY and self.locked[f] and {AT_WRITE}"),
+        ({"foreign": True}, "self.context[a] == Context.AWAY and self.flush_ipi.holder == a and self.flush_ipi.pending[b]"),
+        ({"retyping": True}, "self.validating[f] and self.lower.entry[a, f] and self.type[f] == PageType.L1"),
+        ({"retyping": True}, "self.validating[f] and self.upper.entry[a, f] and self.flush_ipi.holder == b and a != b"),
+        ({"batches": True}, f"self.overwrote[a, f, g] and {AT_NEXT}"),
+        ({"xpti": True}, "self.interrupted[a] and self.root_pgt_changed[a]"),
+        ({"xpti": True}, "self.in_guest[a] and self.upper.entry[a, f] and self.root_copy[a] == g and f != g"),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else str(value),
+)
+def test_what_makes_a_setting_interesting_is_reached(knobs: dict[str, bool], state: str, tmp_path: Path) -> None:
+    text = f"any({state} for a in Cpu for b in Cpu for f in Frame for g in Frame)"
+    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
+    cls = rewritten(XenPvPaging, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    assert verdict(found(cls, Cell("per-batch", Expect("holds", knobs)), sizes=SMALL)) == "holds"
 
 
 # ----------------------------------------------------------------------------------------------------------- ingredients
