@@ -12,13 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Expr, Scalarset, System, Update, Var
-from flushproof.model.language.terms import reads
+from flushproof.model.language.ir import (
+    Action,
+    Expr,
+    Lit,
+    OptionSort,
+    Scalarset,
+    System,
+    Update,
+    Var,
+    walk,
+)
+from flushproof.model.language.terms import map_system, reads
 
 from .conjuncts import Conjunct, rigid_axioms
 from .domain import Formula, Value, finite, negation
 from .first_order import Reader, SymbolicState, Symbols, Transition, initially, parameters, transition
-from .solver import Checker, Model
+from .solver import Checker, Model, Outcome
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,18 @@ class Counterexample:
     reachable: bool | None = None
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What a search at small sizes came to: a counterexample, or none (with the conjuncts that exclude it), or no
+    answer in time.
+    """
+
+    outcome: Outcome
+    seconds: float
+    core: tuple[str, ...]
+    example: Counterexample | None
+
+
 class SmallInduction:
     """The induction's questions at fixed small sizes, with all conjuncts assumed in the state before."""
 
@@ -53,13 +75,18 @@ class SmallInduction:
         self.checker = Checker(self.domain)
         self.checker.tell(self.symbols.ranges())
         self.checker.tell(self.reader.holds(e) for e in rigid_axioms(self.system))
-        self.checker.tell(self.reader.holds(c.formula) for c in assumed)
+        for part in assumed:
+            self.assume(part)
         self._steps: dict[str, Transition] = {}
         self._initial: tuple[Transition, Checker] | None = None
 
     def assume(self, part: Conjunct) -> None:
         """One more conjunct holds in the state before."""
-        self.checker.tell([self.reader.holds(part.formula)])
+        self.checker.suppose(part.name, self.reader.holds(part.formula))
+
+    def forget(self, name: str) -> None:
+        """This conjunct is no longer assumed."""
+        self.checker.take_back(name)
 
     def step(self, action: Action) -> Transition:
         """The action, taken in the symbolic state."""
@@ -76,23 +103,30 @@ class SmallInduction:
         self, action: Action, conjunct: Conjunct, limit: float | None = None, *, assuming: bool = False
     ) -> Counterexample | None:
         """A step of the action after which the conjunct does not hold; `assuming`: it does before."""
-        step = self.step(action)
-        env, facts = self._violated(conjunct, step.after)
-        before = (self.reader.holds(conjunct.formula),) if assuming else ()
-        answer = self.checker.can((*before, *step.facts, *facts), limit)
-        if answer.model is None:
-            return None
-        state = answer.model.state(self.instance, self.symbols)
-        return self._counterexample(answer.model, state, step, conjunct, env)
+        return self.look(action, conjunct, limit, assuming=assuming).example
 
     def starts_wrong(self, conjunct: Conjunct, limit: float | None = None) -> Counterexample | None:
         """An initial state in which the conjunct does not hold."""
+        return self.look(None, conjunct, limit).example
+
+    def look(
+        self, action: Action | None, conjunct: Conjunct, limit: float | None = None, *, assuming: bool = False
+    ) -> Looked:
+        """Looks for a step of the action (None: for an initial state) after which the conjunct does not hold."""
+        step, checker = (self.step(action), self.checker) if action is not None else self._initially()
+        env, facts = self._violated(conjunct, step.after)
+        before = (self.reader.holds(conjunct.formula),) if assuming else ()
+        answer = checker.can((*before, *step.facts, *facts), limit)
+        example = None
+        if answer.model is not None:
+            state = None if action is None else answer.model.state(self.instance, self.symbols)
+            example = self._counterexample(answer.model, state, step, conjunct, env)
+        return Looked(answer.outcome, answer.seconds, answer.core, example)
+
+    def _initially(self) -> tuple[Transition, Checker]:
         if self._initial is None:
             self._initial = initially(self.domain), Checker(self.domain)
-        step, checker = self._initial
-        env, facts = self._violated(conjunct, step.after)
-        answer = checker.can((*step.facts, *facts), limit)
-        return None if answer.model is None else self._counterexample(answer.model, None, step, conjunct, env)
+        return self._initial
 
     def _violated(self, conjunct: Conjunct, state: SymbolicState) -> tuple[Mapping[Var, Value], list[Formula]]:
         env, facts = parameters(self.domain, conjunct.clause.params, "witness")
@@ -115,10 +149,34 @@ class SmallInduction:
 
 
 def small_instances(system: System, largest: int = 3) -> Iterator[Instance]:
-    """The system at growing sizes: one element of each sort, then two, and so on."""
-    names = [s.name for s in system.sorts if isinstance(s, Scalarset)]
+    """The system at growing sizes: one element of each sort, then two, and so on; more where it names more."""
+    fewest = _fewest(system)
     for size in range(1, largest + 1):
-        yield Instance(system, dict.fromkeys(names, size))
+        yield Instance(system, {name: max(size, least) for name, least in fewest.items()})
+
+
+def uneven_instances(system: System) -> Iterator[Instance]:
+    """The system with two elements of each sort but one, which has one or three; more where it names more."""
+    fewest = _fewest(system)
+    for size in (3, 1):
+        for name in fewest:
+            yield Instance(system, {n: max(size if n == name else 2, least) for n, least in fewest.items()})
+
+
+def _fewest(system: System) -> dict[str, int]:
+    """How many elements of each scalarset there must be for every literal to be one of them."""
+    fewest = {s.name: 1 for s in system.sorts if isinstance(s, Scalarset)}
+
+    def note(expr: Expr) -> Expr:
+        for node in walk(expr):
+            if isinstance(node, Lit) and isinstance(node.value, int):
+                sort = node.of.base if isinstance(node.of, OptionSort) else node.of
+                if isinstance(sort, Scalarset):
+                    fewest[sort.name] = max(fewest.get(sort.name, 1), node.value + 1)
+        return expr
+
+    map_system(system, note)
+    return fewest
 
 
 # ---------------------------------------------------------------------------------------------------------------

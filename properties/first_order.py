@@ -19,6 +19,7 @@ from typing import Any, Protocol, assert_never
 
 import z3  # type: ignore[import-untyped]
 from flushproof.model.language.ir import (
+    BOOL,
     Action,
     And,
     CounterSort,
@@ -238,14 +239,23 @@ class Reader:
         inner = dict(env)
         # one quantifier for a whole prefix, so that Z3 can find patterns that cover all of its variables
         while isinstance(body, Quant) and body.kind == expr.kind and self.domain.elements(body.var.of) is None:
-            term = self.domain.fresh_constant(body.var.name, body.var.of)
-            bound.append(term)
-            inner[body.var] = term
+            inner[body.var] = self._bound(body.var, bound)
             body = body.body
         formula = self.holds(body, inner)
         if formula is YES or formula is NO:
             return formula
         return z3.ForAll(bound, formula) if expr.kind == "forall" else z3.Exists(bound, formula)
+
+    def _bound(self, var: Var, bound: list[Term]) -> Value:
+        """A value for a bound variable, whose symbols are added to `bound`."""
+        if isinstance(var.of, OptionSort):
+            present = self.domain.fresh_constant(var.name, BOOL)
+            assert isinstance(present, z3.BoolRef)
+            element = self.domain.fresh_constant(var.name, var.of.base)
+            bound += present, element
+            return Maybe(present, element)
+        bound.append(self.domain.fresh_constant(var.name, var.of))
+        return bound[-1]
 
 
 def every(domain: Domain, sorts: Sequence[Sort], says: Any) -> Formula:

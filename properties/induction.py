@@ -1,9 +1,14 @@
 """Inductive invariants for any number of elements: one question for each action and conjunct.
 
 All conjuncts are assumed before the step, and one is denied after it.  An action that writes nothing that the
-conjunct reads need not be asked about.  A question that Z3 answers "cannot be" is proved, and its core says which
-conjuncts it needed.  When Z3 does not answer quickly, the question most likely has a counterexample, which is looked
-for at small sizes; only if there is none does Z3 get more time, with other random seeds.
+conjunct reads need not be asked about.
+
+Each question is first put at small sizes, with the quantifiers expanded, where it takes milliseconds.  A counterexample
+there is a state that can be shown.  If there is none, the core says which few of the conjuncts exclude it, and only
+these are assumed when Z3 is asked for any number of elements: quantified hypotheses that do not matter are what costs
+time.  Where they do not suffice, Z3's model tells at which sizes to look next.  Assuming fewer conjuncts is sound, and
+those that sufficed are a true core.  Only if all this leads nowhere is everything assumed, with more time and other
+random seeds.
 
 Conjuncts that fail are dropped, and what was proved with their help is asked again: what remains in the end is the
 largest inductive part, which holds in every reachable state whether or not it suffices for the properties.
@@ -12,30 +17,34 @@ largest inductive part, which holds in every reachable state whether or not it s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
+from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Action, Property, System
 from flushproof.model.language.terms import reads
 
 from .conjuncts import Conjunct, conjuncts, rigid_axioms
-from .counterexample import Counterexample, Reachable, SmallInduction, small_instances
+from .counterexample import Counterexample, Looked, Reachable, SmallInduction, small_instances, uneven_instances
 from .domain import Formula, any_number, negation
 from .first_order import Reader, SymbolicState, Symbols, Transition, initially, parameters, transition
 from .solver import Answer, Question
 
 INITIALLY = "initially"
 
+MOST = 5
+"""Elements of a sort for which a question is still expanded over all of them."""
+
 Verdict = Literal["proved", "untouched", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for one question: at first; for one search at small sizes; and for each retry.
+    """Seconds for one question: at first; for one search at small sizes; and for each retry with everything assumed.
 
-    largest: the most elements of each sort in a search for a counterexample.
+    largest: the most elements of each sort in a search for a counterexample, unless Z3 names others.
     """
 
     first: float = 0.5
@@ -48,7 +57,7 @@ class Limits:
 class Result:
     """The answer to one question: does `action` (or "initially" the initial state) keep `conjunct`?
 
-    core: the conjuncts that the proof needed before the step; seconds: Z3's time.
+    core: conjuncts that suffice before the step; seconds: Z3's time, with all searches at small sizes.
     """
 
     action: str
@@ -169,69 +178,127 @@ def touches(action: Action, conjunct: Conjunct) -> bool:
 
 
 class Prover:
-    """Asks the questions of one invariant, and finds counterexamples for those that fail."""
+    """Answers the questions of one invariant: each with a proof, a counterexample or neither."""
 
     def __init__(self, system: System, parts: Sequence[Conjunct], limits: Limits = Limits()) -> None:
         self.system, self.parts, self.limits = system, tuple(parts), limits
         self.questions = AnyNumber(system, parts)
-        self._small: dict[int, SmallInduction] = {}
+        self.even = tuple(small_instances(system, limits.largest))
+        self.uneven = tuple(uneven_instances(system))
+        self._small: dict[tuple[int, ...], SmallInduction] = {}
+
+    def drop(self, names: Set[str]) -> None:
+        """These conjuncts are no longer claimed, nor assumed."""
+        self.parts = tuple(part for part in self.parts if part.name not in names)
+        for name in names:
+            del self.questions.assumed[name]
+            for small in self._small.values():
+                small.forget(name)
 
     def initiation(self, conjunct: Conjunct) -> Result:
-        return self._decide(
-            INITIALLY,
-            conjunct,
-            self.questions.initiation(conjunct),
-            lambda small: small.starts_wrong(conjunct, self.limits.small),
-        )
+        return self._decide(None, conjunct, self.questions.initiation(conjunct))
 
     def consecution(self, action: Action, conjunct: Conjunct) -> Result:
         if not touches(action, conjunct):
             return Result(action.name, conjunct.name, "untouched")
-        return self._decide(
-            action.name,
-            conjunct,
-            self.questions.consecution(action, conjunct),
-            lambda small: small.breaks(action, conjunct, self.limits.small),
-        )
+        return self._decide(action, conjunct, self.questions.consecution(action, conjunct))
 
     def vacuous(self) -> Iterator[str]:
         """Actions that are impossible wherever the invariant holds, with up to two elements of each sort."""
         for action in self.system.actions:
-            if all(small.possible(action, self.limits.small) is False for small in self.small(2)):
+            small = (self._at(instance) for instance in self.even[:2])
+            if all(s.possible(action, self.limits.small) is False for s in small):
                 yield action.name
 
-    def small(self, largest: int) -> Iterator[SmallInduction]:
-        """The same questions at small sizes, smallest first."""
-        for size, instance in enumerate(small_instances(self.system, largest), 1):
-            if size not in self._small:
-                self._small[size] = SmallInduction(instance, self.parts)
-            yield self._small[size]
+    def _at(self, instance: Instance) -> SmallInduction:
+        """The same questions at the sizes of this instance."""
+        key = tuple(instance.sizes.values())
+        if key not in self._small:
+            self._small[key] = SmallInduction(instance, self.parts)
+        return self._small[key]
 
-    def _decide(
-        self,
-        action: str,
-        conjunct: Conjunct,
-        question: Question,
-        search: Callable[[SmallInduction], Counterexample | None],
-    ) -> Result:
-        answer = question.ask(self.limits.first)
-        seconds = answer.seconds
-        if answer.outcome != "unsatisfiable":
-            for small in self.small(self.limits.largest):
-                found = search(small)
-                if found is not None:
-                    return Result(action, conjunct.name, "failed", seconds, counterexample=found)
-            for seed, limit in enumerate(self.limits.retries, 1):
-                if answer.outcome == "unknown":
-                    answer = question.ask(limit, seed, tracked=False)
-                    seconds += answer.seconds
-        return Result(action, conjunct.name, _verdict(answer), seconds, answer.core)
+    def _decide(self, action: Action | None, conjunct: Conjunct, question: Question) -> Result:
+        name = INITIALLY if action is None else action.name
+        smallest, *larger = self.even
+        attempt = _Attempt(
+            lambda instance: self._at(instance).look(action, conjunct, self.limits.small), question, smallest
+        )
+        verdict = attempt.guided(larger, self.limits) or attempt.with_everything(self.uneven, self.limits)
+        return Result(name, conjunct.name, verdict, attempt.seconds, attempt.core, attempt.example)
 
 
-def _verdict(answer: Answer) -> Verdict:
-    if answer.outcome == "unsatisfiable":
-        return "proved"
-    return "failed" if answer.outcome == "satisfiable" else "unknown"
+class _Attempt:
+    """The way to one answer: what small sizes say tells which hypotheses matter, and which sizes to look at.
+
+    look: searches for a counterexample at small sizes; question: the same for any number of elements.
+    smallest: the system at the smallest sizes that there are.
+    """
+
+    def __init__(self, look: Callable[[Instance], Looked], question: Question, smallest: Instance) -> None:
+        self.look, self.question, self.smallest = look, question, smallest
+        self.seconds = 0.0
+        self.core: tuple[str, ...] = ()
+        self.example: Counterexample | None = None
+        self.seen: set[tuple[int, ...]] = set()
+        self.needed: set[str] = set()
+
+    def guided(self, sizes: Sequence[Instance], limits: Limits) -> Verdict | None:
+        """The answer with the few hypotheses that exclude counterexamples at small sizes, for as long as there are new
+        ones.
+        """
+        asked, waiting = False, list(sizes)
+        while waiting:
+            looked = self._looked(waiting.pop(0))
+            if self.example is not None:
+                self._looked(self.smallest)  # a smaller picture, if there is one
+                return "failed"
+            if looked is None or looked.outcome != "unsatisfiable" or (asked and self.needed.issuperset(looked.core)):
+                continue
+            self.needed.update(looked.core)
+            answer, asked = self._asked(limits.first, only=self.needed), True
+            if answer.outcome == "unsatisfiable":
+                return "proved"
+            waiting[:0] = self._sizes_of(answer)
+        return None
+
+    def with_everything(self, sizes: Sequence[Instance], limits: Limits) -> Verdict:
+        """The answer with all hypotheses, and with more time; where there is none, at sizes that are less even."""
+        for seed, limit in enumerate((limits.first, *limits.retries)):
+            answer = self._asked(limit, seed)
+            if answer.outcome == "unsatisfiable":
+                return "proved"
+            for instance in (*self._sizes_of(answer), *(() if seed else sizes)):
+                self._looked(instance)
+                if self.example is not None:
+                    return "failed"
+            if answer.outcome == "satisfiable":
+                return "failed"
+        return "unknown"
+
+    def _looked(self, instance: Instance) -> Looked | None:
+        """What a search at these sizes comes to; None where they were looked at before."""
+        key = tuple(instance.sizes.values())
+        if key in self.seen:
+            return None
+        self.seen.add(key)
+        looked = self.look(instance)
+        self.seconds += looked.seconds
+        self.example = looked.example or self.example
+        return looked
+
+    def _asked(self, limit: float, seed: int = 0, only: Set[str] | None = None) -> Answer:
+        # Without having to say what it used, Z3 may simplify the hypotheses; what it was given is a core all the same.
+        question = self.question if only is None else self.question.only(only)
+        answer = question.ask(limit, seed, tracked=False)
+        self.seconds += answer.seconds
+        self.core = answer.core
+        return answer
+
+    def _sizes_of(self, answer: Answer) -> list[Instance]:
+        """Where Z3 has a model for any number of elements: the system at that model's sizes, if they are small."""
+        found = {} if answer.model is None else answer.model.sizes()
+        sizes = {name: max(size, self.smallest.sizes[name]) for name, size in found.items()}
+        return [replace(self.smallest, sizes=sizes)] if 0 < max(sizes.values(), default=0) <= MOST else []
 
 
 def prove(
@@ -249,12 +316,11 @@ def prove(
     progress: called with each result.
     """
     claimed = (*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))
-    remaining = claimed
+    prover = Prover(system, claimed, limits)
     done: dict[tuple[str, str], Result] = {}
     failures: list[tuple[int, Result]] = []
     for number in itertools.count():
-        prover = Prover(system, remaining, limits)
-        names = {c.name for c in remaining}
+        names = {c.name for c in prover.parts}
         wrong: list[Result] = []
         for ask, key in _questions(prover):
             if key in done and names.issuperset(done[key].core):
@@ -268,7 +334,7 @@ def prove(
             break
         failures += ((number, r) for r in wrong)
         dropped = {r.conjunct for r in wrong}
-        remaining = tuple(c for c in remaining if c.name not in dropped)
+        prover.drop(dropped)
         done = {key: result for key, result in done.items() if key[1] not in dropped}
     rounds, failed = zip(*failures, strict=True) if failures else ((), ())
     return Proof(system, claimed, tuple(done.values()), failed, rounds, tuple(prover.vacuous()))

@@ -6,21 +6,34 @@ A `Question` is a set of named formulas: can all of them be true at once?  An `A
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import z3  # type: ignore[import-untyped]
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.instance import State as Codes
-from flushproof.model.language.ir import CounterSort, IntSort, OptionSort, Sort, Var
+from flushproof.model.language.ir import CounterSort, IntSort, OptionSort, Scalarset, Sort, Var
 
 from .domain import YES, Domain, Env, Formula, Maybe, Value
 from .first_order import SymbolicState
 from .slots import Locations
 
 Outcome = Literal["satisfiable", "unsatisfiable", "unknown"]
+
+STEPS_PER_SECOND = 5_000_000
+"""Z3's own count of its work (`rlimit`) that a limit of one second stands for: about what one core does."""
+
+PATIENCE = 5.0
+"""By how much a question may exceed its limit on the clock, before it is given up on a machine that is busy or slow."""
+
+
+def _limited(solver: z3.Solver, seconds: float | None) -> None:
+    """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer."""
+    solver.set("rlimit", 0 if seconds is None else max(1, int(seconds * STEPS_PER_SECOND)))
+    solver.set("timeout", 4294967295 if seconds is None else max(1, int(seconds * 1000 * PATIENCE)))
 
 
 def _outcome(result: z3.CheckSatResult) -> Outcome:
@@ -30,7 +43,7 @@ def _outcome(result: z3.CheckSatResult) -> Outcome:
 
 
 class Model:
-    """A way to make the formulas of a finite domain true."""
+    """A way to make the formulas of a domain true; values and states can be asked for in a finite one."""
 
     def __init__(self, domain: Domain, model: z3.ModelRef) -> None:
         self._domain, self._model = domain, model
@@ -53,6 +66,12 @@ class Model:
                 elements = self._domain.elements(sort)
                 assert elements is not None
                 return next(i for i, e in enumerate(elements) if not isinstance(e, Maybe) and e.eq(found))
+
+    def sizes(self) -> dict[str, int]:
+        """How many elements each scalarset has in a model of any number."""
+        sorts = [s for s in self._domain.system.sorts if isinstance(s, Scalarset)]
+        universes = {s.name: self._model.get_universe(self._domain.sort(s)) for s in sorts}
+        return {name: len(elements or (None,)) for name, elements in universes.items()}
 
     def truth(self, formula: Formula) -> bool:
         return bool(z3.is_true(self._model.eval(formula, model_completion=True)))
@@ -87,7 +106,7 @@ def ranked(instance: Instance, codes: Sequence[int]) -> Codes:
 class Answer:
     """What Z3 says to a question.
 
-    core: for "unsatisfiable", names of formulas that cannot be true together; seconds: how long it took.
+    core: for "unsatisfiable", names of formulas that cannot be true together; seconds: of this thread's processor time.
     """
 
     outcome: Outcome
@@ -111,8 +130,12 @@ class Question:
             solver.add(axiom)
         return solver
 
+    def only(self, names: Container[str]) -> Question:
+        """The question with only these hypotheses: where it cannot be, it cannot be with all of them."""
+        return replace(self, hypotheses={n: f for n, f in self.hypotheses.items() if n in names})
+
     def ask(self, limit: float, seed: int = 0, *, small_core: bool = False, tracked: bool = True) -> Answer:
-        """The answer within `limit` seconds.
+        """The answer within `limit` seconds of Z3's work.
 
         small_core: spend some of them on leaving out of the core what can be.
         tracked: find out what the proof needed.  Where it does not matter, Z3 may simplify the hypotheses, and proves
@@ -120,24 +143,15 @@ class Question:
             things at once that it does not prove otherwise; the core is then all of them.
         """
         solver = self._solver()
-        solver.set("timeout", max(1, int(limit * 1000)))
+        _limited(solver, limit)
         solver.set("core.minimize", small_core)
         if seed:
             solver.set("random_seed", seed)
         marks = {name: z3.Bool(f"use {name}") for name in self.hypotheses} if tracked else {}
         for name, formula in self.hypotheses.items():
             solver.add(z3.Implies(marks[name], formula) if tracked else formula)
-        start = time.perf_counter()
-        outcome = _outcome(solver.check(*marks.values()))
-        seconds = time.perf_counter() - start
-        if outcome == "satisfiable":
-            return Answer(outcome, seconds, model=Model(self.domain, solver.model()))
-        if outcome == "unsatisfiable" and not tracked:
-            return Answer(outcome, seconds, core=tuple(self.hypotheses))
-        if outcome == "unsatisfiable":
-            core = {str(c.decl().name()) for c in solver.unsat_core()}
-            return Answer(outcome, seconds, core=tuple(n for n in marks if f"use {n}" in core))
-        return Answer(outcome, seconds)
+        answer = _asked(self.domain, solver, marks)
+        return answer if tracked or answer.outcome != "unsatisfiable" else replace(answer, core=tuple(self.hypotheses))
 
     def smtlib(self) -> str:
         """The question as an SMT-LIB 2 script that any solver reads."""
@@ -147,28 +161,48 @@ class Question:
 
 
 class Checker:
-    """An incremental solver over a finite domain: facts that stay, questions that come and go."""
+    """An incremental solver over a finite domain: facts that stay, questions that come and go.
+
+    Facts that are given with a name appear in the core of an answer, and can be taken back.
+    """
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
         self._solver = z3.Solver()
+        self._marks: dict[str, Formula] = {}
+        self._numbers = itertools.count()
 
     def tell(self, facts: Iterable[Formula]) -> None:
         self._solver.add(*facts)
+
+    def suppose(self, name: str, fact: Formula) -> None:
+        self._marks[name] = z3.Bool(f"use {name}~{next(self._numbers)}")
+        self._solver.add(z3.Implies(self._marks[name], fact))
+
+    def take_back(self, name: str) -> None:
+        del self._marks[name]
 
     def can(self, facts: Iterable[Formula], limit: float | None = None) -> Answer:
         """Whether the given facts can be true together with those that stay."""
         self._solver.push()
         try:
             self._solver.add(*facts)
-            self._solver.set("timeout", int(limit * 1000) if limit else 4294967295)
-            start = time.perf_counter()
-            outcome = _outcome(self._solver.check())
-            seconds = time.perf_counter() - start
-            model = Model(self.domain, self._solver.model()) if outcome == "satisfiable" else None
-            return Answer(outcome, seconds, model=model)
+            _limited(self._solver, limit)
+            return _asked(self.domain, self._solver, self._marks)
         finally:
             self._solver.pop()
+
+
+def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[str, Formula]) -> Answer:
+    start = time.thread_time()
+    outcome = _outcome(solver.check(*marks.values()))
+    seconds = time.thread_time() - start
+    if outcome == "satisfiable":
+        return Answer(outcome, seconds, model=Model(domain, solver.model()))
+    if outcome == "unsatisfiable":
+        core = {c.decl().name() for c in solver.unsat_core()}
+        return Answer(outcome, seconds, core=tuple(n for n, m in marks.items() if m.decl().name() in core))
+    return Answer(outcome, seconds)
 
 
 def answer_script(script: str, limit: float) -> Outcome:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import pytest
-from flushproof.model.language.declare import System
+from flushproof.model.language.declare import Map, Sort, System, action, invariant, require
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import FALSE, TRUE, Clause, Property
+from flushproof.properties.conjuncts import Conjunct
 from flushproof.properties.counterexample import picture
-from flushproof.properties.induction import Proof, prove
+from flushproof.properties.induction import INITIALLY, AnyNumber, Limits, Proof, Result, prove
+from flushproof.properties.solver import Question
 from flushproof.search.reference import Reference
 
-from .mechanisms import Generations, VcpuSwitch
+from tests.generated import instance as generated
+
+from .mechanisms import Generations, VcpuSwitch, Vmid
 
 
 @functools.cache
@@ -100,6 +105,90 @@ def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
     system = instantiate(Generations, lemmas=True).system
     lemmas = [p for p in system.lemmas if p.name != "who-allocates-is-not-current"]
     assert not prove(system, system.properties, lemmas).proved
+
+
+# ------------------------------------------------------------------------- few hypotheses, found at small sizes
+
+
+def questions(found: Proof, assumed: tuple[Conjunct, ...]) -> Iterator[tuple[Result, Question]]:
+    """The answers of a proof, each with its question where everything in `assumed` is a hypothesis."""
+    asked = AnyNumber(found.system, assumed)
+    actions = {a.name: a for a in found.system.actions}
+    conjuncts = {c.name: c for c in found.conjuncts}
+    for result in (*found.results, *found.failures):
+        conjunct = conjuncts[result.conjunct]
+        if result.action == INITIALLY:
+            yield result, asked.initiation(conjunct)
+        elif result.verdict != "untouched":
+            yield result, asked.consecution(actions[result.action], conjunct)
+
+
+@pytest.mark.parametrize("mistake", [None, "recheck"])
+def test_few_hypotheses_say_what_all_of_them_say(mistake: str | None) -> None:
+    """What small sizes suggest is only a faster way to the answer that Z3 gives with everything assumed."""
+    found = proof(Generations, **({} if mistake is None else {mistake: False}))
+    first = [r for r, number in zip(found.failures, found.rounds, strict=True) if number == 0]
+    for result, question in questions(found, found.conjuncts):
+        if result.verdict == "proved" or result in first:
+            slow = question.ask(0.3, tracked=False).outcome
+            assert slow == "unknown" or (slow == "unsatisfiable") == (result.verdict == "proved"), result
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_few_hypotheses_say_what_all_of_them_say_of_generated_systems(seed: int) -> None:
+    system = generated(seed).system
+    found = prove(system, system.properties, limits=Limits(retries=()))
+    for result, question in questions(found, found.inductive):
+        if result.verdict == "proved":
+            assert question.ask(2.0, tracked=False).outcome != "satisfiable", result
+            assert question.only(result.core).ask(2.0).outcome == "unsatisfiable", "a core suffices by itself"
+    for result in found.failures:
+        example = result.counterexample
+        if example is not None and example.before is not None:
+            reference = Reference(example.instance)
+            steps = {(a.name, after) for a, _, after in reference.successors(reference.renamed(example.before))}
+            assert (example.action, reference.renamed(example.after)) in steps
+            assert not reference.holds(Property("wrong", (example.conjunct.clause,)), example.after)
+
+
+def test_cores_are_small_and_true() -> None:
+    found = proof(Generations)
+    asked = [(r, q) for r, q in questions(found, found.inductive) if r.verdict == "proved"]
+    assert sum(len(r.core) for r, _ in asked) / len(asked) < 5
+    assert all(q.only(r.core).ask(2.0).outcome == "unsatisfiable" for r, q in asked)
+
+
+class Person(Sort):
+    """Somebody."""
+
+
+class Pigeonholes(System):
+    """Everyone gets a number of their own, as long as there are any."""
+
+    number: Map[Person, Vmid | None]
+
+    @action
+    def gets_a_number(self, person: Person, number: Vmid) -> None:
+        require(self.number[person] is None)
+        free = any(all(self.number[p] != n for p in Person) for n in Vmid)
+        require(not free or all(self.number[p] != number for p in Person))
+        self.number[person] = number
+
+    @invariant(because="{a} and {b} have one number.")
+    def all_differ(self) -> bool:
+        return all(self.number[a] is None or self.number[a] != self.number[b] for a in Person for b in Person if a != b)
+
+
+def test_a_counterexample_may_need_more_of_one_sort_than_of_the_others() -> None:
+    (failure,) = proof(Pigeonholes).failures
+    assert failure.verdict == "failed" and failure.counterexample is not None
+    sizes = failure.counterexample.instance.sizes
+    assert sizes["Person"] > sizes["Vmid"]
+
+
+def test_where_z3_stops_at_its_limit_nothing_is_said() -> None:
+    asked = [q for r, q in questions(proof(Generations), proof(Generations).conjuncts) if r.verdict == "proved"]
+    assert {q.ask(0.002, tracked=False).outcome for q in asked} == {"unknown", "unsatisfiable"}
 
 
 def test_reachability_is_asked_of_the_caller() -> None:
