@@ -14,6 +14,7 @@ import click
 from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
+from flushproof.commands.costs import costs_command
 from flushproof.commands.export import export_command
 from flushproof.commands.operands import operands_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
@@ -92,6 +93,7 @@ for _command in (
     prove_command,
     verify_command,
     simulate_command,
+    costs_command,
     export_command,
     operands_command,
 ):

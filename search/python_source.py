@@ -77,6 +77,23 @@ def step_source(instance: Instance, action: Action) -> str:
     return source.text()
 
 
+def cost_source(instance: Instance, action: Action) -> str:
+    """`function(s, p)` yields what the step with the codes `p` of its parameters costs in `s`: names, with the slots of dropped
+    entries."""
+    source = _Source(instance)
+    source.line("def function(s, p):")
+    with source.block():
+        source.bind_fresh(action.fresh)
+        for number, param in enumerate(action.params):
+            source.names[param] = f"p[{number}]"
+        for cost in action.costs:
+            with source.scope(), source.choices(cost.binders, cost.cond):
+                slot = source.location(cost.entry.name, cost.entry.args) if cost.entry else None
+                source.line(f"yield {cost.name!r}, {slot}")
+        source.line("yield from ()")
+    return source.text()
+
+
 def clause_source(instance: Instance, clause: Clause, fresh: tuple[Var, ...] = ()) -> str:
     """`function(s)` gives the codes of the parameters of the first witness that violates the clause, or None."""
     source = _Source(instance)
@@ -124,10 +141,16 @@ class _Source:
     @contextmanager
     def block(self) -> Iterator[None]:
         """An indented block; what is named inside is forgotten after it."""
+        with self.scope():
+            self.indent += 1
+            yield
+            self.indent -= 1
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """What is named inside is forgotten after it."""
         names, shared = self.names.copy(), self.shared.copy()
-        self.indent += 1
         yield
-        self.indent -= 1
         self.names, self.shared = names, shared
 
     def new(self, prefix: str) -> str:

@@ -18,7 +18,7 @@ from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Action, Clause, Lit, Property, Var, default_value
 
 from .counters import counters
-from .python_source import clause_source, expression_source, step_source
+from .python_source import clause_source, cost_source, expression_source, step_source
 from .task import WELL_DEFINED
 
 Codes = tuple[int, ...]
@@ -42,6 +42,8 @@ class Reference:
         self._init = self._compile(step_source(instance, instance.system.init))
         self._steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
         self._final = self._compile(expression_source(instance, instance.system.final))
+        self._settle = self._compile(step_source(instance, instance.system.settle))
+        self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
         self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
 
     def initial_states(self) -> Iterator[State]:
@@ -64,6 +66,17 @@ class Reference:
         for action, step in self._steps:
             for codes, after in step(state):
                 yield action, codes, after
+
+    def costs(self, action: Action, codes: Codes, state: State) -> Iterator[tuple[str, int | None]]:
+        """What a step from `state` costs: names such as `bc_tag`, and `dropped` with the slot of the entry."""
+        function = self._costs.get(action.name)
+        if function is None:
+            function = self._costs[action.name] = self._compile(cost_source(self.instance, action))
+        yield from function(state, codes)
+
+    def settled(self, state: State) -> State:
+        """The state once hardware has done what it does by itself: any reachable state is settled."""
+        return next(after for _, after in self._settle(state))
 
     def checker(self, prop: Property) -> Callable[[State], Violation | None]:
         """A function that finds the first clause of the property that a state violates, with the first witness."""
@@ -117,11 +130,11 @@ class Reference:
             return ()
         return next((a.fresh for a in self.actions if a.name == clause.event), ())
 
-    def _compile(self, source: str) -> Callable[[State], Any]:
+    def _compile(self, source: str) -> Callable[..., Any]:
         scope: dict[str, Any] = {}
         for number, counted in enumerate(self._counters):
             scope[f"highest{number}"] = counted.highest
             scope[f"rename{number}"] = counted.rename
         exec(compile(source, f"<{self.instance.system.name}>", "exec"), scope)
-        function: Callable[[State], Any] = scope["function"]
+        function: Callable[..., Any] = scope["function"]
         return function

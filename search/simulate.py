@@ -5,17 +5,18 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property
+from flushproof.model.language.ir import Action, Property
 from flushproof.model.language.trace import Step, Trace
 
 from .explore import ask
 from .outcome import Violated
-from .reference import Reference
+from .reference import Codes, Reference
 from .replay import binding, violating_trace
 from .task import NO_DEADLOCK, Limits
 
@@ -29,7 +30,7 @@ class Simulation:
     """What the walks met.
 
     walks, steps: how many were made in all; deepest: the most steps in one walk; states: distinct ones met.
-    taken: how often each action was taken, in order of declaration.
+    taken: how often each action was taken, in order of declaration; costs: how often each operation was executed.
     violations: each violated property with the shortest trace to it on any walk, the shortest first; none of them need
         be a shortest one there is.
     reached: the least depth at which each "reachable" property was met; not_reached: the others.
@@ -43,6 +44,7 @@ class Simulation:
     deepest: int
     states: int
     taken: Mapping[str, int]
+    costs: Mapping[str, int]
     violations: tuple[Violated, ...]
     reached: Mapping[str, int]
     not_reached: tuple[str, ...]
@@ -93,6 +95,7 @@ class _Walker:
         self.misses = {p.name: self.reference.checker(p) for p in asked.reachables}
         self.states: set[State] = set()
         self.taken = {action.name: 0 for action in instance.system.actions}
+        self.costs: Counter[str] = Counter()
         self.traces: dict[str, Trace] = {}
         self.reached: dict[str, int] = {}
         self.walks = self.deepest = 0
@@ -123,6 +126,7 @@ class _Walker:
             self.deepest,
             len(self.states),
             dict(self.taken),
+            dict(self.costs),
             tuple(violated),
             dict(self.reached),
             tuple(name for name in self.misses if name not in self.reached),
@@ -148,10 +152,14 @@ class _Walker:
 
     def step(self, state: State) -> Step | None:
         """A random step, or None if none is possible."""
-        ways: dict[str, list[Step]] = {}
-        for action, codes, after in self.reference.successors(state):
-            ways.setdefault(action.name, []).append(Step(action.name, binding(action.params, codes), after))
-        return self.rng.choice(ways[self.rng.choice(list(ways))]) if ways else None
+        ways: dict[str, list[tuple[Action, Codes, State]]] = {}
+        for way in self.reference.successors(state):
+            ways.setdefault(way[0].name, []).append(way)
+        if not ways:
+            return None
+        action, codes, after = self.rng.choice(ways[self.rng.choice(list(ways))])
+        self.costs.update(name for name, _ in self.reference.costs(action, codes, state))
+        return Step(action.name, binding(action.params, codes), after)
 
     def meet(self, state: State, initial: State, way: list[Step]) -> None:
         """Looks at a state that was not met before, or is met sooner."""

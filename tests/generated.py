@@ -22,6 +22,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
@@ -32,6 +33,7 @@ from flushproof.model.language.ir import (
     And,
     BoolSort,
     Clause,
+    Cost,
     CounterSort,
     EnumSort,
     Eq,
@@ -85,11 +87,31 @@ def generate(rng: random.Random, loose: bool = False, process: bool = False) -> 
     init = maker.action("init", initial=True)
     steps = tuple(maker.process()) if process else ()
     actions = steps + tuple(maker.action(f"step{i}") for i in range(rng.randint(2, 7)))
+    counting = random.Random()
+    counting.setstate(rng.getstate())  # so that what is counted changes nothing else
+    actions = tuple(replace(a, costs=_costs(a, variables, counting.getrandbits(32))) for a in actions)
     maker.variables = maker.seen or maker.variables
     properties = tuple(maker.property(f"p{i}") for i in range(rng.randint(1, 3)))
     sorts = (CPU, VM, PAGE, *((GENERATION,) if any(_is_counter(v.sort) for v in variables) else ()))
     final = maker.atom((), 1) if rng.random() < 0.3 else FALSE
     return System("generated", "Generated", "", sorts, sizes, maker.declared, init, actions, properties, final)
+
+
+def _costs(action: Action, variables: tuple[StateVar, ...], seed: int) -> tuple[Cost, ...]:
+    """What a step costs: operations, for some of its parameters or of bound elements, and entries of a map to truth values."""
+    maker = _Maker(random.Random(seed), variables, loose=False)
+    maker.names = 1000  # no parameter's name again
+    scope = (*action.params, *action.fresh)
+    costs = []
+    for number in range(maker.rng.randrange(3)):
+        binders = tuple(maker.var(s) for s in maker.rng.choices(FINITE, k=maker.rng.randrange(3)))
+        costs.append(Cost(f"operation{number}", binders, maker.atom((*scope, *binders), 2)))
+    for var in variables:
+        if var.sort == BOOL and var.index:
+            binders = tuple(maker.var(s) for s in var.index)
+            entry = Read(var.name, binders, BOOL)
+            costs.append(Cost("dropped", binders, And((maker.atom((*scope, *binders), 1), entry)), entry))
+    return tuple(costs)
 
 
 def _is_counter(sort: Sort) -> bool:

@@ -42,7 +42,13 @@ def check_json(result: Result) -> dict[str, Any]:
         "transitions": result.transitions,
         "depth": result.depth,
         "seconds": round(result.seconds, 6),
+        "compile_seconds": round(result.compile_seconds, 6),
         "symmetry": result.symmetry,
+        "permutations": result.permutations,
+        "unreduced_states": result.unreduced,
+        "omission": result.omission,
+        "bound": result.bound,
+        "shortest": result.shortest if result.trace else None,
         "fused": list(result.fused),
         "engine": result.engine,
         "decided_with_z3": result.decided,
@@ -54,12 +60,13 @@ def check_json(result: Result) -> dict[str, Any]:
 def trace_json(trace: Trace | None) -> dict[str, Any]:
     """The fields of a trace: where it starts, its steps, and what it violates; each null where there is none."""
     if trace is None:
-        return {"initial": None, "trace": None, "violation": None}
+        return {"initial": None, "trace": None, "violation": None, "costs": None}
     story = Story(trace)
     return {
         "initial": state_json(trace.instance, trace.initial),
         "trace": [_step_json(story, number) for number in range(len(story.rows))],
         "violation": _violation_json(story),
+        "costs": dict(story.costs),
     }
 
 
@@ -101,6 +108,7 @@ def _step_json(story: Story, number: int) -> dict[str, Any]:
             }
             for c in changes(instance, trace.states[number], step.state)
         },
+        "costs": dict(row.costs),
         "state": state_json(instance, step.state),
     }
 

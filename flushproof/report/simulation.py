@@ -27,6 +27,11 @@ def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
     else:
         parts.append(look.wrapped(look.unsure("INCONCLUSIVE") + ": no walk met a violation, which is not a proof."))
     parts.append(table(["action", "taken"], [(name, f"{count:,}") for name, count in found.taken.items()], look))
+    if found.costs:
+        rows = [
+            (name, f"{count:,}", f"{1000 * count / found.steps:.1f}") for name, count in sorted(found.costs.items())
+        ]
+        parts.append(table(["cost", "times", "per 1000 steps"], rows, look))
     if found.never_taken:
         parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(found.never_taken)}.")))
     if found.not_reached:
@@ -62,6 +67,7 @@ def simulation_json(instance: Instance, found: Simulation) -> dict[str, Any]:
         "states": found.states,
         "seconds": round(found.seconds, 6),
         "taken": dict(found.taken),
+        "costs": dict(found.costs),
         "not_reached": list(found.not_reached),
         "reason": found.reason,
         "certified": True if first else None,

@@ -14,7 +14,7 @@ import click
 from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.language.trace import Trace
-from flushproof.report.words import Row, Story, assignments, location
+from flushproof.report.words import Row, Story, assignments, cost_words, location
 
 NARROWEST, COMFORTABLE = 16, 22
 """Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
@@ -70,6 +70,8 @@ def trace_text(trace: Trace, look: Look) -> str:
     lines = [*_start(story, look)]
     lines.append(_table(story, look) or _list(story, look))
     lines.append(look.bad(look.wrapped(story.sentence, indent="     ", first="  ✗  ")))
+    if spent := cost_words(story.costs):
+        lines.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))
     return "\n".join(lines)
 
 

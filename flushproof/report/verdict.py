@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from flushproof.model.language.instance import Instance
@@ -39,20 +40,35 @@ def _sizes(instance: Instance) -> str:
 def _verdict(result: Result, look: Look) -> str:
     if result.verdict == VIOLATED:
         if result.trace is None:
-            return look.bad(f"VIOLATED: {result.violated}") + ", which asks for a state that no interleaving reaches"
+            text = f"VIOLATED: {result.violated}, which asks for a state that no interleaving reaches{_unless(result)}"
+            return _painted(look.wrapped(text), look.bad)
         steps = len(result.trace.steps)
         text = look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {_plural(steps, 'step')}"
-        return text if result.fused else f"{text}; no other way is shorter"
+        return f"{text}; no other way is shorter" if result.shortest else text
     if result.verdict == INCONCLUSIVE:
         text = f"INCONCLUSIVE: {result.reason}. No violation was found before that, which is not a proof."
         return _painted(look.wrapped(text), look.unsure)
     kinds = {p.name: p.kind for p in result.instance.system.properties}
     must_hold = [name for name in result.checked if kinds.get(name) != "reachable"]
     reached = [name for name in result.checked if name not in must_hold and name not in result.not_reached]
-    text = look.wrapped(f"HOLDS: {', '.join(must_hold)}", indent="  ", first="")
+    text = look.wrapped(f"HOLDS{_unless(result)}: {', '.join(must_hold)}", indent="  ", first="")
     if reached:
         text += "\n" + look.wrapped(f"Reached: {', '.join(reached)}", indent="  ", first="")
     return _painted(text, look.good)
+
+
+def _unless(result: Result) -> str:
+    """The proviso of a verdict that rests on fingerprints: `, unless a fingerprint collided (probability < 3e-12)`."""
+    if result.omission is None:
+        return ""
+    return f", unless a fingerprint collided (probability < {_rounded_up(result.omission)})"
+
+
+def _rounded_up(probability: float) -> str:
+    """`3e-12`, never less than the probability."""
+    exponent = math.floor(math.log10(probability))
+    digit = math.floor(probability / 10.0**exponent) + 1
+    return f"{digit}e{exponent}" if digit < 10 else f"1e{exponent + 1}"
 
 
 def _painted(text: str, paint: Paint) -> str:
@@ -81,21 +97,30 @@ def warnings(result: Result) -> list[str]:
 
 
 def _explored(result: Result) -> str:
-    everything = "Every reachable state was explored: " if result.complete else "Explored: "
+    everything = "reachable state" if result.omission is None else "state that was found"
+    done = f"Every {everything} was explored" if result.complete else "Explored"
     rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""
     decided = (
         f" Z3 decided the properties on {result.decided:,} projected states and agrees."
         if result.decided is not None
         else ""
     )
-    reductions = ["up to symmetry"] * result.symmetry + [
-        f"{len(result.fused)} hidden {_plural(len(result.fused), 'step')} fused"
-    ] * bool(result.fused)
-    reduced = f" ({', '.join(reductions)})" if reductions else ""
     return (
-        f"{everything}{result.states:,} states{reduced}, {result.transitions:,} transitions, depth {result.depth}, "
-        f"{result.seconds:.2f} s{rate}, engine {result.engine}.{decided}"
+        f"{done}: {result.states:,} states{_reductions(result)}, {result.transitions:,} transitions, depth {result.depth}, "
+        f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}.{decided}"
     )
+
+
+def _reductions(result: Result) -> str:
+    """What makes states fewer, and by how much: ` (of 943 up to symmetry, 8 permutations)`."""
+    reductions = []
+    if result.permutations > 1:
+        reductions.append(f"of {result.unreduced:,} up to symmetry, {result.permutations:,} permutations")
+    if result.fused:
+        reductions.append(f"{len(result.fused)} hidden {_plural(len(result.fused), 'step')} fused")
+    if result.bound is not None:
+        reductions.append(f"counters up to {result.bound}, not renamed")
+    return f" ({', '.join(reductions)})" if reductions else ""
 
 
 def all_text(results: Sequence[Result], look: Look, asked: int) -> str:
@@ -141,6 +166,13 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
         lines.append(look.unsure(f"{count}{len(unsure)} inconclusive, the rest as expected."))
     else:
         lines.append(look.good(f"{count}all as expected, every counterexample confirmed by Z3."))
+    if doubtful := [r for r in results if r.omission is not None]:
+        chance = _rounded_up(sum(r.omission or 0.0 for r in doubtful))
+        lines.append(
+            look.unsure(
+                f"Fingerprints stood for states in {len(doubtful)} of them: one collided with probability < {chance}."
+            )
+        )
     for result in unreached:
         name = f"{result.instance.system.name} {result.instance.policy or ''} {result.settings}".strip()
         lines.append(look.unsure(f"(!) {name}: never reached: {', '.join(result.not_reached)}"))

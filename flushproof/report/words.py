@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from flushproof.model.language.evaluate import environment, renamed, updated
+from flushproof.model.language.declare import DROPPED
+from flushproof.model.language.evaluate import costs, environment, renamed, updated
 from flushproof.model.language.instance import Instance, Slot, State
 from flushproof.model.language.ir import (
     Action,
@@ -45,7 +47,7 @@ class Row:
     """One step of a trace for people.
 
     number: counted from 1; words: what happens; cpu: the number of the CPU that acts, or None; process: whose step it is.
-    changes: what it changed; state: the state after it; event: it only shows the violation.
+    changes: what it changed; state: the state after it; event: it only shows the violation; costs: operations, and how often.
     """
 
     number: int
@@ -55,6 +57,7 @@ class Row:
     changes: tuple[Change, ...]
     state: State
     event: bool
+    costs: Mapping[str, int]
 
 
 class Story:
@@ -90,9 +93,15 @@ class Story:
                 tuple(changes(self.instance, self.states[number - 1], self.states[number])),
                 self.states[number],
                 step.event,
+                _costs(self.instance, self.states[number - 1], step),
             )
             for number, step in enumerate(self.trace.steps, start=1)
         )
+
+    @cached_property
+    def costs(self) -> Mapping[str, int]:
+        """What all steps together cost."""
+        return sum((Counter(row.costs) for row in self.rows), Counter())
 
     @cached_property
     def start(self) -> tuple[Change, ...]:
@@ -153,6 +162,21 @@ def _after(instance: Instance, state: State, step: Step) -> State:
         return step.state
     codes = [step.binding[p.name] for p in action.params]
     return updated(action, environment(action, codes, state, instance), state, instance)
+
+
+def _costs(instance: Instance, before: State, step: Step) -> Mapping[str, int]:
+    action = None if step.event else action_of(instance, step.action)
+    if action is None:
+        return {}
+    return Counter(name for name, _ in costs(action, [step.binding[p.name] for p in action.params], before, instance))
+
+
+def cost_words(counts: Mapping[str, int]) -> str:
+    """`2 local_tag, 1 dsb_wait; 3 entries dropped`, or nothing."""
+    operations = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name != DROPPED)
+    gone = counts.get(DROPPED, 0)
+    entries = f"{gone} {'entry' if gone == 1 else 'entries'} dropped" if gone else ""
+    return "; ".join(filter(None, [operations, entries]))
 
 
 def action_of(instance: Instance, name: str) -> Action | None:

@@ -10,8 +10,9 @@ nobody reads them before the interrupt arrives.  The spinning ends in a step of 
 
 from typing import Optional
 
-from flushproof.model.language.declare import Map, Part, require
+from flushproof.model.language.declare import Map, Part, cost, require
 
+from .costs import IPI
 from .sorts import Cpu
 
 
@@ -26,6 +27,8 @@ class FlushIpi(Part):
         require(self.holder is None)
         self.holder = cpu
         for other in Cpu:
+            if other != cpu and mask[cpu, other]:
+                cost(IPI)
             self.pending[other] = other != cpu and mask[cpu, other]
 
     def acknowledge(self, cpu):

@@ -38,7 +38,7 @@ import enum
 from collections.abc import Callable
 from typing import Any, Optional
 
-from flushproof.model.language.declare import Ghost, Knob, Map, Part, action, closure, require
+from flushproof.model.language.declare import Ghost, Knob, Map, Part, action, closure, dropped, require
 
 from .sorts import Cpu, Vcpu
 from .tlb import Fill
@@ -180,7 +180,9 @@ class InstructionSide(Part):
 
     def drop_line(self, cpu: Cpu) -> None:
         """An IC takes effect on this PE."""
-        self.line[cpu, :] = False
+        for content in Bytes:
+            dropped(self.line[cpu, content])
+            self.line[cpu, content] = False
 
     invalidations = Invalidations(perform=drop_line)
 

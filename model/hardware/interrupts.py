@@ -7,8 +7,9 @@ EL1), so a running guest exits first; the host, which entered it with interrupts
 after the exit.
 """
 
-from flushproof.model.language.declare import Map, Part, action, require
+from flushproof.model.language.declare import Map, Part, action, cost, require
 
+from .costs import IPI
 from .sorts import Cpu
 
 
@@ -33,6 +34,7 @@ class Interrupts(Part):
         """Send an IPI to every other CPU."""
         for other in Cpu:
             if other != cpu:
+                cost(IPI)
                 self.called[other, cpu] = True
 
     @action

@@ -10,7 +10,7 @@ Rules followed (Arm ARM DDI 0487, chapter D8, "Translation Lookaside Buffers" an
 
 import enum
 
-from flushproof.model.language.declare import Knob, Map, Part, action, closure, each, require
+from flushproof.model.language.declare import Knob, Map, Part, action, closure, dropped, each, require
 
 from .sorts import Cpu
 
@@ -75,9 +75,11 @@ class Tlb(Part):
     def drop_all(self, cpu):
         """Remove every entry from the TLB of this CPU."""
         for entry in each(*self.sorts):
+            dropped(self.entry[cpu, *entry])
             self.entry[cpu, *entry] = False
 
     def drop_tagged(self, cpu, *tag):
         """Remove the entries with this tag from the TLB of this CPU."""
         for held in each(*self.holds):
+            dropped(self.entry[cpu, *tag, *held])
             self.entry[cpu, *tag, *held] = False

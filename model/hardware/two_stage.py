@@ -19,7 +19,7 @@ One guest page (a VA, its IPA and PA) and one VMID.  Entries under other tags ar
 
 import enum
 
-from flushproof.model.language.declare import Knob, Map, Part, action, closure, each, require
+from flushproof.model.language.declare import Knob, Map, Part, action, closure, dropped, each, require
 
 from .sorts import Cpu
 from .tlb import Fill
@@ -159,9 +159,13 @@ class TwoStageTlb(Part):
 
     def perform(self, cpu, kind):
         if kind != Kind.STAGE2:
-            self.combined[cpu, ...] = False
+            for age1, age2 in each(Age, Age):
+                dropped(self.combined[cpu, age1, age2])
+                self.combined[cpu, age1, age2] = False
         if kind != Kind.STAGE1:
-            self.stage2[cpu, :] = False
+            for age in Age:
+                dropped(self.stage2[cpu, age])
+                self.stage2[cpu, age] = False
 
     tlbi = Invalidations(Kind, perform=perform)
 

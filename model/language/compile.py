@@ -68,6 +68,7 @@ class Compiler(Executor):
             actions=tuple(actions),
             properties=self.all_properties(),
             final=terms.or_(*finals),
+            settle=self.closed_by(ir.Action("settle", (), ir.TRUE, ()), closures),
             lemmas=(*self.processes.lemmas, *(self.invariant(m) for m in declared.of_kind("lemma"))),
         )
 
@@ -122,6 +123,7 @@ class Compiler(Executor):
             updates=merged.updates,
             fresh=tuple(step.fresh),
             obligations=tuple(step.obligations),
+            costs=tuple(step.costs),
             cpu=acting(params),
             doc=first_line(member.function),
             place=source.place(source.tree),

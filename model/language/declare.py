@@ -52,6 +52,8 @@ class Runtime(Protocol):
 
     def fresh_value(self, counter: Any) -> Any: ...
 
+    def counted(self, name: str) -> None: ...
+
     def waits_at(self, process: Any, *where: Any) -> bool: ...
 
 
@@ -373,6 +375,23 @@ def fresh(counter: type[T]) -> T:
     """A value greater than every value of this counter that is stored anywhere."""
     found: T = _runtime().fresh_value(counter)
     return found
+
+
+def cost(name: str) -> None:
+    """The step executes an operation that costs something: one more `name`, such as `bc_tag`, in what traces and explorations
+    count (`flushproof.model.hardware.costs` lists the names in use).  It changes no state."""
+    _runtime().counted(name)
+
+
+DROPPED = "dropped"
+"""The name under which dropped entries are counted."""
+
+
+def dropped(entry: Any) -> None:
+    """The step drops this cached entry, a location of a Map[..., bool], if it is there: counted like an operation, and
+    `flushproof costs` says whether any property required it."""
+    if entry:
+        _runtime().counted(DROPPED)
 
 
 def at(process: Any, *where: Any) -> bool:

@@ -162,6 +162,20 @@ def updated(action: Action, env: Env, state: State, instance: Instance) -> State
     return tuple(after)
 
 
+def costs(action: Action, codes: Iterable[int], state: State, instance: Instance) -> Iterator[tuple[str, int | None]]:
+    """What the action, with these codes of its parameters, costs in `state`: each name, with the slot of a dropped entry."""
+    env = environment(action, codes, state, instance)
+    for cost in action.costs:
+        for binding in instance.assignments(tuple(b.of for b in cost.binders)):
+            scope = {**env, **{b: decode(b.of, c) for b, c in zip(cost.binders, binding, strict=True)}}
+            if evaluate(cost.cond, scope, state, instance):
+                slot = None
+                if cost.entry is not None:
+                    index = tuple(encode(a.sort, evaluate(a, scope, state, instance)) for a in cost.entry.args)
+                    slot = instance.slot(cost.entry.name, index)
+                yield cost.name, slot
+
+
 def _counters(state: State, instance: Instance) -> Iterator[tuple[int, CounterSort, int, bool]]:
     """Each slot that holds a counter's value: its number, the counter, the value, and whether the slot is an option."""
     for number, slot in enumerate(instance.slots):

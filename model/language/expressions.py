@@ -669,6 +669,31 @@ class Evaluator:
         self.step.fresh.append(var)
         return var
 
+    def cost(self, node: ast.Call, path: Path, at: Scope) -> Value:
+        name = self.ev(self.arguments(node, ("name",), at, 1)["name"], path, at)
+        if not (isinstance(name, Static) and isinstance(name.value, str) and name.value):
+            at.source.fail(node, "cost() takes the operation's name as a plain string", 'Write cost("bc_tag").')
+        self.counted(node, at)
+        self.step.costs.append(ir.Cost(name.value, path.binders, path.cond))
+        return Static(None)
+
+    def dropped(self, node: ast.Call, path: Path, at: Scope) -> Value:
+        entry = self.arguments(node, ("entry",), at, 1)["entry"]
+        found = self.ev(entry, path, at)
+        if not (isinstance(found, ir.Read) and found.sort == ir.BOOL):
+            at.source.fail(
+                entry,
+                f"{at.source.text(entry)} is no cached entry as it was before this step",
+                "Write dropped(self.entry[cpu, tag]) in front of what drops it, entry being a Map[..., bool].",
+            )
+        self.counted(node, at)
+        self.step.costs.append(ir.Cost(declare.DROPPED, path.binders, terms.and_(path.cond, found), found))
+        return Static(None)
+
+    def counted(self, node: ast.Call, at: Scope) -> None:
+        if self.step.kind not in ("action", "process"):
+            at.source.fail(node, f"{articled(self.step.kind)} costs nothing", "Count in an @action or a @process.")
+
     def check(self, node: ast.Call, path: Path, at: Scope) -> Value:
         given = self.arguments(node, ("name", "condition", "because"), at, 3)
         name, because = self.ev(given["name"], path, at), self.ev(given["because"], path, at)
@@ -753,6 +778,8 @@ BUILTINS: Mapping[Any, Callable[[Evaluator, ast.Call, Path, Scope], Value]] = {
     declare.require: Evaluator.require,
     declare.choose: Evaluator.choose,
     declare.fresh: Evaluator.fresh,
+    declare.cost: Evaluator.cost,
+    declare.dropped: Evaluator.dropped,
     declare.check: Evaluator.check,
     declare.each: Evaluator.product,
     declare.at: Evaluator.step_at,

@@ -224,6 +224,7 @@ def prune(system: ir.System) -> ir.System:
         variables=tuple(v for v in system.variables if v.name in used),
         init=_restricted(system.init, used),
         actions=tuple(_restricted(a, used) for a in system.actions),
+        settle=_restricted(system.settle, used),
     )
 
 
@@ -276,12 +277,13 @@ def _literals(expr: ir.Expr) -> set[Any] | None:
 
 
 def _cone_of_influence(system: ir.System) -> set[str]:
-    """The variables that a guard, a property or an obligation reads, and those that their new values are made of."""
+    """The variables that a guard, a property, an obligation or a cost reads, and those that their new values are made of."""
     actions = (system.init, *system.actions)
     used = set(reads(system.final, *(a.guard for a in actions)))
     for prop in (*system.properties, *system.lemmas):
         used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
     used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
+    used |= reads(*(c.cond for a in actions for c in a.costs))
     updates = [u for a in actions for u in a.updates]
     while True:
         more = {name for u in updates if u.var in used for name in reads(u.cond, u.value, *u.args)} - used

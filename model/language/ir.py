@@ -386,6 +386,20 @@ class Obligation:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a step costs, for those who compare policies; it changes no state and no verdict.
+
+    The step costs one `name` (`bc_tag`, `ipi`) for each assignment to `binders` for which `cond` holds in the present state.
+    entry: where a cached entry is dropped, the location that holds it; None for an operation.
+    """
+
+    name: str
+    binders: tuple[Var, ...]
+    cond: Expr
+    entry: Read | None = None
+
+
+@dataclass(frozen=True)
 class Action:
     """A guarded atomic step.
 
@@ -403,6 +417,7 @@ class Action:
     updates: tuple[Update, ...]
     fresh: tuple[Var, ...] = ()
     obligations: tuple[Obligation, ...] = ()
+    costs: tuple[Cost, ...] = ()
     cpu: Var | None = None
     process: str | None = None
     label: str | None = None
@@ -453,6 +468,7 @@ class System:
     sorts: every scalarset and counter in use, in order of first use, with its default size (None for counters).
     init: the action that makes the initial states; its guard holds the axioms about rigid maps as well.
     final: a state in which no action is possible is a deadlock unless this holds there.
+    settle: what hardware does by itself within every step (the closures), alone: it changes no reachable state.
     lemmas: candidate auxiliary invariants, for proofs.
     """
 
@@ -466,6 +482,7 @@ class System:
     actions: tuple[Action, ...]
     properties: tuple[Property, ...]
     final: Expr = FALSE
+    settle: Action = Action("settle", (), TRUE, ())
     lemmas: tuple[Property, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 

@@ -43,6 +43,7 @@ class Segment:
     fresh: list[ir.Var]
     guard: ir.Expr
     obligations: list[ir.Obligation]
+    costs: list[ir.Cost]
     updates: tuple[ir.Update, ...]
     exits: list[Exit]
 
@@ -103,7 +104,8 @@ class ProcessCompiler:
         outcomes = self.x.run(point.stack, path)
         exits = [e for e in (self.exit(attempt, outcome, forced) for outcome in outcomes) if e is not None]
         updates = tuple(u for outcome in outcomes for u in outcome.path.updates)
-        return Segment(step.params, step.fresh, terms.and_(*step.guards), step.obligations, updates, exits)
+        guard = terms.and_(*step.guards)
+        return Segment(step.params, step.fresh, guard, step.obligations, step.costs, updates, exits)
 
     def exit(self, attempt: Attempt, outcome: Outcome, forced: dict[Name, ir.Sort]) -> Exit | None:
         """Register where a path stopped, and what its locals are there."""
@@ -243,7 +245,8 @@ class ProcessCompiler:
     def first_point(self, attempt: Attempt) -> int:
         """The number of the point where the process starts: the first label, if nothing happens before it."""
         segment = attempt.segments[0]
-        silent = not (segment.updates or segment.params or segment.obligations) and segment.guard is ir.TRUE
+        effects = (*segment.updates, *segment.params, *segment.obligations, *segment.costs)
+        silent = not effects and segment.guard is ir.TRUE
         if silent and len(segment.exits) == 1 and all(map(self.is_default, segment.exits[0].values.values())):
             return segment.exits[0].target
         return 0
@@ -277,6 +280,7 @@ class ProcessCompiler:
         for number, segment in enumerate(attempt.segments):
             exprs = [segment.guard, *(e.cond for e in segment.exits)]
             exprs += [e for o in segment.obligations for e in (o.when, o.expr)]
+            exprs += [c.cond for c in segment.costs]
             exprs += [e for u in segment.updates for e in (*u.args, u.cond, u.value)]
             live.append(used(number, *exprs))
         changed = True
@@ -313,6 +317,7 @@ class ProcessCompiler:
             updates=tuple(u for u in updates if u.cond is not ir.FALSE),
             fresh=tuple(segment.fresh),
             obligations=tuple(replace(o, when=terms.and_(here, o.when)) for o in segment.obligations),
+            costs=tuple(segment.costs),
             cpu=next(
                 (v for v in (*self.me, *segment.params) if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None
             ),

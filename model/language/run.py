@@ -106,6 +106,7 @@ class Machine:
     """One run of a system.
 
     store: (variable, index) -> value; live: (process, instance) -> its generator; waiting: -> its label.
+    costs: how many of each operation the last step cost.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Machine:
         self.script = Script()
         self.broken: list[str] = []
         self.fresh = 0
+        self.costs: dict[str, int] = {}
         self.members: list[tuple[str, Any, Callable[..., Any]]] = []
         self.paths: dict[int, str] = {}
         self.free: list[tuple[str, tuple[Any, ...], Any]] = []
@@ -169,6 +171,10 @@ class Machine:
         """What `fresh` returns: more than every value anywhere."""
         self.fresh += 1
         return counter(self.fresh)
+
+    def counted(self, name: str) -> None:
+        """What `cost` and `dropped` do."""
+        self.costs[name] = self.costs.get(name, 0) + 1
 
     def waits_at(self, process: Any, *where: Any) -> bool:
         """What `at` returns."""
@@ -309,7 +315,7 @@ class Machine:
             Undefined: the model does not say what happens; likewise.
         """
         with self.running():
-            self.script = script
+            self.script, self.costs = script, {}
             if name in self.processes:
                 try:
                     self.waiting[name, args] = next(self.live[name, args])

@@ -16,6 +16,7 @@ from .ir import (
     Action,
     And,
     Clause,
+    Cost,
     CounterSort,
     Eq,
     Expr,
@@ -334,7 +335,12 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
         for o in action.obligations
         if (when := f(o.when)) is not FALSE and (expr := f(o.expr)) is not TRUE
     )
-    return replace(action, guard=f(action.guard), updates=updates, obligations=obligations)
+    costs = tuple(
+        Cost(c.name, c.binders, cond, c.entry and f(c.entry))  # type: ignore[arg-type]  # a read stays a read
+        for c in action.costs
+        if (cond := f(c.cond)) is not FALSE
+    )
+    return replace(action, guard=f(action.guard), updates=updates, obligations=obligations, costs=costs)
 
 
 def map_property(prop: Property, f: Callable[[Expr], Expr]) -> Property:
@@ -352,6 +358,7 @@ def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
         properties=tuple(map_property(p, f) for p in system.properties),
         lemmas=tuple(map_property(p, f) for p in system.lemmas),
         final=f(system.final),
+        settle=map_action(system.settle, f),
     )
 
 

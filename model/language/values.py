@@ -148,6 +148,7 @@ class Step:
     fresh: list[ir.Var] = field(default_factory=list)
     guards: list[ir.Expr] = field(default_factory=list)
     obligations: list[ir.Obligation] = field(default_factory=list)
+    costs: list[ir.Cost] = field(default_factory=list)
     clauses: list[tuple[str, ir.Clause]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     reads: list[tuple[ir.Read, ast.AST, Scope]] = field(default_factory=list)

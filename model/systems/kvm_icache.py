@@ -42,6 +42,7 @@ from __future__ import annotations
 import enum
 from typing import Optional
 
+from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
 from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlb import Fill
@@ -59,6 +60,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     initially,
     lemma,
@@ -181,20 +183,25 @@ class IcacheIsolation(System):
         self.vcpu_cpu[vcpu] = cpu
         if flush:
             yield "TLBI VMALLE1"
+            cost(LOCAL_TAG)
             if self.must_flush_icache(cpu):
                 yield "IC IALLU"
+                count_invalidation(self.flush, OF_ICACHE)
                 self.ran_with_mmu_off[cpu] = False
                 self.icache.ic(cpu, self.flush)
             yield "DSB; ISB"
+            cost(DSB_WAIT)
             self.icache.dsb(cpu)
         yield "enter the guest"
         self.icache.synchronize(cpu)
         self.guest[cpu] = vcpu
         self.note_mmu_off(cpu, vcpu)
         yield "exit the guest"
+        cost(GUEST_EXITS)
         self.icache.synchronize(cpu)
         self.guest[cpu] = None
         yield "vcpu_put: DSB ISH in __switch_to"
+        cost(DSB_WAIT)
         self.icache.dsb(cpu)
         self.vcpus.put(cpu)
 
@@ -214,8 +221,10 @@ class IcacheIsolation(System):
         """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates the I-caches, maps it executable"""
         require(self.guest[cpu] is not None and not self.executable)
         self.icache.older[:] = False
+        cost(ICACHE_BC)
         if self.host_ic_reaches_guests():
-            self.icache.line[...] = False
+            for pe in Cpu:
+                self.icache.drop_line(pe)
         self.executable = True
 
     @action

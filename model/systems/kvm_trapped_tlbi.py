@@ -37,6 +37,7 @@ descriptor. `no-hit-after-unmap`: after the host's invalidation, no vcpu reaches
 import enum
 from typing import Optional
 
+from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope
@@ -54,6 +55,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     process,
     reachable,
@@ -149,6 +151,7 @@ class TrappedTlbi(System):
         yield "DSB ISHST"
         self.tlb.store_barrier(self.pe(vcpu))
         yield "TLBI traps"
+        cost(GUEST_EXITS)
         cpu = self.pe(vcpu)
         broadcast = choose(bool)
         self.broadcast[vcpu] = broadcast
@@ -189,9 +192,11 @@ class TrappedTlbi(System):
             yield "enter the guest"
             self.guest[cpu] = vcpu
             yield "exit the guest"
+            cost(GUEST_EXITS)
             self.guest[cpu] = None
             again = choose(bool)
         yield "vcpu_put: DSB ISH in __switch_to"
+        cost(DSB_WAIT)
         self.tlb.barrier(cpu)
         self.vcpus.put(cpu)
 
@@ -201,8 +206,14 @@ class TrappedTlbi(System):
             yield "load the guest's context"
             self.in_guest_context[cpu] = True
         yield "TLBI"
+        scope = Scope.LOCAL if self.executes_locally(vcpu) else Scope.BROADCAST
+        if self.operand == Operand.VMALL:
+            count_invalidation(scope, BY_TAG)
+        else:
+            count_invalidation(scope, BY_ADDRESS)
         self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAGE1)
         yield "DSB ISH"
+        cost(DSB_WAIT)
         self.tlb.barrier(cpu)
         if self.context != Context.HOST:
             yield "load the host's context; advance the PC"
@@ -214,9 +225,11 @@ class TrappedTlbi(System):
         missed = self.misread and self.operand != Operand.VMALL and self.context == Context.VMID
         if missed or not self.in_guest_context[cpu]:
             return Scope.NONE
-        if self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu]):
-            return Scope.LOCAL
-        return Scope.BROADCAST
+        return Scope.LOCAL if self.executes_locally(vcpu) else Scope.BROADCAST
+
+    def executes_locally(self, vcpu):
+        """Whether the hypervisor executes the instruction without IS."""
+        return self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu])
 
     def unmap(self, cpu):
         """A stage-2 descriptor changes (an MMU notifier, a migration): __kvm_tlb_flush_vmid_ipa and its caller."""
@@ -224,25 +237,33 @@ class TrappedTlbi(System):
             self.tlb.store_stage2(cpu)
             self.stage2_is_gone = False
             yield "stage 2: DSB ISHST"
+            cost(DSB_WAIT)
             self.tlb.store_barrier(cpu)
             yield "stage 2: load the guest's context"
             self.in_guest_context[cpu] = True
             if self.order == Order.STAGE1_THEN_STAGE2:
                 yield "stage 2: TLBI VMALLE1IS"
+                cost(BC_TAG)
                 self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
                 yield "stage 2: DSB ISH"
+                cost(DSB_WAIT)
                 self.tlb.barrier(cpu)
             yield "stage 2: TLBI"
             if self.order == Order.BOTH_AT_ONCE:
+                cost(BC_TAG)
                 self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE12)
             else:
+                cost(BC_VA)
                 self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)
             yield "stage 2: DSB ISH"
+            cost(DSB_WAIT)
             self.tlb.barrier(cpu)
             if self.order == Order.STAGE2_THEN_STAGE1:
                 yield "stage 2: TLBI VMALLE1IS"
+                cost(BC_TAG)
                 self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
                 yield "stage 2: DSB ISH"
+                cost(DSB_WAIT)
                 self.tlb.barrier(cpu)
             yield "stage 2: load the host's context"
             self.in_guest_context[cpu] = False

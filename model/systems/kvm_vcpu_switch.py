@@ -45,6 +45,7 @@ from flushproof.model.hardware import (
     Vcpus,
     Vm,
 )
+from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -56,6 +57,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     initially,
     lemma,
@@ -140,10 +142,12 @@ class VcpuSwitch(System):
                 yield "writes the VM's VTTBR, ISB"
                 self.vttbr[cpu] = self.vm_of[vcpu]
             yield "TLBI VMALLE1"
+            count_invalidation(self.flush, BY_TAG)
             if self.vttbr[cpu] is not None:
                 self.tlbi.issue(cpu, self.flush, self.vttbr[cpu])
             if self.wait_for_flush:
                 yield "DSB NSH, ISB"
+                cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
             yield "restores the host's VTTBR"
             self.vttbr[cpu] = None
@@ -156,9 +160,11 @@ class VcpuSwitch(System):
             self.el1[cpu] = vcpu
             self.in_guest[cpu] = True
             yield "exits the guest"
+            cost(GUEST_EXITS)
             self.leave_guest(cpu)
         yield "vcpu_put, __switch_to"
         if self.switch_barrier:
+            cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
         self.vcpus.put(cpu)
 

@@ -39,6 +39,7 @@ it (`stale_context`); Arm ARM DDI 0487, chapter D8.
 from typing import Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
+from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -53,6 +54,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     fresh,
     initially,
@@ -237,6 +239,7 @@ class VmidAllocator(System):
                 yield "enters the guest"
                 self.in_guest[cpu] = True
                 yield "exits the guest"
+                cost(GUEST_EXITS)
                 self.in_guest[cpu] = False
                 if self.restore == Restore.AT_EXIT:
                     self.forget_stage2(cpu)
@@ -287,6 +290,7 @@ class VmidAllocator(System):
             yield from self.new_vmid(cpu)
         yield "sets active_vmids, releases the lock"
         if self.flush_pending[cpu]:
+            cost(LOCAL_ALL)
             self.flush_pending[cpu] = False
             self.flush_guests(cpu)
         generation, number = self.id.get(self.loaded[cpu])
@@ -349,8 +353,10 @@ class VmidAllocator(System):
         """A new generation.  `swept` says how far the sweep has come."""
         if not self.sweep_first:
             yield "TLBI ALLE1IS, before the sweep"
+            count_invalidation(self.flush, OF_ALL)
             self.tlbi.issue(cpu, self.flush)
             yield "DSB ISH, before the sweep"
+            cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
         yield "raises vmid_generation"
         self.rolling = True
@@ -387,9 +393,11 @@ class VmidAllocator(System):
             self.flush_pending[...] = True
         elif self.flush != Scope.NONE:
             yield "TLBI ALLE1IS"
+            count_invalidation(self.flush, OF_ALL)
             self.tlbi.issue(cpu, self.flush)
             if self.wait_for_flush:
                 yield "DSB ISH"
+                cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
 
     # ------------------------------------------------------------------------------------------------------- VMs come and go

@@ -47,6 +47,7 @@ from flushproof.model.hardware import (
     Vm,
     Vmid,
 )
+from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -60,6 +61,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     fresh,
     initially,
@@ -152,6 +154,7 @@ class VmidGeneration(System):
 
     def called(self, cpu):
         if self.call == Call.FLUSH:
+            cost(LOCAL_ALL)
             self.flush_guests(cpu)
 
     vcpus = Vcpus()
@@ -176,6 +179,7 @@ class VmidGeneration(System):
         require(self.churn and self.vttbr[vm] is not None)
         require(all(self.vcpus.loaded[cpu] != vcpu for cpu in Cpu for vcpu in Vcpu if self.vm_of[vcpu] == vm))
         require(all(self.live_vm[cpu] != vm for cpu in Cpu))
+        cost(BC_TAG)
         for cpu in Cpu:
             self.tlb.drop_tagged(cpu, self.vttbr[vm])
         self.vmid_gen[vm] = 0
@@ -203,6 +207,7 @@ class VmidGeneration(System):
             yield "enters the guest"
             self.enter_guest(cpu)
             yield "exits the guest; local_irq_enable"
+            cost(GUEST_EXITS)
             self.leave_guest(cpu)
         self.interrupts.enable(cpu)
         self.vcpus.put(cpu)
@@ -279,9 +284,11 @@ class VmidGeneration(System):
             self.interrupts.wait_for_others(cpu)
         if self.flush != Scope.NONE:
             yield "TLBI ALLE1IS"
+            count_invalidation(self.flush, OF_ALL)
             self.tlbi.issue(cpu, self.flush)
             if self.wait_for_flush:
                 yield "DSB ISH"
+                cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
 
     # ----------------------------------------------------------------------------------------------------------- properties

@@ -38,6 +38,7 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
+from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -52,6 +53,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     initially,
     invariant,
@@ -240,6 +242,7 @@ class XenPvPaging(System):
 
     def flush_tlb(self, cpu):
         """FLUSH_TLB, or a CR3 write that flushes."""
+        cost(LOCAL_ALL)
         if self.target == Target.GLOBAL or not self.global_linear:
             self.upper.drop_all(cpu)
             self.lower.drop_all(cpu)
@@ -300,6 +303,7 @@ class XenPvPaging(System):
         """the domain on {cpu}"""
         yield "Xen is entered"
         require(not self.interrupted[cpu])
+        cost(GUEST_EXITS)
         call = choose(Call, where=lambda c: c != Call.RETURN)
         if call == Call.SWITCH:
             yield from self.context_switch(cpu)

@@ -38,6 +38,7 @@ import enum
 from typing import Annotated
 
 from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
+from flushproof.model.hardware.costs import LOCAL_ALL
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -48,6 +49,7 @@ from flushproof.model.language.declare import (
     at,
     check,
     choose,
+    cost,
     event,
     initially,
     process,
@@ -202,6 +204,7 @@ class XenTlbflushClock(System):
         if self.note == Order.BEFORE:
             self.tlbflush_time[cpu] = time
         yield "flush the TLB"
+        cost(LOCAL_ALL)
         self.tlb.drop_all(cpu)
         yield "post_flush: note the time"
         if self.tick == Order.AFTER:

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from flushproof.model.language.evaluate import decode, evaluate, initial_states, renamed, transitions
+from flushproof.model.language.evaluate import costs, decode, evaluate, initial_states, renamed, transitions
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import TRUE, Action, And, Eq, Expr, Ite, Lit, Not, Or, Property, Quant, Update
 from flushproof.search import python_source
@@ -48,6 +48,8 @@ def test_interpreter_agrees_with_evaluator(seed: int, loose: bool, cut: bool, mo
         assert renamed(state, inst) == state
         expected = [(a, codes, after) for a in inst.system.actions for codes, after in transitions(a, state, inst)]
         assert list(reference.successors(state)) == expected
+        for action, codes, _ in expected:
+            assert list(reference.costs(action, codes, state)) == list(costs(action, codes, state, inst))
         assert all(type(code) is int for _, _, after in expected for code in after)
         assert reference.is_final(state) == evaluate(inst.system.final, {}, state, inst)
         for prop in inst.system.properties:

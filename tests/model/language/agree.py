@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter as Counter_
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -185,9 +186,10 @@ class Agreement:
             assert found - {UNDEFINED} < violated, "an event is undefined, and the IR does not say so"
         else:
             assert found == violated, "the properties differ"
-        mine: dict[Any, list[State]] = {}
+        mine: dict[Any, list[tuple[State, Any]]] = {}
         for action, codes, after in self.reference.successors(state):
-            mine.setdefault(self.key(action, codes), []).append(after)
+            spent = Counter_(name for name, _ in self.reference.costs(action, codes, state))
+            mine.setdefault(self.key(action, codes), []).append((after, sorted(spent.items())))
         found: dict[State, Way] = {}
         for name, args in machine.steps():
             key = (name, tuple(map(plain, args)))
@@ -197,9 +199,11 @@ class Agreement:
                 continue
             afters = mine.pop(key, [])
             self.steps_seen += len(afters)
-            expected = {self.of_ir(a) for a in afters}
+            expected = {self.of_ir(a) for a, _ in afters}
             assert expected == {self.of_python(m) for m, _ in results}, f"{key} leads elsewhere"
-            for after in afters:
+            spent = {(self.of_python(m), tuple(sorted(m.costs.items()))) for m, _ in results}
+            assert {(self.of_ir(a), tuple(c)) for a, c in afters} == spent, f"{key} costs something else"
+            for after, _ in afters:
                 fitting = [
                     s for m, s in results if self.of_python(m) == self.of_ir(after) and self.locals_fit(after, m)
                 ]

@@ -106,6 +106,7 @@ class Writer:
 
     def __init__(self, seed: int) -> None:
         self.r = random.Random(seed)
+        self.counting = random.Random(f"costs {seed}")
         self.lines: list[str] = []
         self.labels = 0
         self.names = 0
@@ -207,7 +208,25 @@ class Writer:
                     depth, f"self.secret[{a}] = {self.pick('self.secret[' + a + ']', 'True', self.cond(scope, 0))}"
                 )
 
+    def cost(self, depth: int, scope: dict[str, str]) -> None:
+        """Something that is counted, under conditions that are a loop's, a branch's or none."""
+        a, b = self.of(scope, "A"), self.of(scope, "B")
+        match self.counting.randrange(4):
+            case 0:
+                self.put(depth, f'cost("{self.counting.choice(("bc_tag", "ipi"))}")')
+            case 1 if a and b:
+                self.put(depth, f"dropped(self.cache.entry[{self.counting.choice(a)}, {self.counting.choice(b)}])")
+            case 2 if a:
+                self.put(depth, "for y in B:")
+                self.put(depth + 1, f"if self.owner[y] == {self.counting.choice(a)}:")
+                self.put(depth + 2, 'cost("ipi")')
+            case _:
+                self.put(depth, "for x, y in each(A, B):")
+                self.put(depth + 1, "dropped(self.cache.entry[x, y])")
+
     def statement(self, depth: int, scope: dict[str, str], free: set[str], nesting: int) -> None:
+        if self.counting.random() < 0.3:
+            self.cost(depth, scope)
         roll = self.r.random()
         if roll < 0.15 and nesting:
             inside = dict(scope)
