@@ -10,6 +10,9 @@ from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_icache import IcacheIsolation
 from flushproof.properties.certify import certify
+from flushproof.properties.conjuncts import conjuncts
+from flushproof.properties.counterexample import SmallInduction
+from flushproof.properties.induction import touches
 from flushproof.search.explore import explore
 
 from flushproof.engines import engine_of
@@ -123,6 +126,25 @@ def test_lemmas_hold(cell: Cell) -> None:
     lemmas = replace(instance, system=replace(instance.system, properties=instance.system.lemmas))
     outcome = explore(lemmas, engine=engine_of())
     assert len(instance.system.lemmas) > 15 and outcome.verdict == "holds", outcome.property
+
+
+LACKING = ("tracked", "clean-to-poc", "icache.dic=on", "bsu=off")
+INDUCTIVE = [c for c in cells(IcacheIsolation) if c.expect.verdict == "holds" and not any(w in str(c) for w in LACKING)]
+
+
+@pytest.mark.parametrize("cell", INDUCTIVE, ids=str)
+def test_the_lemmas_are_inductive_for_three_of_each(cell: Cell) -> None:
+    """No step leads from a state with all properties and lemmas to one without: a proof for this number, without exploring."""
+    instance = instantiate(IcacheIsolation, cell.policy, cell.expect.knobs, {"cpu": 3, "vcpu": 3}, lemmas=True)
+    system = instance.system
+    wanted = [p for p in system.properties if p.kind == "invariant"]
+    parts = (*conjuncts(wanted, "property"), *conjuncts(system.lemmas, "lemma"))
+    small = SmallInduction(instance, parts)
+    assert {STALE, OPAQUE} <= {p.name for p in wanted}
+    for part in parts:
+        for action in (None, *system.actions):
+            if action is None or touches(action, part):
+                assert small.look(action, part).outcome == "unsatisfiable", (action, part.name)
 
 
 # ------------------------------------------------------------------------------------------------------------ ingredients
