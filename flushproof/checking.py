@@ -39,6 +39,8 @@ class Request:
     symmetry: explore one state of each class of states that differ in the names of interchangeable elements only.
     fuse: take steps that no one else can see together with the one before them: fewer states, but a trace need not be a
         shortest one.
+    compact: keep fingerprints of states, where those are smaller; a verdict is then one of high probability.
+    bound: do not rename counters by rank, and explore so many of their values only.
     engine: one of `ENGINES`; resources: what it may use of the machine.
     decide_with_z3: let Z3 decide each property as well, on what it reads of each reachable state.
     progress: called a few times a second.
@@ -52,6 +54,8 @@ class Request:
     expect: str | None = None
     symmetry: bool = True
     fuse: bool = False
+    compact: bool = False
+    bound: int | None = None
     engine: str = DEFAULT_ENGINE
     resources: Resources = field(default_factory=Resources)
     decide_with_z3: bool = False
@@ -72,6 +76,8 @@ def check(
     properties: Sequence[str] = (),
     symmetry: bool = True,
     fuse: bool = False,
+    compact: bool = False,
+    bound: int | None = None,
     engine: str = DEFAULT_ENGINE,
     resources: Resources = Resources(),  # noqa: B008 - frozen
     decide_with_z3: bool = False,
@@ -96,6 +102,8 @@ def check(
             tuple(properties),
             symmetry=symmetry,
             fuse=fuse,
+            compact=compact,
+            bound=bound,
             engine=engine,
             resources=resources,
             decide_with_z3=decide_with_z3,
@@ -119,7 +127,8 @@ def run(request: Request) -> Result:
         focus=_focus(request, instance),
         symmetry=request.symmetry,
         fuse=request.fuse,
-        engine=engine_of(request.engine, request.resources),
+        bound=request.bound,
+        engine=engine_of(request.engine, request.resources, request.compact),
         limits=request.limits,
         progress=request.progress,
         on_state=collected.add if collected else None,
@@ -144,6 +153,12 @@ def run(request: Request) -> Result:
         reason=outcome.reason,
         expected=expected(request),
         symmetry=outcome.symmetry,
+        permutations=outcome.group,
+        unreduced=outcome.unreduced,
+        omission=outcome.omission,
+        bound=outcome.bound,
+        shortest=outcome.shortest,
+        compile_seconds=outcome.compile_seconds,
         fused=outcome.fused,
         engine=outcome.engine,
         decided=decided,

@@ -27,8 +27,10 @@ class Resources:
     spill: Path | None = None
 
 
-def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources()) -> Engine:
+def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources(), compact: bool = False) -> Engine:
     """The engine of this name.
+
+    compact: with fingerprints of states instead of states.
 
     Raises:
         FlushproofError: there is none, or it cannot use these resources.
@@ -42,8 +44,11 @@ def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources()) ->
                 checkpoint=resources.checkpoint,
                 resume=resources.resume,
                 spill=resources.spill,
+                compact=compact,
             )
         case "reference":
+            if compact:
+                raise FlushproofError("the reference engine compares whole states: use --engine native with --compact")
             if resources != Resources():
                 raise FlushproofError(
                     "the reference engine has one worker and keeps everything in memory: use --engine native"

@@ -24,8 +24,11 @@ class Result:
     violated: the property to whose violation the trace leads; also_violated: others that were violated on the way.
     checked: the properties that the verdict is about.
     states, transitions: how many distinct states and how many transitions were explored, after symmetry where that is on.
-    depth: the number of steps to the farthest state; seconds: exploring time.
-    trace: a shortest way to the violation; certified: Z3 confirmed the trace (None where there is none).
+    permutations: how many the symmetry has; unreduced: how many states it makes of `states`.
+    depth: the number of steps to the farthest state; seconds: exploring time; compile_seconds: the time to get ready for it.
+    trace: a way to the violation, a shortest one if `shortest`; certified: Z3 confirmed the trace (None where there is none).
+    omission: with `compact`, something was missed with at most this probability, whatever the verdict; None without.
+    bound: how many values of counters were explored, where they were not renamed; None where any number of them is covered.
     not_reached: states that the system says must be reachable, and that a complete search did not find.
     reason: why the search is inconclusive.
     fused: the steps that were taken together with the one before them; a trace need then not be a shortest one.
@@ -50,6 +53,12 @@ class Result:
     reason: str | None = None
     expected: str | None = None
     symmetry: bool = True
+    permutations: int = 1
+    unreduced: int = 0
+    omission: float | None = None
+    bound: int | None = None
+    shortest: bool = True
+    compile_seconds: float = 0.0
     fused: tuple[str, ...] = ()
     engine: str = "reference"
     decided: int | None = None

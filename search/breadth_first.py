@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import psutil
 from flushproof.model.language.instance import State
@@ -36,9 +35,10 @@ class _Search:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.reference = Reference(task.instance)
-        symmetry = Symmetry(task.instance) if task.symmetry else None
-        self.group = len(symmetry.group) if symmetry else 1
-        self.canonical: Callable[[State], State] = symmetry.canonical if symmetry and self.group > 1 else _itself
+        self.symmetry = Symmetry(task.instance) if task.symmetry else None
+        self.group = len(self.symmetry.group) if self.symmetry else 1
+        self.canonical = self.symmetry.canonical if self.symmetry and self.group > 1 else _itself
+        self.unreduced = 0
         self.came_from: dict[State, State | None] = {}
         self.level: list[State] = []
         self.found: list[State] = []
@@ -70,7 +70,8 @@ class _Search:
             self.reached,
             stopped,
             self.group,
-            self.compile_seconds,
+            self.unreduced,
+            compile_seconds=self.compile_seconds,
         )
 
     def _search(self) -> None:
@@ -108,6 +109,7 @@ class _Search:
             raise _Stop(f"the limit of {self.task.limits.states} states")
         self.came_from[state] = before
         self.found.append(state)
+        self.unreduced += self.symmetry.orbit_size(state) if self.symmetry and self.group > 1 else 1
         for name, violation in list(self.unviolated.items()):
             if violation(state) is not None:
                 self.violating[name] = state

@@ -15,9 +15,11 @@ from flushproof.model.language.errors import FlushproofError, nearest
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property
 
+from .bounded import CUT, Bounded
 from .breadth_first import ReferenceEngine
 from .fusion import Fused, fuse_hidden
 from .outcome import Outcome, Verdict, Violated
+from .reference import Reference
 from .replay import Replay
 from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
 
@@ -34,6 +36,7 @@ def explore(
     focus: str | None = None,
     symmetry: bool = True,
     fuse: bool = False,
+    bound: int | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Callable[[Progress], None] | None = None,
     on_state: Callable[[State], None] | None = None,
@@ -46,11 +49,13 @@ def explore(
     symmetry: explore orbits under the permutations of scalarsets instead of states.
     fuse: take hidden steps together with the one before them (see `fusion`): the verdict is the same and states are
         fewer, but counts and depths are those of fused steps, and a trace need not be a shortest one.
+    bound: do not rename counters by rank, and cut off what needs more values than so many (see `bounded`): a search that
+        meets such a step cannot say that something holds.
     progress, on_state: see `Task`.
     engine: the interpreter if None.
 
     Raises:
-        FlushproofError: there is no property of that name.
+        FlushproofError: there is no property of that name; the system cannot start within the bound.
     """
     asked = ask(instance, properties)
     if focus is not None and focus not in asked.names:
@@ -70,11 +75,48 @@ def explore(
         progress,
         on_state,
     )
+    if bound is not None:
+        task = _bounded(task, instance, bound)
     found = engine.search(task)
     seconds = time.monotonic() - task.started
-    violations = _violations(instance, task, fused.hidden, found)
+    violations = _violations(instance, asked, symmetry, fused.hidden, found)
     violations.sort(key=lambda v: (v.depth, asked.names.index(v.property)))
-    return _outcome(task, violations, found, fused.hidden, seconds, engine.name)
+    outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
+    return outcome if bound is None else _cut(outcome, bound)
+
+
+def _bounded(task: Task, instance: Instance, bound: int) -> Task:
+    """The same search without renaming of counters."""
+    bounded = Bounded(task.instance.system, bound)
+    on_state = task.on_state
+    renamed = Reference(instance).renamed
+    return replace(
+        task,
+        instance=replace(task.instance, system=bounded.system),
+        invariants=tuple(
+            terms.well_defined(Bounded(instance.system, bound).system)
+            if p.name == WELL_DEFINED
+            else bounded.property(p)
+            for p in task.invariants
+        ),
+        reachables=(*map(bounded.property, task.reachables), bounded.cut),
+        on_state=on_state and (lambda state: on_state(renamed(state))),
+    )
+
+
+def _cut(outcome: Outcome, bound: int) -> Outcome:
+    """The outcome of a bounded search, `CUT` no longer among what is to be reached."""
+    cut = outcome.reached.get(CUT)
+    if cut is not None and outcome.verdict == "holds":
+        reason = f"steps that need more than {bound} values of a counter were cut off, the first after {cut} steps"
+        outcome = replace(outcome, verdict="inconclusive", complete=False, reason=outcome.reason or reason)
+    return replace(
+        outcome,
+        reached={name: depth for name, depth in outcome.reached.items() if name != CUT},
+        not_reached=tuple(name for name in outcome.not_reached if name != CUT),
+        bound=bound,
+        cut=cut,
+    )
 
 
 @dataclass(frozen=True)
@@ -108,11 +150,13 @@ def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
     )
 
 
-def _violations(instance: Instance, task: Task, hidden: tuple[str, ...], found: Found) -> list[Violated]:
+def _violations(
+    instance: Instance, asked: Asked, symmetry: bool, hidden: tuple[str, ...], found: Found
+) -> list[Violated]:
     if not found.violated:
         return []
-    replay = Replay(instance, task.symmetry, hidden)
-    properties = {p.name: p for p in task.invariants}
+    replay = Replay(instance, symmetry, hidden)
+    properties = {p.name: p for p in asked.invariants}
     return [
         Violated(name, len(path) - 1, replay.trace(name, properties.get(name), path))
         for name, path in found.violated.items()
@@ -142,6 +186,8 @@ def _outcome(
         _reason(found),
         task.symmetry,
         found.group,
+        found.unreduced,
+        found.omission,
         engine,
         hidden,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -37,9 +38,14 @@ class Outcome:
     reached: the least depth of each "reachable" property that is; not_reached: the others, of which it is known that they
         cannot be reached only if the search is complete.
     reason: which limit or interrupt stopped the search, and how far it had come.
-    symmetry: whether it was asked for; group: how many permutations were taken as one.
+    symmetry: whether it was asked for; group: how many permutations were taken as one; unreduced: how many states those counted
+        stand for, all of their permutations counted.
+    omission: the probability that a state was taken for another one, and that therefore something was missed, is at most this; None
+        where states themselves were compared.
     engine: the engine's name.
     fused: the hidden steps that were taken together with the one before them.
+    bound: how many values of counters were explored, without renaming them; None if they were renamed, and so many there may be.
+    cut: the least depth of a state in which a step was cut off by the bound; None if none was.
     """
 
     verdict: Verdict
@@ -57,5 +63,15 @@ class Outcome:
     reason: str | None
     symmetry: bool
     group: int
+    unreduced: int
+    omission: float | None
     engine: str
     fused: tuple[str, ...] = ()
+    bound: int | None = None
+    cut: int | None = None
+
+    @builtins.property
+    def shortest(self) -> bool:
+        """Whether a trace is known to be a shortest one: nothing that might be missing is nearer."""
+        near = self.cut is None or all(v.depth <= self.cut + 1 for v in self.violations if v.trace is self.trace)
+        return near and not self.fused and self.omission is None

@@ -17,7 +17,8 @@ class ReplayError(Exception):
 
 
 class Replay:
-    """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on.
+    """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on; their counters
+    need not be renamed.
 
     hidden: actions that may have been fused to the end of the step before them.
     """
@@ -33,7 +34,7 @@ class Replay:
         Raises:
             ReplayError: the interpreter cannot go this way, or nothing is violated at its end.
         """
-        first, *rest = map(self.canonical, path)
+        first, *rest = (self.canonical(self.reference.renamed(state)) for state in path)
         initial = next((s for s in self.reference.initial_states() if self.canonical(s) == first), None)
         if initial is None:
             raise ReplayError(f"{self._who()}: the trace of '{name}' does not begin in an initial state")

@@ -51,6 +51,14 @@ class Symmetry:
 
     def canonical(self, state: State) -> State:
         """The state that represents the orbit of `state`."""
+        return self._least(state)[0]
+
+    def orbit_size(self, state: State) -> int:
+        """How many states the orbit of `state` has."""
+        return len(self.group) // self._least(state)[1]
+
+    def _least(self, state: State) -> tuple[State, int]:
+        """The least image of a state, and how many permutations make it."""
         nodes = [self._root]
         while any(len(node.permutations) > 1 for node in nodes):
             least = -1
@@ -64,8 +72,10 @@ class Symmetry:
                         kept.append(child)
             nodes = kept
         if len(nodes) == 1:
-            return nodes[0].permutations[0](state)
-        return min(node.permutations[0](state) for node in nodes)
+            return nodes[0].permutations[0](state), 1
+        images = [node.permutations[0](state) for node in nodes]
+        image = min(images)
+        return image, images.count(image)
 
 
 class _Node:

@@ -97,7 +97,9 @@ class Found:
         one before (with symmetry: of some permutation of it), the last one violating.
     reached: for each reached "reachable" property the least depth.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
-    group: how many permutations of a state were taken as one (1: no symmetry).
+    group: how many permutations of a state were taken as one (1: no symmetry); unreduced: how many states those stored stand
+        for, all of their permutations counted.
+    omission: the probability that a state was taken for another one is at most this; None where states are compared.
     compile_seconds: how much of the time went into making the engine ready.
     """
 
@@ -108,6 +110,8 @@ class Found:
     reached: Mapping[str, int]
     stopped: str | None = None
     group: int = 1
+    unreduced: int = 0
+    omission: float | None = None
     compile_seconds: float = 0.0
 
 

@@ -203,7 +203,7 @@ class _Maker:
             obligations.append(Obligation(And((guard, self.atom(params, 1))), expr, "is owed"))
         self.ghosts = True
         cpu = next((p for p in params if p.of is CPU), None)
-        return Action(name, params, guard, tuple(u for u in updates if u), fresh, tuple(obligations), cpu)
+        return Action(name, params, guard, tuple(u for u in updates if u), fresh, tuple(obligations), cpu=cpu)
 
     def process(self) -> Iterator[Action]:
         """Four labelled steps; about half of them read and write nothing but the CPU's own label and local variable.
@@ -234,7 +234,7 @@ class _Maker:
                     updates.append(Update("local", (), (c,), TRUE, self.expr(local.sort, (c,), 1)))
             guard = And((here, *tests))
             owed = [Obligation(guard, self.atom((c,), 1), "is owed")] if rng.random() < 0.1 else []
-            yield Action(f"process{number}", (c,), guard, tuple(u for u in updates if u), (), tuple(owed), c)
+            yield Action(f"process{number}", (c,), guard, tuple(u for u in updates if u), (), tuple(owed), cpu=c)
         self.ghosts = True
         self.variables = (*shared, *rng.choice(((), (), (), (local,), (pc,))))
         self.seen = (*shared, *rng.choice(((), (), (), (local,), (pc,))))

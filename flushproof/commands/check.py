@@ -39,6 +39,9 @@ from flushproof.search.task import Limits
 WIDE = 160
 """How wide the table of all checks may be in a file: nothing wraps in there."""
 
+DEFAULT_BOUND = 4
+"""How many values a counter has that is not renamed."""
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
@@ -65,6 +68,22 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 )
 @click.option(
     "--fuse", is_flag=True, help="Take hidden steps with the one before: fewer states, traces perhaps longer."
+)
+@click.option(
+    "--rename",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Rename counters by rank, so that any number of their values is covered.",
+)
+@click.option(
+    "--bound",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --rename off: values beyond N are cut off. [default: 4]",
+)
+@click.option(
+    "--compact", is_flag=True, help="Keep 64-bit fingerprints instead of states: less memory, not quite certain."
 )
 @click.option(
     "--engine", type=click.Choice(list(ENGINES)), default=DEFAULT_ENGINE, show_default=True, help="Who explores."
@@ -115,6 +134,9 @@ def check_command(
     properties: tuple[str, ...],
     symmetry: str,
     fuse: bool,
+    rename: str,
+    bound: int | None,
+    compact: bool,
     engine: str,
     decide_with: str | None,
     max_states: int | None,
@@ -157,10 +179,16 @@ def check_command(
         raise click.UsageError(
             "--decide-with needs to see every state, and --resume does not go through the old ones again."
         )
+    if bound and rename == "on":
+        raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
+    if compact and (checkpoint or resume):
+        raise click.UsageError("--compact forgets the states that a checkpoint keeps: give one of the two.")
     how = Request(
         System,
         symmetry=symmetry == "on",
         fuse=fuse,
+        compact=compact,
+        bound=None if rename == "on" else bound or DEFAULT_BOUND,
         engine=engine,
         resources=Resources(workers, checkpoint or resume, resume is not None, spill),
         decide_with_z3=decide_with == "z3",
@@ -230,5 +258,6 @@ def _check_all(how: Request, jobs: int, form: str) -> int:
 
 def _manner(how: Request) -> dict[str, Any]:
     return {
-        name: getattr(how, name) for name in ("symmetry", "fuse", "engine", "resources", "decide_with_z3", "limits")
+        name: getattr(how, name)
+        for name in ("symmetry", "fuse", "compact", "bound", "engine", "resources", "decide_with_z3", "limits")
     }

@@ -61,10 +61,10 @@ def _unless(result: Result) -> str:
     """The proviso of a verdict that rests on fingerprints: `, unless a fingerprint collided (probability < 3e-12)`."""
     if result.omission is None:
         return ""
-    return f", unless a fingerprint collided (probability < {_rounded_up(result.omission)})"
+    return f", unless a fingerprint collided (probability < {rounded_up(result.omission)})"
 
 
-def _rounded_up(probability: float) -> str:
+def rounded_up(probability: float) -> str:
     """`3e-12`, never less than the probability."""
     exponent = math.floor(math.log10(probability))
     digit = math.floor(probability / 10.0**exponent) + 1
@@ -167,7 +167,7 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
     else:
         lines.append(look.good(f"{count}all as expected, every counterexample confirmed by Z3."))
     if doubtful := [r for r in results if r.omission is not None]:
-        chance = _rounded_up(sum(r.omission or 0.0 for r in doubtful))
+        chance = rounded_up(sum(r.omission or 0.0 for r in doubtful))
         lines.append(
             look.unsure(
                 f"Fingerprints stood for states in {len(doubtful)} of them: one collided with probability < {chance}."

@@ -1,6 +1,7 @@
 """Canonical forms under symmetry, exactly and without trying the whole group.
 
-    void @canonical(ptr state)      replaces the words at `state` by those of the representative of its orbit
+    i64 @canonical(ptr state)       replaces the words at `state` by those of the representative of its orbit; returns
+                                    how many permutations leave it as it is
 
 Each element of a permuted scalarset has a *signature*: a number computed from the state that no renaming changes (which
 label a CPU is at, say, and whether it holds a lock).  First the elements of each sort are put in order of their
@@ -92,7 +93,7 @@ class _Canonical:
     """Writes `@canonical`; `present` is a copy of the state that exchanges are carried out on."""
 
     def __init__(self, layout: Layout, group: Group) -> None:
-        self.code = Code("canonical", "void", ["ptr %state"], "noinline nounwind")
+        self.code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
         self.layout, self.group = layout, group
         self.present = self.code.variable(f"[{layout.words} x i64]")
 
@@ -104,8 +105,7 @@ class _Canonical:
             for last in range(size - 1, 0, -1):
                 for lower in range(last):
                     self._sort_neighbours(numbers[Exchange(sort, lower)])
-        self._least_of_equals()
-        self.code.line("ret void")
+        self.code.line(f"ret i64 {self._least_of_equals()}")
         return self.code.text()
 
     def _words(self) -> list[Value]:
@@ -124,9 +124,14 @@ class _Canonical:
         left, right = (self.code.op(f"call i64 @{name}(ptr {self.present})") for name in names)
         return left, right
 
-    def _least_of_equals(self) -> None:
-        """Goes through all orders of the elements that their signatures do not tell apart, and keeps the least state."""
+    def _least_of_equals(self) -> Value:
+        """Goes through all orders of the elements that their signatures do not tell apart, and keeps the least state.
+
+        Returns:
+            How many orders make it; two differ by a permutation that leaves it as it is.
+        """
         code = self.code
+        made = code.variable("i64", 1)
         ties: Value = 0
         for number in range(len(self.group.exchanges)):
             ties = code.bits_or(ties, code.left(code.number(code.equal(*self._signatures(number))), number))
@@ -139,12 +144,16 @@ class _Canonical:
                 here = code.get(place, "ptr")
                 self._exchange_one(code.get(here, "i8"), leave)
                 words = self._words()
-                smaller = _smaller(code, words, [code.get(v) for v in least])
+                present = [code.get(v) for v in least]
+                smaller = _smaller(code, words, present)
+                again = code.number(_equal(code, words, present))
+                code.set(made, code.choose(smaller, 1, code.add(code.get(made), again)))
                 for variable, word in zip(least, words, strict=True):
                     code.set(variable, code.choose(smaller, word, code.get(variable)))
                 code.set(place, code.address(here, 1), "ptr")
         for number, variable in enumerate(least):
             code.set(code.address("%state", 8 * number), code.get(variable))
+        return code.get(made)
 
     def _exchange_one(self, which: str, leave: str) -> None:
         """Carries out the exchange number `which`; leaves at the end of the walk."""
@@ -229,6 +238,14 @@ def _smaller(code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value
     for a, b in reversed(list(zip(left, right, strict=True))):
         less = code.op(f"icmp ult i64 {a}, {b}")
         result = code.either(less, code.both(code.equal(a, b), result))
+    return result
+
+
+def _equal(code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
+    """Whether all words agree."""
+    result: Value = 1
+    for a, b in zip(left, right, strict=True):
+        result = code.both(result, code.equal(a, b))
     return result
 
 

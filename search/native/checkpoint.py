@@ -18,7 +18,7 @@ from pathlib import Path
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance
 
-_FORMAT = 1
+_FORMAT = 2
 _PIECE = 1 << 24
 
 
@@ -26,14 +26,15 @@ _PIECE = 1 << 24
 class Progressed:
     """How far a search has come.
 
-    levels: the number of the first state of each level; head: the next state to expand; seen: for each property that was
-    violated or reached the number of a first such state; deadlock: likewise.
+    levels: the number of the first state of each level; head: the next state to expand; unreduced: how many states they stand
+    for by symmetry; seen: for each property that was violated or reached the number of a first such state; deadlock: likewise.
     """
 
     count: int
     head: int
     levels: Sequence[int]
     transitions: int
+    unreduced: int
     seen: Mapping[int, int]
     deadlock: int | None
 

@@ -6,9 +6,10 @@ import os
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -21,7 +22,7 @@ from ..task import NO_DEADLOCK, Found, Progress, Task
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .steps import Budget
-from .store import Store
+from .store import Store, most_successors
 
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
 _CHUNK = 1 << 16
@@ -36,6 +37,8 @@ class NativeEngine:
     budget: how much code to make; workers: how many threads expand each level together.
     checkpoint: a directory that keeps the search, so that it can go on after a kill; resume: go on from what it keeps.
     spill: a directory on whose disk states lie that memory has no room for (with `Limits.memory_bytes`).
+    compact: keep fingerprints of states instead of states, where those are smaller; then a state can be taken for another
+        one, with the probability `Found.omission`.
     """
 
     name = "native"
@@ -47,16 +50,18 @@ class NativeEngine:
         checkpoint: Path | None = None,
         resume: bool = False,
         spill: Path | None = None,
+        compact: bool = False,
     ) -> None:
         self.budget, self.workers = budget, workers
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
+        self.compact = compact
 
     def search(self, task: Task) -> Found:
         """Carries out the task.
 
         Raises:
             FlushproofError: more properties than a search can watch; no workers; a directory that cannot be used, or whose
-                checkpoint is of another search or damaged.
+                checkpoint is of another search or damaged; a checkpoint of fingerprints.
         """
         properties = (*task.invariants, *task.reachables)
         if len(properties) > MOST_PROPERTIES:
@@ -65,7 +70,11 @@ class NativeEngine:
             )
         if self.workers < 1:
             raise FlushproofError(f"{self.workers} workers cannot search; there must be at least 1.")
-        library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1)
+        if self.compact and self.checkpoint is not None:
+            raise FlushproofError(
+                "a compact search has forgotten the states that a checkpoint would keep: choose one of the two."
+            )
+        library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1, self.compact)
         if self.checkpoint is not None:
             return self._kept(task, library, self.checkpoint)
         if self.spill is not None:
@@ -114,7 +123,11 @@ class _Stop(Exception):
 
 
 class Search:
-    """One search.  `levels`: the number of the first state of each level."""
+    """One search.
+
+    levels: the number of the first state of each level; chunks: of each part of a level that was expanded at once, the number of
+    states stored before and that of its first state.
+    """
 
     def __init__(
         self, task: Task, store: Store, checkpoint: Checkpoint | None = None, progressed: Progressed | None = None
@@ -125,6 +138,7 @@ class Search:
         self.invariants = [p.name for p in task.invariants]
         self.reachables = [p.name for p in task.reachables]
         self.levels = [0]
+        self.chunks: list[tuple[int, int]] = []
         self.head = 0
         self.told = 0
         self.process = psutil.Process()
@@ -150,14 +164,24 @@ class Search:
         if self.task.deadlock and store.deadlock is not None:
             violating[NO_DEADLOCK] = store.deadlock
         reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
-        violated = {name: self._path(number) for name, number in violating.items()}
-        group = store.library.group
-        order = group.order if group else 1
-        return Found(count, store.transitions, depth, violated, reached, stopped, order, self.compile_seconds)
+        path = self._path_of_prints if store.library.compact else self._path
+        violated = {name: path(number) for name, number in violating.items()}
+        return Found(
+            count,
+            store.transitions,
+            depth,
+            violated,
+            reached,
+            stopped,
+            store.library.permutations,
+            store.unreduced,
+            omission(count, store.layout.words) if store.library.compact else None,
+            self.compile_seconds,
+        )
 
     def _search(self) -> None:
         store, limits = self.store, self.task.limits
-        chunk = _CHUNK * len(store.workers)
+        chunk = _CHUNK if store.library.compact else _CHUNK * len(store.workers)
         if self.progressed is None:
             self._add_initial()
             self.levels.append(store.count)
@@ -169,23 +193,26 @@ class Search:
                 raise _Stop(f"the limit of depth {limits.depth}")
             end = self.levels[-1]
             while self.head < end:
+                if store.library.compact:
+                    self.chunks.append((store.count, self.head))
                 self.head = store.expand(self.head, min(end, self.head + chunk))
                 self._look()
+                store.forget(self.head)
             if store.count > end:
                 self.levels.append(store.count)
 
     def _add_initial(self) -> None:
+        for states in self._initial():
+            self.store.add(states)
+            self._look()
+
+    def _initial(self) -> Iterator[Sequence[State]]:
+        """The initial states, some at a time."""
         instance = self.task.instance
         beginning = replace(instance, system=replace(instance.system, actions=(), final=FALSE))
-        waiting: list[State] = []
-        for state in Reference(beginning).initial_states():
-            waiting.append(state)
-            if len(waiting) == 4096:
-                self.store.add(waiting)
-                waiting.clear()
-                self._look()
-        self.store.add(waiting)
-        self._look()
+        states = Reference(beginning).initial_states()
+        while some := list(islice(states, 4096)):
+            yield some
 
     def _done(self) -> bool:
         violated = [name for i, name in enumerate(self.invariants) if i in self.store.seen()]
@@ -236,7 +263,13 @@ class Search:
         store, checkpoint = self.store, self.checkpoint
         if checkpoint is not None and len(self.levels) > 1:
             progressed = Progressed(
-                store.count, self.head, self.levels, store.transitions, store.seen(), store.deadlock
+                store.count,
+                self.head,
+                self.levels,
+                store.transitions,
+                store.unreduced,
+                store.seen(),
+                store.deadlock,
             )
             checkpoint.save(progressed, store.written(checkpoint.saved_bytes))
 
@@ -250,3 +283,33 @@ class Search:
         for level in range(self._level(number) - 1, -1, -1):
             numbers.append(self.store.predecessor(numbers[-1], self.levels[level], self.levels[level + 1]))
         return tuple(self.store.states(n, n + 1)[0] for n in reversed(numbers))
+
+    def _path_of_prints(self, number: int) -> tuple[State, ...]:
+        """The same where only fingerprints are left: back to where it began by numbers, and forth by making the states anew."""
+        numbers = [number]
+        while numbers[-1] >= self.levels[1]:
+            _, first = self.chunks[bisect_right(self.chunks, (numbers[-1], self.store.count)) - 1]
+            numbers.append(self.store.origin(numbers[-1], first))
+        first, *rest = (self.store.fingerprint(n) for n in reversed(numbers))
+        path = [next(state for some in self._initial() for state in self._made(some, first, expand=False))]
+        for wanted in rest:
+            path += self._made(path[-1:], wanted, expand=True)
+        return tuple(path)
+
+    def _made(self, states: Sequence[State], wanted: int, expand: bool) -> list[State]:
+        """The one state with this fingerprint among these (and, if `expand`, their successors), if it is there."""
+        most = len(states) + most_successors(self.task.instance)
+        with closing(Store(self.store.library, most)) as store:
+            store.add(states)
+            if expand:
+                store.expand(0, store.count)
+            return [s for n in range(store.count) if store.fingerprint(n) == wanted for s in store.states(n, n + 1)]
+
+
+def omission(states: int, words: int) -> float:
+    """An upper bound on the probability that a search that stored so many fingerprints has missed a state.
+
+    A new state is missed if its fingerprint is that of one of the k stored before: with probability at most k (words + 1) / 2^64
+    if each of the `words` + 1 rounds of the hash is like chance.  Up to the first miss, there is one new state for each k.
+    """
+    return min(1.0, (words + 1) * states * (states + 1) / 2**65)

@@ -23,6 +23,9 @@ Function = Callable[[int], int]
 
 MOST_PROPERTIES = 64
 
+PRINT_BYTES = 10
+"""What a fingerprint takes in memory, with the origin beside it."""
+
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
 _STEP_LINES, _CHECK_LINES = 7000, 3000
 
@@ -30,7 +33,8 @@ _STEP_LINES, _CHECK_LINES = 7000, 3000
 class Library:
     """The functions of `loop`, for one instance and the given properties.
 
-    shared: for several workers; layout: of the states; group: of the symmetry, None without; meaning: the source that
+    shared: for several workers; compact: with fingerprints, if those are smaller than states.
+    layout: of the states; group: of the symmetry, None without; permutations: how many it has; meaning: the source that
     depends on the system; seconds: what compiling took.
     """
 
@@ -41,14 +45,17 @@ class Library:
         symmetry: bool = False,
         budget: Budget = Budget(),  # noqa: B008 - frozen
         shared: bool = False,
+        compact: bool = False,
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
+        self.compact = compact and self.layout.state_bytes > PRINT_BYTES
+        self.permutations = self.group.order if self.group else 1
         self.meaning = meaning(self.layout, properties, self.group, budget)
         self.source = "\n".join(
-            (DECLARATIONS, self.meaning, loop_functions(self.layout, self.group is not None, shared))
+            (DECLARATIONS, self.meaning, loop_functions(self.layout, self.permutations, shared, self.compact))
         )
         self._machine, self._engine = _compile(self.source)
         self.expand = self._function("expand")

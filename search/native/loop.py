@@ -8,6 +8,10 @@ is the state itself looked at, and compared in full.
 Successors go through the set in batches.  All of a batch are hashed and their entries prefetched; then the states that
 those entries point to are prefetched; then each is looked up.  So the misses of a batch overlap.
 
+With `compact`, of each stored state there is a *fingerprint* too, its 64-bit hash, and two states with the same one are
+taken for the same.  Full states are read only when they are expanded, so that the memory of those before can be given
+back.  `origins` keep which state each was found from, the last 16 bits of its number, for traces.
+
 Several workers may share one array and table.  Who finds an empty entry marks it as taken before storing the state; others
 that meet a taken entry with their tag wait until the state is there.
 
@@ -36,6 +40,10 @@ CONTEXT = (
     "table",  # address of the visited set
     "buffer",  # address of the buffer of successors, of `BATCH` and as many as one state can have
     "hashes",  # address of as many hashes
+    "weights",  # address of as many numbers: how many permutations leave the successor as it is
+    "heads",  # address of as many numbers of the states that they are successors of (`compact`)
+    "prints",  # address of the fingerprints of stored states (`compact`)
+    "origins",  # address of the last 16 bits of the number of the state that each was found from (`compact`)
     "mask",  # number of entries of the table, a power of two, less one
     "index_bits",  # how many bits of an entry hold the state's number plus one
     "counter",  # address of the number of stored states
@@ -45,6 +53,7 @@ CONTEXT = (
     "limit",  # as many states may be stored at most
     "pending",  # how many successors are in the buffer
     "transitions",  # how many there were
+    "unreduced",  # how many states the stored ones stand for
     "full",  # 1 after a state was not stored because of the limit
     "deadlock",  # number plus one of the first state without successors that is not final
     "seen",  # bit i is set if property i was found violated (or reached)
@@ -53,12 +62,13 @@ CONTEXT = (
 FIRST = len(CONTEXT) - 1
 
 
-def loop_functions(layout: Layout, symmetric: bool, shared: bool) -> str:
+def loop_functions(layout: Layout, permutations: int, shared: bool, compact: bool = False) -> str:
     """All functions of the loop.
 
-    symmetric: with `@canonical` applied to each successor; shared: for several workers at once.
+    permutations: of the symmetry; with more than one, `@canonical` is applied to each successor; shared: for several
+    workers at once; compact: with fingerprints.
     """
-    loop = _Loop(layout, symmetric, shared)
+    loop = _Loop(layout, permutations, shared, compact)
     return "\n".join([loop.hash(), loop.insert(), loop.expand(), loop.rehash(), loop.predecessor()])
 
 
@@ -71,10 +81,10 @@ declare i64 @llvm.cttz.i64(i64, i1)
 
 
 class _Loop:
-    def __init__(self, layout: Layout, symmetric: bool, shared: bool) -> None:
+    def __init__(self, layout: Layout, permutations: int, shared: bool, compact: bool) -> None:
         self.layout = layout
-        self.shared = shared
-        self.symmetric = symmetric
+        self.shared, self.compact = shared, compact
+        self.permutations = permutations
         self.words = layout.words
         self.size = 8 * layout.words
 
@@ -119,12 +129,18 @@ class _Loop:
         at = code.address(buffer, code.op(f"mul i64 {number}, {self.size}"))
         return [code.get(code.address(at, 8 * i)) for i in range(self.words)]
 
-    def canonical(self, code: Code, buffer: str, number: Value) -> list[Value]:
+    def canonical(self, code: Code, buffer: str, number: Value, weights: str | None = None) -> list[Value]:
         """The words of a state in the buffer, after it was replaced by the representative of its orbit."""
-        if self.symmetric:
+        if self.permutations > 1:
             at = code.address(buffer, code.op(f"mul i64 {number}, {self.size}"))
-            code.line(f"call void @canonical(ptr {at})")
+            weight = code.op(f"call i64 @canonical(ptr {at})")
+            if weights is not None:
+                code.set(self.each(code, weights, number), weight)
         return self.successor(code, buffer, number)
+
+    def each(self, code: Code, items: str, number: Value, kind: str = "i64") -> str:
+        """Where an item of an array lies."""
+        return code.op(f"getelementptr {kind}, ptr {items}, i64 {number}")
 
     def arguments(self, words: Sequence[Value]) -> str:
         return ", ".join(f"i64 {w}" for w in words)
@@ -158,23 +174,25 @@ class _Loop:
         code = Code("insert", "i64", ["ptr noalias %context"], "alwaysinline nounwind")
         states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
         buffer, hashes = self.get(code, "buffer", "ptr"), self.get(code, "hashes", "ptr")
+        weights = self.get(code, "weights", "ptr")
+        prints = self.get(code, "prints", "ptr")
         mask, bits, pending = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "pending")
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with code.when(code.op(f"icmp ne i64 {pending}, 0")):
             with code.loop(pending) as each:
-                hashed = self.hashed(code, self.canonical(code, buffer, each.index))
-                code.set(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"), hashed)
+                hashed = self.hashed(code, self.canonical(code, buffer, each.index, weights))
+                code.set(self.each(code, hashes, each.index), hashed)
                 self.prefetch(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")), 1)
             with code.loop(pending) as each:
-                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
+                hashed = code.get(self.each(code, hashes, each.index))
                 entry = self.entry(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")))
                 number = code.op(f"and i64 {entry}, {numbers}")
-                at = code.address(states, code.op(f"mul i64 {number}, {self.layout.state_bytes}"))
-                self.prefetch(code, code.address(at, -self.layout.state_bytes), 0)
+                size = 8 if self.compact else self.layout.state_bytes
+                at = code.address(prints if self.compact else states, code.op(f"mul i64 {number}, {size}"))
+                self.prefetch(code, code.address(at, -size), 0)
             with code.loop(pending) as each:
-                words = self.successor(code, buffer, each.index)
-                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
-                self.look_up(code, states, table, mask, bits, numbers, words, hashed)
+                hashed = code.get(self.each(code, hashes, each.index))
+                self.look_up(code, states, table, mask, bits, numbers, buffer, each.index, hashed)
         code.line("ret i64 0")
         return code.text()
 
@@ -200,10 +218,12 @@ class _Loop:
         mask: str,
         bits: str,
         numbers: str,
-        words: Sequence[Value],
+        buffer: str,
+        place: str,
         hashed: str,
     ) -> None:
-        """Stores the state if it is new."""
+        """Stores the state at this place of the buffer if it is new."""
+        words = self.successor(code, buffer, place)
         tag = self.tag(code, hashed, bits)
         with self.probing(code, mask, hashed) as (position, again, leave):
             slot = self.slot(code, table, position)
@@ -211,7 +231,7 @@ class _Loop:
             with code.when(code.op(f"icmp eq i64 {entry}, 0")):
                 if self.shared:
                     self.take(code, slot, code.op(f"or i64 {tag}, {numbers}"), again)
-                self.store_new(code, states, slot, tag, words)
+                self.store_new(code, states, slot, tag, words, place, hashed)
                 code.jump(leave)
                 code.start(code.new_block("never"))
             other = code.op(f"and i64 {code.op(f'xor i64 {entry}, {tag}')}, {code.op(f'xor i64 {numbers}, -1')}")
@@ -221,7 +241,7 @@ class _Loop:
                     there = code.new_block("there")
                     code.branch(code.op(f"icmp eq i64 {number}, {numbers}"), again, there)
                     code.start(there)
-                same = self.equal(code, self.load(code, states, code.op(f"sub i64 {number}, 1")), words)
+                same = self.same(code, states, code.op(f"sub i64 {number}, 1"), words, hashed)
                 differ = code.new_block("differ")
                 code.branch(same, leave, differ)
                 code.start(differ)
@@ -234,13 +254,21 @@ class _Loop:
         code.branch(code.op(f"extractvalue {{ i32, i1 }} {result}, 1"), taken, again)
         code.start(taken)
 
+    def same(self, code: Code, states: str, number: str, words: Sequence[Value], hashed: str) -> Value:
+        """Whether a stored state is this one."""
+        if not self.compact:
+            return self.equal(code, self.load(code, states, number), words)
+        return code.equal(code.get(self.each(code, self.get(code, "prints", "ptr"), number)), hashed)
+
     def equal(self, code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
         result: Value = 1
         for a, b in zip(left, right, strict=True):
             result = code.both(result, code.equal(a, b))
         return result
 
-    def store_new(self, code: Code, states: str, slot: str, tag: str, words: Sequence[Value]) -> None:
+    def store_new(
+        self, code: Code, states: str, slot: str, tag: str, words: Sequence[Value], place: str, hashed: str
+    ) -> None:
         """Appends the state, enters it into the table, and checks it; unless no more may be stored."""
         counter = self.get(code, "counter", "ptr")
         one_more = f"atomicrmw add ptr {counter}, i64 1 monotonic, align 8"
@@ -253,6 +281,11 @@ class _Loop:
                 code.line(f"store atomic i32 0, ptr {slot} release, align 4")
         with code.when(allowed):
             self.store(code, states, count, words)
+            if self.compact:
+                code.set(self.each(code, self.get(code, "prints", "ptr"), count), hashed)
+                head = code.get(self.each(code, self.get(code, "heads", "ptr"), place))
+                origin = self.each(code, self.get(code, "origins", "ptr"), count, "i16")
+                code.set(origin, code.op(f"trunc i64 {head} to i16"), "i16")
             after = code.op(f"add i64 {count}, 1")
             entry = code.op(f"trunc i64 {code.op(f'or i64 {tag}, {after}')} to i32")
             if self.shared:
@@ -261,6 +294,14 @@ class _Loop:
                 code.set(counter, after)
                 code.line(f"store i32 {entry}, ptr {slot}, align 4")
             self.check(code, count, words)
+            self.weigh(code, place)
+
+    def weigh(self, code: Code, place: str) -> None:
+        """Counts how many states a new one stands for: as many as its orbit has."""
+        if self.permutations > 1:
+            weight = code.get(self.each(code, self.get(code, "weights", "ptr"), place))
+            orbit = code.op(f"udiv i64 {self.permutations}, {weight}")
+            self.put(code, "unreduced", code.op(f"add i64 {self.get(code, 'unreduced')}, {orbit}"))
 
     def check(self, code: Code, number: str, words: Sequence[Value]) -> None:
         """Notes the state where it is the first that violates or reaches a property."""
@@ -307,6 +348,8 @@ class _Loop:
                 words = self.load(code, states, head)
                 after = code.op(f"call ptr @step({self.arguments(words)}, ptr {here})")
                 code.set(out, after, "ptr")
+                if self.compact:
+                    self.note_origin(code, head, buffer, here, after)
                 self.put(code, "head", code.op(f"add i64 {head}, 1"))
                 with code.when(code.op(f"icmp eq ptr {after}, {here}")):
                     self.stuck(code, head, words)
@@ -317,6 +360,17 @@ class _Loop:
             code.op("call i64 @insert(ptr %context)")
         code.line("ret i64 0")
         return code.text()
+
+    def note_origin(self, code: Code, head: str, buffer: str, here: str, after: str) -> None:
+        """Notes of which state the successors from `here` on, before `after`, are."""
+        heads = self.get(code, "heads", "ptr")
+        first, last = (
+            code.op(f"udiv i64 {code.op(f'sub i64 {_integer(code, at)}, {_integer(code, buffer)}')}, {self.size}")
+            for at in (here, after)
+        )
+        count = code.op(f"sub i64 {last}, {first}")
+        with code.when(code.op(f"icmp ne i64 {count}, 0")), code.loop(count) as each:
+            code.set(self.each(code, heads, code.op(f"add i64 {first}, {each.index}")), head)
 
     def stuck(self, code: Code, head: str, words: Sequence[Value]) -> None:
         """A state without successors: notes the first that is not final."""
@@ -339,12 +393,15 @@ class _Loop:
             left = code.op(f"sub i64 {count}, {first}")
             length = code.op(f"call i64 @llvm.smin.i64(i64 {left}, i64 {BATCH})")
             with code.loop(length) as each:
-                words = self.load(code, states, code.op(f"add i64 {first}, {each.index}"))
-                hashed = self.hashed(code, words)
-                code.set(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"), hashed)
+                number = code.op(f"add i64 {first}, {each.index}")
+                if self.compact:
+                    hashed = code.get(self.each(code, self.get(code, "prints", "ptr"), number))
+                else:
+                    hashed = self.hashed(code, self.load(code, states, number))
+                code.set(self.each(code, hashes, each.index), hashed)
                 self.prefetch(code, self.slot(code, table, code.op(f"and i64 {hashed}, {mask}")), 1)
             with code.loop(length) as each:
-                hashed = code.get(code.op(f"getelementptr i64, ptr {hashes}, i64 {each.index}"))
+                hashed = code.get(self.each(code, hashes, each.index))
                 number = code.op(f"add i64 {code.op(f'add i64 {first}, {each.index}')}, 1")
                 entry = code.op(f"or i64 {self.tag(code, hashed, bits)}, {number}")
                 with self.probing(code, mask, hashed) as (position, _, done):

@@ -45,6 +45,14 @@ class Memory:
         if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
+    def give_back(self, start: int, stop: int) -> int:
+        """Gives back the memory of the whole pages from `start` to `stop`, and their bytes with it; where that ended."""
+        page = 1 << 21
+        start, stop = -(-start // page) * page, stop // page * page
+        if start < stop and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
+        return max(start, stop)
+
     def close(self, length: int | None = None) -> None:
         """Gives the memory back, and cuts the file to `length` bytes; the address is no longer valid."""
         del self._pin

@@ -15,7 +15,7 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 
 from .checkpoint import Progressed
-from .library import Library
+from .library import PRINT_BYTES, Library
 from .loop import BATCH, CONTEXT, FIRST
 from .memory import Memory, address_of
 
@@ -28,6 +28,9 @@ SMALLEST = 20
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
 
+_FORGET = 1 << 23
+"""So many bytes are given back at once."""
+
 MOST_SUCCESSORS = 1 << 24
 """So many successors of one state fit the buffer, as address space; memory comes as it is used."""
 
@@ -39,8 +42,8 @@ class Worker:
         self.context = np.zeros(FIRST + 64, dtype=np.uint64)
         self.address = address_of(self.context)
         self.buffer = np.zeros((batch, words), dtype=np.uint64)
-        self._hashes = np.zeros(batch, dtype=np.uint64)
-        self.set(buffer=address_of(self.buffer), hashes=address_of(self._hashes))
+        self._notes = {name: np.ones(batch, dtype=np.uint64) for name in ("hashes", "weights", "heads")}
+        self.set(buffer=address_of(self.buffer), **{name: address_of(a) for name, a in self._notes.items()})
 
     def get(self, name: str) -> int:
         """An item of the context."""
@@ -56,7 +59,7 @@ class Store:
     """States in the order in which they were found.
 
     limit: how many states may be stored; workers: how many threads expand states; file: where the states lie on disk, if
-    they do.
+    they do.  If the library is compact, states before those to be expanded can be forgotten, and their fingerprints stay.
     """
 
     def __init__(self, library: Library, limit: int | None, workers: int = 1, file: Path | None = None) -> None:
@@ -66,10 +69,15 @@ class Store:
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
         space = psutil.virtual_memory().total if file is None else psutil.disk_usage(str(file.parent)).free
-        room = space // self.layout.state_bytes
+        room = space // (PRINT_BYTES if library.compact else self.layout.state_bytes)
         self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
-        self._states = Memory((self.limit + workers * self.batch + 8) * self.layout.state_bytes, file)
+        most = self.limit + workers * self.batch + 8
+        self._states = Memory(most * self.layout.state_bytes, file)
+        self._forgotten = 0
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
+        self._prints, self._origins = (Memory(most * size) if library.compact else None for size in (8, 2))
+        if self._prints and self._origins:
+            self._set(prints=self._prints.address, origins=self._origins.address)
         self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
 
     def close(self) -> None:
@@ -78,6 +86,9 @@ class Store:
             self._pool.shutdown()
         self._states.close(self.count * self.layout.state_bytes)
         self._table.close()
+        if self._prints and self._origins:
+            self._prints.close()
+            self._origins.close()
 
     # ------------------------------------------------------------------------------------------------------- on disk
 
@@ -85,7 +96,8 @@ class Store:
         """Takes up what is in the file."""
         first = self.workers[0]
         self._count[0] = progressed.count
-        first.set(transitions=progressed.transitions, seen=sum(1 << i for i in progressed.seen))
+        first.set(transitions=progressed.transitions, unreduced=progressed.unreduced)
+        first.set(seen=sum(1 << i for i in progressed.seen))
         for i, number in progressed.seen.items():
             first.context[FIRST + i] = number
         if progressed.deadlock is not None:
@@ -120,6 +132,12 @@ class Store:
     def transitions(self) -> int:
         """How many there were from expanded states."""
         return sum(worker.get("transitions") for worker in self.workers)
+
+    @property
+    def unreduced(self) -> int:
+        """How many states the stored ones stand for by symmetry."""
+        found = sum(worker.get("unreduced") for worker in self.workers)
+        return found if self.library.permutations > 1 else self.count
 
     @property
     def full(self) -> bool:
@@ -208,6 +226,23 @@ class Store:
         """The words of stored states."""
         size = self.layout.state_bytes
         return self.layout.widen(self._states.copy(first * size, last * size))
+
+    def forget(self, last: int) -> None:
+        """Gives back the memory of the states before `last`, except for their fingerprints."""
+        stop = last * self.layout.state_bytes
+        if self._prints is not None and not self.on_disk and stop - self._forgotten >= _FORGET:
+            self._forgotten = self._states.give_back(self._forgotten, stop)
+
+    def fingerprint(self, number: int) -> int:
+        """Of a stored state."""
+        assert self._prints is not None
+        return int.from_bytes(self._prints.copy(8 * number, 8 * number + 8), "little")
+
+    def origin(self, number: int, first: int) -> int:
+        """The state from which this one was found, known to be one of 65,536 from `first` on."""
+        assert self._origins is not None
+        low = int.from_bytes(self._origins.copy(2 * number, 2 * number + 2), "little")
+        return first + (low - first) % (1 << 16)
 
     def predecessor(self, number: int, first: int, last: int) -> int:
         """The first state from `first` on, before `last`, that has the state as a successor.

@@ -25,6 +25,7 @@ from flushproof.properties.certify import Certificate
 from flushproof import checking, cli
 from flushproof.commands.options import memory, pairs
 from flushproof.report.jsonform import schema
+from flushproof.report.verdict import rounded_up
 
 SMALL = str(Path(__file__).with_name("small.py"))
 SWITCH = f"{SMALL}:Switch"
@@ -109,9 +110,62 @@ def test_fusing_hidden_steps_changes_no_verdict() -> None:
 def test_what_a_search_may_use_changes_nothing(tmp_path: Path) -> None:
     plain = data("check", SWITCH, "--policy", "always")
     kept = str(tmp_path / "kept")
-    for more in (["--workers", "2"], ["--checkpoint", kept], ["--resume", kept], ["--spill", str(tmp_path), "--memory", "4G"]):
+    for more in (
+        ["--workers", "2"],
+        ["--checkpoint", kept],
+        ["--resume", kept],
+        ["--spill", str(tmp_path), "--memory", "4G"],
+    ):
         found = data("check", SWITCH, "--policy", "always", *more)
-        assert {**found, "seconds": 0} == {**plain, "seconds": 0}
+        assert without_times(found) == without_times(plain)
+
+
+def without_times(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if "seconds" not in name}
+
+
+def test_a_compact_verdict_says_how_certain_it_is() -> None:
+    check = ("check", "kvm-vmid-allocator", "--policy", "fixed")
+    full, compact = data(*check), data(*check, "--compact")
+    assert full["omission"] is None and 0 < compact["omission"] < 1e-9
+    assert {**without_times(compact), "omission": None} == without_times(full)
+    said = " ".join(call(*check, "--compact").stdout.split())
+    assert "HOLDS, unless a fingerprint collided (probability < 2e-10): no-foreign-hit" in said
+    assert "Every state that was found was explored" in said
+    assert "unless" not in call(*check).stdout
+
+
+def test_a_trace_of_a_compact_search_is_certified() -> None:
+    check = ("check", "xen-pv-paging", "--policy", "skip-top")
+    full, compact = data(*check), data(*check, "--compact")
+    assert compact["certified"] is True and compact["omission"] > 0
+    assert (full["shortest"], compact["shortest"]) == (True, False)
+    assert [step["action"] for step in compact["trace"]] == [step["action"] for step in full["trace"]]
+    assert "no other way is shorter" not in call(*check, "--compact").stdout
+
+
+@pytest.mark.parametrize("probability,said", [(8.4e-12, "9e-12"), (9.2e-12, "1e-11"), (2e-5, "3e-5"), (0.5, "6e-1")])
+def test_a_probability_is_rounded_up(probability: float, said: str) -> None:
+    assert rounded_up(probability) == said
+
+
+def test_the_reduction_by_symmetry_is_said() -> None:
+    on, off = (data("check", SWITCH, "--policy", "always", "--symmetry", s) for s in ("on", "off"))
+    assert on["unreduced_states"] == off["states"] == off["unreduced_states"]
+    assert (on["permutations"], off["permutations"]) == (4, 1)
+    said = " ".join(call("check", SWITCH, "--policy", "always").stdout.split())
+    assert f"{on['states']} states (of {off['states']} up to symmetry, 4 permutations)" in said
+
+
+def test_counters_up_to_a_bound() -> None:
+    check = ("check", "kvm-vmid-generation", "--policy")
+    broken = data(*check, "v4.17", "--rename", "off", "--bound", "6")
+    assert (broken["bound"], broken["shortest"], broken["certified"]) == (6, True, True)
+    assert len(broken["trace"]) == len(data(*check, "v4.17")["trace"])
+    fixed = call(*check, "fixed", "--rename", "off", "--bound", "2")
+    assert fixed.exit_code == 3
+    assert "steps that need more than 2 values of a counter were cut off" in " ".join(fixed.stdout.split())
+    assert "counters up to 2, not renamed" in " ".join(fixed.stdout.split())
 
 
 def test_z3_decides_the_same() -> None:
