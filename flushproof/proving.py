@@ -2,14 +2,16 @@
 
 A proof is one of three kinds, and never called by another's name: "any-size" (an inductive invariant, for every number of CPUs,
 VMs and whatever else the system counts), "finite" (every reachable state at the sizes of one instance), "bounded" (every state
-within so many steps).
+within so many steps of an initial one, at these sizes).
 """
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from typing import Any, Literal
 
 from flushproof.checking import certified
@@ -21,9 +23,12 @@ from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Property
 from flushproof.model.language.load import load_system, shipped
+from flushproof.properties.bounded import Bounded, check_bounded, k_induction
 from flushproof.properties.induction import Proof
+from flushproof.properties.induction import Result as Answered
 from flushproof.properties.induction import prove as induction
 from flushproof.properties.inference import Effort, Inference, Sample, infer, sample_sizes
+from flushproof.report.catalog import settings
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome, Violated
@@ -32,6 +37,11 @@ from flushproof.search.symmetry import Symmetry
 from flushproof.search.task import NO_DEADLOCK, Limits, Progress
 
 Kind = Literal["any-size", "finite", "bounded"]
+KINDS: tuple[Kind, ...] = ("any-size", "finite", "bounded")
+"""From the strongest to the weakest."""
+
+Means = Literal["induction", "exploring", "k-induction", "bounded model checking"]
+Way = Literal["auto", "induction", "k-induction", "bounded"]
 
 SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 """Of each sample of reachable states for the search for lemmas."""
@@ -41,8 +51,13 @@ SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 class ProofRequest:
     """What is to be proved: a system under one policy, its properties by name (all invariants, if none is named).
 
-    sizes: at which the policy and the lemmas are explored first; limits: of that exploring.
+    by: "induction" explores, and proves for any size; "auto" has Z3 unroll steps as well, where neither comes to an end;
+        "k-induction" and "bounded" have it do so at once, without exploring.
+    sizes: at which the policy and the lemmas are explored, or steps unrolled; limits: of that exploring, and how many seconds to
+        unroll.
+    depth: how many steps are unrolled at most.
     infer: how many seconds to look for lemmas, where those that the system has do not suffice; None or 0 for not at all.
+    told: is told what is done, in a few words, every now and then.
     """
 
     system: type[System]
@@ -52,42 +67,62 @@ class ProofRequest:
     properties: tuple[str, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(seconds=120.0))
     infer: float | None = None
+    by: Way = "auto"
+    depth: int = 20
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What was shown of one property, and by which means.
+
+    depth: for "bounded", the steps from an initial state within which nothing violates it; for k-induction, k.
+    """
+
+    kind: Kind
+    by: Means
+    depth: int | None = None
 
 
 @dataclass(frozen=True)
 class ProofResult:
     """What became of it.
 
-    verdict: "holds" for any size; "violated" with a trace; otherwise "inconclusive", and `kind` says what is known all the same.
-    kind: the weakest of what was shown of the properties; None where nothing was.
-    explored: the search at the instance's sizes, of the properties and the lemmas together.
+    verdict: "holds" for any size, or at these sizes where k-induction was asked for; "violated" with a trace; otherwise
+        "inconclusive", and `shown` says what is known all the same.
+    shown: the strongest that was shown of each property; without those of which nothing was.
+    violated: the violated property with its trace, if one is.
+    explored: the search at the instance's sizes, of the properties and the lemmas together; None if none was asked for.
     wrong_lemmas: lemmas with a trace to a reachable state in which they do not hold.
-    proof: the induction; None where the policy is violated.
+    proof: the induction; None where the policy is violated, and where it was not asked for.
     inference: the search for lemmas, where one was made; `proof` is then its proof.
+    settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
     """
 
     instance: Instance
     verdict: Verdict
-    kind: Kind | None
     properties: tuple[str, ...]
-    explored: Outcome
+    shown: Mapping[str, Shown]
+    violated: Violated | None
+    explored: Outcome | None
     wrong_lemmas: tuple[Violated, ...]
     proof: Proof | None
     seconds: float
     inference: Inference | None = None
+    settings: str = ""
 
     @property
-    def violated(self) -> Violated | None:
-        """The violated property, if one is."""
-        return next((v for v in self.explored.violations if v.property in self.properties), None)
+    def kind(self) -> Kind | None:
+        """The weakest of what was shown of the properties; None where nothing was shown of one."""
+        if self.violated is not None or not all(name in self.shown for name in self.properties):
+            return None
+        return max((s.kind for s in self.shown.values()), key=KINDS.index, default=None)
 
     @property
     def proved(self) -> tuple[str, ...]:
         """The properties that hold for any number of elements."""
-        known = self.proof.properties if self.proof else {}
-        return tuple(name for name in self.properties if known.get(name, False))
+        return tuple(n for n in self.properties if n in self.shown and self.shown[n].kind == "any-size")
 
 
 def prove(
@@ -99,6 +134,8 @@ def prove(
     properties: Sequence[str] = (),
     limits: Limits = Limits(seconds=120.0),  # noqa: B008 - frozen
     seconds_to_infer: float | None = None,
+    by: Way = "auto",
+    depth: int = 20,
     progress: Callable[[Progress], None] | None = None,
 ) -> ProofResult:
     """Proves a system's properties for any number of elements, or says what is missing; see `ProofRequest`.
@@ -108,39 +145,135 @@ def prove(
     """
     cls = load_system(system) if isinstance(system, str) else system
     return run(
-        ProofRequest(cls, policy, knobs or {}, sizes or {}, tuple(properties), limits, seconds_to_infer, progress)
+        ProofRequest(
+            cls, policy, knobs or {}, sizes or {}, tuple(properties), limits, seconds_to_infer, by, depth, progress
+        )
     )
 
 
 def run(request: ProofRequest) -> ProofResult:
-    """Carries out a request; see `prove`."""
-    started = time.monotonic()
-    instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
-    wanted = _wanted(instance, request.properties)
-    lemmas = instance.system.lemmas
-    explored = _explored(instance, (*wanted, *lemmas), request)
-    names = tuple(p.name for p in wanted)
-    claims = [v for v in explored.violations if v.property != NO_DEADLOCK]
-    explored = replace(explored, violations=tuple(replace(v, trace=certified(v.trace)) for v in claims))
-    wrong = tuple(v for v in explored.violations if v.property not in names)
-    if any(v.property in names for v in explored.violations):
-        return ProofResult(instance, VIOLATED, None, names, explored, wrong, None, time.monotonic() - started)
-    right = [lemma for lemma in lemmas if lemma.name not in {v.property for v in wrong}]
-    proof = induction(instance.system, wanted, right, reachable=Reached(request.limits).includes)
-    inference = None
-    if request.infer and not proof.proved:
-        inference = infer(
-            instance.system,
-            wanted,
-            samples(instance.system),
-            right,
-            effort=Effort(seconds=request.infer),
-            progress=request.told,
+    """Carries out a request; see `prove`.
+
+    Raises:
+        FlushproofError: a name or value that does not exist, a system that does not compile.
+    """
+    return _Run(request).result()
+
+
+class _Run:
+    """One request, way by way: each looks at the properties that are left."""
+
+    def __init__(self, request: ProofRequest) -> None:
+        self.request = request
+        self.started = time.monotonic()
+        self.told = request.told or (lambda _: None)
+        self.instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
+        self.wanted = _wanted(self.instance, request.properties)
+        self.lemmas = self.instance.system.lemmas
+        self.shown: dict[str, Shown] = {}
+        self.violated: Violated | None = None
+        self.explored: Outcome | None = None
+        self.wrong: tuple[Violated, ...] = ()
+        self.proof: Proof | None = None
+        self.inference: Inference | None = None
+
+    def result(self) -> ProofResult:
+        by = self.request.by
+        if by in ("auto", "induction"):
+            self._explore()
+        if self.violated is None and by != "bounded":
+            self._by_induction()
+        if self.violated is None and by != "induction":
+            self._unroll()
+        return ProofResult(
+            self.instance,
+            self._verdict(),
+            tuple(p.name for p in self.wanted),
+            self.shown,
+            self.violated,
+            self.explored,
+            self.wrong,
+            None if self.violated is not None else self.proof,
+            time.monotonic() - self.started,
+            self.inference,
+            settings(self.request.knobs, self.request.sizes),
         )
-        proof = inference.proof
-    kind: Kind = "any-size" if proof.proved else "finite" if explored.complete else "bounded"
-    verdict: Verdict = HOLDS if proof.proved else INCONCLUSIVE
-    return ProofResult(instance, verdict, kind, names, explored, wrong, proof, time.monotonic() - started, inference)
+
+    def _verdict(self) -> Verdict:
+        if self.violated is not None:
+            return VIOLATED
+        enough = ("any-size", "finite") if self.request.by == "k-induction" else ("any-size",)
+        done = all(p.name in self.shown and self.shown[p.name].kind in enough for p in self.wanted)
+        return HOLDS if done else INCONCLUSIVE
+
+    def _left(self) -> list[Property]:
+        """The properties that hold neither for any size nor in all reachable states at these sizes, as far as is known."""
+        return [p for p in self.wanted if p.name not in self.shown or self.shown[p.name].kind == "bounded"]
+
+    def _explore(self) -> None:
+        names = {p.name for p in self.wanted}
+        self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request)
+        met = [replace(v, trace=certified(v.trace)) for v in found.violations if v.property != NO_DEADLOCK]
+        self.violated = next((v for v in met if v.property in names), None)
+        self.wrong = tuple(v for v in met if v.property not in names)
+        for name in names if self.violated is None else ():
+            if found.complete:
+                self.shown[name] = Shown("finite", "exploring")
+            elif found.depth > 0:  # states of the last level were not all found
+                self.shown[name] = Shown("bounded", "exploring", found.depth - 1)
+
+    def _by_induction(self) -> None:
+        system, request = self.instance.system, self.request
+        wrong = {v.property for v in self.wrong}
+        right = [lemma for lemma in self.lemmas if lemma.name not in wrong]
+        reached = Reached(request.limits).includes
+        self.proof = induction(system, self.wanted, right, reachable=reached, progress=_Counted(self.told).answered)
+        if request.infer and request.by != "k-induction" and not self.proof.proved:
+            effort = Effort(seconds=request.infer)
+            self.told("looking for reachable states")
+            self.inference = infer(system, self.wanted, samples(system), right, effort=effort, progress=request.told)
+            self.proof = self.inference.proof
+        for name, proved in self.proof.properties.items():
+            if proved:
+                self.shown[name] = Shown("any-size", "induction")
+
+    def _unroll(self) -> None:
+        """Z3 unrolls the steps from the initial states, and by k-induction, at these sizes."""
+        deadline = time.monotonic() + (self.request.limits.seconds or 120.0)
+        left = self._left()
+        for number, prop in enumerate(left):
+            seconds = (deadline - time.monotonic()) / (len(left) - number)
+            found = self._unrolled(prop, seconds)
+            if found.trace is not None:
+                self.violated = Violated(prop.name, found.depth, certified(found.trace))
+                return
+            known = self.shown.get(prop.name)
+            if found.kind == "finite":
+                self.shown[prop.name] = Shown("finite", "k-induction", found.depth)
+            elif found.depth >= 0 and (known is None or (known.depth or 0) < found.depth):
+                self.shown[prop.name] = Shown("bounded", "bounded model checking", found.depth)
+
+    def _unrolled(self, prop: Property, seconds: float) -> Bounded:
+        depth = self.request.depth
+
+        def told(step: int) -> None:
+            self.told(f"{prop.name}: unrolling {step} steps")
+
+        if self.request.by == "bounded":
+            return check_bounded(self.instance, prop, depth, seconds, told)
+        known = [] if self.proof is None else [Property(c.name, (c.clause,)) for c in self.proof.inductive]
+        return k_induction(self.instance, prop, depth, known, seconds, told)
+
+
+class _Counted:
+    """Tells how many questions of an induction are answered."""
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self.told, self.count = told, 0
+
+    def answered(self, result: Answered) -> None:
+        self.count += 1
+        self.told(f"{self.count} questions answered, now at {result.conjunct}")
 
 
 def samples(system: ir.System) -> list[Sample]:
@@ -198,6 +331,20 @@ class Reached:
         if symmetry.canonical(reference.renamed(state)) in states:
             return True
         return False if complete else None
+
+
+def run_all(requests: Sequence[ProofRequest], jobs: int = 1) -> Iterator[ProofResult]:
+    """The result of each request, in order.
+
+    jobs: how many processes; with more than one, nobody is told how far a request has come.
+    """
+    if jobs == 1:
+        yield from map(run, requests)
+        return
+    alone = [replace(request, progress=None, told=None) for request in requests]
+    leave_interrupts_to_the_parent = (signal.SIGINT, signal.SIG_IGN)
+    with get_context("spawn").Pool(min(jobs, len(alone) or 1), signal.signal, leave_interrupts_to_the_parent) as pool:
+        yield from pool.imap(run, alone)
 
 
 def promises() -> Iterator[ProofRequest]:

@@ -11,7 +11,7 @@ too.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,15 +43,19 @@ class Bounded:
     trace: Trace | None = None
 
 
-def check_bounded(instance: Instance, prop: Property, depth: int, seconds: float = 60.0) -> Bounded:
+Told = Callable[[int], None]
+"""Is told the number of steps that is looked at now."""
+
+
+def check_bounded(
+    instance: Instance, prop: Property, depth: int, seconds: float = 60.0, told: Told | None = None
+) -> Bounded:
     """Looks for a violation within `depth` steps of an initial state, for no longer than `seconds`."""
     start = time.monotonic()
     base = _Unrolled(instance, prop, from_initial=True)
-    return _search(base, depth, start, seconds)
-
-
-def _search(base: _Unrolled, depth: int, start: float, seconds: float) -> Bounded:
     for step in range(depth + 1):
+        if told is not None:
+            told(step)
         remaining = seconds - (time.monotonic() - start)
         found = base.violated_at(step, remaining) if remaining > 0 else None
         if found is None:
@@ -62,7 +66,12 @@ def _search(base: _Unrolled, depth: int, start: float, seconds: float) -> Bounde
 
 
 def k_induction(
-    instance: Instance, prop: Property, most: int, lemmas: Sequence[Property] = (), seconds: float = 60.0
+    instance: Instance,
+    prop: Property,
+    most: int,
+    lemmas: Sequence[Property] = (),
+    seconds: float = 60.0,
+    told: Told | None = None,
 ) -> Bounded:
     """Tries k-induction for k = 0, 1, ..., `most`, for no longer than `seconds`.
 
@@ -73,6 +82,8 @@ def k_induction(
     induction = _Unrolled(instance, prop, from_initial=False, lemmas=lemmas)
     result = Bounded("bounded", -1, 0.0)
     for k in range(most + 1):
+        if told is not None:
+            told(k)
         remaining = seconds - (time.monotonic() - start)
         if remaining <= 0:
             break
@@ -83,7 +94,8 @@ def k_induction(
         if isinstance(found, Trace):
             return Bounded("violated", k, spent, found)
         result = Bounded("bounded", k, spent)
-        if induction.violated_at(k + 1, max(0.001, seconds - spent)) is False:
+        # at most half of what is left: the way from the initial states goes on even where this leads nowhere
+        if induction.violated_at(k + 1, max(0.001, (seconds - spent) / 2)) is False:
             return Bounded("finite", k, time.monotonic() - start)
     return Bounded(result.kind, result.depth, time.monotonic() - start)
 
@@ -99,7 +111,7 @@ class _Unrolled:
         self.lemmas = [formula(p) for p in lemmas]
         self.domain = finite(instance)
         self.locations = Locations(instance, self.domain)
-        self.checker = Checker(self.domain)
+        self.checker = Checker(self.domain, patience=1.0)  # here a limit is one of the whole, in the user's time
         self.which = EnumSort("action", tuple(a.name for a in instance.system.actions))
         self.states: list[SymbolicState] = []
         self.chosen: list[tuple[Value, list[Transition]]] = []

@@ -30,10 +30,10 @@ PATIENCE = 5.0
 """By how much a question may exceed its limit on the clock, before it is given up on a machine that is busy or slow."""
 
 
-def _limited(solver: z3.Solver, seconds: float | None) -> None:
+def _limited(solver: z3.Solver, seconds: float | None, patience: float = PATIENCE) -> None:
     """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer."""
-    solver.set("rlimit", 0 if seconds is None else max(1, int(seconds * STEPS_PER_SECOND)))
-    solver.set("timeout", 4294967295 if seconds is None else max(1, int(seconds * 1000 * PATIENCE)))
+    solver.set("rlimit", 0 if seconds is None else max(1, min(int(seconds * STEPS_PER_SECOND), 2**32 - 1)))
+    solver.set("timeout", 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience)))
 
 
 def _outcome(result: z3.CheckSatResult) -> Outcome:
@@ -164,10 +164,12 @@ class Checker:
     """An incremental solver over a finite domain: facts that stay, questions that come and go.
 
     Facts that are given with a name appear in the core of an answer, and can be taken back.
+
+    patience: by how much an answer may exceed its limit on the clock.
     """
 
-    def __init__(self, domain: Domain) -> None:
-        self.domain = domain
+    def __init__(self, domain: Domain, patience: float = PATIENCE) -> None:
+        self.domain, self.patience = domain, patience
         self._solver = z3.Solver()
         self._marks: dict[str, Formula] = {}
         self._numbers = itertools.count()
@@ -187,7 +189,7 @@ class Checker:
         self._solver.push()
         try:
             self._solver.add(*facts)
-            _limited(self._solver, limit)
+            _limited(self._solver, limit, self.patience)
             return _asked(self.domain, self._solver, self._marks)
         finally:
             self._solver.pop()

@@ -14,13 +14,13 @@ from flushproof.search.task import Progress
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Callable[[Progress], None] | None]:
+def shown(what: str) -> Iterator[Callable[[Progress | str], None] | None]:
     """Shows progress while inside; yields what is to be told, or None where standard error is no terminal."""
     if not sys.stderr.isatty():
         yield None
         return
     with Console(stderr=True).status(f"{what} …") as status:
-        yield lambda progress: status.update(f"{what}: {in_words(progress)}")
+        yield lambda progress: status.update(f"{what}: {progress if isinstance(progress, str) else in_words(progress)}")
 
 
 def in_words(progress: Progress) -> str:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import click
 
+from flushproof.commands.check import WIDE
 from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
-from flushproof.commands.progress import shown
+from flushproof.commands.progress import counted, shown
+from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system, shipped
 from flushproof.properties import certificates
 from flushproof.properties.graph import mermaid, svg
-from flushproof.proving import ProofRequest, ProofResult, promises, run
+from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, run_all
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.search.task import Limits
 
@@ -29,20 +33,40 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @settings_options
 @click.option("--property", "properties", metavar="NAME", multiple=True, help="Prove only this. Any number of times.")
 @click.option(
+    "--by",
+    type=click.Choice(get_args(Way)),
+    default="auto",
+    show_default=True,
+    help="induction: for any size, after exploring the given sizes. k-induction, bounded: for the given sizes, by unrolling steps, "
+    "without exploring. auto: for any size, and what is not proved then by exploring or else by k-induction.",
+)
+@click.option(
+    "--depth",
+    metavar="K",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many steps to unroll at most.",
+)
+@click.option(
     "--max-seconds",
     metavar="S",
     type=click.FloatRange(min=0, min_open=True),
     default=120.0,
     show_default=True,
-    help="How long to explore the given sizes.",
+    help="How long to explore the given sizes, and how long to unroll steps.",
 )
 @click.option(
     "--infer",
     metavar="S",
     type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="How long to look for missing lemmas; 0 for not at all.",
+    help="How long to look for missing lemmas; 0 for not at all.  [default: 60, with --all 0]",
+)
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="With --all: how many proofs at once.  [default: one for each CPU]",
 )
 @click.option(
     "--graph",
@@ -64,13 +88,22 @@ def prove_command(
     knobs: tuple[str, ...],
     sizes: tuple[str, ...],
     properties: tuple[str, ...],
+    by: Way,
+    depth: int,
     max_seconds: float,
-    infer: float,
+    infer: float | None,
+    jobs: int | None,
     graph: Path | None,
     form: str,
     save: Path | None,
 ) -> None:
     """Proves SYSTEM's properties for every number of CPUs, VMs, vcpus, VMIDs and rollovers at once.
+
+    \b
+    flushproof prove kvm-vcpu-switch --policy last-ran
+    flushproof prove kvm-vcpu-switch --policy both --set fb=off --save proof.json
+    flushproof prove my_system.py:MySystem --property no-stale-hit --by bounded --depth 8
+    flushproof prove --all
 
     First the policy is explored at the sizes given: a violation ends the matter, with its trace, and so does one of a lemma. Then
     Z3 is asked, for each action and each property or lemma, whether the action can break it where all of them hold. What fails is
@@ -78,36 +111,32 @@ def prove_command(
 
     A proof is of one kind, always named: any-size; finite (every reachable state at these sizes); bounded (up to a depth).
 
-    Exit status: 0 proved for any size, 1 violated, 2 bad input, 3 neither.
+    Exit status: 0 proved for any size (with --by k-induction: at least at these sizes), 1 violated, 2 bad input, 3 neither.
     """
     if everything == (system is not None):
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
-    limits = Limits(seconds=max_seconds)
+    how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth)
     if system is None:
         if policy or knobs or sizes or properties or save or graph:
             raise click.UsageError("--all takes each system as it is.")
-        sys.exit(_prove_all(limits, infer, form))
-    request = ProofRequest(
-        load_system(system),
-        policy,
-        pairs(knobs, "--set", "--set KNOB=VALUE"),
-        pairs(sizes, "--size", "--size SORT=N"),
-        properties,
-        limits,
-        infer,
+        sys.exit(_prove_all(how, jobs or os.cpu_count() or 1, form))
+    request = replace(
+        how,
+        system=load_system(system),
+        policy=policy,
+        knobs=pairs(knobs, "--set", "--set KNOB=VALUE"),
+        sizes=pairs(sizes, "--size", "--size SORT=N"),
+        properties=properties,
+        infer=60.0 if infer is None else infer,
     )
-    result = _shown(request)
+    with shown("proving") as progress:
+        result = run(replace(request, progress=progress, told=progress))
     if save is not None:
         _save(result, save)
     if graph is not None:
         _draw(result, graph)
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
     sys.exit(STATUS[result.verdict])
-
-
-def _shown(request: ProofRequest) -> ProofResult:
-    with shown("exploring, then proving") as progress:
-        return run(replace(request, progress=progress))
 
 
 def _save(result: ProofResult, path: Path) -> None:
@@ -118,16 +147,24 @@ def _save(result: ProofResult, path: Path) -> None:
 
 def _draw(result: ProofResult, path: Path) -> None:
     if result.proof is None:
-        raise FlushproofError(f"the policy is violated, so there is no proof to draw in {path}")
+        why = "the policy is violated" if result.violated else "no induction was asked for"
+        raise FlushproofError(f"{why}, so there is no proof to draw in {path}")
     pictures = {".svg": svg, ".mmd": mermaid}
     if path.suffix not in pictures:
         raise FlushproofError(f"{path}: a proof is drawn as .svg or .mmd")
     write(path, pictures[path.suffix](result.proof))
 
 
-def _prove_all(limits: Limits, infer: float, form: str) -> int:
-    results = [_shown(replace(request, limits=limits, infer=infer)) for request in promises()]
-    click.echo(json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look()), color=True)
+def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
+    requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth) for r in promises()]
+    results = []
+    with counted("proving", len(requests)) as done:
+        for result in run_all(requests, jobs):
+            results.append(result)
+            done()
+    click.echo(
+        json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look(WIDE)), color=True
+    )
     if any(r.verdict == "violated" for r in results):
         return VIOLATED
     return INCONCLUSIVE if any(r.verdict == "inconclusive" for r in results) else HOLDS

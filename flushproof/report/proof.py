@@ -7,10 +7,11 @@ from typing import Any
 
 from flushproof.model.language.ir import Scalarset
 from flushproof.properties.certificates import Verification
+from flushproof.properties.conjuncts import Conjunct
 from flushproof.properties.counterexample import Counterexample, picture
 from flushproof.properties.induction import Proof, Result
 from flushproof.properties.printing import show, show_lemma
-from flushproof.proving import ProofResult
+from flushproof.proving import KINDS, Kind, ProofResult, Shown
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
@@ -40,30 +41,36 @@ def proof_text(result: ProofResult, look: Look) -> str:
 
 
 def _verdict(result: ProofResult, look: Look) -> str:
+    """One line for each kind of proof, so that none can be taken for another."""
     if result.violated is not None:
         steps = len(result.violated.trace.steps)
         return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps} steps; there is nothing to prove"
+    alike: dict[Shown | None, list[str]] = {}
+    for name in result.properties:
+        alike.setdefault(result.shown.get(name), []).append(name)
     lines = []
-    if result.proved:
-        lines.append(look.good("PROVED for any size") + f": {', '.join(result.proved)}")
-        lines.append(f"  whatever the number of {_counted(result)}")
-    left = [name for name in result.properties if name not in result.proved]
-    if left:
-        lines.append(look.unsure("NOT PROVED for any size") + f": {', '.join(left)}")
-        lines.append("  " + _finite(result))
+    for shown, names in sorted(alike.items(), key=lambda item: KINDS.index(item[0].kind) if item[0] else len(KINDS)):
+        head, what = _kind(shown, result)
+        paint = look.good if shown is not None and shown.kind == "any-size" else look.unsure
+        lines += [paint(head) + f": {', '.join(names)}", f"  {what}"]
     return "\n".join(look.wrapped(line, indent="  ", first="") if len(line) > look.width else line for line in lines)
+
+
+def _kind(shown: Shown | None, result: ProofResult) -> tuple[str, str]:
+    """How a kind of proof is called, and what it rests on."""
+    if shown is None:
+        return "NOTHING SHOWN", "no step was looked at in time"
+    if shown.kind == "any-size":
+        return "PROVED for any size", f"whatever the number of {_counted(result)}"
+    if shown.kind == "finite":
+        by = "every reachable state was explored" if shown.by == "exploring" else f"by k-induction, k = {shown.depth}"
+        return "PROVED for these sizes only", f"{by}; not proved for any size"
+    why = f" ({result.explored.reason})" if result.explored and result.explored.reason else ""
+    return f"NO VIOLATION up to depth {shown.depth}", f"at these sizes, by {shown.by}{why}; no proof of any kind"
 
 
 def _counted(result: ProofResult) -> str:
     return ", ".join(s.name for s in result.instance.system.sorts if isinstance(s, Scalarset))
-
-
-def _finite(result: ProofResult) -> str:
-    if result.explored.complete:
-        return "proved for these sizes only: every reachable state was explored"
-    return (
-        f"no violation up to depth {result.explored.depth - 1} at these sizes, and no proof: {result.explored.reason}"
-    )
 
 
 def _missing(proof: Proof, look: Look) -> list[str]:
@@ -109,9 +116,11 @@ def _effort(result: ProofResult) -> str:
     assert proof is not None
     asked = [r for r in (*proof.results, *proof.failures) if r.verdict != "untouched"]
     slowest = max((r.seconds for r in asked), default=0.0)
+    explored = result.explored
+    before = f"Explored before: {explored.states:,} states, {explored.seconds:.2f} s. " if explored else ""
     return (
         f"Z3: {len(asked)} questions, {proof.seconds:.2f} s, the slowest {slowest * 1000:.0f} ms. "
-        f"Explored before: {result.explored.states:,} states, {result.explored.seconds:.2f} s. In all {result.seconds:.1f} s."
+        f"{before}In all {result.seconds:.1f} s."
     )
 
 
@@ -128,19 +137,23 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "proof": result.kind,
         "property": violated.property if violated else None,
-        "properties": {name: name in result.proved for name in result.properties},
+        "properties": {name: _shown_json(result.shown.get(name)) for name in result.properties},
         "lemmas": [] if proof is None else _lemmas_json(proof),
         "found": [] if result.inference is None else [p.name for p in result.inference.found],
         "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
         "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
         "vacuous": [] if proof is None else list(proof.vacuous),
-        "states": result.explored.states,
-        "complete": result.explored.complete,
+        "states": 0 if result.explored is None else result.explored.states,
+        "complete": result.explored is not None and result.explored.complete,
         "seconds": round(result.seconds, 6),
         "z3_seconds": 0.0 if proof is None else round(proof.seconds, 6),
         "certified": True if violated else None,
         **trace_json(violated.trace if violated else None),
     }
+
+
+def _shown_json(shown: Shown | None) -> dict[str, Any] | None:
+    return None if shown is None else {"proof": shown.kind, "by": shown.by, "depth": shown.depth}
 
 
 def _lemmas_json(proof: Proof) -> list[dict[str, Any]]:
@@ -177,7 +190,7 @@ def _counterexample_json(example: Counterexample | None) -> dict[str, Any] | Non
 def table_text(results: Sequence[ProofResult], look: Look) -> str:
     """`prove --all`: one row for each policy."""
     return table(
-        ["system", "policy", "proved for any size", "not proved", "proof", "lemmas", "Z3", "seconds"],
+        ["system", "policy", "any size", "these sizes", "up to a depth", "lemmas", "found", "Z3", "seconds"],
         [_row(r) for r in results],
         look,
     )
@@ -185,17 +198,38 @@ def table_text(results: Sequence[ProofResult], look: Look) -> str:
 
 def _row(result: ProofResult) -> tuple[str, ...]:
     proof = result.proof
-    left = [name for name in result.properties if name not in result.proved]
     return (
         result.instance.system.name,
-        result.instance.policy or "",
-        ", ".join(result.proved) or "-",
-        ", ".join(left) or "-",
-        result.kind or "none",
-        str(len([n for n in proof.used() if n not in result.properties])) if proof else "-",
+        " ".join(filter(None, [result.instance.policy, result.settings])),
+        *(_names(result, kind) for kind in KINDS),
+        str(lemmas_needed(result)),
+        str(lemmas_found(result)),
         f"{proof.seconds:.2f} s" if proof else "-",
         f"{result.seconds:.1f}",
     )
+
+
+def _names(result: ProofResult, kind: Kind) -> str:
+    shown = [(name, result.shown[name]) for name in result.properties if name in result.shown]
+    return ", ".join(f"{n} ({s.depth})" if kind == "bounded" else n for n, s in shown if s.kind == kind) or "-"
+
+
+def lemmas_needed(result: ProofResult) -> int:
+    """How many lemmas the proved properties rest on."""
+    return len(_lemmas_needed(result))
+
+
+def lemmas_found(result: ProofResult) -> int:
+    """How many of these the tool found itself in this run."""
+    found = {p.name for p in result.inference.found} if result.inference is not None else set()
+    return sum(c.of in found for c in _lemmas_needed(result))
+
+
+def _lemmas_needed(result: ProofResult) -> list[Conjunct]:
+    if result.proof is None:
+        return []
+    used = result.proof.used()
+    return [c for c in result.proof.conjuncts if c.role == "lemma" and c.name in used]
 
 
 def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:

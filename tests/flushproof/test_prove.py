@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from flushproof.model.language.load import load_system
+from flushproof.search.task import Limits
 
 from flushproof.cli import main
+from flushproof.proving import ProofRequest, prove, run_all
+from flushproof.report.jsonform import schema
+from flushproof.report.proof import lemmas_found, lemmas_needed, proof_json, proof_text, table_json, table_text
+from flushproof.report.trace import Look
 
 SYSTEM = '''
 from typing import Optional
@@ -53,17 +61,17 @@ class Turns(System):
         return all(not (self.inside[a] and self.inside[b]) for a in Cpu for b in Cpu if a != b)
 '''
 
-LEMMA = '''
+LEMMA = """
     @lemma
     def who_is_inside_has_the_key(self):
         return all(self.holder == cpu for cpu in Cpu if self.inside[cpu])
-'''
+"""
 
-WRONG = '''
+WRONG = """
     @lemma
     def nobody_ever_enters(self):
         return all(not self.inside[cpu] for cpu in Cpu)
-'''
+"""
 
 
 def call(*args: str) -> Result:
@@ -71,7 +79,10 @@ def call(*args: str) -> Result:
 
 
 def data(*args: str) -> Any:
-    return json.loads(call(*args, "--format", "json").stdout)
+    found = json.loads(call(*args, "--format", "json").stdout)
+    if args[0] == "prove":
+        jsonschema.validate(found, schema())
+    return found
 
 
 @pytest.fixture
@@ -94,8 +105,7 @@ def test_a_lemma_makes_the_proof(turns: Any) -> None:
 def test_without_it_the_step_that_breaks_the_property_is_shown(turns: Any) -> None:
     done = call("prove", turns(), "--policy", "polite", "--infer", "0")
     assert done.exit_code == 3
-    assert "NOT PROVED for any size: alone" in done.stdout
-    assert "proved for these sizes only" in done.stdout
+    assert "PROVED for these sizes only: alone" in done.stdout and "not proved for any size" in done.stdout
     assert "enter(cpu=" in done.stdout and "breaks alone" in done.stdout
     assert "The state before is not reached at these sizes" in done.stdout
 
@@ -122,7 +132,79 @@ def test_a_wrong_lemma_gets_a_trace_and_is_not_used(turns: Any) -> None:
 
 def test_the_kinds_of_proof_differ(turns: Any) -> None:
     assert data("prove", turns(LEMMA), "--infer", "0")["proof"] == "any-size"
-    assert data("prove", turns(), "--infer", "0")["proof"] == "finite"
+    found = data("prove", turns(), "--infer", "0")
+    assert (found["verdict"], found["proof"]) == ("inconclusive", "finite")
+    assert found["properties"] == {"alone": {"proof": "finite", "by": "exploring", "depth": None}}
+
+
+def test_unrolling_up_to_a_depth_is_no_proof(turns: Any) -> None:
+    done = call("prove", turns(), "--by", "bounded", "--depth", "3")
+    assert done.exit_code == 3
+    assert "NO VIOLATION up to depth 3: alone" in done.stdout and "PROVED" not in done.stdout
+    found = data("prove", turns(), "--by", "bounded", "--depth", "3")
+    assert (found["verdict"], found["proof"], found["states"]) == ("inconclusive", "bounded", 0)
+    assert found["properties"] == {"alone": {"proof": "bounded", "by": "bounded model checking", "depth": 3}}
+
+
+def test_unrolling_finds_a_shortest_violation(turns: Any) -> None:
+    for by in ("bounded", "k-induction"):
+        found = data("prove", turns(LEMMA), "--policy", "rude", "--by", by)
+        assert (found["verdict"], found["proof"], found["property"]) == ("violated", None, "alone")
+        assert found["certified"] is True and len(found["trace"]) == 2
+
+
+def test_k_induction_proves_for_the_given_sizes(turns: Any) -> None:
+    done = call("prove", turns(), "--by", "k-induction", "--size", "cpu=3")
+    assert done.exit_code == 0, done.output
+    assert "PROVED for these sizes only: alone" in done.stdout and "by k-induction, k = " in done.stdout
+    assert "any size" not in done.stdout.replace("not proved for any size", "")
+    found = data("prove", turns(), "--by", "k-induction", "--size", "cpu=3")
+    assert (found["verdict"], found["proof"]) == ("holds", "finite")
+    assert found["properties"]["alone"]["by"] == "k-induction"
+
+
+def test_k_induction_takes_over_where_exploring_stopped(turns: Any) -> None:
+    system = load_system(turns())
+    explored = prove(system, limits=Limits(states=1, seconds=20), by="induction")
+    assert explored.explored is not None and not explored.explored.complete
+    assert explored.kind in (None, "bounded") and explored.verdict == "inconclusive"
+    found = prove(system, limits=Limits(states=1, seconds=20))
+    assert found.shown["alone"].by == "k-induction" and found.kind == "finite"
+    assert found.verdict == "inconclusive", "what was asked for is a proof for any size"
+
+
+def test_what_nothing_was_shown_of_is_said_so(turns: Any) -> None:
+    found = prove(load_system(turns()), limits=Limits(seconds=1e-9), by="bounded")
+    assert (found.kind, found.verdict, dict(found.shown)) == (None, "inconclusive", {})
+    assert "NOTHING SHOWN: alone" in proof_text(found, Look(100, False))
+
+
+def test_the_table_of_all_proofs_keeps_the_kinds_apart(turns: Any) -> None:
+    requests = [
+        ProofRequest(load_system(turns(LEMMA)), "polite"),
+        ProofRequest(load_system(turns()), "polite", by="induction"),
+        ProofRequest(load_system(turns()), "polite", sizes={"cpu": 3}, by="bounded", depth=2),
+    ]
+    results = list(run_all(requests))
+    rows = [re.split(r"  +", line.strip()) for line in table_text(results, Look(160, False)).splitlines()[2:]]
+    assert [row[1:7] for row in rows] == [
+        ["polite", "alone", "-", "-", "1", "0"],
+        ["polite", "-", "alone", "-", "0", "0"],
+        ["polite cpu=3", "-", "-", "alone (2)", "0", "0"],
+    ]
+    jsonschema.validate(table_json(results), schema())
+
+
+def test_lemmas_that_were_found_are_counted(turns: Any) -> None:
+    (result,) = run_all([ProofRequest(load_system(turns()), "polite", infer=20)])
+    assert lemmas_found(result) == lemmas_needed(result) > 0
+
+
+def test_proofs_in_several_processes_are_the_same() -> None:
+    requests = [ProofRequest(load_system("kvm-vcpu-switch"), p, by="bounded", depth=1) for p in ("both", "last-ran")]
+    alone, together = list(run_all(requests)), list(run_all(requests, jobs=2))
+    assert [(r.instance.policy, r.shown) for r in alone] == [(r.instance.policy, r.shown) for r in together]
+    assert all(proof_json(r) for r in together)
 
 
 def test_a_proof_is_verified_from_its_file(turns: Any, tmp_path: Path) -> None:
