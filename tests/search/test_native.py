@@ -5,6 +5,7 @@ import random
 import pytest
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
+    BOOL,
     TRUE,
     Action,
     And,
@@ -15,9 +16,11 @@ from flushproof.model.language.ir import (
     Less,
     Lit,
     Not,
+    OptionSort,
     Or,
     Quant,
     Read,
+    Some,
     StateVar,
     System,
     Update,
@@ -161,6 +164,18 @@ def test_counters_of_any_size(slots: int) -> None:
     fast = explore(inst, symmetry=False, engine=NativeEngine(), properties=[])
     assert facts(fast) == facts(explore(inst, symmetry=False, properties=[]))
     assert fast.states > slots
+
+
+def test_an_optional_parameter_may_be_what_is_stored() -> None:
+    """`Some(x)` is not unequal to every value that the parameter takes."""
+    given, flag = Var("given", OptionSort(BOOL)), Read("flag", (), BOOL)
+    other = Action("other", (given,), Not(Eq(Some(flag), given)), (Update("flag", (), (), TRUE, Not(flag)),))
+    system = System(
+        "optional", "Optional", "", (), {}, (StateVar("flag", (), BOOL),), Action("init", (), TRUE, ()), (other,), ()
+    )
+    slow = explore(Instance(system, {}), symmetry=False)
+    assert (slow.states, slow.transitions) == (2, 4)
+    assert facts(explore(Instance(system, {}), symmetry=False, engine=NativeEngine())) == facts(slow)
 
 
 def _write(at: Var, fresh: Var) -> Update:
