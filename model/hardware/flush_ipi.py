@@ -5,7 +5,8 @@ publishes what is to be flushed, interrupts a mask of CPUs and spins, with inter
 `flush_cpumask`.  A CPU does so when it has flushed, within the interrupt handler and thus with interrupts off.
 
 Why taking the lock, publishing and sending are one step: nobody but the lock's holder writes the mask and the flags, and
-nobody reads them before the interrupt arrives.  The spinning ends in a step of its own.
+nobody reads them before the interrupt arrives.  The spinning ends in a step of its own.  A handler may flush and acknowledge
+in one step: interrupts are off in between, and a walker that refills there may as well refill behind it.
 """
 
 from typing import Optional

@@ -26,7 +26,8 @@ that a guest runs on with XPTI.  foreign-updater-is-clean: who updates another d
 **What is left out.**  The guest's own accesses and its own flushes, superpages, the clock that filters the flush of
 get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch,
 where Xen masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush,
-since the code between the two reads nothing shared.
+since the code between the two reads nothing shared.  Taking page_lock and the new reference is one step, and so is dropping
+the old one with what it holds further down: others find the lock bit set or the validated bit clear meanwhile, and wait.
 
 **Sources.**  Xen commits 2d0557c5cb and 178c9c3991 (2009), 9d1d31ad94 (2018), 16a20963b3 and 055e1c3a3d (2020), edcfce5591,
 bed7e6cad3 and cb199cc7de (2021), 8cc5036bc3 (2022, XSA-401); xen/arch/x86/mm.c, pv/mm.c, smp.c, flushtlb.c, domain.c and

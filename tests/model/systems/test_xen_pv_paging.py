@@ -104,7 +104,10 @@ def test_2009_hurts_the_guest_alone(retype: str) -> None:
         ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.flush_ipi.pending[a]"),
         ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.entry[self.cr3[a]] != f"),
         ({"foreign": True}, f"self.context[a] == Context.AWAY and self.locked[f] and {AT_WRITE}"),
-        ({"foreign": True}, "self.context[a] == Context.AWAY and self.flush_ipi.holder == a and self.flush_ipi.pending[b]"),
+        (
+            {"foreign": True},
+            "self.context[a] == Context.AWAY and self.flush_ipi.holder == a and self.flush_ipi.pending[b]",
+        ),
         ({"retyping": True}, "self.validating[f] and self.lower.entry[a, f] and self.type[f] == PageType.L1"),
         ({"retyping": True}, "self.validating[f] and self.upper.entry[a, f] and self.flush_ipi.holder == b and a != b"),
         ({"batches": True}, f"self.overwrote[a, f, g] and {AT_NEXT}"),
@@ -149,6 +152,7 @@ def test_each_ingredient(knobs: dict[str, str], expected: str) -> None:
 ALL = {"retyping": "on"}
 XPTI = {"xpti": "on"}
 SWITCH = {"lazy": "on"}
+WITHOUT_LOCK = "from tests.model.hardware.test_flush_ipi import WithoutLock\n\n    flush_ipi = WithoutLock()"
 LOCAL_FLUSH = "                if tlb:\n                    self.flush_tlb(cpu)\n"
 LEAVE = "            self.cr3[cpu] = None\n            self.flush_tlb(cpu)\n"
 ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flush_tlb(cpu)\n"
@@ -158,6 +162,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
     ("old", "new", "knobs", "expected"),
     [
         (LOCAL_FLUSH, "", {}, STALE),
+        ("flush_ipi = FlushIpi()", WITHOUT_LOCK, {}, STALE),
         ("        if self.flush_tlb_flag:\n            self.flush_tlb(cpu)\n", "", {}, STALE),
         ("self.flush_ipi.wait(cpu)", "self.flush_ipi.holder = None", {}, STALE),
         ("self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]", "self.mask[cpu, c] = c == cpu", {}, STALE),
@@ -191,6 +196,16 @@ def test_what_the_source_cannot_do_without(
     cls = rewritten(XenPvPaging, old, new, tmp_path)
     cell = Cell("per-batch", Expect(expected, knobs))
     assert verdict(found(cls, cell, sizes=SMALL)) == expected
+
+
+def test_three_cpus_need_the_flush_of_the_others_for_a_new_type(tmp_path: Path) -> None:
+    """With two, who changes a type while an update is under way is the only CPU that can read through what it overwrites."""
+    old = "self.flush_dirty(cpu, Scope.DIRTY, True,"
+    cls = rewritten(XenPvPaging, old, old.replace("DIRTY", "LOCAL"), tmp_path)
+    assert verdict(found(cls, Cell("per-batch", Expect("holds", ALL, SMALL)))) == "holds"
+    three = {**SMALL, "cpu": 3}
+    assert verdict(found(cls, Cell("per-batch", Expect(NO_TABLE, ALL, three)))) == NO_TABLE
+    assert verdict(found(XenPvPaging, Cell("per-batch", Expect("holds", ALL, three)))) == "holds"
 
 
 def test_one_flush_is_enough_for_a_cpu_that_is_away(tmp_path: Path) -> None:

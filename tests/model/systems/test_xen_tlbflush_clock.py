@@ -121,8 +121,20 @@ def test_each_ingredient(knobs: dict[str, str], expected: str) -> None:
         ("                self.mask[cpu, c] = c != cpu\n", "                self.mask[cpu, c] = c == cpu\n"),
         ("            self.mask[cpu, c] = self.need_flush(c, page)\n", "            self.mask[cpu, c] = c == cpu\n"),
         ("            self.validated[page] = False\n        yield", "        yield"),
+        (
+            "flush_ipi = FlushIpi()",
+            "from tests.model.hardware.test_flush_ipi import WithoutLock\n\n    flush_ipi = WithoutLock()",
+        ),
     ],
-    ids=["no flush", "no stamp", "no waiting", "no flush of others at a wrap", "no flush of others", "no validation"],
+    ids=[
+        "no flush",
+        "no stamp",
+        "no waiting",
+        "no flush of others at a wrap",
+        "no flush of others",
+        "no validation",
+        "no lock",
+    ],
 )
 def test_what_the_source_cannot_do_without(old: str, new: str, tmp_path: Path) -> None:
     cls = rewritten(XenTlbflushClock, old, new, tmp_path)
