@@ -42,13 +42,15 @@ Verdict = Literal["proved", "untouched", "failed", "unknown"]
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for one question: at first; for one search at small sizes; and for each retry with everything assumed.
+    """Seconds for one question: with few hypotheses, which suffice at once or not at all; for one search at small sizes; with
+    everything assumed at first, and for each retry.
 
     largest: the most elements of each sort in a search for a counterexample, unless Z3 names others.
     """
 
-    first: float = 0.5
+    few: float = 0.2
     small: float = 2.0
+    first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
     largest: int = 3
 
@@ -255,17 +257,19 @@ class _Attempt:
             if looked is None or looked.outcome != "unsatisfiable" or (asked and self.needed.issuperset(looked.core)):
                 continue
             self.needed.update(looked.core)
-            answer, asked = self._asked(limits.first, only=self.needed), True
+            answer, asked = self._asked(limits.few, only=self.needed), True
             if answer.outcome == "unsatisfiable":
                 return "proved"
             waiting[:0] = self._sizes_of(answer)
-        return None
+        again = asked and self._asked(limits.first, only=self.needed).outcome == "unsatisfiable"
+        return "proved" if again else None
 
     def with_everything(self, sizes: Sequence[Instance], limits: Limits) -> Verdict:
         """The answer with all hypotheses, and with more time; where there is none, at sizes that are less even."""
         for seed, limit in enumerate((limits.first, *limits.retries)):
             answer = self._asked(limit, seed)
             if answer.outcome == "unsatisfiable":
+                self._leave_out(limits.first)
                 return "proved"
             for instance in (*self._sizes_of(answer), *(() if seed else sizes)):
                 self._looked(instance)
@@ -274,6 +278,13 @@ class _Attempt:
             if answer.outcome == "satisfiable":
                 return "failed"
         return "unknown"
+
+    def _leave_out(self, limit: float) -> None:
+        """Leaves out of the core what a proof does not need, if Z3 can tell."""
+        everything, tracked = self.core, self.question.ask(limit)
+        self.seconds += tracked.seconds
+        if tracked.outcome != "unsatisfiable" or self._asked(limit, only=set(tracked.core)).outcome != "unsatisfiable":
+            self.core = everything
 
     def _looked(self, instance: Instance) -> Looked | None:
         """What a search at these sizes comes to; None where they were looked at before."""

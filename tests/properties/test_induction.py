@@ -158,6 +158,17 @@ def test_cores_are_small_and_true() -> None:
     assert all(q.only(r.core).ask(2.0).outcome == "unsatisfiable" for r, q in asked)
 
 
+def test_without_the_help_of_small_sizes_the_proof_is_the_same() -> None:
+    system = instantiate(Generations, lemmas=True).system
+    blind = prove(system, system.properties, system.lemmas, limits=Limits(small=1e-9, first=2.0))
+    assert blind.proved and not blind.failures
+    helped = {(r.action, r.conjunct): r.verdict for r in proof(Generations).results}
+    assert {(r.action, r.conjunct): r.verdict for r in blind.results} == helped
+    asked = [(r, q) for r, q in questions(blind, blind.inductive) if r.verdict == "proved"]
+    assert sum(len(r.core) for r, _ in asked) / len(asked) < 5
+    assert all(q.only(r.core).ask(2.0).outcome == "unsatisfiable" for r, q in asked)
+
+
 class Person(Sort):
     """Somebody."""
 
