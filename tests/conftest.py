@@ -27,6 +27,9 @@ ONE_OF = {
     "test_walks_meet_only_what_exists": 4,
     "test_python_and_ir_take_the_same_steps": 2,
     "test_resumed_search_finishes_alike": 4,
+    "test_compact_search_agrees": 10,
+    "test_renaming_changes_no_verdict": 20,
+    "test_interpreter_agrees_on_bounded_systems": 10,
     "test_rumur_counts_the_same": 4,
     "test_spin_counts_the_same": 4,
     # shipped systems, once more by another way; `flushproof check --all` gives every promised verdict

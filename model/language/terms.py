@@ -27,6 +27,7 @@ from .ir import (
     Narrow,
     Not,
     Obligation,
+    OptionSort,
     Or,
     Plus,
     Property,
@@ -88,8 +89,12 @@ def eq(left: Expr, right: Expr) -> Expr:
             return lit(left.value == right.value)
         case (Some(), Some()):
             return eq(left.arg, right.arg)
-        case (Some(), Lit()) | (Lit(), Some()):
+        case (Some(), Lit(None)) | (Lit(None), Some()):
             return FALSE
+        case (Some(), Lit()):
+            return eq(left.arg, Lit(right.value, left.arg.sort))
+        case (Lit(), Some()):
+            return eq(right, left)
         case (Lit(), _) if left.of == BOOL:
             return right if left.value else not_(right)
         case (_, Lit()) if right.of == BOOL:
@@ -148,6 +153,8 @@ def the(arg: Expr) -> Expr:
     match arg:
         case Some():
             return arg.arg
+        case Lit(value, OptionSort(base)) if value is not None:
+            return Lit(value, base)
         case Ite(cond, then, Lit(None)):
             return the(then)
         case Ite(cond, Lit(None), other):

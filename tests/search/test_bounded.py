@@ -18,6 +18,7 @@ COUNTING = [seed for seed in range(90) if any(isinstance(s, CounterSort) for s i
 
 def compared(inst: Instance, bound: int, symmetry: bool, limits: Limits = Limits()) -> str:  # noqa: B008 - frozen
     """The verdict of a bounded search, held against the one of a search that renames."""
+    bound = max(bound, len(inst.system.init.fresh))
     renamed = explore(inst, symmetry=symmetry, engine=NativeEngine())
     bounded = explore(inst, symmetry=symmetry, bound=bound, engine=NativeEngine(), limits=limits)
     assert (renamed.bound, bounded.bound) == (None, bound)
@@ -53,7 +54,7 @@ def test_interpreter_agrees_on_bounded_systems(seed: int) -> None:
 
 
 def test_each_verdict_occurs() -> None:
-    found = {compared(instance(seed), 5, True, Limits(states=100_000)) for seed in COUNTING}
+    found = {compared(instance(seed), 5, True, Limits(states=100_000)) for seed in COUNTING[:20]}
     assert found == {"holds", "violated", "inconclusive"}
 
 
