@@ -58,10 +58,15 @@ from flushproof.model.language.declare import (
     event,
     initially,
     invariant,
+    lemma,
+    local,
     process,
     reachable,
     require,
 )
+
+MOST_REFERENCES = 6
+"""The largest type count; Xen's is 2**55 - 1 (PGT_count_mask)."""
 
 
 class Frame(Sort, size=5):
@@ -165,6 +170,29 @@ class Call(enum.Enum):
     RETURN = 4
 
 
+# Where a CPU is in its hypercall, by label, for the lemmas; flush_dirty is called twice, by get_page_type and do_mmu_update.
+ENTERED = "Xen is entered"
+WRITES = "update_intpte: write the entry"
+DROPS = "put_page_type: drop the old reference"
+GOES_ON = "do_mmu_update: the next entry of the batch"
+FLUSHES = "flush_local (2)"
+SENDS = "flush_mask: take flush_lock and interrupt the others (2)"
+WAITS = "flush_mask: wait until they have flushed (2)"
+LOOKS = "page_lock: look at the L1 page's type"
+WRITES_L1 = "mod_l1_entry: write the L1 entry"
+LEAVES = "write_ptbase: load another domain's CR3"
+HAS_LEFT = "leave dirty_cpumask"
+COMES_BACK = "write_ptbase: load the domain's CR3"
+RESUMES = ("restore_all_guest, after a context switch", "restore_all_guest, after a context switch (2)")
+RETYPE_WAITS = "flush_mask: wait until they have flushed"
+RETYPES = (
+    "flush_local",
+    "flush_mask: take flush_lock and interrupt the others",
+    RETYPE_WAITS,
+    "get_page_type: the page has its new type",
+)
+
+
 class XenPvPaging(System):
     """Linear page tables of a Xen PV domain."""
 
@@ -198,7 +226,7 @@ class XenPvPaging(System):
     global_linear = Knob(bool, False, "upper entries, and so the linear map's, have the global bit", toggle=True)
 
     type: Map[Frame, PageType]
-    refs: Map[Frame, Annotated[int, Range(0, 6)]]
+    refs: Map[Frame, Annotated[int, Range(0, MOST_REFERENCES)]]
     pinned: Map[Frame, bool]
     locked: Map[Frame, bool]
     validating: Map[Frame, bool]
@@ -424,7 +452,7 @@ class XenPvPaging(System):
         """Spins on the lock bit; the lock holds a type reference, so that the page keeps its type."""
         require(not self.locked[page])
         self.locked[page] = True
-        self.refs[page] = self.refs[page] + 1
+        self.add_reference(page)
 
     def page_unlock(self, page):
         self.locked[page] = False
@@ -436,7 +464,12 @@ class XenPvPaging(System):
         below = self.entry[page]
         if self.refs[page] == 0 and below is not None:
             require(self.type[below] == PageType.L1 and not self.validating[below])
-            self.refs[below] = self.refs[below] + 1
+            self.add_reference(below)
+        self.add_reference(page)
+
+    def add_reference(self, page):
+        """Xen refuses what would make a type count overflow."""
+        require(self.refs[page] < MOST_REFERENCES)
         self.refs[page] = self.refs[page] + 1
 
     def put_page_type(self, page):
@@ -635,6 +668,290 @@ class XenPvPaging(System):
         """Two tables are locked: by two CPUs, unless there is but one."""
         return all(a == b for a in Cpu for b in Cpu) or any(
             self.locked[a] and self.locked[b] for a in Frame for b in Frame if a != b
+        )
+
+    # -------------------------------------------------------------------------------------- lemmas, for proofs of any size
+
+    def awaits_flush(self, cpu, other):
+        """Whether the update that this CPU makes has yet to flush the other one."""
+        return (
+            at(self.hypercall, cpu, WRITES, DROPS, GOES_ON)
+            or (at(self.hypercall, cpu, FLUSHES) and self.mask[cpu, other])
+            or (at(self.hypercall, cpu, SENDS) and self.mask[cpu, other] and other != cpu)
+            or (at(self.hypercall, cpu, WAITS) and self.flush_ipi.pending[other])
+        )
+
+    def cacheable(self, cpu, table, frame):
+        """The entry is in memory, or an update that overwrote it has yet to flush this CPU."""
+        return self.entry[table] == frame or any(
+            self.overwrote[c, table, frame] and self.awaits_flush(c, cpu) for c in Cpu
+        )
+
+    def way(self, cpu, page):
+        """Two such entries lead from the CPU's root table to this L1 page."""
+        root = self.guest_table[cpu]
+        l2 = self.entry[root]
+        return (l2 is not None and self.cacheable(cpu, l2, page)) or any(
+            self.overwrote[c, root, t] and self.awaits_flush(c, cpu) and self.cacheable(cpu, t, page)
+            for t in Frame
+            for c in Cpu
+        )
+
+    @lemma
+    def an_upper_entry_is_in_memory_or_about_to_be_flushed(self):
+        return all(
+            self.cacheable(cpu, self.guest_table[cpu], table)
+            for cpu in Cpu
+            for table in Frame
+            if self.upper.entry[cpu, table]
+        )
+
+    @lemma
+    def so_are_the_two_that_a_lower_entry_stands_for(self):
+        return all(self.way(cpu, page) for cpu in Cpu for page in Frame if self.lower.entry[cpu, page])
+
+    @lemma
+    def an_update_flushes(self):
+        return all(
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.tlb")
+            for cpu in Cpu
+            if at(self.hypercall, cpu, FLUSHES, SENDS)
+        )
+
+    @lemma
+    def an_update_flushes_other_cpus(self):
+        return all(
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.others")
+            for cpu in Cpu
+            if at(self.hypercall, cpu, FLUSHES)
+        )
+
+    @lemma
+    def the_interrupt_flushes(self):
+        return all(self.flush_tlb_flag for cpu in Cpu if at(self.hypercall, cpu, WAITS))
+
+    @lemma
+    def who_waits_holds_flush_lock(self):
+        return all((self.flush_ipi.holder == cpu) == at(self.hypercall, cpu, WAITS, RETYPE_WAITS) for cpu in Cpu)
+
+    # which tables a CPU walks
+
+    @lemma
+    def a_vcpu_has_a_root_table(self):
+        return all(self.guest_table[cpu] is not None for cpu in Cpu)
+
+    @lemma
+    def cr3_is_the_root_table_or_another_domains(self):
+        return all(self.cr3[cpu] in (None, self.guest_table[cpu]) for cpu in Cpu)
+
+    @lemma
+    def who_is_here_walks(self):
+        return all(
+            (self.cr3[cpu] is not None)
+            == (self.context[cpu] != Context.AWAY or at(self.hypercall, cpu, LEAVES, *RESUMES))
+            for cpu in Cpu
+        )
+
+    @lemma
+    def only_who_walks_caches(self):
+        return all(
+            self.cr3[cpu] is not None
+            for cpu in Cpu
+            for frame in Frame
+            if self.upper.entry[cpu, frame] or self.lower.entry[cpu, frame]
+        )
+
+    @lemma
+    def who_walks_is_in_dirty_cpumask(self):
+        return all(
+            self.dirty_cpumask[cpu] for cpu in Cpu if self.cr3[cpu] is not None or at(self.hypercall, cpu, COMES_BACK)
+        )
+
+    @lemma
+    def who_is_away_is_not_in_dirty_cpumask(self):
+        return all(
+            at(self.hypercall, cpu, LEAVES, HAS_LEFT, COMES_BACK, *RESUMES)
+            for cpu in Cpu
+            if self.context[cpu] == Context.AWAY and self.dirty_cpumask[cpu]
+        )
+
+    @lemma
+    def who_changes_cr3_is_away(self):
+        return all(
+            self.context[cpu] == Context.AWAY for cpu in Cpu if at(self.hypercall, cpu, LEAVES, HAS_LEFT, COMES_BACK)
+        )
+
+    # types
+
+    def leads_down(self, table, frame):
+        """From an L4 to an L2 table, or from an L2 to an L1 table."""
+        return (self.type[table] == PageType.L4 and self.type[frame] == PageType.L2) or (
+            self.type[table] == PageType.L2 and self.type[frame] == PageType.L1
+        )
+
+    @lemma
+    def pages_keep_their_types(self):
+        return self.retyping or all(not at(self.hypercall, cpu, *RETYPES) for cpu in Cpu)
+
+    @lemma
+    def a_root_table_is_an_l4_table(self):
+        return self.retyping or all(self.type[self.guest_table[cpu]] == PageType.L4 for cpu in Cpu)
+
+    @lemma
+    def an_entry_leads_down(self):
+        return self.retyping or all(
+            self.leads_down(table, frame) for table in Frame for frame in Frame if self.entry[table] == frame
+        )
+
+    @lemma
+    def an_overwritten_entry_led_down(self):
+        return self.retyping or all(
+            self.leads_down(table, frame)
+            for cpu in Cpu
+            for table in Frame
+            for frame in Frame
+            if self.overwrote[cpu, table, frame]
+        )
+
+    def table(self, cpu):
+        """The table that an update changes."""
+        return local(self.hypercall, cpu, "do_mmu_update.table")
+
+    @lemma
+    def a_new_entry_leads_down(self):
+        return self.retyping or all(
+            self.leads_down(self.table(cpu), local(self.hypercall, cpu, "do_mmu_update.new"))
+            for cpu in Cpu
+            if at(self.hypercall, cpu, WRITES)
+        )
+
+    @lemma
+    def an_l1_page_is_an_l1_table(self):
+        return self.retyping or all(
+            self.type[page] == PageType.L1 for cpu in Cpu for page in Frame if self.l1_page[cpu] == page
+        )
+
+    # page_lock
+
+    def locks(self, cpu, page):
+        """Whether this CPU holds the page's lock."""
+        return (at(self.hypercall, cpu, WRITES, DROPS) and self.table(cpu) == page) or (
+            at(self.hypercall, cpu, WRITES_L1) and self.l1_page[cpu] == page
+        )
+
+    @lemma
+    def who_has_an_l1_page_writes_to_it(self):
+        return all((self.l1_page[cpu] is not None) == at(self.hypercall, cpu, WRITES_L1) for cpu in Cpu)
+
+    @lemma
+    def an_l2_entry_was_present(self):
+        return all(
+            local(self.hypercall, cpu, "update_va_mapping.page") is not None
+            for cpu in Cpu
+            if at(self.hypercall, cpu, LOOKS)
+        )
+
+    @lemma
+    def a_locks_page_is_locked(self):
+        return all(self.locked[page] for cpu in Cpu for page in Frame if self.locks(cpu, page))
+
+    @lemma
+    def a_lock_has_one_holder(self):
+        return all(a == b for a in Cpu for b in Cpu for page in Frame if self.locks(a, page) and self.locks(b, page))
+
+    @lemma
+    def a_locked_page_is_in_use(self):
+        return all(self.refs[page] >= 2 for page in Frame if self.locked[page])
+
+    # XPTI's copies of root tables
+
+    @lemma
+    def a_root_copy_is_current_or_about_to_be_renewed(self):
+        return not self.xpti or all(
+            self.cacheable(cpu, self.guest_table[cpu], table)
+            for cpu in Cpu
+            for table in Frame
+            if self.root_copy[cpu] == table and self.cr3[cpu] is not None and not self.root_pgt_changed[cpu]
+        )
+
+    @lemma
+    def the_guest_runs_on_an_unchanged_copy(self):
+        return not self.xpti or all(
+            at(self.hypercall, cpu, ENTERED) and not self.root_pgt_changed[cpu]
+            for cpu in Cpu
+            if self.executes_guest(cpu)
+        )
+
+    @lemma
+    def only_the_guest_is_interrupted(self):
+        return not self.xpti or all(at(self.hypercall, cpu, ENTERED) for cpu in Cpu if self.interrupted[cpu])
+
+    @lemma
+    def nobody_interrupts_itself(self):
+        return not self.xpti or all(not self.flush_ipi.pending[cpu] for cpu in Cpu if self.flush_ipi.holder == cpu)
+
+    @lemma
+    def who_idles_makes_no_update(self):
+        return not self.xpti or all(
+            at(self.hypercall, cpu, ENTERED, *RESUMES) for cpu in Cpu if self.context[cpu] == Context.LAZY
+        )
+
+    @lemma
+    def only_updates_overwrite(self):
+        return not self.xpti or all(
+            at(self.hypercall, cpu, WRITES, DROPS, GOES_ON, FLUSHES, SENDS, WAITS)
+            for cpu in Cpu
+            for table in Frame
+            for frame in Frame
+            if self.overwrote[cpu, table, frame]
+        )
+
+    def is_yet_to_look(self, cpu, root):
+        """Whether this CPU is about to look who uses the root table that it changed."""
+        return at(self.hypercall, cpu, DROPS) and self.table(cpu) == root
+
+    @lemma
+    def an_update_of_a_root_table_concerns_who_uses_it(self):
+        return not self.xpti or all(
+            local(self.hypercall, cpu, "do_mmu_update.root_others") or self.is_yet_to_look(cpu, self.guest_table[other])
+            for cpu in Cpu
+            for other in Cpu
+            for frame in Frame
+            if other != cpu and self.overwrote[cpu, self.guest_table[other], frame]
+        )
+
+    @lemma
+    def an_update_of_the_own_root_table_concerns_this_cpu(self):
+        return not self.xpti or all(
+            local(self.hypercall, cpu, "do_mmu_update.root_local") or self.is_yet_to_look(cpu, self.guest_table[cpu])
+            for cpu in Cpu
+            for frame in Frame
+            if self.context[cpu] == Context.RUNNING and self.overwrote[cpu, self.guest_table[cpu], frame]
+        )
+
+    @lemma
+    def whom_it_concerns_is_told(self):
+        """At flush_local and in the interrupt."""
+        return not self.xpti or all(
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.root_others")
+            for cpu in Cpu
+            if at(self.hypercall, cpu, FLUSHES, SENDS) and local(self.hypercall, cpu, "do_mmu_update.root_others")
+        )
+
+    @lemma
+    def this_cpu_is_told(self):
+        return not self.xpti or all(
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.root_local")
+            for cpu in Cpu
+            if at(self.hypercall, cpu, FLUSHES) and local(self.hypercall, cpu, "do_mmu_update.root_local")
+        )
+
+    @lemma
+    def the_interrupt_tells(self):
+        return not self.xpti or all(
+            self.flush_root_flag
+            for cpu in Cpu
+            if at(self.hypercall, cpu, WAITS) and local(self.hypercall, cpu, "do_mmu_update.root_others")
         )
 
     policies = {

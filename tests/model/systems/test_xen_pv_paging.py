@@ -169,15 +169,16 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
         (LEAVE, LEAVE.splitlines()[0] + "\n", SWITCH, "holds"),
         (ENTER, ENTER.splitlines()[0] + "\n", SWITCH, "holds"),
         (
-            "        self.locked[page] = True\n        self.refs[page] = self.refs[page] + 1",
+            "        self.locked[page] = True\n        self.add_reference(page)",
             "        self.locked[page] = True",
             ALL,
             "well-defined",
         ),
-        ("        require(not (self.locked[page] and self.refs[page] == 2))\n", "", ALL, "well-defined"),
+        # References are lost, until nobody can take one more.
+        ("        require(not (self.locked[page] and self.refs[page] == 2))\n", "", ALL, "no-deadlock"),
         # What an L1 page refers to is not modelled, so that nothing is lost when page_unlock drops its last reference.
         ("            require(not (self.locked[below] and self.refs[below] == 2))\n", "", ALL, "holds"),
-        ("            self.refs[below] = self.refs[below] + 1\n", "            pass\n", ALL, "well-defined"),
+        ("            self.add_reference(below)\n", "            pass\n", ALL, "well-defined"),
         ("            self.validating[page] = True\n", "            pass\n", ALL, NO_TABLE),
         (
             "            self.root_pgt_changed[cpu] = True\n        if self.xpti",
@@ -185,7 +186,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
             XPTI,
             OLD_COPY,
         ),
-        ("                if root_local:\n                    self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
+        ("                if root_local:\n", "                if root_local and not self.xpti:\n", XPTI, OLD_COPY),
         ("            self.root_pgt_changed[cpu] = self.xpti\n", "", {**XPTI, **SWITCH}, OLD_COPY),
     ],
     ids=lambda value: value.strip()[:48] if isinstance(value, str) else None,
