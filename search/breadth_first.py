@@ -42,6 +42,7 @@ class _Search:
         self.came_from: dict[State, State | None] = {}
         self.level: list[State] = []
         self.found: list[State] = []
+        self.levels: list[int] = []
         self.depth = 0
         self.transitions = 0
         self.violating: dict[str, State] = {}
@@ -79,6 +80,7 @@ class _Search:
             self._add(self.canonical(state), None)
             self._look()
         self.level, self.found = self.found, []
+        self.levels.append(len(self.level))
         while self.level and not self.task.done(self.violating):
             if self.depth == self.task.limits.depth:
                 raise _Stop(f"the limit of depth {self.depth}")
@@ -88,6 +90,7 @@ class _Search:
             if not self.found:
                 return
             self.level, self.found = self.found, []
+            self.levels.append(len(self.level))
             self.depth += 1
 
     def _expand(self, state: State) -> None:
@@ -131,7 +134,10 @@ class _Search:
         memory = self.process.memory_info().rss
         if self.task.progress is not None:
             queue = len(self.level) - position + len(self.found)
-            self.task.progress(Progress(len(self.came_from), self.transitions, self.depth, queue, seconds, memory))
+            told = Progress(
+                len(self.came_from), self.transitions, self.depth, queue, seconds, memory, tuple(self.levels)
+            )
+            self.task.progress(told)
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
         if limits.memory_bytes is not None and memory > limits.memory_bytes:

@@ -24,6 +24,8 @@ from typing import Protocol
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property
 
+from .forecast import most_left
+
 NO_DEADLOCK = "no-deadlock"
 WELL_DEFINED = "well-defined"
 
@@ -44,7 +46,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a search has come: `queue` states are found and not expanded yet."""
+    """How far a search has come.
+
+    queue: how many states are found and not expanded yet; levels: how many states each level has, the last one being expanded.
+    """
 
     states: int
     transitions: int
@@ -52,6 +57,17 @@ class Progress:
     queue: int
     seconds: float
     memory_bytes: int
+    levels: tuple[int, ...] = ()
+
+    @property
+    def seconds_left(self) -> tuple[float, float] | None:
+        """At this rate: at least, for the queue, and at most, if levels go on shrinking as they do; None while they grow."""
+        most, expanded = most_left(self.levels), self.states - self.queue
+        if most is None or expanded <= 0:
+            return None
+        done = expanded - sum(self.levels[:-1])
+        each = self.seconds / expanded
+        return each * self.queue, each * max(self.queue, most - done)
 
     @property
     def rate(self) -> float:

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import psutil
@@ -242,8 +242,9 @@ class Search:
         self.next_look = now + _INTERVAL
         seconds, memory = now - task.started, self._memory()
         if task.progress is not None:
-            depth = max(0, len(self.levels) - 2)
-            task.progress(Progress(store.count, store.transitions, depth, store.count - self.head, seconds, memory))
+            depth, queue = max(0, len(self.levels) - 2), store.count - self.head
+            levels = tuple(after - before for before, after in pairwise(self.levels))
+            task.progress(Progress(store.count, store.transitions, depth, queue, seconds, memory, levels))
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
         if limits.memory_bytes is not None and memory > limits.memory_bytes:

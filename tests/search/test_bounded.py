@@ -54,7 +54,7 @@ def test_interpreter_agrees_on_bounded_systems(seed: int) -> None:
 
 
 def test_each_verdict_occurs() -> None:
-    found = {compared(instance(seed), 5, True, Limits(states=100_000)) for seed in COUNTING[:20]}
+    found = {compared(instance(seed), 5, True, Limits(states=100_000)) for seed in COUNTING[:40]}
     assert found == {"holds", "violated", "inconclusive"}
 
 
