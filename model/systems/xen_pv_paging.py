@@ -32,7 +32,7 @@ the old one with what it holds further down: others find the lock bit set or the
 **Sources.**  Xen commits 2d0557c5cb and 178c9c3991 (2009), 9d1d31ad94 (2018), 16a20963b3 and 055e1c3a3d (2020), edcfce5591,
 bed7e6cad3 and cb199cc7de (2021), 8cc5036bc3 (2022, XSA-401); xen/arch/x86/mm.c, pv/mm.c, smp.c, flushtlb.c, domain.c and
 x86_64/entry.S at 16a20963b3; the thread "x86/pv: Flush TLB in response to paging structure changes" (xen-devel, October
-2020); Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidation, delayed invalidation).
+2020); Intel SDM volume 3A, 4.10.2 to 4.10.5 (TLBs, paging-structure caches, invalidation and its delay, other processors).
 """
 
 import enum
