@@ -226,9 +226,10 @@ def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str
     if jobs == 1:
         yield from map(_result_or_reason, requests)
         return
-    alone = [replace(request, progress=None) for request in requests]
+    # A class from a user's file does not exist in another process until that has loaded the file.
+    alone = [(source_of(request.system), replace(request, system=System, progress=None)) for request in requests]
     with get_context("spawn").Pool(min(jobs, len(alone) or 1), initializer=_leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(_result_or_reason, alone)
+        yield from pool.imap(_loaded_result_or_reason, alone)
 
 
 def _result_or_reason(request: Request) -> Result | str:
@@ -236,6 +237,11 @@ def _result_or_reason(request: Request) -> Result | str:
         return run(request)
     except FlushproofError as error:
         return str(error)
+
+
+def _loaded_result_or_reason(sent: tuple[str, Request]) -> Result | str:
+    source, request = sent
+    return _result_or_reason(replace(request, system=load_system(source)))
 
 
 def _leave_interrupts_to_the_parent() -> None:

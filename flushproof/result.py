@@ -81,7 +81,10 @@ class Result:
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether the policy's own expectation is met; None where there is none, or where the search was cut short."""
+        """Whether the policy's own expectation is met; None where there is none, or where the search was cut short.
+
+        What holds without ever reaching what the system says must be reached is not what anyone expects.
+        """
         if self.expected is None or self.verdict == INCONCLUSIVE:
             return None
-        return self.found == self.expected
+        return self.found == self.expected and not self.not_reached

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from flushproof.commands.options import (
 )
 from flushproof.commands.progress import counted, shown
 from flushproof.engines import DEFAULT_ENGINE, ENGINES, Resources
-from flushproof.model.language.declare import System
+from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import load_system
 from flushproof.report.jsonform import all_json, check_json
@@ -49,7 +50,10 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @click.command("check", short_help="Explore every interleaving; say what holds, show what does not.")
 @click.argument("system", metavar="[SYSTEM]", required=False)
 @click.option(
-    "--all", "everything", is_flag=True, help="Every system under each of its policies, against the expected verdicts."
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Every policy of SYSTEM, or of every system, against its expected verdicts.",
 )
 @settings_options
 @click.option(
@@ -160,15 +164,17 @@ def check_command(
     flushproof check kvm-vcpu-switch --policy last-ran --set fb=off
     flushproof check kvm-vmid-generation --policy fixed --size cpu=3
     flushproof check my_system.py:MySystem --property no-stale-hit
+    flushproof check my_system.py --all
     flushproof check --all
 
     Under a named policy, the trace shown is the shortest one to the property that the discussion of this policy was about;
     without a policy, or with --property, the shortest one to any of the properties.
 
-    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive. With --all: 0 if every verdict is as expected.
+    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive. With --all: 0 if every verdict is as expected, and every
+    @reachable state was reached where a policy holds.
     """
-    if everything == (system is not None):
-        raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
+    if not everything and system is None:
+        raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
     if everything and (policy or knobs or sizes or properties or save or form in ("mermaid", "html")):
         raise click.UsageError("--all takes each system as it is, and prints text or json only.")
     if checkpoint and resume:
@@ -194,8 +200,10 @@ def check_command(
         decide_with_z3=decide_with == "z3",
         limits=Limits(max_states, max_memory, max_seconds, max_depth),
     )
-    if system is None:
-        sys.exit(_check_all(how, jobs or os.cpu_count() or 1, form))
+    if everything:
+        chosen = None if system is None else _with_policies(load_system(system))
+        sys.exit(_check_all(how, chosen, jobs or os.cpu_count() or 1, form))
+    assert system is not None
     asked = replace(
         how,
         system=load_system(system),
@@ -226,8 +234,17 @@ def _printed(result: Result, form: str) -> str:
     return mermaid(result.trace) if form == "mermaid" else page(result.trace)
 
 
-def _check_all(how: Request, jobs: int, form: str) -> int:
-    cases = [replace(case, **_manner(how)) for case in expectations()]
+def _with_policies(cls: type[System]) -> dict[str, type[System]]:
+    if not cls.policies:
+        raise FlushproofError(
+            f"{system_name(cls)} has no policies whose verdicts --all could compare; check it without --all"
+        )
+    return {system_name(cls): cls}
+
+
+def _check_all(how: Request, systems: Mapping[str, type[System]] | None, jobs: int, form: str) -> int:
+    """Checks all policies of the systems (of every shipped one, if None is given) against their expected verdicts."""
+    cases = [replace(case, **_manner(how)) for case in expectations(systems)]
     results: list[Result] = []
     broken = interrupted = False
     with counted("checking", len(cases)) as done, suppress(KeyboardInterrupt):

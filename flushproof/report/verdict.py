@@ -91,7 +91,7 @@ def warnings(result: Result) -> list[str]:
             f"Warning: never reached, though the system says it must be: {', '.join(result.not_reached)}. "
             "A model that cannot do what it is about proves nothing."
         )
-    if result.as_expected is False:
+    if result.as_expected is False and result.found != result.expected:
         found.append(f"Warning: the policy '{result.instance.policy}' declares another verdict: {result.expected}.")
     return found
 

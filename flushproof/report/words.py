@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from flushproof.model.language.declare import DROPPED
 from flushproof.model.language.evaluate import costs, environment, renamed, updated
@@ -28,6 +29,8 @@ from flushproof.model.language.ir import (
 )
 from flushproof.model.language.terms import well_defined
 from flushproof.model.language.trace import Step, Trace
+
+WELL_DEFINED = "well-defined"
 
 CPU = "Cpu"
 """The sort that has a column of its own in a trace."""
@@ -126,6 +129,8 @@ class Story:
                 if clause is None:
                     return f"{name} does not hold here."
                 text = fill(clause.message, self._named(clause.params, self.trace.witness or {}))
+                if name == WELL_DEFINED and clause.place is not None:
+                    text += f" ({Path(clause.place.file).name}:{clause.place.line})"
                 return text or f"{name} does not hold here."
 
     def tlbs(self, state: State) -> dict[str, list[str]]:
@@ -186,7 +191,7 @@ def action_of(instance: Instance, name: str) -> Action | None:
 
 def property_of(instance: Instance, name: str) -> Property | None:
     """The property of this name, built-in ones included, if it is made of clauses."""
-    if name == "well-defined":
+    if name == WELL_DEFINED:
         return well_defined(instance.system)
     return next((p for p in instance.system.properties if p.name == name), None)
 

@@ -264,8 +264,16 @@ class Evaluator:
                 inner = self.ev(node, path, at)
                 parts += [(node, i) for i in inner.items] if isinstance(inner, Tup) else [(node, inner)]
         if len(parts) != len(variable.index):
+            count = f"{len(variable.index)} {'index' if len(variable.index) == 1 else 'indices'}"
             wanted = ", ".join(s.name for s in variable.index)
-            at.source.fail(target, f"'{variable.name}' has {len(variable.index)} indices ({wanted}), not {len(parts)}")
+            given = [at.source.text(node) if value is not None else ":" for node, value in parts[: len(variable.index)]]
+            form = ", ".join([*given, *":" * (len(variable.index) - len(given))])
+            where = ", where `:` stands for all elements" if ":" in form else ""
+            at.source.fail(
+                target,
+                f"'{variable.name}' has {count} ({wanted}), not {len(parts)}",
+                f"Write {at.source.text(target.value)}[{form}]{where}.",
+            )
         return [
             None if value is None else self.expr(value, node, at, sort, path)
             for (node, value), sort in zip(parts, variable.index, strict=True)
@@ -723,6 +731,10 @@ class Evaluator:
             return Static(len(value.items))
         if isinstance(value, Static) and isinstance(value.value, (tuple, str)):
             return Static(len(value.value))
+        if isinstance(value, MapRef):
+            at.source.fail(
+                node, "a map has no length", "Ask any(...) or all(...) of its elements, or keep a count of your own."
+            )
         at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
 
     def is_instance(self, node: ast.Call, path: Path, at: Scope) -> Value:

@@ -14,6 +14,8 @@ from flushproof.model.language import (
     System,
     action,
     check,
+    cost,
+    dropped,
     event,
     invariant,
     process,
@@ -58,7 +60,10 @@ class Switch(System):
         """{vcpu} is loaded"""
         require(self.running[cpu] is None)
         if self.flush:
-            self.tlb.entry[cpu, :] = False
+            cost("local_all")
+            for owner in Vcpu:
+                dropped(self.tlb.entry[cpu, owner])
+                self.tlb.entry[cpu, owner] = False
         self.running[cpu] = vcpu
 
     @action
@@ -102,6 +107,34 @@ class Idle(Switch):
     sizes = {Cpu: 1}
     policies = {}
     flush = Knob(bool, True, doc="flush the TLB when a vcpu is loaded")
+
+
+class Unreached(Idle):
+    """The same, with a policy that says that all is well."""
+
+    policies = {"always": Policy("", {}, expect="holds")}
+
+
+class Late(Idle):
+    """The same, where nobody may ever be loaded again after another one was."""
+
+    @invariant("{vcpu} ran, and its entry is gone")
+    def nothing_is_dropped(self) -> bool:
+        return all(not self.gone[vcpu] for vcpu in Vcpu)
+
+    gone: Map[Vcpu, bool]
+
+    @action
+    def load(self, cpu: Cpu, vcpu: Vcpu) -> None:
+        """{vcpu} is loaded"""
+        require(self.running[cpu] is None)
+        cost("local_all")
+        for owner in Vcpu:
+            dropped(self.tlb.entry[cpu, owner])
+            if self.tlb.entry[cpu, owner]:
+                self.gone[owner] = True
+            self.tlb.entry[cpu, owner] = False
+        self.running[cpu] = vcpu
 
 
 class Twice(Switch):
