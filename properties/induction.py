@@ -17,7 +17,7 @@ largest inductive part, which holds in every reachable state whether or not it s
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -122,11 +122,12 @@ class Proof:
             needed[result.conjunct].update(c for c in result.core if c != result.conjunct)
         return {name: frozenset(others) for name, others in needed.items()}
 
-    def used(self) -> frozenset[str]:
-        """The conjuncts that the proved properties rest on, themselves included."""
+    def used(self, by: Container[str] | None = None) -> frozenset[str]:
+        """The conjuncts that the proved properties rest on, themselves included; `by`: only these properties."""
         needs, proved = self.needs(), self.properties
         found: set[str] = set()
-        frontier = [c.name for c in self.inductive if c.role == "property" and proved[c.of]]
+        roots = [name for name, holds in proved.items() if holds and (by is None or name in by)]
+        frontier = [c.name for c in self.inductive if c.role == "property" and c.of in roots]
         while frontier:
             name = frontier.pop()
             if name not in found:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Container, Iterable, Sequence
+from typing import Any, Literal
 
 from flushproof.model.language.ir import Scalarset
 from flushproof.properties.certificates import Verification
@@ -16,6 +17,9 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
+
+Origin = Literal["written", "construction", "found"]
+"""Of a lemma: it was written into the system; it holds of a stored local by construction; the tool found it in this run."""
 
 SHOWN = 3
 """How many counterexamples to induction are shown; the JSON has all."""
@@ -138,7 +142,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "proof": result.kind,
         "property": violated.property if violated else None,
         "properties": {name: _shown_json(result.shown.get(name)) for name in result.properties},
-        "lemmas": [] if proof is None else _lemmas_json(proof),
+        "lemmas": [] if proof is None else _lemmas_json(proof, result),
         "found": [] if result.inference is None else [p.name for p in result.inference.found],
         "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
         "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
@@ -156,10 +160,16 @@ def _shown_json(shown: Shown | None) -> dict[str, Any] | None:
     return None if shown is None else {"proof": shown.kind, "by": shown.by, "depth": shown.depth}
 
 
-def _lemmas_json(proof: Proof) -> list[dict[str, Any]]:
+def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
     used, holds = proof.used(), {c.name for c in proof.inductive}
     return [
-        {"name": c.name, "formula": show(c.formula), "holds": c.name in holds, "used": c.name in used}
+        {
+            "name": c.name,
+            "formula": show(c.formula),
+            "origin": _origin(c, result),
+            "holds": c.name in holds,
+            "used": c.name in used,
+        }
         for c in proof.conjuncts
         if c.role == "lemma"
     ]
@@ -197,13 +207,13 @@ def table_text(results: Sequence[ProofResult], look: Look) -> str:
 
 
 def _row(result: ProofResult) -> tuple[str, ...]:
-    proof = result.proof
+    proof, lemmas = result.proof, lemmas_needed(result)
     return (
         result.instance.system.name,
         " ".join(filter(None, [result.instance.policy, result.settings])),
         *(_names(result, kind) for kind in KINDS),
-        str(lemmas_needed(result)),
-        str(lemmas_found(result)),
+        str(lemmas.total()),
+        str(lemmas["found"]),
         f"{proof.seconds:.2f} s" if proof else "-",
         f"{result.seconds:.1f}",
     )
@@ -214,22 +224,20 @@ def _names(result: ProofResult, kind: Kind) -> str:
     return ", ".join(f"{n} ({s.depth})" if kind == "bounded" else n for n, s in shown if s.kind == kind) or "-"
 
 
-def lemmas_needed(result: ProofResult) -> int:
-    """How many lemmas the proved properties rest on."""
-    return len(_lemmas_needed(result))
-
-
-def lemmas_found(result: ProofResult) -> int:
-    """How many of these the tool found itself in this run."""
-    found = {p.name for p in result.inference.found} if result.inference is not None else set()
-    return sum(c.of in found for c in _lemmas_needed(result))
-
-
-def _lemmas_needed(result: ProofResult) -> list[Conjunct]:
+def lemmas_needed(result: ProofResult, by: Container[str] | None = None) -> Counter[Origin]:
+    """How many lemmas the proved properties rest on, by where they come from; `by`: only these properties."""
     if result.proof is None:
-        return []
-    used = result.proof.used()
-    return [c for c in result.proof.conjuncts if c.role == "lemma" and c.name in used]
+        return Counter()
+    used = result.proof.used(by)
+    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c.name in used)
+
+
+def _origin(lemma: Conjunct, result: ProofResult) -> Origin:
+    if result.inference is not None and any(lemma.of == p.name for p in result.inference.found):
+        return "found"
+    processes = {a.process for a in result.instance.system.actions if a.process is not None}
+    stored = any(lemma.of.startswith(f"{process}.") for process in processes)
+    return "construction" if stored and lemma.of.endswith(("-set", "-unset")) else "written"
 
 
 def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:

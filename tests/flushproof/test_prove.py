@@ -16,7 +16,7 @@ from flushproof.search.task import Limits
 from flushproof.cli import main
 from flushproof.proving import ProofRequest, prove, run_all
 from flushproof.report.jsonform import schema
-from flushproof.report.proof import lemmas_found, lemmas_needed, proof_json, proof_text, table_json, table_text
+from flushproof.report.proof import lemmas_needed, proof_json, proof_text, table_json, table_text
 from flushproof.report.trace import Look
 
 SYSTEM = '''
@@ -197,7 +197,12 @@ def test_the_table_of_all_proofs_keeps_the_kinds_apart(turns: Any) -> None:
 
 def test_lemmas_that_were_found_are_counted(turns: Any) -> None:
     (result,) = run_all([ProofRequest(load_system(turns()), "polite", infer=20)])
-    assert lemmas_found(result) == lemmas_needed(result) > 0
+    assert set(lemmas_needed(result)) == {"found"}
+    (result,) = run_all([ProofRequest(load_system(turns(LEMMA)), "polite", infer=20)])
+    assert lemmas_needed(result) == {"written": 1}
+    (result,) = run_all([ProofRequest(load_system("kvm-vcpu-switch"), "both")])
+    assert set(lemmas_needed(result)) == {"written", "construction"}
+    assert lemmas_needed(result, ("no-foreign-hit",)) < lemmas_needed(result)
 
 
 def test_proofs_in_several_processes_are_the_same() -> None:
