@@ -22,8 +22,7 @@ import pytest
 from flushproof.report.jsonform import schema
 
 ROOT = Path(__file__).resolve().parents[2]
-SYSTEMS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "systems").glob("*.md"))
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/limits.md", *SYSTEMS)
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md")))
 
 
 @dataclass(frozen=True)
