@@ -44,6 +44,7 @@ ONE_OF = {
     "test_an_ingredient_is_for_nothing_else": 5,
     "test_each_ingredient": 4,
     "test_what_makes_a_setting_interesting_is_reached": 5,
+    "test_what_makes_it_interesting_is_reached": 4,
     "test_the_lemmas_are_inductive_for_three_of_each": 5,
     "test_each_lemma_is_needed": 8,
     "test_without_an_ingredient_the_induction_fails_where_it_is_missing": 4,

@@ -147,6 +147,30 @@ def test_the_lemmas_are_inductive_for_three_of_each(cell: Cell) -> None:
                 assert small.look(action, part).outcome == "unsatisfiable", (action, part.name)
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        "at(self.patch, v, 'DSB ISH after IC IVAU') and all(self.vcpus.loaded[c] != v for c in Cpu)",
+        "self.icache.invalidations.pending[a, a] and self.icache.invalidations.pending[b, a] and a != b",
+        "self.has_patched[v] and self.icache.line[a, Bytes.OLDER] and self.guest[a] is not None",
+        "at(self.vcpu_run, a, 'IC IALLU') and self.last_ran[a] == v and self.has_patched[v] and self.icache.line[a, Bytes.OLDER]",
+        "self.icache.line[a, Bytes.OLDER] and self.icache.line[a, Bytes.NEWEST] and self.mmu[v] == Mmu.ENABLING",
+    ],
+    ids=[
+        "preempted between IC IVAU and its DSB",
+        "two PEs invalidate at once",
+        "old bytes come back behind the patch",
+        "vcpu_load finds them",
+        "both are cached while a vcpu switches its MMU on",
+    ],
+)
+def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> None:
+    text = f"any({state} for a in Cpu for b in Cpu for v in Vcpu)"
+    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
+    cls = rewritten(IcacheIsolation, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    assert verdict(found(cls, Cell("ic-iallu", Expect("holds")))) == "holds"
+
+
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
 PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"

@@ -91,6 +91,30 @@ def test_stage_1_first_leaves_an_entry_made_in_between() -> None:
     assert first < second < len(labels) - 1 and outcome.trace.steps[-1].action == "tlb_hit"
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        "self.trapped[v] and all(self.vcpus.loaded[c] != v for c in Cpu)",
+        "self.tlb.tlbi.pending[a, b, Kind.STAGE1] and self.guest[b] is not None and a != b",
+        "self.trapped[v] and self.broadcast[v] and self.in_guest_context[a] and self.vcpus.loaded[a] == v",
+        "self.in_guest_context[a] and self.mmu_lock.holder == a and self.guest[b] == v and self.tlb.stage2[b, Age.OLD]",
+        "self.guest[b] == v and self.tlb.combined[b, Age.OLD, Age.OLD] and self.stage1_is_gone[v] == self.stage2_is_gone",
+    ],
+    ids=[
+        "preempted between the trap and its handling",
+        "another vcpu runs where the TLBI is still to be performed",
+        "a broadcast is emulated",
+        "stage 2 is invalidated under a running guest",
+        "both stages are old at once",
+    ],
+)
+def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> None:
+    text = f"any({state} for a in Cpu for b in Cpu for v in Vcpu)"
+    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
+    cls = rewritten(TrappedTlbi, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    assert verdict(found(cls, Cell("nuke", Expect("holds")))) == "holds"
+
+
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
 NOTHING_OF_STAGE_2 = "                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)\n"
