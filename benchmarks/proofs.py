@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -60,11 +61,13 @@ def main() -> None:
         DOCUMENT.write_text(marked.sub(lambda m: f"{m[1]}{made}\n{m[2]}", DOCUMENT.read_text()))
 
 
-def table(results: Iterable[ProofResult]) -> Iterator[str]:
+def table(results: Iterable[ProofResult | str]) -> Iterator[str]:
     """The rows in Markdown."""
     yield f"| {' | '.join(HEAD)} |"
     yield f"| {' | '.join('---' for _ in HEAD)} |"
     for result in results:
+        if isinstance(result, str):
+            sys.exit(result)
         for kind in (*KINDS, None):
             names = [n for n in result.properties if (result.shown[n].kind if n in result.shown else None) == kind]
             if names:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from flushproof.checking import certified
 from flushproof.engines import engine_of
 from flushproof.model.language import ir
-from flushproof.model.language.declare import Expect, System
+from flushproof.model.language.declare import Expect, System, system_name
 from flushproof.model.language.errors import FlushproofError, nearest
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
@@ -71,6 +71,9 @@ class ProofRequest:
     depth: int = 20
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [system_name(self.system), self.policy, settings(self.knobs, self.sizes)]))
 
 
 @dataclass(frozen=True)
@@ -333,18 +336,25 @@ class Reached:
         return False if complete else None
 
 
-def run_all(requests: Sequence[ProofRequest], jobs: int = 1) -> Iterator[ProofResult]:
-    """The result of each request, in order.
+def run_all(requests: Sequence[ProofRequest], jobs: int = 1) -> Iterator[ProofResult | str]:
+    """The result of each request, in order, or what is wrong with it.
 
     jobs: how many processes; with more than one, nobody is told how far a request has come.
     """
     if jobs == 1:
-        yield from map(run, requests)
+        yield from map(_result_or_reason, requests)
         return
     alone = [replace(request, progress=None, told=None) for request in requests]
     leave_interrupts_to_the_parent = (signal.SIGINT, signal.SIG_IGN)
     with get_context("spawn").Pool(min(jobs, len(alone) or 1), signal.signal, leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(run, alone)
+        yield from pool.imap(_result_or_reason, alone)
+
+
+def _result_or_reason(request: ProofRequest) -> ProofResult | str:
+    try:
+        return run(request)
+    except FlushproofError as error:
+        return f"{request}: {error}"
 
 
 def promises() -> Iterator[ProofRequest]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -12,7 +13,7 @@ from typing import get_args
 import click
 
 from flushproof.commands.check import WIDE
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
+from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
 from flushproof.commands.progress import counted, shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
@@ -157,17 +158,27 @@ def _draw(result: ProofResult, path: Path) -> None:
 
 def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
     requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth) for r in promises()]
-    results = []
-    with counted("proving", len(requests)) as done:
-        for result in run_all(requests, jobs):
-            results.append(result)
+    results: list[ProofResult] = []
+    broken, interrupted = False, True
+    with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt):
+        for found in run_all(requests, jobs):
+            if isinstance(found, str):
+                click.echo(f"flushproof: {found}", err=True)
+                broken = True
+            else:
+                results.append(found)
             done()
+        interrupted = False
+    if interrupted:
+        click.echo(f"flushproof: interrupted; {len(results)} of {len(requests)} proofs are shown", err=True)
     click.echo(
         json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look(WIDE)), color=True
     )
+    if broken:
+        return BAD_INPUT
     if any(r.verdict == "violated" for r in results):
         return VIOLATED
-    return INCONCLUSIVE if any(r.verdict == "inconclusive" for r in results) else HOLDS
+    return INCONCLUSIVE if interrupted or any(r.verdict == "inconclusive" for r in results) else HOLDS
 
 
 @click.command("verify", short_help="Check a proof's file again, without the search.")

@@ -14,7 +14,7 @@ from flushproof.model.language.load import load_system
 from flushproof.search.task import Limits
 
 from flushproof.cli import main
-from flushproof.proving import ProofRequest, prove, run_all
+from flushproof.proving import ProofRequest, ProofResult, prove, run_all
 from flushproof.report.jsonform import schema
 from flushproof.report.proof import lemmas_needed, proof_json, proof_text, table_json, table_text
 from flushproof.report.trace import Look
@@ -83,6 +83,12 @@ def data(*args: str) -> Any:
     if args[0] == "prove":
         jsonschema.validate(found, schema())
     return found
+
+
+def proofs(*requests: ProofRequest, jobs: int = 1) -> list[ProofResult]:
+    results = list(run_all(requests, jobs))
+    assert not any(isinstance(r, str) for r in results), results
+    return [r for r in results if isinstance(r, ProofResult)]
 
 
 @pytest.fixture
@@ -185,7 +191,7 @@ def test_the_table_of_all_proofs_keeps_the_kinds_apart(turns: Any) -> None:
         ProofRequest(load_system(turns()), "polite", by="induction"),
         ProofRequest(load_system(turns()), "polite", sizes={"cpu": 3}, by="bounded", depth=2),
     ]
-    results = list(run_all(requests))
+    results = proofs(*requests)
     rows = [re.split(r"  +", line.strip()) for line in table_text(results, Look(160, False)).splitlines()[2:]]
     assert [row[1:7] for row in rows] == [
         ["polite", "alone", "-", "-", "1", "0"],
@@ -196,18 +202,25 @@ def test_the_table_of_all_proofs_keeps_the_kinds_apart(turns: Any) -> None:
 
 
 def test_lemmas_that_were_found_are_counted(turns: Any) -> None:
-    (result,) = run_all([ProofRequest(load_system(turns()), "polite", infer=20)])
+    (result,) = proofs(ProofRequest(load_system(turns()), "polite", infer=20))
     assert set(lemmas_needed(result)) == {"found"}
-    (result,) = run_all([ProofRequest(load_system(turns(LEMMA)), "polite", infer=20)])
+    (result,) = proofs(ProofRequest(load_system(turns(LEMMA)), "polite", infer=20))
     assert lemmas_needed(result) == {"written": 1}
-    (result,) = run_all([ProofRequest(load_system("kvm-vcpu-switch"), "both")])
+    (result,) = proofs(ProofRequest(load_system("kvm-vcpu-switch"), "both"))
     assert set(lemmas_needed(result)) == {"written", "construction"}
     assert lemmas_needed(result, ("no-foreign-hit",)) < lemmas_needed(result)
 
 
+def test_one_bad_request_among_many_is_told() -> None:
+    bad, good = (ProofRequest(load_system("kvm-vcpu-switch"), p, by="bounded", depth=0) for p in ("bot", "both"))
+    said, result = run_all([bad, good])
+    assert isinstance(said, str) and "kvm-vcpu-switch bot: " in said and "Did you mean 'both'?" in said
+    assert isinstance(result, ProofResult)
+
+
 def test_proofs_in_several_processes_are_the_same() -> None:
     requests = [ProofRequest(load_system("kvm-vcpu-switch"), p, by="bounded", depth=1) for p in ("both", "last-ran")]
-    alone, together = list(run_all(requests)), list(run_all(requests, jobs=2))
+    alone, together = proofs(*requests), proofs(*requests, jobs=2)
     assert [(r.instance.policy, r.shown) for r in alone] == [(r.instance.policy, r.shown) for r in together]
     assert all(proof_json(r) for r in together)
 
