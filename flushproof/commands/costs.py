@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from flushproof.checking import Request
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, pairs, settings_options
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, pairs, settings_options, text_or_json
 from flushproof.commands.progress import shown
 from flushproof.costing import bills
 from flushproof.model.language.load import load_system
@@ -29,7 +29,7 @@ from flushproof.search.task import Limits
     show_default=True,
     help="For each policy: of exploring, and of counting.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 def costs_command(
     system: str,
     policy: str | None,

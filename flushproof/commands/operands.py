@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, text_or_json
 from flushproof.model.hardware.tlbi_operands import Emulation, Op
 from flushproof.model.language.errors import FlushproofError, nearest
 from flushproof.properties.operands import FACTS, assume, review
@@ -26,7 +26,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @click.option("--policy", "policies", metavar="NAME", multiple=True, help="One way to emulate. Any number of times.")
 @click.option("--op", "ops", metavar="NAME", multiple=True, help="One operation, as in VAE1. Any number of times.")
 @click.option("--assume", "facts", metavar="FACT", multiple=True, help="Take this for granted. Any number of times.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 def operands_command(policies: tuple[str, ...], ops: tuple[str, ...], facts: tuple[str, ...], form: str) -> None:
     """What a trapped TLB invalidation of a guest does with the 64 bits of its operand, when a hypervisor emulates it.
 

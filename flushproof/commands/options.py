@@ -47,6 +47,12 @@ def settings_options(function: F) -> F:
     return function
 
 
+text_or_json = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
+)
+"""`--format`, for what has no other form."""
+
+
 def pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
     """`KNOB=VALUE` texts as a mapping.
 

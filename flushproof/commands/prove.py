@@ -13,7 +13,17 @@ from typing import get_args
 import click
 
 from flushproof.commands.check import WIDE
-from flushproof.commands.options import BAD_INPUT, HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, write
+from flushproof.commands.options import (
+    BAD_INPUT,
+    HOLDS,
+    INCONCLUSIVE,
+    VIOLATED,
+    look,
+    pairs,
+    settings_options,
+    text_or_json,
+    write,
+)
 from flushproof.commands.progress import counted, shown
 from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
@@ -75,7 +85,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw what the proof rests on: FILE.svg, or FILE.mmd for Mermaid.",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 @click.option(
     "--save",
     metavar="FILE",

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flushproof.checking import certified
-from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, pairs, settings_options
+from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, pairs, settings_options, text_or_json
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.simulation import simulation_json, simulation_text
@@ -27,7 +27,7 @@ from flushproof.search.task import Limits
 @click.option("--walks", type=click.IntRange(min=1), default=100, show_default=True, help="How many walks.")
 @click.option("--steps", type=click.IntRange(min=0), default=1000, show_default=True, help="How long each may be.")
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@text_or_json
 def simulate_command(
     system: str,
     policy: str | None,

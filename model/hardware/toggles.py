@@ -17,3 +17,11 @@ STALE_CONTEXT = Knob(
     "(the speculative-AT errata 1165522, 1319367 and 1530923, without their workaround)",
     toggle=True,
 )
+
+BARRIER_UPGRADE = Knob(
+    bool,
+    True,
+    "HCR_EL2.BSU: a barrier that a guest executes for its own PE (DSB NSH) waits for the whole Inner Shareable domain "
+    "(Arm ARM DDI 0487, HCR_EL2, field BSU)",
+    toggle=True,
+)

@@ -47,7 +47,7 @@ from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlb import Fill
 from flushproof.model.hardware.tlbi import Scope
-from flushproof.model.hardware.toggles import FORCE_BROADCAST
+from flushproof.model.hardware.toggles import BARRIER_UPGRADE, FORCE_BROADCAST
 from flushproof.model.hardware.vcpus import Vcpus
 from flushproof.model.language.declare import (
     Expect,
@@ -115,7 +115,7 @@ class IcacheIsolation(System):
 
     fb = FORCE_BROADCAST
     vhe = Knob(bool, True, "the host runs at EL2", toggle=True)
-    bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
+    bsu = BARRIER_UPGRADE
     fwb_reaches_fetch = Knob(
         bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True
     )

@@ -41,7 +41,7 @@ from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, D
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope
-from flushproof.model.hardware.toggles import STALE_CONTEXT
+from flushproof.model.hardware.toggles import BARRIER_UPGRADE, STALE_CONTEXT
 from flushproof.model.hardware.two_stage import Age, Kind, TwoStageTlb
 from flushproof.model.hardware.vcpus import Vcpus
 from flushproof.model.language.declare import (
@@ -108,7 +108,7 @@ class TrappedTlbi(System):
     order = Knob(Order, Order.STAGE2_THEN_STAGE1, "how a stage-2 change is invalidated")
 
     vhe = Knob(bool, True, "the host runs at EL2, and HCR_EL2.TGE says whose EL1&0 regime it is", toggle=True)
-    bsu = Knob(bool, True, "HCR_EL2.BSU: the guest's DSB NSH waits for all PEs", toggle=True)
+    bsu = BARRIER_UPGRADE
     misread = Knob(
         bool,
         True,
