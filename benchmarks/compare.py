@@ -1,6 +1,7 @@
-"""flushproof, Rumur and SPIN on the same exported system, one after the other, one thread each.
+"""flushproof, Rumur, SPIN and TLC on the same exported systems, one after the other, one thread each.
 
-    python benchmarks/compare.py kvm-vmid-generation fixed Vm=2 --timeout 600
+    python -m benchmarks.compare kvm-vmid-generation fixed Vm=2 --timeout 600
+    python -m benchmarks.compare --all --plot docs/performance.svg
 
 Seconds are of the processor, so that other work on the machine disturbs them little; compiling is left out.  Symmetry and
 partial order reduction are off everywhere.  Memory is the largest resident size of the whole process.
@@ -11,14 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,65 +25,63 @@ from flushproof.model.language.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import ask
-from flushproof.search.export import export
 from flushproof.search.native.engine import Search
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
 from flushproof.search.task import Task
 from tabulate import tabulate
 
-SPIN_FLAGS = ["-O3", "-march=native", "-DSAFETY", "-DNOREDUCE", "-DBFS", "-DMEMLIM=100000", "-DVECTORSZ=4096", "-w"]
-RUMUR_FLAGS = ["-O3", "-march=native", "-mcx16", "-w"]
+from .checkers import CHECKERS, Run, Unfinished, execute
+from .plot import Series, plot
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one checker did.  seconds: of the processor; bytes_per_state: of everything, by the largest resident size."""
+class Subject:
+    """A system under a policy at a size."""
 
-    checker: str
-    states: int
-    transitions: int
-    seconds: float
-    compile_seconds: float
-    bytes_per_state: float
-    verdict: str
+    system: str
+    policy: str | None
+    sizes: Mapping[str, str]
 
-    @property
-    def rate(self) -> float:
-        """States per second."""
-        return self.states / max(self.seconds, 1e-9)
+    @staticmethod
+    def parse(words: Sequence[str]) -> Subject:
+        """From words as on the command line: the system, its policy if one is given, sizes."""
+        named = [word for word in words if "=" not in word]
+        sizes = dict(word.split("=", 1) for word in words if "=" in word)
+        return Subject(named[0], named[1] if len(named) > 1 else None, sizes)
 
+    def words(self) -> list[str]:
+        return [self.system, *([self.policy] if self.policy else []), *(f"{k}={v}" for k, v in self.sizes.items())]
 
-class Unfinished(Exception):
-    """A checker did not finish in time, or failed."""
-
-
-def run(command: Sequence[str], where: Path, timeout: float) -> tuple[str, float, int]:
-    """What a program prints, its processor seconds, and its largest resident size in bytes."""
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(command, cwd=where, stdout=out, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + timeout
-        while True:
-            pid, _, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > deadline:
-                process.kill()
-                os.wait4(process.pid, 0)
-                raise Unfinished(f"{command[0]} did not finish within {timeout:g} seconds")
-            time.sleep(0.02)
-        out.seek(0)
-        return out.read(), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    def instance(self) -> Instance:
+        return instantiate(load_system(self.system), self.policy, sizes=self.sizes)
 
 
-def flushproof(arguments: Sequence[str], timeout: float) -> Row:
+ALL = [
+    "kvm-vmid-generation fixed Cpu=2 Vcpu=2 Vm=2 Vmid=3",
+    "kvm-vmid-generation fixed Cpu=2 Vcpu=3 Vm=2 Vmid=3",
+    "kvm-vmid-generation fixed Cpu=3 Vcpu=3 Vm=2 Vmid=2",
+    "kvm-vmid-generation fixed Cpu=3 Vcpu=3 Vm=2 Vmid=3",
+    "kvm-vmid-allocator fixed Vmid=2",
+    "kvm-vmid-allocator fixed Vmid=3",
+    "kvm-vmid-allocator fixed Vmid=4",
+    "kvm-vcpu-switch both",
+    "kvm-icache tracked",
+    "kvm-trapped-tlbi exact",
+    "xen-tlbflush-clock invalidate-first",
+    "xen-pv-paging per-batch",
+]
+"""Every shipped system, and two of them at sizes of 10^5 to 10^7 states."""
+
+
+def flushproof(subject: Subject, timeout: float) -> Run:
     """In a process of its own, so that its memory can be told."""
-    command = [sys.executable, __file__, *arguments, "--alone"]
-    text, _, _ = run(command, Path.cwd(), timeout)
-    return Row(**json.loads(text.splitlines()[-1]))
+    command = [sys.executable, "-m", "benchmarks.compare", *subject.words(), "--alone"]
+    text, _, _ = execute(command, Path.cwd(), timeout)
+    return Run(**json.loads(text.splitlines()[-1]))
 
 
-def alone(instance: Instance) -> Row:
+def alone(instance: Instance) -> Run:
     """flushproof in this process."""
     asked = ask(instance, None)
     task = Task(instance, asked.invariants, asked.reachables, asked.deadlock, symmetry=False)
@@ -94,80 +91,42 @@ def alone(instance: Instance) -> Row:
     found = Search(task, store).run()
     seconds = time.process_time() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Row(
-        "flushproof",
-        found.states,
-        found.transitions,
-        seconds,
-        library.seconds,
-        memory / found.states,
-        "violated" if found.violated else "holds",
-    )
+    return Run(found.states, found.transitions, seconds, library.seconds, memory, next(iter(found.violated), None))
 
 
-def rumur(instance: Instance, where: Path, timeout: float) -> Row:
-    """Rumur, by way of C."""
-    started = time.monotonic()
-    model = _write(instance, "murphi", where)
-    options = ["--symmetry-reduction", "off", "--deadlock-detection", "off", "--threads", "1"]
-    _must(["rumur", "--output", "rumur.c", *options, model], where)
-    _must(["gcc", *RUMUR_FLAGS, "-o", "rumur.exe", "rumur.c", "-lpthread"], where)
-    compiled = time.monotonic() - started
-    text, seconds, memory = run(["./rumur.exe"], where, timeout)
-    found = re.search(r"(\d+) states, (\d+) rules", text)
-    if not found:
-        raise Unfinished(text[-300:])
-    verdict = "holds" if "No error found" in text else "violated"
-    states = int(found[1])
-    return Row("Rumur", states, int(found[2]), seconds, compiled, memory / states, verdict)
+def measure(subject: Subject, timeout: float) -> dict[str, Run]:
+    """Each checker's run, as far as it is at hand and finishes."""
+    runs = {}
+    where = Path(tempfile.mkdtemp(prefix="flushproof-compare-"))
+    try:
+        runs["flushproof"] = flushproof(subject, timeout)
+        for name, checker in CHECKERS.items():
+            try:
+                runs[name] = checker(subject.instance(), where, timeout)
+            except Unfinished as problem:
+                print(f"left out: {name}: {problem}", file=sys.stderr)
+    finally:
+        shutil.rmtree(where)
+    return runs
 
 
-def spin(instance: Instance, where: Path, timeout: float, table_bits: int) -> Row:
-    """SPIN, by way of C, breadth-first."""
-    started = time.monotonic()
-    model = _write(instance, "promela", where)
-    _must(["spin", "-a", model], where)
-    _must(["gcc", *SPIN_FLAGS, "-o", "pan", "pan.c"], where)
-    compiled = time.monotonic() - started
-    text, seconds, memory = run(["./pan", "-E", f"-w{table_bits}", "-m1000"], where, timeout)
-    stored, made = re.search(r"(\d+) states, stored", text), re.search(r"(\d+) transitions", text)
-    if not stored or not made:
-        raise Unfinished(text[-300:])
-    verdict = "holds" if "errors: 0" in text else "violated"
-    states = int(stored[1])
-    return Row("SPIN", states, int(made[1]), seconds, compiled, memory / states, verdict)
-
-
-def _write(instance: Instance, language: str, where: Path) -> str:
-    files = export(instance, language)
-    for name, text in files.items():
-        (where / name).write_text(text)
-    return next(iter(files))
-
-
-def _must(command: Sequence[str], where: Path) -> None:
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True)
-    if done.returncode:
-        raise Unfinished(f"{' '.join(command)}: {(done.stdout + done.stderr)[-300:]}")
-
-
-def show(rows: Sequence[Row]) -> str:
-    """The rows as a table; ratios are flushproof's rate to the others', and the others' bytes to flushproof's."""
-    first = rows[0]
+def show(runs: Mapping[str, Run]) -> str:
+    """The runs as a table; ratios are flushproof's rate to the others', and the others' bytes to flushproof's."""
+    first = runs["flushproof"]
     table = [
         [
-            row.checker,
-            row.verdict,
-            row.states,
-            row.transitions,
-            f"{row.seconds:.2f}",
-            f"{row.compile_seconds:.1f}",
-            f"{row.rate / 1e6:.2f}",
-            f"{row.bytes_per_state:.0f}",
-            f"{first.rate / row.rate:.1f}",
-            f"{row.bytes_per_state / first.bytes_per_state:.1f}",
+            name,
+            "holds" if run.violated is None else "violated",
+            run.states,
+            run.transitions,
+            f"{run.seconds:.2f}",
+            f"{run.compile_seconds:.1f}",
+            f"{rate(run) / 1e6:.3f}",
+            f"{run.memory_bytes / run.states:.0f}",
+            f"{rate(first) / rate(run):.1f}",
+            f"{run.memory_bytes / run.states / (first.memory_bytes / first.states):.1f}",
         ]
-        for row in rows
+        for name, run in runs.items()
     ]
     heads = [
         "",
@@ -184,36 +143,45 @@ def show(rows: Sequence[Row]) -> str:
     return tabulate(table, heads, disable_numparse=True)
 
 
+def rate(run: Run) -> float:
+    """States per second."""
+    return run.states / max(run.seconds, 1e-3)
+
+
+def picture(measured: Mapping[str, Mapping[str, Run]]) -> str:
+    """The cost of a state against the number of states; points of one system and policy are joined."""
+    series = []
+    for name in ("flushproof", *CHECKERS):
+        lines: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+        for words, runs in measured.items():
+            if name in runs:
+                system = tuple(word for word in words.split() if "=" not in word)
+                lines.setdefault(system, []).append((runs[name].states, 1e6 / rate(runs[name])))
+        series.append(Series(name, [sorted(line) for line in lines.values()]))
+    return plot(series, "states", "µs of the processor for each state")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("system")
-    parser.add_argument("policy", nargs="?")
-    parser.add_argument("sizes", nargs="*", help="Sort=n")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for each checker")
-    parser.add_argument("--table-bits", type=int, default=24, help="SPIN's hash table has 2^N places")
+    parser.add_argument("subject", nargs="*", metavar="SYSTEM [POLICY] [SORT=N ...]")
+    parser.add_argument("--all", action="store_true", help="every shipped system, two of them at several sizes")
+    parser.add_argument("--timeout", type=float, default=600, help="seconds of the processor for each checker")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the cost against the size into an SVG file")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    sizes = dict(pair.split("=", 1) for pair in asked.sizes)
-    instance = instantiate(load_system(asked.system), asked.policy, sizes=sizes)
     if asked.alone:
-        print(json.dumps(asdict(alone(instance))))
+        print(json.dumps(asdict(alone(Subject.parse(asked.subject).instance()))))
         return
-    arguments = [asked.system, *([asked.policy] if asked.policy else []), *asked.sizes]
-    where = Path(tempfile.mkdtemp(prefix="flushproof-compare-"))
-    checkers: list[Callable[[], Row]] = [
-        lambda: flushproof(arguments, asked.timeout),
-        lambda: rumur(instance, where, asked.timeout),
-        lambda: spin(instance, where, asked.timeout, asked.table_bits),
-    ]
-    rows = []
-    for checker in checkers:
-        try:
-            rows.append(checker())
-        except (Unfinished, FileNotFoundError) as problem:
-            print(f"left out: {problem}", file=sys.stderr)
-    shutil.rmtree(where)
-    print(" ".join(arguments))
-    print(show(rows))
+    if bool(asked.subject) == asked.all:
+        parser.error("name a system, or say --all")
+    print(f"load of the machine at the start: {os.getloadavg()[0]:.1f}\n")
+    measured = {}
+    for words in ALL if asked.all else [" ".join(asked.subject)]:
+        measured[words] = measure(Subject.parse(words.split()), asked.timeout)
+        print(f"{words}\n{show(measured[words])}\n", flush=True)
+    print(f"load of the machine at the end: {os.getloadavg()[0]:.1f}")
+    if asked.plot:
+        asked.plot.write_text(picture(measured))
 
 
 if __name__ == "__main__":

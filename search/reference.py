@@ -48,9 +48,14 @@ class Reference:
 
     def initial_states(self) -> Iterator[State]:
         """Every initial state, possibly several times."""
+        return (after for _, _, after in self.beginnings())
+
+    def beginnings(self) -> Iterator[tuple[State, Codes, State]]:
+        """Every way to begin: the state before the initial action, the codes of its parameters, and the initial state."""
         for state in itertools.product(*self._unconstrained):
-            for _, after in self._init(self.renamed(state)):
-                yield after
+            before = self.renamed(state)
+            for codes, after in self._init(before):
+                yield before, codes, after
 
     def guess_initial_state(self, rng: random.Random) -> State | None:
         """A random initial state, or None if the guessed values of the free variables are not possible."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from flushproof.model.language.instance import Instance, Slot
+from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
     BOOL,
     FALSE,
@@ -24,8 +22,9 @@ from flushproof.model.language.ir import (
     default_value,
 )
 
-from . import common
-from .common import Printer, identifier
+from . import common, steps
+from .printer import Printer, identifier, member
+from .steps import Step, largest
 
 
 def murphi(instance: Instance) -> Mapping[str, str]:
@@ -33,34 +32,13 @@ def murphi(instance: Instance) -> Mapping[str, str]:
     return {f"{identifier(instance.system.name)}.m": _Model(instance).text()}
 
 
-# An action with more bindings than this is written as several rules, one for each case of what its guard names.
-_SPLIT = 100
-
-
 class _Murphi(Printer):
     def location(self, variable: str, args: Sequence[Expr]) -> str:
         name = self.saved.get(variable) or identifier(variable)
         return name + "".join(f"[{self.code(a)}]" for a in args)
 
-    def quantifier(self, expr: Quant) -> str:
-        before = self.names.get(expr.var)
-        name = self.new_name(expr.var)
-        self.names[expr.var] = name
-        text = f"({expr.kind} {name} : {self.type(expr.var.of)} do {self(expr.body)} end)"
-        if before is not None:
-            self.names[expr.var] = before
-        return text
-
-    def new_name(self, var: Var) -> str:
-        """A name for a variable that no name in scope, of a state variable or of a type, is equal to."""
-        taken = {*self.names.values(), *(identifier(v.name) for v in self.instance.system.variables)}
-        taken.update(identifier(s.name) for s in self.instance.system.sorts)
-        name = base = identifier(var.name)
-        count = 2
-        while name in taken:
-            name = f"{base}_{count}"
-            count += 1
-        return name
+    def quantified(self, expr: Quant, name: str, body: str) -> str:
+        return f"({expr.kind} {name} : {self.type(expr.var.of)} do {body} end)"
 
     def type(self, sort: Sort) -> str:
         """The type of a value."""
@@ -68,51 +46,47 @@ class _Murphi(Printer):
             return "boolean"
         if isinstance(sort, Scalarset):
             return identifier(sort.name)
-        return f"0 .. {common.largest(self.instance, sort)}"
+        return f"0 .. {largest(self.instance, sort)}"
 
     def index_type(self, sort: Sort) -> str:
         return "0 .. 1" if sort == BOOL else self.type(sort)
+
+    def value(self, sort: Sort, code: int) -> str:
+        """A known value."""
+        return ("true" if code else "false") if sort == BOOL else str(code)
 
 
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        self.printer = _Murphi(instance)
+        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
+        self.printer = _Murphi(instance, [*constants, "start", "used", "rank"])
         self.lines: list[str] = []
 
     def text(self) -> str:
         self._head()
         for variable in self.system.variables:
-            self._variable(variable)
+            self.lines.append(f"var {identifier(variable.name)} : {self._type_of(variable)};")
         self.lines.append("")
-        for counter in self._counters():
+        for counter in steps.counters(self.instance):
             self._highest(counter)
             self._rename(counter)
-        self._initial()
-        for action in self.system.actions:
-            bindings = math.prod(self.instance.cardinality(p.of) for p in action.params)
-            if bindings <= _SPLIT:
-                self._action(replace(action, guard=common.guard_of(action)), action.name)
-                continue
-            for chosen, step in common.cases(self.instance, action):
-                shown = ", ".join(f"{p.name}={self.instance.show(p.of, code)}" for p, code in chosen.items())
-                self._action(step, f"{action.name} ({shown})" if shown else action.name)
+        self._beginning()
+        for step in steps.steps(self.instance):
+            self._rule(step)
         if self.system.final is not FALSE:
             self.lines += ['rule "nothing is left to do"', f"  {self.printer(self.system.final)}", "==>", "end;", ""]
         for prop in common.all_properties(self.instance):
             kind = "cover" if prop.kind == "reachable" else "invariant"
-            self.lines += [
-                f'{kind} "{prop.name}"',
-                f"  {self.printer(common.property_formula(self.instance, prop))};",
-                "",
-            ]
+            formula = self.printer(common.property_formula(self.instance, prop))
+            self.lines += [f'{kind} "{prop.name}"', f"  {formula};", ""]
         return "\n".join(self.lines)
 
     def _head(self) -> None:
         self.lines += [f"-- {self.system.title}, written by flushproof.", "-- None is 0 and Some(x) is x + 1.", ""]
         for enum in common.enumerations(self.instance):
             for code, name in enumerate(enum.members):
-                self.lines.append(f"const {common.member(enum, name)} : {code};")
+                self.lines.append(f"const {member(enum, name)} : {code};")
         for sort in self.system.sorts:
             if isinstance(sort, Scalarset):
                 self.lines.append(f"type {identifier(sort.name)} : 0 .. {self.instance.sizes[sort.name] - 1};")
@@ -122,18 +96,12 @@ class _Model:
         arrays = "".join(f"array [{self.printer.index_type(s)}] of " for s in variable.index)
         return arrays + self.printer.type(variable.sort)
 
-    def _variable(self, variable: StateVar) -> None:
-        self.lines.append(f"var {identifier(variable.name)} : {self._type_of(variable)};")
-
     # -------------------------------------------------------------------------------------------------------- counters
 
-    def _counters(self) -> list[CounterSort]:
-        return [s for s in self.system.sorts if isinstance(s, CounterSort)]
-
     def _for_each(self, counter: CounterSort, body: str) -> list[str]:
-        """`body`, with LOCATION and VALUE replaced, for each location that holds a value of the counter."""
+        """`body`, with LOCATION and OFFSET replaced, for each location that holds a value of the counter."""
         lines = []
-        for name, optional in common.counter_variables(self.instance, counter):
+        for name, optional in steps.counter_variables(self.instance, counter):
             index = self.system.variable[name].index
             loops = [f"for i{n} : {self.printer.index_type(s)} do" for n, s in enumerate(index)]
             place = identifier(name) + "".join(f"[i{n}]" for n in range(len(index)))
@@ -143,7 +111,7 @@ class _Model:
         return lines
 
     def _highest(self, counter: CounterSort) -> None:
-        top = common.largest(self.instance, counter)
+        top = largest(self.instance, counter)
         self.lines += [
             f"function highest_{identifier(counter.name)}() : 0 .. {top};",
             f"var highest : 0 .. {top};",
@@ -156,7 +124,7 @@ class _Model:
         ]
 
     def _rename(self, counter: CounterSort) -> None:
-        top = common.largest(self.instance, counter)
+        top = largest(self.instance, counter)
         self.lines += [
             "-- Only the order of the values matters: they become 1, 2, ...",
             f"procedure rename_{identifier(counter.name)}();",
@@ -177,71 +145,87 @@ class _Model:
             "",
         ]
 
-    # ----------------------------------------------------------------------------------------------------- the steps
+    # ----------------------------------------------------------------------------------------------------- the beginning
 
-    def _initial(self) -> None:
-        usual = [self._usual(slot) for slot in self.instance.slots]
-        self.lines += ["procedure everything_at_its_default();", "begin"]
-        self.lines += self._assignments(dict(enumerate(usual)))
-        self.lines += ["end;", ""]
-        for number, state in enumerate(common.initial_states(self.instance)):
-            self.lines += [f'startstate "{number}"', "begin", "  everything_at_its_default();"]
-            self.lines += self._assignments({i: c for i, c in enumerate(state) if c != usual[i]})
-            self.lines += ["end;", ""]
+    def _beginning(self) -> None:
+        """A procedure that makes an initial state of the values at the beginning, and a start state for each initial state."""
+        starts, action = common.starts(self.instance), steps.beginning(self.instance)
+        slots = self.instance.slots
+        free = {number: Var(f"{slots[number].var}_{'_'.join(map(str, slots[number].index))}", slots[number].sort)
+                for number in starts[0].free}  # fmt: skip
+        params = (*action.params, *free.values())
+        names = self.printer.new_names(params)
+        with self.printer.scope(names):
+            declared = "; ".join(f"{name} : {self.printer.type(var.of)}" for var, name in names.items())
+            self.lines.append(f"procedure start({declared});")
+            defaults = [line for v in self.system.variables if not v.free for line in self._default(v)]
+            chosen = [f"  {self._slot(number)} := {names[var]};" for number, var in free.items()]
+            self._body(action, [*defaults, *chosen])
+            self.lines.append("")
+        for number, start in enumerate(starts):
+            values = [
+                self.printer.value(var.of, code)
+                for var, code in zip(params, (*start.codes, *start.free.values()), strict=True)
+            ]
+            self.lines += [f'startstate "{number}" begin start({", ".join(values)}); end;']
+        self.lines.append("")
 
-    def _usual(self, slot: Slot) -> int:
-        """A location's code as it is most often at the start."""
-        try:
-            return self.instance.code(Lit(default_value(slot.sort), slot.sort))
-        except ValueError:
-            return 0
+    def _slot(self, number: int) -> str:
+        slot = self.instance.slots[number]
+        return identifier(slot.var) + "".join(f"[{i}]" for i in slot.index)
 
-    def _assignments(self, codes: Mapping[int, int]) -> list[str]:
-        lines = []
-        for number, code in codes.items():
-            slot = self.instance.slots[number]
-            value = ("true" if code else "false") if slot.sort == BOOL else str(code)
-            lines.append(f"  {identifier(slot.var)}{''.join(f'[{i}]' for i in slot.index)} := {value};")
-        return lines
+    def _default(self, variable: StateVar) -> list[str]:
+        """Sets a variable to its default everywhere."""
+        loops = [f"for i{n} : {self.printer.index_type(s)} do" for n, s in enumerate(variable.index)]
+        place = identifier(variable.name) + "".join(f"[i{n}]" for n in range(len(loops)))
+        text = f"{place} := {self.printer(Lit(default_value(variable.sort), variable.sort))};"
+        return ["  " + " ".join([*loops, text, *["end;"] * len(loops)])]
 
-    def _action(self, action: Action, name: str) -> None:
+    # ------------------------------------------------------------------------------------------------------- the steps
+
+    def _rule(self, step: Step) -> None:
+        action = step.action
+        names = self.printer.new_names(action.params)
+        with self.printer.scope(names):
+            opening = [f"ruleset {name} : {self.printer.type(var.of)} do" for var, name in names.items()]
+            self.lines += [*opening, f'rule "{step.title(self.instance)}"', f"  {self.printer(action.guard)}", "==>"]
+            self._body(action, [])
+            self.lines += [*["end;"] * len(opening), ""]
+
+    def _body(self, action: Action, before: Sequence[str]) -> None:
+        """Declarations and statements: those `before`, and the updates."""
         printer = self.printer
-        printer.names = {}
-        for param in action.params:
-            printer.names[param] = printer.new_name(param)
-        opening = [f"ruleset {printer.names[p]} : {printer.type(p.of)} do" for p in action.params]
-        self.lines += [*opening, f'rule "{name}"', f"  {printer(action.guard)}", "==>"]
-        saved = common.saved_variables(action.updates)
-        for name in saved:
-            self.lines.append(f"  var old_{identifier(name)} : {self._type_of(self.system.variable[name])};")
-        for var in action.fresh:
-            printer.names[var] = printer.new_name(var)
-            self.lines.append(f"  var {printer.names[var]} : {printer.type(var.of)};")
-        self.lines.append("begin")
-        for name in saved:
-            self.lines.append(f"  old_{identifier(name)} := {identifier(name)};")
-        made: dict[Sort, int] = {}
-        for var in action.fresh:
-            made[var.of] = made.get(var.of, 0) + 1
-            self.lines.append(f"  {printer.names[var]} := highest_{identifier(var.of.name)}() + {made[var.of]};")
-        printer.saved = {name: f"old_{identifier(name)}" for name in saved}
-        for update in action.updates:
-            self._update(update)
-        printer.saved = {}
-        for counter in common.counters_written(self.instance, action):
-            self.lines.append(f"  rename_{identifier(counter.name)}();")
-        self.lines += ["end;", *["end;"] * len(opening), ""]
-        printer.names = {}
+        statements = list(before)
+        fresh = printer.new_names(action.fresh)
+        with printer.scope(fresh):
+            known = steps.shared_of(action)
+            saved = steps.saved_variables(action.updates, known)
+            for name in saved:
+                self.lines.append(f"  var old_{identifier(name)} : {self._type_of(self.system.variable[name])};")
+                statements.append(f"  old_{identifier(name)} := {identifier(name)};")
+            for var, distance in steps.numbered(action.fresh):
+                self.lines.append(f"  var {fresh[var]} : {printer.type(var.of)};")
+                statements.append(f"  {fresh[var]} := highest_{identifier(var.of.name)}() + {distance};")
+            for number, expr in enumerate(known, 1):
+                name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
+                self.lines.append(f"  var {name} : {printer.type(expr.sort)};")
+                statements.append(f"  {name} := {printer(expr)};")
+                printer.shared = {**printer.shared, expr: name}
+            printer.saved = {name: f"old_{identifier(name)}" for name in saved}
+            statements += [self._update(update) for update in action.updates]
+            printer.saved = {}
+        for counter in steps.counters_written(self.instance, action):
+            statements.append(f"  rename_{identifier(counter.name)}();")
+        self.lines += ["begin", *statements, "end;"]
 
-    def _update(self, update: Update) -> None:
+    def _update(self, update: Update) -> str:
         printer = self.printer
-        before = dict(printer.names)
-        for binder in update.binders:
-            printer.names[binder] = printer.new_name(binder)
-        loops = [f"for {printer.names[b]} : {printer.type(b.of)} do" for b in update.binders]
-        target = identifier(update.var) + "".join(f"[{printer.code(a)}]" for a in update.args)
-        text = f"{target} := {printer(update.value)};"
-        if update.cond is not TRUE:
-            text = f"if {printer(update.cond)} then {text} end;"
-        self.lines.append("  " + " ".join([*loops, text, *["end;"] * len(loops)]))
-        printer.names = before
+        with printer.scope(printer.new_names(update.binders)):
+            opening = []
+            for var, test in steps.nested(update.binders, update.cond):
+                if var is not None:
+                    opening.append(f"for {printer.names[var]} : {printer.type(var.of)} do")
+                if test is not TRUE:
+                    opening.append(f"if {printer(test)} then")
+            target = identifier(update.var) + "".join(f"[{printer.code(a)}]" for a in update.args)
+            return "  " + " ".join([*opening, f"{target} := {printer(update.value)};", *["end;"] * len(opening)])

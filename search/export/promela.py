@@ -1,7 +1,7 @@
 """An instance as a Promela model, for SPIN.
 
-Guards and updates are written in C, which SPIN lets a model do: `now` is the present state.  (Promela's own expressions
-allow no `a[a[i]]`, and breadth-first search no variables outside the state.)
+Guards, updates and properties are C functions, which SPIN lets a model call: `now` is the present state.  (Promela's own
+expressions allow no `a[a[i]]`, and breadth-first search no variables outside the state.)
 One process chooses among all steps, each an indivisible one; every binding of a step's parameters stands on its own,
 since SPIN would take choosing a parameter for a step of its own.  Where there are several initial states, choosing one
 is SPIN's first step, and the state before it one more than flushproof counts.
@@ -9,11 +9,11 @@ is SPIN's first step, and the state before it one more than flushproof counts.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 from flushproof.model.language import terms
-from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
     BOOL,
     FALSE,
@@ -21,23 +21,39 @@ from flushproof.model.language.ir import (
     Action,
     CounterSort,
     Expr,
+    Lit,
     Property,
     Quant,
     Sort,
     StateVar,
     Update,
+    Var,
+    default_value,
 )
 
 from ..task import WELL_DEFINED
-from . import common
-from .common import Printer, identifier
+from . import common, steps
+from .printer import Printer, distinct, identifier, member
+from .steps import Step, largest
 
 # SPIN takes no more than 64 KiB of C at once.
-_LONGEST = 30_000
+_LONGEST = 60_000
+
+_HELPERS = """
+c_code {
+  \\#define ALL(x, n, body) ({ int holds = 1; for (int x = 0; holds && x < n; x++) holds = (body); holds; })
+  \\#define ANY(x, n, body) ({ int holds = 0; for (int x = 0; !holds && x < n; x++) holds = (body); holds; })
+  \\#define THE(option) ({ int code = (option); code ? code - 1 : 0; })
+}
+"""
 
 
 def promela(instance: Instance) -> Mapping[str, str]:
-    """The model as one file."""
+    """The model as one file.
+
+    Raises:
+        FlushproofError: there are too many initial states, or a step is too long for SPIN.
+    """
     return {f"{identifier(instance.system.name)}.pml": _Model(instance).text()}
 
 
@@ -50,17 +66,14 @@ class _Promela(Printer):
     def disjunction(self, parts: Sequence[str]) -> str:
         return f"({' || '.join(parts)})"
 
-    def negation(self, part: str) -> str:
-        return f"(!{part})"
-
     def equal(self, left: str, right: str, truth: bool) -> str:
         return f"({left} == {right})"
 
-    def choice(self, cond: str, then: str, other: str) -> str:
-        return f"({cond} ? {then} : {other})"
-
     def number(self, truth: str) -> str:
         return truth
+
+    def element(self, option: str) -> str:
+        return f"THE({option})"
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
         name = self.saved.get(variable) or f"now.{identifier(variable)}"
@@ -79,227 +92,239 @@ class _Promela(Printer):
                 parts.append(text if stride == 1 else f"{text} * {stride}")
         return f"[{' + '.join([*parts, *([str(known)] if known or not parts else [])])}]"
 
-    def quantifier(self, expr: Quant) -> str:
-        before = self.names.get(expr.var)
-        parts = []
-        for code in range(self.instance.cardinality(expr.var.of)):
-            self.names[expr.var] = str(code)
-            parts.append(self(expr.body))
-        if before is None:
-            del self.names[expr.var]
-        else:
-            self.names[expr.var] = before
-        return self.conjunction(parts) if expr.kind == "forall" else self.disjunction(parts)
+    def quantified(self, expr: Quant, name: str, body: str) -> str:
+        return f"{'ALL' if expr.kind == 'forall' else 'ANY'}({name}, {self.instance.cardinality(expr.var.of)}, {body})"
+
+
+def _function(prop: Property) -> str:
+    return f"{'reached' if prop.kind == 'reachable' else 'wrong'}_{identifier(prop.name)}"
 
 
 def _pieces(lines: Sequence[str]) -> Iterator[list[str]]:
     """The lines in pieces that SPIN has room for."""
     piece: list[str] = []
     for line in lines:
-        if piece and sum(map(len, piece)) + len(line) > _LONGEST:
+        if piece and sum(map(len, piece)) + len(line) > _LONGEST // 2:
             yield piece
             piece = []
         piece.append(line)
     yield piece
 
 
-def _function(prop: Property) -> str:
-    return f"wrong_{identifier(prop.name)}"
-
-
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        self.printer = _Promela(instance)
+        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
+        self.printer = _Promela(instance, [*constants, "holds", "code"])
+        self.starts = common.starts(instance)
+        self.steps = list(steps.steps(instance))
+        self.names = distinct([identifier(step.title(instance)) for step in self.steps])
         self.lines: list[str] = []
-        self.temporaries: dict[str, str] = {}
-        self.initial = common.initial_states(instance)
 
     def text(self) -> str:
+        self.lines += [f"/* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. */", ""]
+        for enum in common.enumerations(self.instance):
+            self.lines += [f"#define {member(enum, name)} {code}" for code, name in enumerate(enum.members)]
         for variable in self.system.variables:
             self._variable(variable)
-        head, self.lines = self.lines, []
-        for counter in self._counters():
+        self.lines += _HELPERS.splitlines()
+        for counter in steps.counters(self.instance):
             self._rename(counter)
         for prop in common.all_properties(self.instance):
             self._wrong(prop)
-        functions, self.lines = self.lines, []
+        if len(self.starts) > 1:
+            self._start()
+        for name, step in zip(self.names, self.steps, strict=True):
+            self._step(name, step)
+        if self.system.final is not FALSE:
+            self._code("the end", [f"static int is_final() {{ return {self.printer(self.system.final)}; }}"])
         self._process()
-        title = [f"/* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. */", ""]
-        kept = ["c_code {", *(f"  {text}" for text in self.temporaries.values()), "}", ""] if self.temporaries else []
-        return "\n".join([*title, *self._constants(), *head, *functions, *kept, *self.lines, ""])
+        return "\n".join([*self.lines, ""])
 
-    def _constants(self) -> list[str]:
-        return [
-            f"#define {common.member(enum, name)} {code}"
-            for enum in common.enumerations(self.instance)
-            for code, name in enumerate(enum.members)
-        ]
+    def _code(self, what: str, lines: Sequence[str]) -> None:
+        """Functions in C."""
+        if sum(map(len, lines)) > _LONGEST:
+            raise FlushproofError(f"{self.system.name}: {what} is too long for SPIN, which takes 64 KiB of C at once.")
+        self.lines += ["c_code {", *(f"  {line}".rstrip() for line in lines), "}", ""]
 
     def _kind(self, sort: Sort) -> str:
-        largest = common.largest(self.instance, sort)
+        top = largest(self.instance, sort)
         if sort == BOOL:
             return "bool"
-        return "byte" if largest < 256 else "short" if largest < 1 << 15 else "int"
-
-    def _size(self, variable: StateVar) -> str:
-        return f"[{self.instance.locations(variable)}]" if variable.index else ""
+        return "byte" if top < 256 else "short" if top < 1 << 15 else "int"
 
     def _variable(self, variable: StateVar) -> None:
-        sorts = ", ".join(s.name for s in variable.index)
-        note = f"  /* by {sorts} */" if sorts else ""
-        first = self.instance.offsets[variable.name]
-        codes = [str(code) for code in self.initial[0][first : first + self.instance.locations(variable)]]
-        start = f" = {{ {', '.join(codes)} }}" if variable.index else f" = {codes[0]}"
-        start = start if len(self.initial) == 1 else ""
-        self.lines.append(
-            f"{self._kind(variable.sort)} {identifier(variable.name)}{self._size(variable)}{start};{note}"
-        )
+        size = f"[{self.instance.locations(variable)}]" if variable.index else ""
+        note = f"  /* by {', '.join(s.name for s in variable.index)} */" if variable.index else ""
+        start = ""
+        if len(self.starts) == 1:
+            first = self.instance.offsets[variable.name]
+            codes = self.starts[0].state[first : first + self.instance.locations(variable)]
+            start = f" = {{ {', '.join(map(str, codes))} }}" if variable.index else f" = {codes[0]}"
+        self.lines.append(f"{self._kind(variable.sort)} {identifier(variable.name)}{size}{start};{note}")
 
     # -------------------------------------------------------------------------------------------------------- counters
 
-    def _counters(self) -> list[CounterSort]:
-        return [s for s in self.system.sorts if isinstance(s, CounterSort)]
-
-    def _locations(self, counter: CounterSort) -> Iterator[tuple[str, bool]]:
-        """Each location that holds a value of the counter, in C, and whether as an option."""
-        for name, optional in common.counter_variables(self.instance, counter):
-            variable = self.system.variable[name]
-            for i in range(self.instance.locations(variable)):
-                yield f"now.{identifier(name)}" + (f"[{i}]" if variable.index else ""), optional
-
     def _rename(self, counter: CounterSort) -> None:
-        name, top = identifier(counter.name), common.largest(self.instance, counter)
-        locations = list(self._locations(counter))
-        values = [f"({place} ? {place} - 1 : 0)" if optional else place for place, optional in locations]
-        self.lines += ["c_code {", f"  int highest_{name}() {{", "    int highest = 0;"]
-        self.lines += [f"    if ({value} > highest) highest = {value};" for value in values]
-        self.lines += ["    return highest;", "  }", ""]
-        self.lines += ["  /* Only the order of the values matters: they become 1, 2, ... */"]
-        self.lines += [f"  void rename_{name}() {{", f"    unsigned char used[{top + 1}] = {{0}}, rank[{top + 1}];"]
-        self.lines += ["    int v, next = 0;"]
-        self.lines += [f"    used[{value}] = 1;" for value in values]
-        self.lines += ["    rank[0] = 0;", f"    for (v = 1; v <= {top}; v++) {{ next += used[v]; rank[v] = next; }}"]
-        for place, optional in locations:
-            renamed = f"if ({place}) {place} = rank[{place} - 1] + 1;" if optional else f"{place} = rank[{place}];"
-            self.lines.append(f"    {renamed}")
-        self.lines += ["  }", "}", ""]
+        name, top = identifier(counter.name), largest(self.instance, counter)
+
+        def each(plain: str, optional: str) -> list[str]:
+            """A statement for all locations that hold a value of the counter, or an option of one."""
+            lines = []
+            for variable, is_option in steps.counter_variables(self.instance, counter):
+                index = bool(self.system.variable[variable].index)
+                place = f"now.{identifier(variable)}" + ("[i]" if index else "")
+                loop = (
+                    f"for (i = 0; i < {self.instance.locations(self.system.variable[variable])}; i++) " if index else ""
+                )
+                lines.append("  " + loop + (optional if is_option else plain).replace("PLACE", place))
+            return lines
+
+        self._code(
+            f"renaming {name}",
+            [
+                f"static int highest_{name}() {{",
+                "  int i, highest = 0;",
+                *each("if (PLACE > highest) highest = PLACE;", "if (PLACE - 1 > highest) highest = PLACE - 1;"),
+                "  return highest;",
+                "}",
+                "",
+                "/* Only the order of the values matters: they become 1, 2, ... */",
+                f"static void rename_{name}() {{",
+                f"  unsigned char used[{top + 1}] = {{0}}, rank[{top + 1}];",
+                "  int i, next = 0;",
+                *each("used[PLACE] = 1;", "if (PLACE) used[PLACE - 1] = 1;"),
+                "  rank[0] = 0;",
+                f"  for (i = 1; i <= {top}; i++) {{ next += used[i]; rank[i] = next; }}",
+                *each("PLACE = rank[PLACE];", "if (PLACE) PLACE = rank[PLACE - 1] + 1;"),
+                "}",
+            ],
+        )
 
     # ------------------------------------------------------------------------------------------------------- properties
 
     def _wrong(self, prop: Property) -> None:
-        """A C function for each clause that says whether it is violated (or reached), and one for all of them.
-
-        SPIN takes a call in an expression for a side effect; hence a macro.
-        """
+        """A C function that says whether the property is violated (or reached); a long one is taken apart."""
         fresh = {a.name: a.fresh for a in self.system.actions} if prop.name == WELL_DEFINED else {}
-        names = []
-        for number, clause in enumerate(prop.clauses):
+        lines: dict[str, None] = {}
+        for clause in prop.clauses:
             wanted = clause.expr if prop.kind == "reachable" else terms.not_(clause.expr)
-            bad = common.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
-            tests = [self._test(c) for _, c in common.cases(self.instance, Action("", clause.params, bad, ()))]
-            for part, lines in enumerate(_pieces(tests)):
-                names.append(f"{_function(prop)}_{number + 1}_{part + 1}")
-                self.lines += ["c_code {", f"  int {names[-1]}() {{  /* {prop.name} */", *lines]
-                self.lines += ["    return 0;", "  }", "}", ""]
-        calls = " || ".join(f"{name}()" for name in names) or "0"
-        name = _function(prop)
-        self.lines += ["c_code {", f"  int {name}() {{ return {calls}; }}", f"  \\#define is_{name} {name}()", "}", ""]
+            bad = steps.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
+            for _, case in steps.cases(self.instance, Action("", clause.params, bad, ())):
+                params = [p for p in case.params if p in terms.free_vars(case.guard)]
+                with self.printer.scope(self.printer.new_names(params)):
+                    lines[f"  {self._loops(params, case.guard)}return 1;"] = None
+        name, pieces = _function(prop), list(_pieces(list(lines)))
+        names = [name] if len(pieces) == 1 else [f"{name}_{number}" for number in range(1, len(pieces) + 1)]
+        for part, piece in zip(names, pieces, strict=True):
+            self._code(prop.name, [f"static int {part}() {{", *piece, "  return 0;", "}"])
+        if names != [name]:
+            calls = " || ".join(f"{part}()" for part in names)
+            self._code(prop.name, [f"static int {name}() {{ return {calls}; }}"])
 
-    def _test(self, case: Action) -> str:
-        """Returns 1 where the guard holds for some values of the parameters."""
-        loops = []
-        for place, param in enumerate(case.params):
-            name = self.printer.names[param] = f"each_{place}"
-            loops.append(f"for (int {name} = 0; {name} < {self.instance.cardinality(param.of)}; {name}++) ")
-        text = f"    {''.join(loops)}if ({self.printer(case.guard)}) return 1;"
-        self.printer.names = {}
+    def _loops(self, variables: Sequence[Var], cond: Expr) -> str:
+        """What runs the statement after it for all values of the variables, which have names, with which the condition holds."""
+        text = ""
+        for var, test in steps.nested(variables, cond):
+            if var is not None:
+                name = self.printer.names[var]
+                text += f"for (int {name} = 0; {name} < {self.instance.cardinality(var.of)}; {name}++) "
+            if test is not TRUE:
+                shown = self.printer(test)
+                text += f"if {shown} " if shown.startswith("(") else f"if ({shown}) "
         return text
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
+    def _start(self) -> None:
+        """A function that makes an initial state, in which everything is 0."""
+        slots, action = self.instance.slots, steps.beginning(self.instance)
+        free = {number: Var(f"{slots[number].var}_{'_'.join(map(str, slots[number].index))}", slots[number].sort)
+                for number in self.starts[0].free}  # fmt: skip
+        names = self.printer.new_names([*action.params, *free.values()])
+        with self.printer.scope(names):
+            before = [f"  {self._place(number)} = {names[var]};" for number, var in free.items()]
+            for number, slot in enumerate(slots):
+                if number not in free and (code := self._default(slot.sort)):
+                    before.append(f"  {self._place(number)} = {code};")
+            declared = ", ".join(f"int {name}" for name in names.values())
+            self._code("the beginning", [f"static void start({declared}) {{", *before, *self._body(action), "}"])
+
+    def _place(self, number: int) -> str:
+        """A location in C."""
+        slot = self.instance.slots[number]
+        at = number - self.instance.offsets[slot.var]
+        return f"now.{identifier(slot.var)}" + (f"[{at}]" if self.system.variable[slot.var].index else "")
+
+    def _default(self, sort: Sort) -> int:
+        return self.instance.code(Lit(default_value(sort), sort))
+
+    def _step(self, name: str, step: Step) -> None:
+        """A function for the guard, and one for the updates."""
+        names = self.printer.new_names(step.action.params)
+        with self.printer.scope(names):
+            params = ", ".join(f"int {n}" for n in names.values())
+            guard = self.printer(step.action.guard)
+            lines = [f"static inline int may_{name}({params}) {{ return {guard}; }}", ""]
+            lines += [f"static inline void do_{name}({params}) {{", *self._body(step.action), "}"]
+            self._code(name, lines)
+
+    def _body(self, action: Action) -> list[str]:
+        """The statements of the updates."""
+        printer, lines = self.printer, []
+        fresh = printer.new_names(action.fresh)
+        with printer.scope(fresh):
+            for var, distance in steps.numbered(action.fresh):
+                lines.append(f"  int {fresh[var]} = highest_{identifier(var.of.name)}() + {distance};")
+            known = steps.shared_of(action)
+            saved = steps.saved_variables(action.updates, known)
+            lines += [self._save(self.system.variable[name]) for name in saved]
+            for number, expr in enumerate(known, 1):
+                name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
+                lines.append(f"  int {name} = {printer(expr)};")
+                printer.shared = {**printer.shared, expr: name}
+            printer.saved = {name: f"old_{identifier(name)}" for name in saved}
+            lines += [self._update(update) for update in action.updates]
+            printer.saved = {}
+        lines += [f"  rename_{identifier(c.name)}();" for c in steps.counters_written(self.instance, action)]
+        return lines
+
+    def _save(self, variable: StateVar) -> str:
+        """Copies a variable as it is before the step."""
+        name = identifier(variable.name)
+        if not variable.index:
+            return f"  int old_{name} = now.{name};"
+        return f"  __typeof__(now.{name}) old_{name}; memcpy(old_{name}, now.{name}, sizeof old_{name});"
+
+    def _update(self, update: Update) -> str:
+        printer = self.printer
+        with printer.scope(printer.new_names(update.binders)):
+            target = f"now.{identifier(update.var)}" + printer.index(update.var, update.args)
+            return f"  {self._loops(update.binders, update.cond)}{target} = {printer(update.value)};"
+
+    # ---------------------------------------------------------------------------------------------------------- process
+
     def _process(self) -> None:
         self.lines += ["active proctype steps() {"]
-        if len(self.initial) > 1:
-            self.lines.append("  if")
-            for state in self.initial:
-                self.lines += ["  :: d_step {", *self._assignments(state), "     }"]
-            self.lines.append("  fi;")
+        if len(self.starts) > 1:
+            calls = [", ".join(map(str, (*start.codes, *start.free.values()))) for start in self.starts]
+            self.lines += ["  if", *(f"  :: d_step {{ c_code {{ start({call}); }} }}" for call in calls), "  fi;"]
         self.lines.append("  do")
-        for action in self.system.actions:
-            for chosen, step in common.cases(self.instance, action, everything=True):
-                shown = ", ".join(f"{p.name}={self.instance.show(p.of, chosen[p])}" for p in action.params)
-                self._step(step, shown)
+        for name, step in zip(self.names, self.steps, strict=True):
+            for arguments in self._bindings(step):
+                # SPIN takes a call for a side effect unless there is a blank in it.
+                self.lines.append(
+                    f"  :: d_step {{ c_expr {{ may_{name} ({arguments}) }} -> c_code {{ do_{name}({arguments}); }} }}"
+                )
         if self.system.final is not FALSE:
-            self.lines.append(
-                f"  :: d_step {{ c_expr {{ {self.printer(self.system.final)} }} -> skip }}  /* nothing is left to do */"
-            )
+            self.lines.append("  :: d_step { c_expr { is_final () } -> skip }  /* nothing is left to do */")
         for prop in common.all_properties(self.instance):
-            monitor = f"  :: d_step {{ c_expr {{ is_{_function(prop)} }} -> assert(false) }}  /* {prop.name} */"
+            monitor = f"  :: d_step {{ c_expr {{ {_function(prop)} () }} -> assert(false) }}  /* {prop.name} */"
             guarded = prop.kind == "reachable"
             self.lines += [f"#ifdef REACH_{identifier(prop.name)}", monitor, "#endif"] if guarded else [monitor]
         self.lines += ["  od", "}"]
 
-    def _assignments(self, state: State) -> list[str]:
-        lines = []
-        for slot, code in zip(self.instance.slots, state, strict=True):
-            variable = self.system.variable[slot.var]
-            place = identifier(slot.var)
-            if variable.index:
-                index = sum(i * s for i, s in zip(slot.index, self.instance.strides(slot.var), strict=True))
-                place = f"{place}[{index}]"
-            if code:
-                lines.append(f"       {place} = {code};")
-        return lines or ["       skip;"]
-
-    def _step(self, action: Action, shown: str) -> None:
-        """A step for one binding, which `shown` tells."""
-        printer = self.printer
-        printer.names = {}
-        guard = printer(action.guard)
-        self.lines += [
-            f"  :: d_step {{  /* {action.name}{f'({shown})' if shown else ''} */",
-            f"       c_expr {{ {guard} }} ->",
-        ]
-        body: list[str] = []
-        saved = common.saved_variables(action.updates)
-        for name in saved:
-            body.append(self._save(self.system.variable[name]))
-        made: dict[Sort, int] = {}
-        for var in action.fresh:
-            made[var.of] = made.get(var.of, 0) + 1
-            counter = identifier(var.of.name)
-            name = printer.names[var] = f"fresh_{counter}_{made[var.of]}"
-            self.temporaries[name] = f"static int {name};"
-            body.append(f"         {name} = highest_{counter}() + {made[var.of]};")
-        printer.saved = {name: f"old_{identifier(name)}" for name in saved}
-        for update in action.updates:
-            body += self._update(update)
-        printer.saved = {}
-        for counter_sort in common.counters_written(self.instance, action):
-            body.append(f"         rename_{identifier(counter_sort.name)}();")
-        for piece in _pieces(body):
-            self.lines += ["       c_code {", *piece, "       };"]
-        self.lines.append("     }")
-        printer.names = {}
-
-    def _save(self, variable: StateVar) -> str:
-        """Copies a variable as it is before the step."""
-        name, count = identifier(variable.name), self.instance.locations(variable)
-        self.temporaries[name] = f"static int old_{name}{self._size(variable)};"
-        places = [f"[{i}]" for i in range(count)] if variable.index else [""]
-        return "         " + " ".join(f"old_{name}{place} = now.{name}{place};" for place in places)
-
-    def _update(self, update: Update) -> list[str]:
-        printer = self.printer
-        before, lines = dict(printer.names), []
-        for codes in itertools.product(*(range(self.instance.cardinality(b.of)) for b in update.binders)):
-            for binder, code in zip(update.binders, codes, strict=True):
-                printer.names[binder] = str(code)
-            target = f"now.{identifier(update.var)}" + printer.index(update.var, update.args)
-            text = f"{target} = {printer(update.value)};"
-            if update.cond is not TRUE:
-                text = f"if ({printer(update.cond)}) {text}"
-            lines.append(f"         {text}")
-            printer.names = dict(before)
-        return lines
+    def _bindings(self, step: Step) -> Iterator[str]:
+        """The values of the step's parameters that its guard does not exclude by itself."""
+        for chosen, _ in steps.cases(self.instance, step.action, everything=True):
+            yield ", ".join(str(chosen[p]) for p in step.action.params)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
     BOOL,
     FALSE,
@@ -13,16 +12,19 @@ from flushproof.model.language.ir import (
     Action,
     CounterSort,
     Expr,
+    Lit,
     Quant,
     Scalarset,
     Sort,
     StateVar,
     Update,
     Var,
+    default_value,
 )
 
-from . import common
-from .common import Printer, identifier
+from . import common, steps
+from .printer import Printer, distinct, identifier, member
+from .steps import largest
 
 
 def tla(instance: Instance) -> Mapping[str, str]:
@@ -49,34 +51,22 @@ class _Tla(Printer):
     def equal(self, left: str, right: str, truth: bool) -> str:
         return f"({left} <=> {right})" if truth else f"({left} = {right})"
 
+    def unequal(self, left: str, right: str) -> str:
+        return f"({left} # {right})"
+
     def choice(self, cond: str, then: str, other: str) -> str:
         return f"(IF {cond} THEN {then} ELSE {other})"
 
+    def element(self, option: str) -> str:
+        return f"The({option})"
+
     def location(self, variable: str, args: Sequence[Expr]) -> str:
-        return identifier(variable) + self.arguments(args)
+        name = self.saved.get(variable) or identifier(variable)
+        return name + (f"[{', '.join(self.code(a) for a in args)}]" if args else "")
 
-    def arguments(self, args: Sequence[Expr]) -> str:
-        return f"[{', '.join(self.code(a) for a in args)}]" if args else ""
-
-    def quantifier(self, expr: Quant) -> str:
-        before = dict(self.names)
-        name = self.names[expr.var] = self.new_name(expr.var)
+    def quantified(self, expr: Quant, name: str, body: str) -> str:
         sign = "\\A" if expr.kind == "forall" else "\\E"
-        text = f"({sign} {name} \\in {self.set(expr.var.of)} : {self(expr.body)})"
-        self.names = before
-        return text
-
-    def new_name(self, var: Var) -> str:
-        """A name that nothing in scope has."""
-        taken = {*self.names.values(), *(identifier(v.name) for v in self.instance.system.variables)}
-        taken.update(identifier(s.name) for s in self.instance.system.sorts)
-        taken.update(action_name(a) for a in self.instance.system.actions)
-        name = base = identifier(var.name)
-        count = 2
-        while name in taken:
-            name = f"{base}_{count}"
-            count += 1
-        return name
+        return f"({sign} {name} \\in {self.set(expr.var.of)} : {body})"
 
     def set(self, sort: Sort) -> str:
         """The set of a sort's values."""
@@ -84,24 +74,36 @@ class _Tla(Printer):
             return "BOOLEAN"
         if isinstance(sort, Scalarset):
             return identifier(sort.name)
-        return f"(0 .. {common.largest(self.instance, sort)})"
+        return f"(0 .. {largest(self.instance, sort)})"
 
     def index_set(self, sort: Sort) -> str:
         return "(0 .. 1)" if sort == BOOL else self.set(sort)
 
+    def value(self, sort: Sort, code: int) -> str:
+        """A known value."""
+        return ("TRUE" if code else "FALSE") if sort == BOOL else str(code)
 
-def action_name(action: Action) -> str:
-    """The definition that stands for an action."""
-    return "Do_" + identifier(action.name)
+    def map(self, index: Sequence[Sort], body: Callable[[str], str]) -> str:
+        """A function of the indices; `body` gives its value where the index is what it is given.  Without indices, a value."""
+        if not index:
+            return body("")
+        places = [f"at_{n}" for n in range(len(index))]
+        binders = ", ".join(f"{p} \\in {self.index_set(s)}" for p, s in zip(places, index, strict=True))
+        at = f"[{', '.join(places)}]"
+        return f"[{binders} |-> {body(at)}]"
 
 
 class _Module:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
         self.name = identifier(instance.system.name)
-        self.printer = _Tla(instance)
-        self.actions = _distinct([action_name(a) for a in self.system.actions])
-        self.properties = [p for p in common.all_properties(instance) if p.kind == "invariant"]
+        self.steps = list(steps.steps(instance))
+        self.names = distinct([f"Do_{identifier(step.title(instance))}" for step in self.steps])
+        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
+        properties = common.all_properties(instance)
+        self.properties = {self._property(p.name): p for p in properties}
+        own = ["vars", "Init", "Begin", "Next", "Spec", "The", self.name]
+        self.printer = _Tla(instance, [*constants, *self.names, *self.properties, *own])
 
     def text(self) -> str:
         variables = ", ".join(identifier(v.name) for v in self.system.variables)
@@ -111,73 +113,67 @@ class _Module:
             "EXTENDS Integers, FiniteSets",
             "",
             *self._constants(),
+            "The(option) == IF option = 0 THEN 0 ELSE option - 1",
+            "",
             f"VARIABLES {variables}",
             f"vars == <<{variables}>>",
             "",
         ]
-        for counter in self._counters():
-            lines += self._highest(counter)
-        lines += self._initial()
-        for name, action in zip(self.actions, self.system.actions, strict=True):
-            lines += self._action(name, action)
+        for counter in steps.counters(self.instance):
+            lines += self._counter(counter)
+        lines += self._beginning()
+        for name, step in zip(self.names, self.steps, strict=True):
+            lines += self._step(name, step.action)
         lines += ["Next ==", *(f"  \\/ {call}" for call in self._calls())]
         if self.system.final is not FALSE:
             lines.append(f"  \\/ {self.printer(self.system.final)} /\\ UNCHANGED vars  \\* nothing is left to do")
         lines += ["", "Spec == Init /\\ [][Next]_vars", ""]
-        for prop in common.all_properties(self.instance):
+        for name, prop in self.properties.items():
             formula = self.printer(common.property_formula(self.instance, prop))
             if prop.kind == "reachable":
-                lines += [f"\\* To be reached: check that {self._property(prop.name)} is violated."]
-                formula = f"~{formula}"
-            lines += [f"{self._property(prop.name)} == {formula}", ""]
+                lines.append(f"\\* To be reached: check that {name} is violated.")
+                formula = self.printer.negation(formula)
+            lines += [f"{name} == {formula}", ""]
         return "\n".join([*lines, "====", ""])
 
     def configuration(self) -> str:
-        """What TLC is to check."""
-        return "\n".join(
-            [
-                "SPECIFICATION Spec",
-                *(f"INVARIANT {self._property(p.name)}" for p in self.properties),
-                "CHECK_DEADLOCK TRUE",
-                "",
-            ]
-        )
+        """For TLC; it looks for deadlocks unless it is told not to."""
+        wanted = [name for name, prop in self.properties.items() if prop.kind == "invariant"]
+        return "\n".join(["SPECIFICATION Spec", *(f"INVARIANT {name}" for name in wanted), ""])
 
-    def _property(self, name: str) -> str:
+    @staticmethod
+    def _property(name: str) -> str:
         return "Property_" + identifier(name)
 
     def _constants(self) -> list[str]:
         lines = []
         for enum in common.enumerations(self.instance):
-            lines += [f"{common.member(enum, name)} == {code}" for code, name in enumerate(enum.members)]
+            lines += [f"{member(enum, name)} == {code}" for code, name in enumerate(enum.members)]
         for sort in self.system.sorts:
             if isinstance(sort, Scalarset):
                 lines.append(f"{identifier(sort.name)} == 0 .. {self.instance.sizes[sort.name] - 1}")
-        return [*lines, ""]
+        return lines
 
     # ------------------------------------------------------------------------------------------------------------ counters
 
-    def _counters(self) -> list[CounterSort]:
-        return [s for s in self.system.sorts if isinstance(s, CounterSort)]
-
-    def _values(self, counter: CounterSort, mark: str) -> str:
-        """The set of a counter's values in the state (`mark`: nothing) or the next one (`mark`: a quotation mark)."""
+    def _values(self, counter: CounterSort, names: Mapping[str, str]) -> str:
+        """The set of a counter's values; `names` says what stands for a variable, if not the variable itself."""
         parts = ["{0}"]
-        for name, optional in common.counter_variables(self.instance, counter):
-            variable = self.system.variable[name]
-            binders = [f"at_{n} \\in {self.printer.index_set(s)}" for n, s in enumerate(variable.index)]
-            place = (
-                identifier(name) + mark + (f"[{', '.join(f'at_{n}' for n in range(len(binders)))}]" if binders else "")
-            )
-            values = f"{{{place} : {', '.join(binders)}}}" if binders else f"{{{place}}}"
+        for variable, optional in steps.counter_variables(self.instance, counter):
+            name = names.get(variable, identifier(variable))
+            index = [
+                f"at_{n} \\in {self.printer.index_set(s)}" for n, s in enumerate(self.system.variable[variable].index)
+            ]
+            place = name + (f"[{', '.join(f'at_{n}' for n in range(len(index)))}]" if index else "")
+            values = f"{{{place} : {', '.join(index)}}}" if index else f"{{{place}}}"
             parts.append(f"{{held - 1 : held \\in {values} \\ {{0}}}}" if optional else values)
         return f"({_UNION.join(parts)})"
 
-    def _highest(self, counter: CounterSort) -> list[str]:
+    def _counter(self, counter: CounterSort) -> list[str]:
         name = identifier(counter.name)
         return [
-            f"Highest_{name} == LET all_used == {self._values(counter, '')}",
-            "  IN CHOOSE highest_used \\in all_used : \\A each_used \\in all_used : each_used <= highest_used",
+            f"Highest_{name}(all_used) == CHOOSE highest_used \\in all_used : \\A each_used \\in all_used : "
+            "each_used <= highest_used",
             "",
             "\\* Only the order of the values matters: they become 1, 2, ...",
             f"Rank_{name}(all_used, ranked) == Cardinality({{each_used \\in all_used : 0 < each_used /\\ each_used <= ranked}})",
@@ -186,142 +182,148 @@ class _Module:
 
     # --------------------------------------------------------------------------------------------------------------- steps
 
-    def _initial(self) -> list[str]:
-        lines = ["Init =="]
-        for state in common.initial_states(self.instance):
-            parts = [f"{identifier(v.name)} = {self._map(v, state)}" for v in self.system.variables]
-            lines.append("  \\/ " + " /\\ ".join(parts or ["TRUE"]))
+    def _beginning(self) -> list[str]:
+        """What makes an initial state, and an alternative for each initial state."""
+        starts, action = common.starts(self.instance), steps.beginning(self.instance)
+        free = [v for v in self.system.variables if v.free]
+        chosen = {v.name: f"start_{identifier(v.name)}" for v in free}
+        names = self.printer.new_names(action.params)
+        base, defined = dict(chosen), []
+        for variable in self.system.variables:
+            if not variable.free:
+                default = Lit(default_value(variable.sort), variable.sort)
+                base[variable.name] = f"default_{identifier(variable.name)}"
+                text = self.printer.map(variable.index, lambda _, default=default: self.printer(default))  # type: ignore[misc]
+                defined.append(f"{base[variable.name]} == {text}")
+        params = ", ".join([*names.values(), *chosen.values()])
+        lines = [f"Begin({params}) ==" if params else "Begin =="]
+        with self.printer.scope(names):
+            self.printer.saved = chosen
+            lines += self._effect(action, self.system.variables, base, defined, "")
+            self.printer.saved = {}
+        lines += ["", "Init =="]
+        for start in starts:
+            values = [self.printer.value(p.of, code) for p, code in zip(action.params, start.codes, strict=True)]
+            values += [self._map(v, start.free) for v in free]
+            lines.append("  \\/ Begin" + (f"({', '.join(values)})" if values else ""))
         return [*lines, ""]
 
-    def _map(self, variable: StateVar, state: State) -> str:
-        """A variable's value as written out."""
-
-        def value(slot: int) -> str:
-            code = state[slot]
-            return ("TRUE" if code else "FALSE") if variable.sort == BOOL else str(code)
-
+    def _map(self, variable: StateVar, codes: Mapping[int, int]) -> str:
+        """A variable's value as written out, by the codes of its locations."""
         first = self.instance.offsets[variable.name]
-        if not variable.index:
-            return value(first)
-        entries = list(self.instance.assignments(variable.index))
-        values = {index: value(first + place) for place, index in enumerate(entries)}
+        values = {
+            index: self.printer.value(variable.sort, codes[first + place])
+            for place, index in enumerate(self.instance.assignments(variable.index))
+        }
         usual = max(values.values(), key=list(values.values()).count)
-        binders = [f"at_{n} \\in {self.printer.index_set(s)}" for n, s in enumerate(variable.index)]
-        text = usual
-        for index, other in values.items():
-            if other != usual:
-                here = " /\\ ".join(f"at_{n} = {i}" for n, i in enumerate(index))
-                text = f"IF {here} THEN {other} ELSE {text}"
-        return f"[{', '.join(binders)} |-> {text}]"
+
+        def body(_: str) -> str:
+            text = usual
+            for index, other in values.items():
+                if other != usual:
+                    here = _AND.join(f"at_{n} = {i}" for n, i in enumerate(index))
+                    text = f"IF {here} THEN {other} ELSE {text}"
+            return text
+
+        return self.printer.map(variable.index, body) if variable.index else values[()]
 
     def _calls(self) -> list[str]:
-        """Each action for some values of its parameters."""
+        """Each step for some values of its parameters."""
         calls = []
-        for name, action in zip(self.actions, self.system.actions, strict=True):
-            names = [f"arg_{n}" for n in range(len(action.params))]
+        for name, step in zip(self.names, self.steps, strict=True):
+            names = [f"arg_{n}" for n in range(len(step.action.params))]
             chosen = "".join(
-                f"\\E {p} \\in {self.printer.set(v.of)} : " for p, v in zip(names, action.params, strict=True)
+                f"\\E {p} \\in {self.printer.set(v.of)} : " for p, v in zip(names, step.action.params, strict=True)
             )
             calls.append(chosen + name + (f"({', '.join(names)})" if names else ""))
         return calls
 
-    def _action(self, name: str, action: Action) -> list[str]:
-        printer = self.printer
-        printer.names = {}
-        for param in action.params:
-            printer.names[param] = printer.new_name(param)
-        shown = f"({', '.join(printer.names[p] for p in action.params)})" if action.params else ""
-        lines = [f"{name}{shown} ==", f"  /\\ {printer(common.guard_of(action))}"]
-        made: dict[Sort, int] = {}
-        for var in action.fresh:
-            made[var.of] = made.get(var.of, 0) + 1
-            printer.names[var] = f"(Highest_{identifier(var.of.name)} + {made[var.of]})"
-        renamed = self._renamed(action)
-        written = {u.var for u in action.updates} | {n for names in renamed.values() for n in names}
-        after = {}
-        for variable in self.system.variables:
-            if variable.name in written:
+    def _step(self, name: str, action: Action) -> list[str]:
+        names = self.printer.new_names(action.params)
+        with self.printer.scope(names):
+            shown = f"({', '.join(names.values())})" if names else ""
+            lines = [f"{name}{shown} ==", f"  /\\ {self.printer(action.guard)}"]
+            written = {u.var for u in action.updates}
+            for counter in steps.counters_written(self.instance, action):
+                written.update(name for name, _ in steps.counter_variables(self.instance, counter))
+            changed = [v for v in self.system.variables if v.name in written]
+            if changed:
+                lines += self._effect(action, changed, {}, [], "'")
+            unchanged = [identifier(v.name) for v in self.system.variables if v.name not in written]
+            if unchanged:
+                lines.append(f"  /\\ UNCHANGED <<{', '.join(unchanged)}>>")
+            return [*lines, ""]
+
+    def _effect(
+        self, action: Action, changed: Iterable[StateVar], base: Mapping[str, str], defined: Sequence[str], mark: str
+    ) -> list[str]:
+        """The values of the changed variables after the action.
+
+        base: the names of values that stand for variables before the action, by their definitions in `defined`;
+        mark: what tells the variables after the action from those before it.
+        """
+        printer, bindings = self.printer, list(defined)
+        fresh = printer.new_names(action.fresh)
+        with printer.scope(fresh):
+            for var, distance in steps.numbered(action.fresh):
+                assert isinstance(var.of, CounterSort)
+                highest = f"Highest_{identifier(var.of.name)}({self._values(var.of, base)})"
+                bindings.append(f"{fresh[var]} == {highest} + {distance}")
+            for number, expr in enumerate(steps.shared_of(action), 1):
+                name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
+                bindings.append(f"{name} == {printer(expr)}")
+                printer.shared = {**printer.shared, expr: name}
+            after: dict[str, str] = {}
+            for variable in changed:
+                text = base.get(variable.name, identifier(variable.name))
                 updates = [u for u in action.updates if u.var == variable.name]
-                after[variable.name] = self._next(variable, updates)
-        bindings = [f"new_{identifier(n)} == {text}" for n, text in after.items()]
-        for counter, names in renamed.items():
-            bindings.append(f"used_{identifier(counter.name)} == {self._values_of_next(counter, names)}")
-        if bindings:
-            lines.append("  /\\ LET " + "\n         ".join(bindings))
-            lines.append("     IN " + "\n        ".join(f"/\\ {line}" for line in self._primed(after, renamed)))
-        unchanged = [identifier(v.name) for v in self.system.variables if v.name not in written]
-        if unchanged:
-            lines.append(f"  /\\ UNCHANGED <<{', '.join(unchanged)}>>")
-        printer.names = {}
-        return [*lines, ""]
+                for number, update in enumerate(updates, 1):
+                    name = f"new_{identifier(variable.name)}" + (f"_{number}" if number < len(updates) else "")
+                    bindings.append(f"{name} == {self._updated(variable, text, update)}")
+                    text = name
+                after[variable.name] = text
+        for counter in steps.counters_written(self.instance, action):
+            bindings.append(f"used_{identifier(counter.name)} == {self._values(counter, after)}")
+            for held, _ in steps.counter_variables(self.instance, counter):
+                after[held] = self._renamed(counter, self.system.variable[held], after[held])
+        results = [f"/\\ {identifier(name)}{mark} = {text}" for name, text in after.items()]
+        if not bindings:
+            return [f"  {line}" for line in results]
+        return ["  /\\ LET " + "\n         ".join(bindings), "     IN " + "\n        ".join(results)]
 
-    def _renamed(self, action: Action) -> dict[CounterSort, list[str]]:
-        """The counters to be renamed, and the variables that hold their values."""
-        return {
-            counter: [name for name, _ in common.counter_variables(self.instance, counter)]
-            for counter in common.counters_written(self.instance, action)
-        }
+    def _renamed(self, counter: CounterSort, variable: StateVar, held: str) -> str:
+        """A variable's value with the counter's values renamed."""
+        rank = f"Rank_{identifier(counter.name)}(used_{identifier(counter.name)}, "
 
-    def _values_of_next(self, counter: CounterSort, names: Sequence[str]) -> str:
-        text = self._values(counter, "")
-        for name in sorted(names, key=len, reverse=True):
-            text = _replace_word(text, identifier(name), f"new_{identifier(name)}")
-        return text
+        def body(at: str) -> str:
+            if variable.sort == counter:
+                return f"{rank}{held}{at})"
+            return f"IF {held}{at} = 0 THEN 0 ELSE 1 + {rank}{held}{at} - 1)"
 
-    def _primed(self, after: Mapping[str, str], renamed: Mapping[CounterSort, Sequence[str]]) -> list[str]:
-        lines = []
-        for name in after:
-            variable = self.system.variable[name]
-            new = f"new_{identifier(name)}"
-            counter = next((c for c, names in renamed.items() if name in names), None)
-            if counter is not None:
-                binders = [f"at_{n} \\in {self.printer.index_set(s)}" for n, s in enumerate(variable.index)]
-                place = new + (f"[{', '.join(f'at_{n}' for n in range(len(binders)))}]" if binders else "")
-                used = f"used_{identifier(counter.name)}"
-                rank = f"Rank_{identifier(counter.name)}({used}, {place})"
-                if variable.sort != counter:
-                    rank = f"IF {place} = 0 THEN 0 ELSE 1 + Rank_{identifier(counter.name)}({used}, {place} - 1)"
-                new = f"[{', '.join(binders)} |-> {rank}]" if binders else f"({rank})"
-            lines.append(f"{identifier(name)}' = {new}")
-        return lines
+        return self.printer.map(variable.index, body) if variable.index else f"({body('')})"
 
-    def _next(self, variable: StateVar, updates: Sequence[Update]) -> str:
-        """The variable's new value: of the last update that writes to a location, or else what it was."""
+    def _updated(self, variable: StateVar, before: str, update: Update) -> str:
+        """The variable's value after one update."""
         printer = self.printer
-        index = [f"at_{n}" for n in range(len(variable.index))]
-        text = identifier(variable.name) + (f"[{', '.join(index)}]" if index else "")
-        for update in updates:
-            before = dict(printer.names)
-            tests = []
-            for place, arg in zip(index, update.args, strict=True):
-                if isinstance(arg, Var) and arg in update.binders:
-                    printer.names[arg] = f"({place} = 1)" if arg.of == BOOL else place
-                else:
-                    tests.append(f"({place} = {printer.code(arg)})")
-            if update.cond is not TRUE:
-                tests.append(printer(update.cond))
+        always = update.cond is TRUE
+        if not variable.index:
+            return (
+                printer(update.value) if always else printer.choice(printer(update.cond), printer(update.value), before)
+            )
+        if not update.binders:
+            place = ", ".join(printer.code(a) for a in update.args)
             value = printer(update.value)
-            text = f"(IF {_AND.join(tests)} THEN {value} ELSE {text})" if tests else value
-            printer.names = before
-        if not index:
-            return text
-        binders = [f"{j} \\in {printer.index_set(s)}" for j, s in zip(index, variable.index, strict=True)]
-        return f"[{', '.join(binders)} |-> {text}]"
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, numbered where two are equal."""
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        unique, count = name, 2
-        while unique in taken:
-            unique = f"{name}_{count}"
-            count += 1
-        taken.add(unique)
-        result.append(unique)
-    return result
-
-
-def _replace_word(text: str, word: str, by: str) -> str:
-    return re.sub(rf"\b{re.escape(word)}\b", by.replace("\\", r"\\"), text)
+            value = value if always else printer.choice(printer(update.cond), value, "@")
+            return f"[{before} EXCEPT ![{place}] = {value}]"
+        names = {
+            arg: f"(at_{n} = 1)" if arg.of == BOOL else f"at_{n}"
+            for n, arg in enumerate(update.args)
+            if isinstance(arg, Var) and arg in update.binders
+        }
+        with printer.scope(names):
+            tests = [f"at_{n} = {printer.code(arg)}" for n, arg in enumerate(update.args) if arg not in names]
+            tests += [] if always else [printer(update.cond)]
+            value = printer(update.value)
+        return printer.map(
+            variable.index, lambda at: f"IF {_AND.join(tests)} THEN {value} ELSE {before}{at}" if tests else value
+        )

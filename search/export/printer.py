@@ -1,0 +1,237 @@
+"""Expressions in another checker's language.
+
+A value is written as its code (see `model.language.instance`), truth values excepted; so None is 0 and Some(x) is x + 1.
+An enumeration's members are named constants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import assert_never
+
+from flushproof.model.language.instance import Instance
+from flushproof.model.language.ir import (
+    BOOL,
+    And,
+    EnumSort,
+    Eq,
+    Expr,
+    IntSort,
+    Ite,
+    Less,
+    Lit,
+    Narrow,
+    Not,
+    Or,
+    Plus,
+    Quant,
+    Read,
+    Some,
+    Sort,
+    The,
+    Var,
+)
+
+
+class Printer:
+    """Prints expressions; each language says how its operators look.
+
+    names: what stands for the variables in scope; shared: what stands for expressions that were computed before; saved:
+    state variables that are read from a copy made before the step, and the copy's name; taken: names that no variable gets.
+    """
+
+    true, false = "true", "false"
+
+    def __init__(self, instance: Instance, taken: Sequence[str] = ()) -> None:
+        system = instance.system
+        self.instance = instance
+        self.names: Mapping[Var, str] = {}
+        self.shared: Mapping[Expr, str] = {}
+        self.saved: Mapping[str, str] = {}
+        self.taken = {*taken, *(identifier(d.name) for d in (*system.variables, *system.sorts))}
+
+    @contextmanager
+    def scope(self, names: Mapping[Var, str]) -> Iterator[None]:
+        """Inside, these names stand for these variables too."""
+        before, shared = self.names, self.shared
+        self.names = {**before, **names}
+        yield
+        self.names, self.shared = before, shared
+
+    def new_names(self, variables: Sequence[Var]) -> dict[Var, str]:
+        """A name for each of the variables that nothing in scope has."""
+        taken = {*self.taken, *self.names.values(), *self.shared.values()}
+        result = {}
+        for var in variables:
+            name = base = identifier(var.name)
+            count = 2
+            while name in taken:
+                name = f"{base}_{count}"
+                count += 1
+            taken.add(name)
+            result[var] = name
+        return result
+
+    # ----------------------------------------------------------------------------------- what a language may do its own way
+
+    def conjunction(self, parts: Sequence[str]) -> str:
+        return f"({' & '.join(parts)})"
+
+    def disjunction(self, parts: Sequence[str]) -> str:
+        return f"({' | '.join(parts)})"
+
+    def negation(self, part: str) -> str:
+        return f"!{part}"
+
+    def equal(self, left: str, right: str, truth: bool) -> str:
+        return f"({left} = {right})"
+
+    def unequal(self, left: str, right: str) -> str:
+        return f"({left} != {right})"
+
+    def less(self, left: str, right: str) -> str:
+        return f"({left} < {right})"
+
+    def choice(self, cond: str, then: str, other: str) -> str:
+        return f"({cond} ? {then} : {other})"
+
+    def number(self, truth: str) -> str:
+        """A truth value as 0 or 1."""
+        return self.choice(truth, "1", "0")
+
+    def element(self, option: str) -> str:
+        """What an option holds; of None, the first element."""
+        return self.choice(self.equal(option, "0", truth=False), "0", f"({option} - 1)")
+
+    def location(self, variable: str, args: Sequence[Expr]) -> str:
+        """A location of a state variable."""
+        raise NotImplementedError
+
+    def quantified(self, expr: Quant, name: str, body: str) -> str:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------------- expressions
+
+    def __call__(self, expr: Expr) -> str:
+        """The expression: a truth value if its sort is Bool, its code otherwise."""
+        if expr in self.shared:
+            return self.shared[expr]
+        match expr:
+            case Lit():
+                if expr.of == BOOL:
+                    return self.true if expr.value else self.false
+                if isinstance(expr.of, EnumSort):
+                    return member(expr.of, str(expr.value))
+                return str(self.instance.code(expr))
+            case Var():
+                return self.names[expr]
+            case Read():
+                return self.location(expr.name, expr.args)
+            case Not(Eq() as equation) if equation.left.sort != BOOL and equation not in self.shared:
+                return self.unequal(*self._comparable(equation))
+            case Not():
+                return self.negation(self(expr.arg))
+            case And():
+                return self.conjunction([self(a) for a in expr.args]) if expr.args else self.true
+            case Or():
+                return self.disjunction([self(a) for a in expr.args]) if expr.args else self.false
+            case Eq():
+                if expr.left.sort == BOOL:
+                    return self.equal(self(expr.left), self(expr.right), truth=True)
+                return self.equal(*self._comparable(expr), truth=False)
+            case Less():
+                return self.less(*self._comparable(expr))
+            case Ite():
+                return self.choice(self(expr.cond), self(expr.then), self(expr.other))
+            case Some():
+                return f"({self.code(expr.arg)} + 1)"
+            case The():
+                option = self(expr.arg)
+                return self.equal(option, "2", truth=False) if expr.sort == BOOL else self.element(option)
+            case Plus():
+                return self(expr.arg)
+            case Narrow():
+                return self._narrowed(expr)
+            case Quant():
+                names = self.new_names([expr.var])
+                with self.scope(names):
+                    return self.quantified(expr, names[expr.var], self(expr.body))
+            case _:
+                assert_never(expr)
+
+    def code(self, expr: Expr) -> str:
+        """The expression's code as a number."""
+        text = self(expr)
+        if expr.sort != BOOL:
+            return text
+        return {self.true: "1", self.false: "0"}.get(text) or self.number(text)
+
+    def _comparable(self, expr: Eq | Less) -> tuple[str, str]:
+        """Both sides as codes of one range; the smaller numbers are raised, so that none becomes negative."""
+        left, right = expr.left.sort, expr.right.sort
+        if isinstance(left, IntSort) and isinstance(right, IntSort) and left.lo < right.lo:
+            return self.code(expr.left), self._moved(self.code(expr.right), right, left)
+        return self._moved(self.code(expr.left), left, right), self.code(expr.right)
+
+    def _moved(self, text: str, source: Sort, target: Sort) -> str:
+        """A code of one range of integers as a code of another."""
+        if not isinstance(source, IntSort) or not isinstance(target, IntSort) or source.lo == target.lo:
+            return text
+        distance = source.lo - target.lo
+        if text.isdecimal() and int(text) + distance >= 0:
+            return str(int(text) + distance)
+        return f"({text} {'+' if distance > 0 else '-'} {abs(distance)})"
+
+    def _narrowed(self, expr: Narrow) -> str:
+        source, target = expr.arg.sort, expr.of
+        assert isinstance(source, IntSort)
+        text, top = self._moved(self(expr.arg), source, target), str(target.hi - target.lo)
+        if source.hi > target.hi:
+            text = self.choice(self.less(top, text), top, text)
+        if source.lo < target.lo:
+            text = self.choice(self.less(text, "0"), "0", text)
+        return text
+
+
+def identifier(name: str) -> str:
+    """A name that any of the languages takes."""
+    plain = re.sub(r"\W+", "_", name).strip("_")
+    return f"{plain}_" if plain.lower() in _RESERVED or not plain or plain[0].isdigit() else plain
+
+
+def member(sort: EnumSort, name: str) -> str:
+    """The constant that stands for a member of an enumeration."""
+    return identifier(f"{sort.name}_{name}")
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where two are equal."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        unique, count = name, 2
+        while unique in taken:
+            unique = f"{name}_{count}"
+            count += 1
+        taken.add(unique)
+        result.append(unique)
+    return result
+
+
+# Murphi, Promela, C and TLA+ keep these for themselves.
+_WORDS = """
+    alias array assert assume assumption begin boolean bool by case clear const cover do else elsif end endalias endexists
+    endfor endforall endfunction endif endprocedure endrecord endrule endruleset endstartstate endswitch endwhile enum error
+    exists false for forall from function if in interface invariant ismember isundefined liveness multiset multisetadd
+    multisetcount multisetremove of procedure process program property put record return rule ruleset scalarset startstate
+    switch then to traceuntil true type undefine union var while
+    active atomic bit break byte chan d_step d_proctype empty enabled eval fi full goto hidden init inline int len local
+    ltl mtype nempty never nfull notrace np_ od pc_value pid printf priority proctype provided run select short show skip
+    timeout trace typedef unless unsigned xr xs
+    auto char continue default double extern float long register signed sizeof static struct void volatile main now
+    variable variables constant constants extends instance module except domain subset union unchanged choose let next spec
+    step
+"""
+_RESERVED = frozenset(_WORDS.split())
