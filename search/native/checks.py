@@ -21,7 +21,7 @@ from .steps import Budget, bind_fresh, choices, conjuncts_of, tests
 def check_function(layout: Layout, properties: Sequence[Property], budget: Budget) -> str:
     """`@check` for these properties, at most 64."""
     words = [f"%word{i}" for i in range(layout.words)]
-    code = Code("check", "i64", [f"i64 {w}" for w in words])
+    code = Code("check", "i64", [f"i64 {w}" for w in words], most=budget.lines)
     expressions = Expressions(code, layout, words, budget.quantifier)
     found = code.variable("i64", 0)
 

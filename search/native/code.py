@@ -30,10 +30,25 @@ class Loop:
     after: list[Value] = field(default_factory=list)
 
 
-class Code:
-    """A function under construction: `name(parameters) -> result`, all in LLVM's notation."""
+class TooLong(Exception):
+    """A function has more lines than it may have."""
 
-    def __init__(self, name: str, result: str, parameters: Sequence[str], attributes: str = "nounwind") -> None:
+
+class Code:
+    """A function under construction: `name(parameters) -> result`, all in LLVM's notation.
+
+    most: beyond so many lines, writing ends with `TooLong` soon.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        result: str,
+        parameters: Sequence[str],
+        attributes: str = "nounwind",
+        most: int | None = None,
+    ) -> None:
+        self.most = most
         self.head = f"define {result} @{name}({', '.join(parameters)}) {attributes} {{"
         self.entry: list[str] = []
         self.lines: list[str] = []
@@ -57,6 +72,8 @@ class Code:
         return name
 
     def new_block(self, what: str) -> str:
+        if self.most is not None and len(self.lines) > self.most:
+            raise TooLong
         self.count += 1
         return f"{what}{self.count}"
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flushproof.model.language.ir import (
     FALSE,
@@ -34,7 +34,7 @@ from flushproof.model.language.ir import (
 
 from ..counters import Counted, counters
 from ..literals import literal
-from .code import ONES, Code, Value
+from .code import ONES, Code, TooLong, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout
 
@@ -47,33 +47,33 @@ class Budget:
     """How much code may be made, in nodes of the IR, before loops are preferred.
 
     action: for all bindings of one action; update: for all elements of a bulk update; quantifier: for all elements.
+    lines: of LLVM's language, for the whole function; None for any number.
     """
 
     action: int = 3000
     update: int = 600
     quantifier: int = 400
+    lines: int | None = None
 
     def smaller(self) -> Budget:
         """A third of it."""
-        return Budget(self.action // 3, self.update // 3, self.quantifier // 3)
+        return replace(self, action=self.action // 3, update=self.update // 3, quantifier=self.quantifier // 3)
 
 
 def within(lines: int, budget: Budget, write: Callable[[Budget], str]) -> str:
-    """The code that `write` makes with as much of the budget as keeps it within so many lines, if any does.
-
-    Writing takes a fiftieth of the time that compiling does, so trying is cheap.
-    """
-    text = write(budget)
-    while text.count("\n") > lines and budget.action:
-        budget = budget.smaller()
-        text = write(budget)
-    return text
+    """The code that `write` makes with as much of the budget as keeps it within so many lines, if any does."""
+    while budget.action:
+        try:
+            return write(replace(budget, lines=lines))
+        except TooLong:
+            budget = budget.smaller()
+    return write(budget)
 
 
 def step_functions(layout: Layout, budget: Budget) -> str:
     """`@step`, and what it calls."""
     words = [f"%word{i}" for i in range(layout.words)]
-    code = Code("step", "ptr", [*(f"i64 {w}" for w in words), "ptr %out"], "noinline nounwind")
+    code = Code("step", "ptr", [*(f"i64 {w}" for w in words), "ptr %out"], "noinline nounwind", budget.lines)
     out = code.variable("ptr", "%out")
     steps = _Steps(code, layout, words, out, budget)
     for action in layout.instance.system.actions:

@@ -1,0 +1,37 @@
+"""How long each shipped system takes to compile, at its default sizes, with symmetry and all properties.
+
+    python benchmarks/compiling.py
+
+Prints a line for the slowest policy of each system: seconds of the processor, and lines of LLVM's language.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import shipped
+from flushproof.search.explore import ask
+from flushproof.search.native.library import Library
+from tabulate import tabulate
+
+
+def main() -> None:
+    """Compiles everything once."""
+    rows = []
+    for name, cls in shipped().items():
+        found = []
+        for policy in cls.policies:
+            instance = instantiate(cls, policy)
+            asked = ask(instance, None)
+            started = time.process_time()
+            library = Library(instance, (*asked.invariants, *asked.reachables), symmetry=True)
+            found.append((time.process_time() - started, policy, library.source.count("\n")))
+        seconds, policy, lines = max(found)
+        rows.append((name, len(found), policy, lines, f"{seconds:.2f}"))
+    rows.sort(key=lambda row: row[-1], reverse=True)
+    print(tabulate(rows, ["system", "policies", "slowest", "lines", "seconds"]))
+
+
+if __name__ == "__main__":
+    main()
