@@ -17,13 +17,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from flushproof.model.language.instance import Instance
-from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.load import load_system
 from flushproof.search.explore import ask
 from flushproof.search.native.engine import Search
 from flushproof.search.native.library import Library
@@ -33,29 +31,7 @@ from tabulate import tabulate
 
 from .checkers import CHECKERS, Run, Unfinished, execute
 from .plot import Series, plot
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A system under a policy at a size."""
-
-    system: str
-    policy: str | None
-    sizes: Mapping[str, str]
-
-    @staticmethod
-    def parse(words: Sequence[str]) -> Subject:
-        """From words as on the command line: the system, its policy if one is given, sizes."""
-        named = [word for word in words if "=" not in word]
-        sizes = dict(word.split("=", 1) for word in words if "=" in word)
-        return Subject(named[0], named[1] if len(named) > 1 else None, sizes)
-
-    def words(self) -> list[str]:
-        return [self.system, *([self.policy] if self.policy else []), *(f"{k}={v}" for k, v in self.sizes.items())]
-
-    def instance(self) -> Instance:
-        return instantiate(load_system(self.system), self.policy, sizes=self.sizes)
-
+from .subject import Subject
 
 ALL = [
     "kvm-vmid-generation fixed Cpu=2 Vcpu=2 Vm=2 Vmid=3",
@@ -77,7 +53,7 @@ ALL = [
 def flushproof(subject: Subject, timeout: float) -> Run:
     """In a process of its own, so that its memory can be told."""
     command = [sys.executable, "-m", "benchmarks.compare", *subject.words(), "--alone"]
-    text, _, _ = execute(command, Path.cwd(), timeout)
+    text, _, _ = execute(command, Path(__file__).resolve().parents[1], timeout)
     return Run(**json.loads(text.splitlines()[-1]))
 
 

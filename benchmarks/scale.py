@@ -1,6 +1,6 @@
 """The cost of a state as the visited set grows, in one search.
 
-    python benchmarks/scale.py kvm-vmid-generation fixed Vmid=4 Vm=3 Vcpu=4 --states 100000000
+    python -m benchmarks.scale kvm-vmid-generation fixed Vmid=4 Vm=3 Vcpu=4 --states 100000000
 
 Seconds are of the processor; bytes are those of the states and of the visited set.
 """
@@ -10,24 +10,21 @@ from __future__ import annotations
 import argparse
 import time
 
-from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.load import load_system
 from flushproof.search.explore import ask
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
 from flushproof.search.reference import Reference
 from tabulate import tabulate
 
+from .subject import Subject
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("system")
-    parser.add_argument("policy", nargs="?")
-    parser.add_argument("sizes", nargs="*", help="Sort=n")
+    parser.add_argument("subject", nargs="+", metavar="SYSTEM [POLICY] [SORT=N ...]")
     parser.add_argument("--states", type=int, default=10_000_000, help="stop at so many")
     asked = parser.parse_args()
-    sizes = dict(pair.split("=", 1) for pair in asked.sizes)
-    instance = instantiate(load_system(asked.system), asked.policy, sizes=sizes)
+    instance = Subject.parse(asked.subject).instance()
     properties = ask(instance, None)
     store = Store(Library(instance, (*properties.invariants, *properties.reachables)), None)
     store.add(list(Reference(instance).initial_states()))

@@ -1,6 +1,6 @@
 """Instances written as models of other checkers: the same states, steps and properties, readable.
 
-Where to read: `common` (what all have in common), then one file for each language.
+Where to read: `printer` (expressions), `steps` and `common` (what all have in common), then one file for each language.
 """
 
 from __future__ import annotations

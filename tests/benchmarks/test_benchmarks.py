@@ -1,0 +1,71 @@
+"""What the benchmarks measure and draw, on systems that take no time."""
+
+import sys
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import pytest
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+
+from benchmarks.checkers import Run, Unfinished, execute, spin
+from benchmarks.compare import ALL, alone, measure, picture, show
+from benchmarks.parts import parts
+from benchmarks.plot import Series, plot
+from benchmarks.subject import Subject
+
+SMALL = Subject.parse(["xen-pv-paging", "per-batch", "Frame=4", "Cpu=1"])
+
+
+def test_parts_are_of_the_same_search() -> None:
+    found, ours = parts(SMALL.instance()), explore(SMALL.instance(), symmetry=False, engine=NativeEngine())
+    assert (found.states, found.transitions) == (ours.states, ours.transitions)
+    *shares, whole = (float(row[1]) for row in found.rows())
+    assert sum(shares) == pytest.approx(whole, abs=3)
+
+
+def test_alone_is_the_whole_search() -> None:
+    run, ours = alone(SMALL.instance()), explore(SMALL.instance(), symmetry=False, engine=NativeEngine())
+    assert (run.states, run.transitions, run.violated) == (ours.states, ours.transitions, None)
+
+
+def test_what_is_not_at_hand_or_too_slow_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.compare.CHECKERS", {"SPIN": spin})
+    monkeypatch.setattr("benchmarks.checkers.export", lambda *_: {"no-model": ""})
+    runs = measure(SMALL, 60)
+    assert list(runs) == ["flushproof"] and "left out: SPIN" in capsys.readouterr().err
+
+
+def test_a_program_is_stopped_after_its_seconds_of_the_processor(tmp_path: Path) -> None:
+    with pytest.raises(Unfinished, match=r"within 0\.2 seconds"):
+        execute([sys.executable, "-c", "while True: pass"], tmp_path, 0.2)
+    with pytest.raises(Unfinished, match="no program"):
+        execute(["no-such-program"], tmp_path, 1)
+
+
+def test_the_table_compares_with_flushproof() -> None:
+    runs = {
+        "flushproof": Run(1000, 3000, 1.0, 0.1, 10_000, None),
+        "SPIN": Run(1000, 3000, 4.0, 0.1, 60_000, "some-property"),
+    }
+    last = show(runs).splitlines()[-1].split()
+    assert last[:2] == ["SPIN", "violated"] and last[-2:] == ["4.0", "6.0"]
+    drawn = xml.fromstring(picture({"a-system fixed Cpu=2": runs}))
+    assert "SPIN" in [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_plot_has_a_point_for_each_value_in_order() -> None:
+    drawn = xml.fromstring(plot([Series("a <b>", [[(1e3, 2.0), (1e5, 0.02)], [(1e4, 1.0)]])], "x", "y"))
+    points = [
+        (float(c.get("cx", "")), float(c.get("cy", ""))) for c in drawn.iter("{http://www.w3.org/2000/svg}circle")
+    ]
+    assert len(points) == 3
+    assert points[0][0] < points[2][0] < points[1][0]
+    assert points[0][1] < points[2][1] < points[1][1]
+
+
+def test_all_subjects_exist() -> None:
+    for words in ALL:
+        assert Subject.parse(words.split()).instance().sizes
