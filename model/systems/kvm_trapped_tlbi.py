@@ -151,7 +151,6 @@ class TrappedTlbi(System):
         yield "DSB ISHST"
         self.tlb.store_barrier(self.pe(vcpu))
         yield "TLBI traps"
-        cost(GUEST_EXITS)
         cpu = self.pe(vcpu)
         broadcast = choose(bool)
         self.broadcast[vcpu] = broadcast

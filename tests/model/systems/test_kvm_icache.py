@@ -189,6 +189,8 @@ PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
         ("ic-iallu", f"self.icache.synchronize({PE})", "pass", STALE),
         ("ic-iallu", "self.mmu[vcpu] == Mmu.ON and self.text_mutex is None", "self.mmu[vcpu] == Mmu.ON", STALE),
         ("ic-iallu", "self.icache.ic(cpu, Scope.BROADCAST if self.fb else Scope.LOCAL)", "pass", OPAQUE),
+        ("ic-iallu", "if self.bsu:\n            self.icache.dsb(cpu)\n", "if self.bsu:\n            pass\n", OPAQUE),
+        ("ic-iallu", "        self.icache.synchronize(cpu)\n        self.icache.own_sync", "        self.icache.own_sync", OPAQUE),
         ("tracked", "self.guest[cpu] = vcpu\n        self.note_mmu_off(cpu, vcpu)", "self.guest[cpu] = vcpu", STALE),
         ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
         ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),
@@ -208,7 +210,7 @@ def test_each_instruction_is_needed(policy: str, old: str, new: str, expected: s
         ("ic-iallu", "        self.last_ran[cpu] = vcpu\n", ""),
         ("ic-iallu", 'enter the guest"\n        self.icache.synchronize(cpu)', 'enter the guest"'),
         ("ic-iallu", 'exit the guest"\n        self.icache.synchronize(cpu)', 'exit the guest"'),
-        ("write-xor-execute", "            self.icache.line[...] = False\n", "            pass\n"),
+        ("write-xor-execute", "                self.icache.drop_line(pe)\n", "                pass\n"),
     ],
     ids=[
         "last_vcpu_ran not kept: it flushes at each load",
