@@ -72,7 +72,7 @@ def session(text: str) -> list[tuple[str, str]]:
 def lasting(text: str) -> str:
     """An output without what differs from run to run: times, rates, folders and line breaks."""
     text = re.sub(r"/\S*/(\w+\.py)", r"\1", text)
-    text = re.sub(r", [\d,]+\s+states/s", "", text)
+    text = re.sub(r",\s+[\d,]+\s+states/s", "", text)
     # Which other lemmas one needs is Z3's choice among several cores, and no two runs need make the same.
     text = re.sub(r"^lemma \(holds for any size\).*?\n\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"slowest \d+\s+ms", "slowest T ms", text)
