@@ -189,6 +189,7 @@ class _Model:
         with self.printer.scope(names):
             opening = [f"ruleset {name} : {self.printer.type(var.of)} do" for var, name in names.items()]
             self.lines += [*opening, f'rule "{step.title(self.instance)}"', f"  {self.printer(action.guard)}", "==>"]
+            self.printer.learn(action.guard)
             self._body(action, [])
             self.lines += [*["end;"] * len(opening), ""]
 
@@ -227,5 +228,6 @@ class _Model:
                     opening.append(f"for {printer.names[var]} : {printer.type(var.of)} do")
                 if test is not TRUE:
                     opening.append(f"if {printer(test)} then")
+                    printer.learn(test)
             target = identifier(update.var) + "".join(f"[{printer.code(a)}]" for a in update.args)
             return "  " + " ".join([*opening, f"{target} := {printer(update.value)};", *["end;"] * len(opening)])

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
+from flushproof.model.language import terms
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import (
     BOOL,
@@ -39,7 +40,8 @@ class Printer:
     """Prints expressions; each language says how its operators look.
 
     names: what stands for the variables in scope; shared: what stands for expressions that were computed before; saved:
-    state variables that are read from a copy made before the step, and the copy's name; taken: names that no variable gets.
+    state variables that are read from a copy made before the step, and the copy's name; some: options that are known not to
+    be None, since a test of it stands before; taken: names that no variable gets.
     """
 
     true, false = "true", "false"
@@ -50,15 +52,44 @@ class Printer:
         self.names: Mapping[Var, str] = {}
         self.shared: Mapping[Expr, str] = {}
         self.saved: Mapping[str, str] = {}
+        self.some: frozenset[Expr] = frozenset()
         self.taken = {*taken, *(identifier(d.name) for d in (*system.variables, *system.sorts))}
 
     @contextmanager
     def scope(self, names: Mapping[Var, str]) -> Iterator[None]:
-        """Inside, these names stand for these variables too."""
-        before, shared = self.names, self.shared
+        """Inside, these names stand for these variables too; what is learned inside is forgotten after it."""
+        before, shared, some = self.names, self.shared, self.some
         self.names = {**before, **names}
+        self.some = frozenset(e for e in some if not terms.free_vars(e) & names.keys())
         yield
-        self.names, self.shared = before, shared
+        self.names, self.shared, self.some = before, shared, some
+
+    def learn(self, cond: Expr) -> None:
+        """What is printed from now on is evaluated only where this holds."""
+        match cond:
+            case And():
+                for part in cond.args:
+                    self.learn(part)
+            case Not(Or() as either):
+                for part in either.args:
+                    self.learn(terms.not_(part))
+            case Not(Eq(option, Lit(None)) | Eq(Lit(None), option)) | Eq(option, Some()) | Eq(Some(), option):
+                self.some |= {option}
+
+    def in_order(self, parts: Sequence[Expr], holding: bool) -> list[str]:
+        """Parts that are evaluated one after the other, each only where all before it hold (or none of them does)."""
+        result = []
+        with self.scope({}):
+            for part in parts:
+                result.append(self(part))
+                self.learn(part if holding else terms.not_(part))
+        return result
+
+    def branch(self, cond: Expr, expr: Expr) -> str:
+        """An expression that is evaluated only under this condition."""
+        with self.scope({}):
+            self.learn(cond)
+            return self(expr)
 
     def new_names(self, variables: Sequence[Var]) -> dict[Var, str]:
         """A name for each of the variables that nothing in scope has."""
@@ -101,8 +132,10 @@ class Printer:
         """A truth value as 0 or 1."""
         return self.choice(truth, "1", "0")
 
-    def element(self, option: str) -> str:
-        """What an option holds; of None, the first element."""
+    def element(self, option: str, known: bool) -> str:
+        """What an option holds; of None, the first element.  known: that it is not None."""
+        if known:
+            return f"({option} - 1)"
         return self.choice(self.equal(option, "0", truth=False), "0", f"({option} - 1)")
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
@@ -134,9 +167,9 @@ class Printer:
             case Not():
                 return self.negation(self(expr.arg))
             case And():
-                return self.conjunction([self(a) for a in expr.args]) if expr.args else self.true
+                return self.conjunction(self.in_order(expr.args, True)) if expr.args else self.true
             case Or():
-                return self.disjunction([self(a) for a in expr.args]) if expr.args else self.false
+                return self.disjunction(self.in_order(expr.args, False)) if expr.args else self.false
             case Eq():
                 if expr.left.sort == BOOL:
                     return self.equal(self(expr.left), self(expr.right), truth=True)
@@ -144,12 +177,15 @@ class Printer:
             case Less():
                 return self.less(*self._comparable(expr))
             case Ite():
-                return self.choice(self(expr.cond), self(expr.then), self(expr.other))
+                other = self.branch(terms.not_(expr.cond), expr.other)
+                return self.choice(self(expr.cond), self.branch(expr.cond, expr.then), other)
             case Some():
                 return f"({self.code(expr.arg)} + 1)"
             case The():
                 option = self(expr.arg)
-                return self.equal(option, "2", truth=False) if expr.sort == BOOL else self.element(option)
+                if expr.sort == BOOL:
+                    return self.equal(option, "2", truth=False)
+                return self.element(option, expr.arg in self.some)
             case Plus():
                 return self(expr.arg)
             case Narrow():

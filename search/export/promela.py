@@ -72,8 +72,8 @@ class _Promela(Printer):
     def number(self, truth: str) -> str:
         return truth
 
-    def element(self, option: str) -> str:
-        return f"THE({option})"
+    def element(self, option: str, known: bool) -> str:
+        return f"({option} - 1)" if known else f"THE({option})"
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
         name = self.saved.get(variable) or f"now.{identifier(variable)}"
@@ -223,7 +223,10 @@ class _Model:
             self._code(prop.name, [f"static int {name}() {{ return {calls}; }}"])
 
     def _loops(self, variables: Sequence[Var], cond: Expr) -> str:
-        """What runs the statement after it for all values of the variables, which have names, with which the condition holds."""
+        """What runs the statement after it for all values of the variables, which have names, with which the condition holds.
+
+        The printer knows from then on, until the end of the scope, that it does.
+        """
         text = ""
         for var, test in steps.nested(variables, cond):
             if var is not None:
@@ -231,6 +234,7 @@ class _Model:
                 text += f"for (int {name} = 0; {name} < {self.instance.cardinality(var.of)}; {name}++) "
             if test is not TRUE:
                 shown = self.printer(test)
+                self.printer.learn(test)
                 text += f"if {shown} " if shown.startswith("(") else f"if ({shown}) "
         return text
 
@@ -265,6 +269,7 @@ class _Model:
         with self.printer.scope(names):
             params = ", ".join(f"int {n}" for n in names.values())
             guard = self.printer(step.action.guard)
+            self.printer.learn(step.action.guard)
             lines = [f"static inline int may_{name}({params}) {{ return {guard}; }}", ""]
             lines += [f"static inline void do_{name}({params}) {{", *self._body(step.action), "}"]
             self._code(name, lines)

@@ -57,7 +57,8 @@ class _Tla(Printer):
     def choice(self, cond: str, then: str, other: str) -> str:
         return f"(IF {cond} THEN {then} ELSE {other})"
 
-    def element(self, option: str) -> str:
+    def element(self, option: str, known: bool) -> str:
+        # TLC evaluates each part of a disjunction in an action, whatever the others are: nothing is known there.
         return f"The({option})"
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
