@@ -9,7 +9,7 @@ from flushproof.model.language.instance import State
 
 from .reference import Reference
 from .symmetry import Symmetry
-from .task import NO_DEADLOCK, Found, Progress, Task
+from .task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 
 # Seconds between two looks at memory and two calls of the progress callback.
 _INTERVAL = 0.25
@@ -54,6 +54,7 @@ class _Search:
         self.next_look = task.started + _INTERVAL
 
     def run(self) -> Found:
+        refuse_too_little_memory(self.task.limits, self.process.memory_info().rss)
         stopped = None
         try:
             self._search()

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Property
 
@@ -129,6 +130,19 @@ class Found:
     unreduced: int = 0
     omission: float | None = None
     compile_seconds: float = 0.0
+
+
+def refuse_too_little_memory(limits: Limits, needed: int) -> None:
+    """Where a search could not even begin.
+
+    Raises:
+        FlushproofError: the limit of memory is below what is needed before the first state, in bytes.
+    """
+    if limits.memory_bytes is not None and limits.memory_bytes < needed:
+        raise FlushproofError(
+            f"a limit of {limits.memory_bytes / 2**20:,.0f} MiB of memory is too small: flushproof takes {needed / 2**20:,.0f} MiB "
+            "before it stores the first state."
+        )
 
 
 class Engine(Protocol):

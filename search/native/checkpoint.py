@@ -75,19 +75,19 @@ class Checkpoint:
         """
         try:
             said = json.loads(self._description.read_text())
-            identity, sums = said["identity"], said["sum"]
-            progressed = Progressed(**said["progressed"])
+            identity = dict(said["identity"])
+            self._refuse_another("version", identity)
+            sums, seal, progressed = said["sum"], said["seal"], Progressed(**said["progressed"])
         except FileNotFoundError:
             raise FlushproofError(f"there is no checkpoint in {self.directory}.") from None
         except (OSError, ValueError, KeyError, TypeError):
             raise FlushproofError(
                 f"the checkpoint in {self.directory} is damaged: its description cannot be read."
             ) from None
-        for key, value in self.identity.items():
-            if identity.get(key) != value:
-                raise FlushproofError(
-                    f"the checkpoint in {self.directory} is of another {key}: {identity.get(key)}, not {value}."
-                )
+        if seal != _seal(said):
+            raise FlushproofError(f"the checkpoint in {self.directory} is damaged: its description was changed.")
+        for key in self.identity:
+            self._refuse_another(key, identity)
         if self._checksum(progressed.count) != sums:
             raise FlushproofError(
                 f"the checkpoint in {self.directory} is damaged: its states are not those that were saved."
@@ -99,6 +99,7 @@ class Checkpoint:
         self._sum = zlib.crc32(new, self._sum)
         self._summed += len(new)
         said = {"identity": self.identity, "progressed": asdict(progressed), "sum": self._sum}
+        said["seal"] = _seal(json.loads(json.dumps(said)))
         fresh = self._description.with_suffix(".new")
         with open(fresh, "w") as file:
             json.dump(said, file)
@@ -110,6 +111,13 @@ class Checkpoint:
     def saved_bytes(self) -> int:
         """How many bytes of states the present description covers."""
         return self._summed
+
+    def _refuse_another(self, key: str, identity: Mapping[str, object]) -> None:
+        theirs, ours = identity.get(key), self.identity[key]
+        if theirs != ours:
+            raise FlushproofError(
+                f"the checkpoint in {self.directory} is of another search: {_difference(key, theirs, ours)}."
+            )
 
     def _checksum(self, count: int) -> int | None:
         """Of the first states in the file; None if there are fewer."""
@@ -128,6 +136,25 @@ class Checkpoint:
         return total
 
 
+def _seal(said: Mapping[str, object]) -> int:
+    """A checksum of the description, as it is read from a file."""
+    return zlib.crc32(json.dumps([said["identity"], said["progressed"], said["sum"]], sort_keys=True).encode())
+
+
+def _difference(key: str, theirs: object, ours: object) -> str:
+    """In which way a search is another one, as in `its policy is fixed, not v4.17`."""
+    match theirs, ours:
+        case dict(), dict():
+            changed = [f"{k}={theirs.get(k)}, not {v}" for k, v in ours.items() if theirs.get(k) != v]
+            return f"its {key} are other ones ({'; '.join(changed)})"
+        case list(), list():
+            missing, extra = [n for n in ours if n not in theirs], [n for n in theirs if n not in ours]
+            parts = [f"{what} {', '.join(names)}" for what, names in (("without", missing), ("with", extra)) if names]
+            return f"its {key} are other ones ({'; '.join(parts) or 'in another order'})"
+        case _:
+            return f"its {key} is {theirs}, not {ours}"
+
+
 def identity_of(instance: Instance, properties: Sequence[str], symmetry: bool, code: str) -> dict[str, object]:
     """What a search is of, for people to compare; `code` stands for all that the words leave out."""
     return {
@@ -137,6 +164,6 @@ def identity_of(instance: Instance, properties: Sequence[str], symmetry: bool, c
         "sizes": dict(instance.sizes),
         "knobs": dict(instance.knobs),
         "properties": list(properties),
-        "symmetry": symmetry,
+        "symmetry": "on" if symmetry else "off",
         "compiled code": f"{zlib.crc32(code.encode()):08x}",
     }

@@ -18,7 +18,7 @@ from flushproof.model.language.instance import State
 from flushproof.model.language.ir import FALSE
 
 from ..reference import Reference
-from ..task import NO_DEADLOCK, Found, Progress, Task
+from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .steps import Budget
@@ -146,6 +146,7 @@ class Search:
         self.next_look = task.started + _INTERVAL
 
     def run(self) -> Found:
+        refuse_too_little_memory(self.task.limits, self.process.memory_info().rss + self.store.table_bytes)
         stopped = None
         try:
             self._search()

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.ir import Action, CounterSort, OptionSort, Sort, StateVar
 
@@ -46,10 +47,17 @@ class Field:
         return ((1 << self.bits) - 1) << self.shift
 
 
+MOST_WORDS = 64
+"""Of a state that native code can be made for in a reasonable time."""
+
+
 class Layout:
     """The packed form of an instance's states.
 
     pieces: of each variable, in order of its slots; fields: of each slot; words: how many.
+
+    Raises:
+        FlushproofError: states are too large.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -58,6 +66,11 @@ class Layout:
         whole, cut = _best_fit(blocks), _in_order(blocks)
         self.pieces = whole if _words(whole) <= _words(cut) else cut
         self.words = max(1, _words(self.pieces))
+        if self.words > MOST_WORDS:
+            raise FlushproofError(
+                f"a state of {instance.system.name} has {8 * self.words:,} bytes at these sizes, and the native engine is made for "
+                f"{8 * MOST_WORDS} at most: choose smaller sizes, or the reference engine."
+            )
         self.fields = tuple(
             Field(piece.word, piece.shift + i * piece.bits, piece.bits)
             for name in self.pieces

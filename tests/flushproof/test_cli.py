@@ -70,7 +70,7 @@ def test_what_holds_exits_0() -> None:
 
 
 @pytest.mark.parametrize(
-    "limit", [["--max-states", "3"], ["--max-depth", "2"], ["--max-seconds", "0.2"], ["--max-memory", "1M"]]
+    "limit", [["--max-states", "3"], ["--max-depth", "2"], ["--max-seconds", "0.2"]]
 )
 def test_a_limit_makes_it_inconclusive_and_exits_3(limit: list[str]) -> None:
     called = call("check", f"{SMALL}:Endless", *limit)
@@ -441,6 +441,15 @@ def test_a_picture_needs_a_trace() -> None:
         (["check", SWITCH, "--size", "cpu=many"], "must be a whole number"),
         (["check", SWITCH, "--property", "no-foreign"], "Did you mean 'no-foreign-hit'?"),
         (["check", SWITCH, "--max-memory", "much"], "is no size of memory"),
+        (["check", SWITCH, "--max-memory", "1M"], "a limit of 1 MiB of memory is too small"),
+        (["check", SWITCH, "--engine", "reference", "--max-memory", "1M"], "a limit of 1 MiB of memory is too small"),
+        (["check", "kvm-vmid-generation", "--size", "cpu=100000"], "is too large with"),
+        (["check", "kvm-vmid-generation", "--size", "cpu=400"], "bytes at these sizes"),
+        (["check", "kvm-vmid-generation", "--size", "generation=3"], "it has no size"),
+        (["check", SWITCH, "--bound", "3"], "give --rename off with it"),
+        (["check", SWITCH, "--compact", "--checkpoint", "a"], "give one of the two"),
+        (["check", SWITCH, "--compact", "--engine", "reference"], "the reference engine compares whole states"),
+        (["check", SWITCH, "--spill", "/no/such/folder"], "nothing can be written to /no/such/folder"),
         (["check", SWITCH, "--max-states", "0"], "x>=1"),
         (["check", SWITCH, "--save", "/no/such/folder/x"], "No such file or directory"),
         (["check", SWITCH, "--engine", "reference", "--workers", "2"], "the reference engine has one worker"),

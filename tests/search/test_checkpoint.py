@@ -86,7 +86,7 @@ def test_refuses_what_is_not_its_own(tmp_path: Path) -> None:
         explore(one, engine=NativeEngine(checkpoint=where))
     with pytest.raises(FlushproofError, match="of another"):
         explore(other, engine=NativeEngine(checkpoint=where, resume=True))
-    with pytest.raises(FlushproofError, match="another symmetry"):
+    with pytest.raises(FlushproofError, match="its symmetry is on, not off"):
         explore(one, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
 
 
@@ -101,6 +101,29 @@ def test_refuses_a_damaged_checkpoint(tmp_path: Path) -> None:
         explore(inst, engine=NativeEngine(checkpoint=where, resume=True))
     assert (where / "states").read_bytes() == states
     description = json.loads((where / "checkpoint.json").read_text())
-    (where / "checkpoint.json").write_text(json.dumps(description)[:-7])
-    with pytest.raises(FlushproofError, match="damaged"):
+    for text in (json.dumps(description)[:-7], "[]", "{}", json.dumps({**description, "progressed": {"count": 1}})):
+        (where / "checkpoint.json").write_text(text)
+        with pytest.raises(FlushproofError, match="damaged: its description cannot be read"):
+            explore(inst, engine=NativeEngine(checkpoint=where, resume=True))
+    description["progressed"]["head"] -= 1
+    (where / "checkpoint.json").write_text(json.dumps(description))
+    with pytest.raises(FlushproofError, match="damaged: its description was changed"):
         explore(inst, engine=NativeEngine(checkpoint=where, resume=True))
+
+
+def test_refuses_other_sizes_policies_and_versions(tmp_path: Path) -> None:
+    cls = load_system("kvm-vcpu-switch")
+    explore(instantiate(cls, "none"), engine=NativeEngine(checkpoint=tmp_path))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def refused(match: str, policy: str = "none", **sizes: int) -> None:
+        with pytest.raises(FlushproofError, match=match):
+            explore(instantiate(cls, policy, {}, sizes), engine=NativeEngine(checkpoint=tmp_path, resume=True))
+
+    refused(r"its sizes are other ones \(Vcpu=2, not 3\)", vcpu=3)
+    refused("its policy is none, not always", "always")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    description = json.loads(before["checkpoint.json"])
+    description["identity"]["version"] = "0.0 (1)"
+    (tmp_path / "checkpoint.json").write_text(json.dumps(description))
+    refused("its version is 0.0")

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import psutil
 import pytest
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.evaluate import initial_states, transitions
@@ -175,11 +176,27 @@ def test_limit_of_depth() -> None:
     assert explore(lock(2, guarded=False), properties=["exclusive"], limits=Limits(depth=3)).verdict == "inconclusive"
 
 
-@pytest.mark.parametrize("limits", [Limits(seconds=0), Limits(memory_bytes=1)])
-def test_limits_of_time_and_memory(limits: Limits) -> None:
-    outcome = explore(rollover(7), symmetry=False, limits=limits)
+def test_limit_of_time() -> None:
+    outcome = explore(rollover(7), symmetry=False, limits=Limits(seconds=0))
     assert outcome.verdict == "inconclusive" and "limit" in (outcome.reason or "")
     assert outcome.states > 0
+
+
+def test_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flushproof.search.breadth_first._INTERVAL", 0.0)
+    limits, ballast = Limits(memory_bytes=psutil.Process().memory_info().rss + (50 << 20)), []
+
+    def grow(_: object) -> None:
+        ballast.append(b"1" * (8 << 20))
+
+    outcome = explore(rollover(7), symmetry=False, limits=limits, on_state=grow)
+    assert outcome.verdict == "inconclusive" and "bytes of memory" in (outcome.reason or "")
+    assert 0 < outcome.states < 20
+
+
+def test_refuses_too_little_memory() -> None:
+    with pytest.raises(FlushproofError, match="too small"):
+        explore(rollover(7), limits=Limits(memory_bytes=1 << 20))
 
 
 def test_interrupt() -> None:

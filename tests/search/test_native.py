@@ -2,8 +2,11 @@
 
 import random
 
+import psutil
 import pytest
+from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import (
     BOOL,
     TRUE,
@@ -26,6 +29,7 @@ from flushproof.model.language.ir import (
     Update,
     Var,
 )
+from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
@@ -113,6 +117,16 @@ def test_limit_of_states_is_exact_and_inconclusive(count: int) -> None:
     outcome = explore(inst, symmetry=False, properties=[], limits=Limits(states=count), engine=NativeEngine())
     assert (outcome.states, outcome.verdict, outcome.complete) == (count, "inconclusive", False)
     assert f"the limit of {count} states" in (outcome.reason or "")
+
+
+def test_limit_of_memory() -> None:
+    inst = instantiate(load_system("kvm-vmid-generation"), "fixed")
+    limits = Limits(memory_bytes=psutil.Process().memory_info().rss + (100 << 20), states=10_000_000)
+    outcome = explore(inst, symmetry=False, limits=limits, engine=NativeEngine())
+    assert (outcome.verdict, outcome.complete) == ("inconclusive", False)
+    assert "bytes of memory" in (outcome.reason or "") and outcome.states > 100_000
+    with pytest.raises(FlushproofError, match="too small"):
+        explore(inst, limits=Limits(memory_bytes=1 << 20), engine=NativeEngine())
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2])
