@@ -19,5 +19,5 @@ def most_left(levels: Sequence[int]) -> int | None:
     last, before = sum(levels[-window:]), sum(levels[-2 * window : -window])
     if last >= before:
         return None
-    ratio = (last / before) ** (1 / window)
+    ratio: float = (last / before) ** (1 / window)
     return round(2 * levels[-1] / (1 - ratio))
