@@ -43,6 +43,9 @@ KINDS: tuple[Kind, ...] = ("any-size", "finite", "bounded")
 Means = Literal["induction", "exploring", "k-induction", "bounded model checking"]
 Way = Literal["auto", "induction", "k-induction", "bounded"]
 
+REMEMBERED = 500_000
+"""States of one size that are kept, to tell whether the one of a counterexample is among them."""
+
 SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 """Of each sample of reachable states for the search for lemmas."""
 
@@ -327,8 +330,8 @@ class Reached:
         key = tuple(sorted(instance.sizes.items()))
         if key not in self._known:
             states: set[State] = set()
-            seconds = min(10.0, self.limits.seconds or 10.0)
-            outcome = explore(instance, properties=[], limits=Limits(seconds=seconds), on_state=states.add)
+            limits = Limits(states=REMEMBERED, seconds=min(10.0, self.limits.seconds or 10.0))
+            outcome = explore(instance, properties=[], limits=limits, on_state=states.add)
             self._known[key] = (states, outcome.complete, Reference(instance), Symmetry(instance))
         states, complete, reference, symmetry = self._known[key]
         if symmetry.canonical(reference.renamed(state)) in states:
