@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from flushproof.model.language.instance import Instance
@@ -29,7 +30,7 @@ from flushproof.search.native.store import Store
 from flushproof.search.task import Task
 from tabulate import tabulate
 
-from .checkers import CHECKERS, Run, Unfinished, execute
+from .checkers import CHECKERS, Run, Unfinished, execute, spin
 from .plot import Series, plot
 from .subject import Subject
 
@@ -71,12 +72,17 @@ def alone(instance: Instance) -> Run:
 
 
 def measure(subject: Subject, timeout: float) -> dict[str, Run]:
-    """Each checker's run, as far as it is at hand and finishes."""
+    """Each checker's run, as far as it is at hand and finishes.
+
+    SPIN's hash table, which does not grow, is made for as many states as flushproof found.
+    """
     runs = {}
     where = Path(tempfile.mkdtemp(prefix="flushproof-compare-"))
     try:
-        runs["flushproof"] = flushproof(subject, timeout)
+        ours = runs["flushproof"] = flushproof(subject, timeout)
         for name, checker in CHECKERS.items():
+            if name == "SPIN":
+                checker = partial(spin, table_bits=ours.states.bit_length())
             try:
                 runs[name] = checker(subject.instance(), where, timeout)
             except Unfinished as problem:
