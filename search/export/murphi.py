@@ -99,13 +99,14 @@ class _Model:
     # -------------------------------------------------------------------------------------------------------- counters
 
     def _for_each(self, counter: CounterSort, body: str) -> list[str]:
-        """`body`, with LOCATION and OFFSET replaced, for each location that holds a value of the counter."""
+        """`body` for each PLACE that holds a value of the counter, there called VALUE; RAISED makes a value one of the place's."""
         lines = []
         for name, optional in steps.counter_variables(self.instance, counter):
             index = self.system.variable[name].index
             loops = [f"for i{n} : {self.printer.index_type(s)} do" for n, s in enumerate(index)]
             place = identifier(name) + "".join(f"[i{n}]" for n in range(len(index)))
-            text = body.replace("LOCATION", place).replace("OFFSET", "1" if optional else "0")
+            text = body.replace("VALUE", f"{place} - 1" if optional else place)
+            text = text.replace("PLACE", place).replace("RAISED", " + 1" if optional else "")
             text = f"if {place} != 0 then {text} end;" if optional else text
             lines.append("  " + " ".join([*loops, text, *["end;"] * len(loops)]))
         return lines
@@ -117,30 +118,35 @@ class _Model:
             f"var highest : 0 .. {top};",
             "begin",
             "  highest := 0;",
-            *self._for_each(counter, "if LOCATION - OFFSET > highest then highest := LOCATION - OFFSET; end;"),
+            *self._for_each(counter, "if VALUE > highest then highest := VALUE; end;"),
             "  return highest;",
             "end;",
             "",
         ]
 
     def _rename(self, counter: CounterSort) -> None:
-        top = largest(self.instance, counter)
+        top, highest = largest(self.instance, counter), f"highest_{identifier(counter.name)}()"
         self.lines += [
             "-- Only the order of the values matters: they become 1, 2, ...",
             f"procedure rename_{identifier(counter.name)}();",
             f"var used : array [0 .. {top}] of boolean;",
             f"var rank : array [0 .. {top}] of 0 .. {top};",
             f"var next : 0 .. {top};",
+            f"var highest : 0 .. {top};",
             "begin",
-            f"  for v : 0 .. {top} do used[v] := false; end;",
-            *self._for_each(counter, "used[LOCATION - OFFSET] := true;"),
+            f"  highest := {highest};",
+            "  if highest <= 1 then return; end;",
+            "  for v := 1 to highest do used[v] := false; end;",
+            *self._for_each(counter, "used[VALUE] := true;"),
             "  next := 0;",
             "  rank[0] := 0;",
-            f"  for v : 1 .. {top} do",
+            "  for v := 1 to highest do",
             "    if used[v] then next := next + 1; end;",
             "    rank[v] := next;",
             "  end;",
-            *self._for_each(counter, "LOCATION := rank[LOCATION - OFFSET] + OFFSET;"),
+            "  if next != highest then",
+            *(f"  {line}" for line in self._for_each(counter, "PLACE := rank[VALUE]RAISED;")),
+            "  end;",
             "end;",
             "",
         ]
