@@ -56,7 +56,11 @@ def flushproof(subject: Subject, timeout: float) -> Run:
     """In a process of its own, so that its memory can be told."""
     command = [sys.executable, "-m", "benchmarks.compare", *subject.words(), "--alone"]
     text, _, _ = execute(command, Path(__file__).resolve().parents[1], timeout)
-    return Run(**json.loads(text.splitlines()[-1]))
+    last = text.rpartition("\n{")[2]
+    try:
+        return Run(**json.loads("{" + last.removeprefix("{")))
+    except json.JSONDecodeError:
+        raise SystemExit(text) from None
 
 
 def alone(instance: Instance) -> Run:
