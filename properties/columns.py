@@ -60,6 +60,13 @@ class Columns:
         wide._set(np.tile(self.matrix, (1, len(choices))), bound)
         return wide
 
+    def chosen(self, states: npt.NDArray[Any], bound: Mapping[Var, Codes]) -> Columns:
+        """Columns for the states of these numbers, each with its own values of some variables."""
+        some = Columns.__new__(Columns)
+        some.instance = self.instance
+        some._set(np.ascontiguousarray(self.matrix[:, states]), bound)
+        return some
+
     def holds(self, expr: Expr, env: Mapping[Var, int]) -> Truths:
         """In which states the expression is true."""
         truths: Truths = self.value(expr, env).astype(np.bool_)
@@ -67,7 +74,7 @@ class Columns:
 
     def value(self, expr: Expr, env: Mapping[Var, int]) -> Codes:
         """The code of the expression's value in each state; of an integer, its code in its own sort's range."""
-        key = (expr, tuple(env[v] for v in free_vars(expr) if v not in self.bound))
+        key = (expr, tuple(env.get(v, -1) for v in free_vars(expr)))
         done = self._memo.get(key)
         if done is None:
             done = self._memo[key] = self._value(expr, env)
@@ -85,7 +92,7 @@ class Columns:
             case Lit():
                 return self._constant(self.instance.code(expr))
             case Var():
-                return self.bound[expr] if expr in self.bound else self._constant(env[expr])
+                return self._constant(env[expr]) if expr in env else self.bound[expr]
             case Read():
                 return self._read(expr, env)
             case Not():
@@ -143,7 +150,7 @@ class Columns:
         fixed = first
         moving: Codes | None = None
         for arg, stride in zip(expr.args, strides, strict=True):
-            if isinstance(arg, Var) and arg not in self.bound:
+            if isinstance(arg, Var) and arg in env:
                 fixed += env[arg] * stride
             elif isinstance(arg, Lit):
                 fixed += self.instance.code(arg) * stride

@@ -1,22 +1,23 @@
 """Clauses that all known states satisfy and a given state does not: small ones, as general as they can be made.
 
-A clause denies a *cube*: that some features have the values that they have in the unwanted state, for some elements.
-A cube is wanted that no known state has, of as few features as possible; each feature's value is then widened to the
-set of all values with which still no known state has it.  Known states are bits of long words, one for each state and
-choice of elements.
+A clause denies a *cube*: that some features have the values that they have in the unwanted state, for some elements.  A
+cube is wanted that no known state has, of as few features as possible.  Each known state (and choice of elements)
+differs from the unwanted one in a set of features, and the cube must hit all of these sets.  So hitting sets of the
+sets known so far are tried on all known states; those that are had by one after all bring a new set.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
-import random
-from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from flushproof.model.language.ir import TRUE, Clause, Sort, Var
+from flushproof.model.language.instance import Instance, State
+from flushproof.model.language.ir import TRUE, Clause, Expr, Sort, Var
 from flushproof.model.language.terms import free_vars, or_, substitute
 
 from .columns import Columns
@@ -55,9 +56,8 @@ class Cube:
         A variable is cheaper than a deep term: what is said of all elements is more than what is said of one that is
         read.
         """
-        weight = sum(f.weight for f, _ in self.literals)
         narrow = sum(len(f.values) - len(values) for f, values in self.literals)
-        return LITERAL * len(self.literals) + 2 * weight + len(self.variables), narrow
+        return sum(LITERAL + 2 * f.weight for f, _ in self.literals) + len(self.variables), narrow
 
 
 def _renamings(variables: Sequence[Var]) -> Iterator[Mapping[Var, Var]]:
@@ -74,151 +74,267 @@ def _renamings(variables: Sequence[Var]) -> Iterator[Mapping[Var, Var]]:
         }
 
 
-class Table:
-    """The known states as seen through the features of some variables."""
-
-    def __init__(self, features: Sequence[Feature], variables: Sequence[Var], known: Sequence[Columns]) -> None:
-        self.features, self.variables = features, variables
-        wide = [columns.for_all(variables) for columns in known]
-        self.count = sum(columns.count for columns in wide)
-        self._rows = [self._by_value(feature, wide) for feature in features]
-        self.everywhere = _packed(np.ones(self.count, np.bool_))
-
-    def _by_value(self, feature: Feature, wide: Sequence[Columns]) -> Words:
-        """For each value of the feature where it has that value: one bit for each known state and choice of
-        elements.
-        """
-        return np.array(
-            [_packed(np.concatenate([columns.holds(value, {}) for columns in wide])) for value in feature.values]
-        )
-
-    def rows(self, feature: int, value: int) -> Words:
-        row: Words = self._rows[feature][value]
-        return row
-
-    def observed(self, state: Columns) -> list[tuple[int, ...]]:
-        """The values of all features in one state, each list of them once."""
-        wide = state.for_all(self.variables)
-        codes = [np.argmax([wide.holds(v, {}) for v in f.values], axis=0) for f in self.features]
-        return sorted(set(zip(*(c.tolist() for c in codes), strict=True)))
-
-    # -------------------------------------------------------------------------------------------------------- searching
-
-    def cubes(self, values: tuple[int, ...], most: int, banned: Container[Clause], rng: random.Random) -> list[Cube]:
-        """Cubes of at most `most` of these values that no known state has, each as wide as can be.
-
-        All are of the smallest size for which there is one whose clause is not banned, as far as that could be seen
-        in the time that is given to it.
-        """
-        rows = np.array([self.rows(i, v) for i, v in enumerate(values)])
-        if not len(rows) or np.bitwise_and.reduce(rows, axis=0).any():
-            return []
-        search = _Search(rows, self.everywhere, [f.weight for f in self.features], rng)
-        for sets in search.by_size(most):
-            cubes = [self._widened(chosen, values) for chosen in sets]
-            allowed = [cube for cube in cubes if cube.clause not in banned]
-            if allowed:
-                return allowed
-        return []
-
-    def _widened(self, chosen: Sequence[int], values: tuple[int, ...]) -> Cube:
-        """The cube with each value replaced by all values with which no known state has it, larger features first."""
-        sets = {f: frozenset([values[f]]) for f in chosen}
-        for feature in sorted(chosen, key=lambda f: -len(self.features[f].values)):
-            rest = self.everywhere
-            for other in chosen:
-                if other != feature:
-                    rest = rest & np.bitwise_or.reduce(self._rows[other][sorted(sets[other])], axis=0)
-            possible = (self._rows[feature] & rest).any(axis=1)
-            sets[feature] = frozenset(np.flatnonzero(~possible).tolist())
-        return Cube(tuple((self.features[f], sets[f]) for f in sorted(chosen)))
+# ----------------------------------------------------------------------------------------------------- known states
 
 
-class _Search:
-    """Looks for small sets of rows whose conjunction is empty."""
+class Known:
+    """States of one instance that no lemma may exclude."""
 
-    NODES = 600
-    DEEP = 3
-    PASSES = 24
+    def __init__(self, instance: Instance, states: Sequence[State]) -> None:
+        self.instance, self.states = instance, list(states)
+        self._columns: Columns | None = None
+        self._rows: dict[Feature, list[Words]] = {}
 
-    def __init__(
-        self, rows: npt.NDArray[np.uint64], everything: Words, weights: Sequence[int], rng: random.Random
-    ) -> None:
-        self.rows, self.everything, self.rng = rows, everything, rng
-        self.weights = np.array(weights)
-        self.nodes = 0
+    def add(self, state: State) -> None:
+        self.states.append(state)
+        self._columns = None
+        self._rows.clear()
 
-    def by_size(self, most: int, wanted: int = 12) -> Iterator[list[tuple[int, ...]]]:
-        """Sets of up to `most` rows, smaller ones first: small ones by search, so that few are missed, and larger
-        ones by leaving out, in random orders, all that can be left out."""
-        for size in range(1, min(most, self.DEEP) + 1):
-            found: set[tuple[int, ...]] = set()
-            self.nodes = 0
-            self._extend((), self.everything, size, found, wanted)
-            if found:
-                yield sorted(found)
-        reduced = {self._reduced() for _ in range(self.PASSES if most > self.DEEP else 0)}
-        for size in range(self.DEEP + 1, most + 1):
-            if chosen := sorted(s for s in reduced if len(s) == size):
-                yield chosen
+    @property
+    def columns(self) -> Columns:
+        if self._columns is None:
+            self._columns = Columns(self.instance, self.states)
+        return self._columns
 
-    def _reduced(self) -> tuple[int, ...]:
-        """A set of which no row can be left out; rows of less weight are preferred."""
-        noise = np.array([self.rng.random() for _ in self.weights])
-        order = np.argsort(self.weights + noise * 2)
-        chosen: list[int] = []
-        left = self.everything
-        while left.any():
-            meets = np.bitwise_and.accumulate(self.rows[order], axis=0) & left
-            # the first row with which all before it leave nothing is one that these cannot do without
-            last = int(np.argmin(meets.any(axis=1)))
-            chosen.append(int(order[last]))
-            left = left & self.rows[order[last]]
-            order = order[:last]
-        return tuple(sorted(chosen))
+    def rows(self, feature: Feature) -> list[Words]:
+        """For each value of the feature where it has that value: one axis for each of its variables, and one bit for each
+        state."""
+        found = self._rows.get(feature)
+        if found is None:
+            sorts = [v.of for v in feature.ordered]
+            shape = tuple(self.instance.cardinality(s) for s in sorts)
+            codes = np.array(
+                [
+                    feature.codes(self.columns, dict(zip(feature.ordered, chosen, strict=True)))
+                    for chosen in self.instance.assignments(tuple(sorts))
+                ]
+            )
+            self.columns.forget()
+            found = [_packed(codes == value).reshape(*shape, -1) for value in range(len(feature.values))]
+            self._rows[feature] = found
+        return found
 
-    def _extend(
-        self, chosen: tuple[int, ...], left: Words, size: int, found: set[tuple[int, ...]], wanted: int
-    ) -> None:
-        self.nodes += 1
-        if self.nodes > self.NODES or len(found) >= wanted or not left.any():
-            return
-        candidates = self._excluding(left)
-        if len(chosen) + 1 == size:
-            done = candidates[~(self.rows[candidates] & left).any(axis=1)]
-            found.update(tuple(sorted((*chosen, int(c)))) for c in done)
-            return
-        for candidate in candidates:
-            self._extend((*chosen, int(candidate)), left & self.rows[candidate], size, found, wanted)
-
-    def _excluding(self, left: Words) -> npt.NDArray[np.int64]:
-        """The rows that exclude one of the remaining bits: of a few bits, the one that the fewest rows exclude."""
-        words = np.flatnonzero(left)
-        best: npt.NDArray[np.int64] | None = None
-        for word in {int(words[0]), int(words[len(words) // 2]), int(words[self.rng.randrange(len(words))])}:
-            bit = int(left[word]) & -int(left[word])
-            without = np.flatnonzero((self.rows[:, word] & np.uint64(bit)) == 0)
-            if best is None or len(without) < len(best):
-                best = without
-        assert best is not None
-        return best[np.argsort(self.weights[best], kind="stable")]
+    def having(self, literals: Sequence[tuple[Feature, frozenset[int]]]) -> tuple[tuple[Var, ...], Words]:
+        """Where all features have one of these values: an axis for each variable, and a bit for each state."""
+        variables = tuple(sorted(frozenset[Var]().union(*(f.variables for f, _ in literals)), key=lambda v: v.name))
+        result: Words | None = None
+        for feature, values in literals:
+            rows = self.rows(feature)
+            row = np.bitwise_or.reduce([rows[v] for v in values]) if len(values) > 1 else rows[next(iter(values))]
+            axes = [row.shape[feature.ordered.index(v)] if v in feature.variables else 1 for v in variables]
+            row = row.reshape(*axes, row.shape[-1])
+            result = row if result is None else result & row
+        assert result is not None
+        return variables, result
 
 
 def _packed(bits: npt.NDArray[np.bool_]) -> Words:
-    """The bits in words, the last one filled up with zeros."""
-    padded = np.zeros(-(-len(bits) // 64) * 64, np.bool_)
-    padded[: len(bits)] = bits
-    return np.packbits(padded, bitorder="little").view(np.uint64)
+    """The bits of each row in words, the last one filled up with zeros."""
+    rows, count = bits.shape
+    padded = np.zeros((rows, -(-count // 64) * 64), np.bool_)
+    padded[:, :count] = bits
+    return np.packbits(padded, axis=1, bitorder="little").view(np.uint64)
 
 
-class Lexicon:
-    """Tables for many tuples of variables over the same known states, made when they are needed."""
+# -------------------------------------------------------------------------------------------------------- searching
 
-    def __init__(self, vocabulary: Vocabulary, known: Sequence[Columns]) -> None:
-        self.vocabulary, self.known = vocabulary, known
-        self._tables: dict[tuple[Var, ...], Table] = {}
 
-    def table(self, variables: tuple[Var, ...]) -> Table:
-        if variables not in self._tables:
-            self._tables[variables] = Table(self.vocabulary.features(variables), variables, self.known)
-        return self._tables[variables]
+@dataclass
+class Seen:
+    """Known states with a choice of elements for all variables: what some features are there."""
+
+    columns: Columns
+    codes: dict[Feature, npt.NDArray[np.int8]] = field(default_factory=dict)
+
+    def of(self, feature: Feature) -> npt.NDArray[np.int8]:
+        found = self.codes.get(feature)
+        if found is None:
+            found = self.codes[feature] = feature.codes(self.columns, {})
+        return found
+
+
+Implied = Callable[[Sequence[tuple[Expr, Mapping[Var, int]]]], list[int]]
+
+
+class Excluder:
+    """Finds cubes that a state has and no known state."""
+
+    FIRST = 1000
+
+    def __init__(self, vocabulary: Vocabulary, variables: Sequence[Var], known: Sequence[Known], seed: int) -> None:
+        self.variables, self.features = tuple(variables), vocabulary.features(variables)
+        self.known, self.rng = list(known), np.random.default_rng(seed)
+        self.seen = [self._first(k) for k in known if k.states]
+
+    def _first(self, known: Known) -> Seen:
+        """Some of the known states, with some choice of elements."""
+        chosen = self.rng.integers(len(known.states), size=self.FIRST)
+        bound = {
+            v: self.rng.integers(known.instance.cardinality(v.of), size=self.FIRST).astype(np.int32)
+            for v in self.variables
+        }
+        return Seen(known.columns.chosen(chosen, bound))
+
+    def cubes(
+        self, instance: Instance, state: State, most: int, wanted: int, implied: Implied | None = None
+    ) -> list[Cube]:
+        """Cubes of at most `most` features that the state has and no known state: so many of the best, best first.
+
+        implied: chooses the features that the cube may use; None for all.
+        """
+        found: dict[object, Cube] = {}
+        for chosen in self._choices(instance):
+            values = self._observed(instance, state, chosen)
+            if implied is not None:
+                values = [values[i] for i in implied([(f.values[code], chosen) for f, code in values])]
+            for cube in self._excluding(values, most, wanted):
+                found.setdefault(cube.clause, cube)
+        return sorted(found.values(), key=lambda c: c.cost)
+
+    def _observed(self, instance: Instance, state: State, chosen: Mapping[Var, int]) -> list[tuple[Feature, int]]:
+        """All features with their values for these elements."""
+        columns = Columns(instance, [state])
+        return [(feature, int(feature.codes(columns, chosen)[0])) for feature in self.features]
+
+    def _choices(self, instance: Instance) -> Iterator[Mapping[Var, int]]:
+        """Different elements for different variables, as far as there are enough; names make no difference."""
+        by_sort: dict[Sort, list[Var]] = {}
+        for variable in self.variables:
+            by_sort.setdefault(variable.of, []).append(variable)
+        options = []
+        for sort, group in by_sort.items():
+            count = instance.cardinality(sort)
+            options.append(
+                list(itertools.combinations(range(count), len(group)))
+                if count >= len(group)
+                else [tuple(min(i, count - 1) for i in range(len(group)))]
+            )
+        variables = list(itertools.chain(*by_sort.values()))
+        for chosen in itertools.product(*options):
+            yield dict(zip(variables, itertools.chain(*chosen), strict=True))
+
+    def _excluding(self, values: Sequence[tuple[Feature, int]], most: int, wanted: int) -> list[Cube]:
+        search = _HittingSets([f for f, _ in values], most)
+        codes = [c for _, c in values]
+        search.add([_differences(seen, values) for seen in self.seen])
+        good: dict[tuple[int, ...], None] = {}
+        while True:
+            sets = search.best(wanted)
+            new: list[Seen] = []
+            for chosen in sets:
+                if chosen not in good:
+                    witnesses = self._witnesses([(values[i][0], frozenset([codes[i]])) for i in chosen])
+                    if not witnesses:
+                        good[chosen] = None
+                    new += witnesses
+            if not new:
+                break
+            search.add([_differences(seen, values) for seen in new])
+            self.seen += new
+        return [self._widened([(values[i][0], frozenset([codes[i]])) for i in chosen]) for chosen in good]
+
+    def _witnesses(self, literals: Sequence[tuple[Feature, frozenset[int]]], most: int = 32) -> list[Seen]:
+        """Known states, with elements for the variables, that have the cube: some of the first instance that has any."""
+        for known in self.known:
+            if not known.states:
+                continue
+            variables, bits = known.having(literals)
+            *axes, words = bits.nonzero()
+            if len(words):
+                some = self.rng.integers(len(words), size=most) if len(words) > most else np.arange(len(words))
+                found = bits[(*(a[some] for a in axes), words[some])]
+                low = found & (~found + np.uint64(1))
+                states = words[some] * 64 + np.log2(low.astype(np.float64)).astype(np.int64)
+                bound = {v: a[some].astype(np.int32) for v, a in zip(variables, axes, strict=True)}
+                for v in self.variables:
+                    if v not in bound:
+                        size = known.instance.cardinality(v.of)
+                        bound[v] = self.rng.integers(size, size=len(some)).astype(np.int32)
+                return [Seen(known.columns.chosen(states, bound))]
+        return []
+
+    def _widened(self, literals: list[tuple[Feature, frozenset[int]]]) -> Cube:
+        """The cube with each value replaced by all values with which no known state has it, larger features first."""
+        for number in sorted(range(len(literals)), key=lambda i: -len(literals[i][0].values)):
+            feature, values = literals[number]
+            for value in range(len(feature.values)):
+                if value not in values and len(values) + 1 < len(feature.values):
+                    tried = [*literals[:number], (feature, frozenset([value])), *literals[number + 1 :]]
+                    if not any(k.having(tried)[1].any() for k in self.known if k.states):
+                        values = values | {value}
+            literals[number] = feature, values
+        return Cube(tuple(literals))
+
+
+def _differences(seen: Seen, values: Sequence[tuple[Feature, int]]) -> npt.NDArray[np.uint64]:
+    """The features that differ in each seen state: a row of bits for each."""
+    differs = np.array([seen.of(feature) != code for feature, code in values])
+    return _smallest(np.unique(_packed(differs.T), axis=0))
+
+
+class _HittingSets:
+    """Small sets of features that meet all of the given sets."""
+
+    NODES = 4000
+
+    def __init__(self, features: Sequence[Feature], most: int) -> None:
+        self.most = most
+        self.weights = [LITERAL + 2 * f.weight for f in features]
+        names: dict[Var, int] = {}
+        self.variables = [sum(1 << names.setdefault(v, len(names)) for v in f.variables) for f in features]
+        self.masks: list[int] = []
+        self.rows = np.zeros((0, -(-len(features) // 64)), np.uint64)
+        self.order = sorted(range(len(features)), key=lambda i: (self.weights[i], self.variables[i].bit_count()))
+        self.rank = {f: n for n, f in enumerate(self.order)}
+
+    def add(self, differences: Sequence[Words]) -> None:
+        """More sets to meet: a row for each, with a bit for each feature."""
+        self.rows = _smallest(np.unique(np.concatenate([self.rows, *differences]), axis=0))
+        self.masks = [int.from_bytes(row.tobytes(), "little") for row in self.rows]
+
+    def best(self, wanted: int) -> list[tuple[int, ...]]:
+        """The cheapest sets, cheapest first."""
+        self.nodes, self.wanted = 0, wanted
+        self.found: list[tuple[int, tuple[int, ...]]] = []
+        if 0 not in self.masks:
+            self._extend((), 0, 0, 0, self.masks)
+        return [chosen for _, chosen in sorted(self.found)]
+
+    def _extend(self, chosen: tuple[int, ...], cost: int, variables: int, forbidden: int, left: list[int]) -> None:
+        self.nodes += 1
+        if self.nodes > self.NODES:
+            return
+        if not left:
+            self.found.append((cost + variables.bit_count(), tuple(sorted(chosen))))
+            self.found.sort()
+            del self.found[self.wanted :]
+            return
+        if len(chosen) == self.most - 1:
+            common = functools.reduce(int.__and__, left) & ~forbidden
+            for feature in self.order if common else ():
+                if common & 1 << feature:
+                    total = cost + self.weights[feature] + (variables | self.variables[feature]).bit_count()
+                    if len(self.found) < self.wanted or total < self.found[-1][0]:
+                        self.found.append((total, tuple(sorted((*chosen, feature)))))
+                        self.found.sort()
+                        del self.found[self.wanted :]
+            return
+        smallest = min((m & ~forbidden for m in left), key=int.bit_count)
+        for feature in self.order:
+            bit = 1 << feature
+            if smallest & bit:
+                new = cost + self.weights[feature]
+                names = variables | self.variables[feature]
+                if len(self.found) < self.wanted or new + names.bit_count() < self.found[-1][0]:
+                    self._extend((*chosen, feature), new, names, forbidden, [m for m in left if not m & bit])
+                forbidden |= bit
+
+
+def _smallest(rows: Words) -> Words:
+    """The rows that contain no other."""
+    left = rows[np.argsort(np.bitwise_count(rows).sum(axis=1), kind="stable")]
+    kept = []
+    while len(left):
+        kept.append(left[0])
+        left = left[((left & left[0]) != left[0]).any(axis=1)]
+    return np.array(kept, np.uint64).reshape(-1, rows.shape[1])

@@ -1,13 +1,17 @@
 """Finding lemmas: counterexamples to induction, each excluded by a clause that all reachable states satisfy.
 
-The search starts from the properties (and whatever lemmas there are).  As long as some step leads from a state with all
-conjuncts to one without, that state is unreachable, or so one hopes: a clause in the system's own vocabulary is
-looked for that is false there and true in every reachable state at small sizes.  Short clauses that no step breaks
-come first.  When nothing fails at small sizes, Z3 is asked for any number of elements; its counterexamples steer the
-search on.
+The search starts from the properties (and whatever lemmas there are).  As long as some step at small sizes leads from
+a state with all conjuncts to one without, that state is unreachable, or so one hopes.  What of it makes the step go
+wrong is worked out first (`steps`); then a clause in the system's own vocabulary is looked for that denies just this,
+and is true in every reachable state that is known (`cubes`).  Short clauses that no step breaks come first.
 
-What is found is only ever a candidate until `induction.prove` has proved it; what the properties do not need is
-dropped.
+Where nothing in the vocabulary excludes the state, the lemma that led there is given up, and the state that the step
+leads to counts as reachable from then on: no other lemma may exclude it, and none is tried that would.  So the search
+through one size comes to an end, with the properties proved there or with a state that nothing excludes.
+
+Only then is Z3 asked for any number of elements; where it finds a counterexample at other sizes, these are searched
+as well.  What is found is only ever a candidate until `induction.prove` has proved it; what the properties do not
+need is dropped.
 """
 
 from __future__ import annotations
@@ -19,15 +23,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Clause, Property, Scalarset, System
+from flushproof.model.language.ir import Clause, Property, Scalarset, System
 
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
-from .counterexample import Counterexample, SmallInduction, small_instances
-from .cubes import LITERAL, Cube, Lexicon
-from .induction import INITIALLY, AnyNumber, Limits, Proof, prove, touches
+from .cubes import Cube, Excluder, Known
+from .induction import Limits, Proof, prove
 from .printing import show
-from .vocabulary import Vocabulary, signatures
+from .steps import Step, Steps
+from .vocabulary import Vocabulary, usual_variables
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,18 @@ def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
 class Effort:
     """How long and how far to search.
 
-    seconds: in all; variables: in one clause; literals: in one clause, a set of program points counting as one;
-    states: of each sample to look at first (a clause is then compared with all of them).
-    alternatives: how many right clauses to compare before one is chosen; at_once: how many to add for one
-    counterexample, if
-        no step breaks them.
+    seconds: of the processor, in all; each: how many elements of a sort a clause speaks about.
+    literals: in one clause, a set of program points counting as one; anything: the same for clauses about what has nothing
+    to do with the counterexample.
+    states: how many of each sample to look at; alternatives: how many right clauses to compare before one is chosen.
     """
 
     seconds: float = 120.0
-    variables: int = 4
+    each: int = 2
     literals: int = 5
-    states: int = 400
-    alternatives: int = 20
-    at_once: int = 3
+    anything: int = 3
+    states: int = 4000
+    alternatives: int = 8
     seed: int = 0
 
 
@@ -78,14 +81,12 @@ class Inference:
     """What was found.
 
     lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas.
-    found: the new ones; stuck: a counterexample that nothing in the vocabulary excludes, if the search ended so.
-    tried: how many candidates were looked at; seconds: of searching and proving.
+    found: the new ones; tried: how many candidates were looked at; seconds: of the processor, for searching and proving.
     """
 
     lemmas: tuple[Property, ...]
     found: tuple[Property, ...]
     proof: Proof
-    stuck: Counterexample | None
     tried: int
     seconds: float
 
@@ -124,248 +125,158 @@ class _Search:
     ) -> None:
         self.system, self.properties, self.effort, self.limits = system, tuple(properties), effort, limits
         self.given, self.progress = tuple(lemmas), progress
-        self.rng = random.Random(effort.seed)
-        self.started = time.monotonic()
-        self.full = [Columns(s.instance, list(s.states)) for s in samples]
-        self.active = [self.rng.sample(list(s.states), min(len(s.states), effort.states)) for s in samples]
-        self.samples = list(samples)
-        self.vocabulary = Vocabulary(replace(system, lemmas=()))
-        self.lexicon = self._lexicon()
+        self.started = time.process_time()
+        rng = random.Random(effort.seed)
+        known = [Known(s.instance, rng.sample(list(s.states), min(len(s.states), effort.states))) for s in samples]
+        vocabulary = Vocabulary(replace(system, lemmas=()))
+        self.excluder = Excluder(vocabulary, usual_variables(system, effort.each), known, effort.seed)
         self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
         self.found: dict[str, Property] = {}
-        self.kept: set[tuple[str, str]] = set()
-        self.proved: dict[tuple[str, str], frozenset[str]] = {}
-        self.banned: set[Clause] = set()
-        self.small: list[SmallInduction] = []
-        self.doubtful: Conjunct | None = None
+        self.names: dict[Clause, str] = {}
+        self.unused = (f"lemma-{number}" for number in itertools.count(1))
+        self.cores: dict[str, frozenset[str]] = {}
+        self.hopeless: set[str] = set()
+        self.steps: list[Steps] = []
+        self.assumed: list[Known] = []
         self.tried = 0
-        self._rebuild()
+        self._look_at(dict.fromkeys((s.name for s in system.sorts if isinstance(s, Scalarset)), 2))
+
+    def _look_at(self, sizes: Mapping[str, int]) -> None:
+        """Counterexamples are looked for at this size too from now on."""
+        instance = Instance(self.system, sizes)
+        self.steps.append(Steps(instance))
+        self.assumed.append(Known(instance, []))
+        self.excluder.known.append(self.assumed[-1])
+        self.cores.clear()
 
     # --------------------------------------------------------------------------------------------------------------
     # loop
 
     def run(self) -> Inference:
-        stuck: Counterexample | None = None
-        while stuck is None and not self._late():
-            example = self._next_counterexample()
-            if example is None:
-                if self.doubtful is None:
-                    break
-                # neither proved nor refuted: a lemma like this helps nobody
-                self._drop(self.doubtful)
-                self.doubtful = None
+        while not self._late():
+            found = self._next_counterexample()
+            if found is not None:
+                self._answer(*found)
                 continue
-            if not self._answer(example) and not self._late():
-                stuck = example
-        return self._result(stuck)
+            proof = self._proof(self._lean())
+            sizes = [r.counterexample.instance.sizes for r in proof.failures if r.counterexample is not None]
+            larger = [s for s in sizes if all(s != steps.instance.sizes for steps in self.steps)]
+            if proof.proved or not larger:
+                return self._result(proof)
+            self._look_at(larger[0])
+        return self._result(self._proof(self._needed()))
 
     def _late(self) -> bool:
-        return time.monotonic() - self.started > self.effort.seconds
+        return time.process_time() - self.started > self.effort.seconds
 
-    def _answer(self, example: Counterexample) -> bool:
-        """Excludes the counterexample by new lemmas, or gives up the lemma that it breaks."""
-        cubes = [] if example.before is None else self._best_cubes(example)
-        if cubes:
-            for cube in cubes:
-                self._add(cube)
-            return True
-        if example.conjunct.role == "property" or self._late():
-            return False
-        self._drop(example.conjunct)
-        return True
-
-    def _next_counterexample(self) -> Counterexample | None:
-        """A step that breaks a conjunct which the properties rest on, as far as is known from the cores of what is
-        proved.
-        """
-        questions = AnyNumber(self.system, self.parts)
+    def _needed(self) -> list[Conjunct]:
+        """The conjuncts that the properties rest on, as far as is known from the cores."""
         by_name = {part.name: part for part in self.parts}
-        needed = [part.name for part in self.parts if part.role == "property"]
+        needed = [p.name for p in self.parts if p.role == "property" and p.name not in self.hopeless]
         for name in needed:
-            part = by_name[name]
-            for action in (None, *(a for a in self.system.actions if touches(a, part))):
-                key = (INITIALLY if action is None else action.name, name)
-                if key not in self.proved:
-                    example = self._ask(questions, key, part, action)
-                    if example is not None or self.doubtful is not None or self._late():
-                        return example
-                needed += sorted(self.proved.get(key, frozenset()).difference(needed))
+            needed += sorted(self.cores.get(name, frozenset()).difference(needed, self.hopeless))
+        return [by_name[name] for name in needed]
+
+    def _next_counterexample(self) -> tuple[Conjunct, int, Step] | None:
+        """A step that breaks a needed conjunct, and the number of the size where it was found."""
+        while (part := next((p for p in self._needed() if p.name not in self.cores), None)) is not None:
+            core: set[str] = set()
+            for number, steps in enumerate(self.steps):
+                needed = steps.keep(part, self.parts)
+                if needed is None:
+                    return part, number, steps.breaking(part)
+                core |= needed
+            self.cores[part.name] = frozenset(core)
         return None
 
-    def _ask(
-        self, questions: AnyNumber, key: tuple[str, str], part: Conjunct, action: Action | None
-    ) -> Counterexample | None:
-        """A counterexample to one step, at small sizes first; where Z3 proves that there is none, its core is kept."""
-        if key not in self.kept:
-            for small in self.small:
-                example = self._breaks(small, action, part)
-                if example is not None:
-                    return example
-            self.kept.add(key)
-        question = questions.initiation(part) if action is None else questions.consecution(action, part)
-        answer = question.ask(self.limits.first, small_core=True)
-        if answer.outcome == "unsatisfiable":
-            self.proved[key] = frozenset(answer.core)
-            return None
-        for sizes in itertools.islice(sample_sizes(self.system), 2, None):
-            example = self._breaks(SmallInduction(Instance(self.system, sizes), self.parts), action, part)
-            if example is not None:
-                return example
-        for seed, limit in enumerate(self.limits.retries, 1):
-            answer = question.ask(limit, seed)
-            if answer.outcome == "unsatisfiable":
-                self.proved[key] = frozenset(answer.core)
-                return None
-        if part.role == "lemma":
-            self.doubtful = part
-        return None
+    def _answer(self, part: Conjunct, number: int, step: Step) -> None:
+        """Excludes the counterexample by a new lemma, or gives up what it breaks."""
+        cubes = self._cubes(number, step)
+        if cubes:
+            self._add(self._best(cubes))
+        elif part.role == "property":
+            self.hopeless.add(part.name)
+            self._drop([part])
+            self.progress(f"{part.name}: nothing excludes a step of {step.action.name}")
+        else:
+            # no other lemma may exclude the state that it leads to: in all that can be said it is like a reachable one
+            self.assumed[number].add(step.after)
+            after = Columns(self.steps[number].instance, [step.after])
+            lost = [p for p in self.parts if p.role == "lemma" and not after.holds(p.formula, {}).all()]
+            self._drop([part, *(p for p in lost if p is not part)])
 
-    def _breaks(self, small: SmallInduction, action: Action | None, part: Conjunct) -> Counterexample | None:
-        if action is None:
-            return small.starts_wrong(part, self.limits.small)
-        return small.breaks(action, part, self.limits.small)
+    def _cubes(self, number: int, step: Step) -> list[Cube]:
+        """Cubes that exclude the state before the step: of what made the step go wrong, or else of anything."""
+        steps, effort = self.steps[number], self.effort
+        found = self.excluder.cubes(
+            steps.instance,
+            step.before,
+            effort.literals,
+            effort.alternatives,
+            lambda claims: steps.implied(step, self.parts, claims),
+        )
+        return found or self.excluder.cubes(steps.instance, step.before, effort.anything, effort.alternatives)
+
+    def _best(self, cubes: Sequence[Cube]) -> Cube:
+        """The first that no step breaks, or else the first."""
+        self.tried += len(cubes)
+        for cube in cubes:
+            part = self._conjunct(cube)
+            if all(s.keep(part, [*self.parts, part]) is not None for s in self.steps):
+                return cube
+        return cubes[0]
 
     # ------------------------------------------------------------------------------------------------------------
     # lemmas
 
-    def _best_cubes(self, example: Counterexample) -> list[Cube]:
-        """Cubes that the state has and no reachable state: the best that no step breaks, or else the best one.
-
-        Those that no step breaks cost nothing more to prove, so that several are taken at once.
-        """
-        assert example.before is not None
-        state = Columns(example.instance, [example.before])
-        while not self._late():
-            cubes = self._excluding(state)
-            right = list(itertools.islice(filter(self._holds_everywhere, cubes), self.effort.alternatives))
-            if right or not cubes:
-                self.tried += len(right)
-                broken = {cube: self._breaking(cube) for cube in right}
-                kept = [cube for cube in right if not broken[cube]]
-                # of clauses that other lemmas must help to keep, the one that fewest actions break needs the fewest
-                return kept[: self.effort.at_once] or sorted(right, key=lambda c: broken[c])[:1]
-        return []
-
-    def _excluding(self, state: Columns) -> list[Cube]:
-        """Cubes of the state that no active state has, the best first."""
-        ranked: dict[object, Cube] = {}
-        best = LITERAL * self.effort.literals + self.effort.variables
-        for variables in signatures(self.system, self.effort.variables):
-            # a cube has a literal at least: with many variables it would cost more than what is already there
-            if len(variables) + LITERAL > best or self._late():
-                break
-            table = self.lexicon.table(variables)
-            most = min(self.effort.literals, (best - len(variables)) // LITERAL)
-            for values in table.observed(state):
-                for cube in table.cubes(values, most, self.banned, self.rng):
-                    ranked.setdefault(cube.clause, cube)
-                    best = min(best, cube.cost[0] + LITERAL)
-        return sorted(ranked.values(), key=lambda c: c.cost)
-
-    def _holds_everywhere(self, cube: Cube) -> bool:
-        """Whether all known states satisfy the clause; if not, some that do not are looked at from now on."""
-        expr = Conjunct("", cube.clause, "", "lemma").formula
-        for number, columns in enumerate(self.full):
-            wrong = (~columns.holds(expr, {})).nonzero()[0]
-            columns.forget()
-            if len(wrong):
-                states = self.samples[number].states
-                chosen = self.rng.sample(list(wrong), min(len(wrong), 32))
-                self.active[number] += [states[int(i)] for i in chosen]
-                self.lexicon = self._lexicon()
-                return False
-        return True
-
-    def _lexicon(self) -> Lexicon:
-        known = [Columns(s.instance, states) for s, states in zip(self.samples, self.active, strict=True)]
-        return Lexicon(self.vocabulary, known)
-
-    def _breaking(self, cube: Cube) -> int:
-        """How many actions break the clause at small sizes, given all conjuncts so far."""
-        part = Conjunct("candidate", cube.clause, "candidate", "lemma")
-        return sum(
-            self.small[-1].breaks(action, part, self.limits.small, assuming=True) is not None
-            for action in self.system.actions
-            if touches(action, part)
-        )
+    def _conjunct(self, cube: Cube) -> Conjunct:
+        name = self.names.get(cube.clause) or next(n for n in self.unused if all(n != p.name for p in self.given))
+        self.names[cube.clause] = name
+        (part,) = conjuncts([Property(name, (cube.clause,))], "lemma")
+        return part
 
     def _add(self, cube: Cube) -> None:
-        name = f"lemma-{len(self.banned) + len(self.found) + 1}"
-        prop = Property(name, (cube.clause,))
-        (part,) = conjuncts([prop], "lemma")
-        self.found[name] = prop
+        part = self._conjunct(cube)
+        self.found[part.name] = Property(part.name, (cube.clause,))
         self.parts.append(part)
-        for small in self.small:
-            small.assume(part)
-        self.progress(f"{name}: {show(part.formula)}")
+        self.progress(f"{part.name}: {show(part.formula)}")
 
-    def _drop(self, part: Conjunct) -> None:
-        self.progress(f"{part.name} is given up")
-        self.banned.add(part.clause)
-        self.found.pop(part.name, None)
-        self.parts = [p for p in self.parts if p is not part]
-        self.proved = {key: core for key, core in self.proved.items() if key[1] != part.name and part.name not in core}
-        self._rebuild()
-
-    def _rebuild(self) -> None:
-        """Starts the small inductions afresh: they no longer assume what was dropped."""
-        self.kept.clear()
-        self.small = [SmallInduction(i, self.parts) for i in small_instances(self.system, 2)]
+    def _drop(self, parts: Sequence[Conjunct]) -> None:
+        names = {p.name for p in parts}
+        self.progress(f"given up: {', '.join(sorted(names))}")
+        for name in names:
+            self.found.pop(name, None)
+        self.parts = [p for p in self.parts if p.name not in names]
+        self.cores = {n: core for n, core in self.cores.items() if n not in names and not core & names}
 
     # -------------------------------------------------------------------------------------------------------------
     # proof
 
-    def _lemmas(self) -> tuple[Property, ...]:
-        names = {p.of for p in self.parts}
-        return tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
+    def _lean(self) -> list[Conjunct]:
+        """Conjuncts that keep each other at the sizes that were looked at, with the properties among them: none can be left
+        out."""
+        parts = self._needed()
+        afresh = [Steps(s.instance) for s in self.steps]  # without what is left of all earlier questions
+        cores = {p.name: self.cores[p.name] for p in parts}
+        for part in sorted((p for p in parts if p.role == "lemma"), key=lambda p: len(str(p.clause)), reverse=True):
+            fewer = [p for p in parts if p is not part]
+            again: dict[str, frozenset[str]] = {}
+            for other in fewer:
+                if part.name in cores[other.name]:
+                    found = [s.keep(other, fewer) for s in afresh]
+                    if None in found:
+                        break
+                    again[other.name] = frozenset().union(*(f for f in found if f is not None))
+            else:
+                parts, cores = fewer, {**cores, **again}
+        return parts
 
-    def _result(self, stuck: Counterexample | None) -> Inference:
-        lemmas = self._lemmas()
-        quick = replace(self.limits, retries=())
-        proof = prove(self.system, self.properties, lemmas, limits=quick)
-        if proof.proved:
-            lemmas, proof = minimal(self.system, self.properties, lemmas, proof, self.limits)
-        found = tuple(p for p in lemmas if p.name in self.found)
-        return Inference(lemmas, found, proof, stuck, self.tried, time.monotonic() - self.started)
+    def _proof(self, parts: Sequence[Conjunct]) -> Proof:
+        names = {p.of for p in parts}
+        self.lemmas = tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
+        self.progress(f"proving with {len(self.lemmas)} lemmas")
+        return prove(self.system, self.properties, self.lemmas, limits=self.limits)
 
-
-def minimal(
-    system: System, properties: Sequence[Property], lemmas: Sequence[Property], proof: Proof, limits: Limits
-) -> tuple[tuple[Property, ...], Proof]:
-    """The lemmas that a proof rests on, by its cores and then by leaving out one after the other, long ones first.
-
-    Where one is left out, only those steps are asked about again whose core had it.
-    """
-    used = proof.used()
-    parts = [c for c in proof.inductive if c.name in used]
-    cores = {(r.action, r.conjunct): frozenset(r.core) for r in proof.results if r.conjunct in used}
-    for lemma in sorted((p for p in lemmas if any(c.of == p.name for c in parts)), key=_size, reverse=True):
-        fewer = [c for c in parts if c.of != lemma.name or c.role == "property"]
-        left = {c.name for c in fewer}
-        known = {key: core for key, core in cores.items() if key[1] in left}
-        again = _asked_again(system, fewer, [key for key, core in known.items() if not core <= left], limits)
-        if again is not None:
-            parts, cores = fewer, {**known, **again}
-    names = {c.of for c in parts}
-    kept = tuple(p for p in lemmas if p.name in names)
-    return kept, prove(system, properties, kept, limits=limits)
-
-
-def _asked_again(
-    system: System, parts: Sequence[Conjunct], keys: Sequence[tuple[str, str]], limits: Limits
-) -> dict[tuple[str, str], frozenset[str]] | None:
-    """The cores of these steps with only these conjuncts; None if Z3 does not prove one of them at once."""
-    questions = AnyNumber(system, parts)
-    by_name = {c.name: c for c in parts}
-    actions = {a.name: a for a in system.actions}
-    cores = {}
-    for action, name in keys:
-        answer = questions.consecution(actions[action], by_name[name]).ask(limits.first)
-        if answer.outcome != "unsatisfiable":
-            return None
-        cores[action, name] = frozenset(answer.core)
-    return cores
-
-
-def _size(prop: Property) -> int:
-    return sum(len(str(c.expr)) for c in prop.clauses)
+    def _result(self, proof: Proof) -> Inference:
+        found = tuple(p for p in self.lemmas if p.name in self.found)
+        return Inference(self.lemmas, found, proof, self.tried, time.process_time() - self.started)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 from flushproof.model.language.ir import (
     BoolSort,
     CounterSort,
@@ -35,6 +37,8 @@ from flushproof.model.language.ir import (
 )
 from flushproof.model.language.terms import and_, eq, free_vars, is_none, less, not_, or_, some, substitute
 
+from .columns import Columns
+
 MOST_VALUES = 40
 """A feature with more values than this (a wide integer) is left out."""
 
@@ -52,6 +56,20 @@ class Feature:
     @cached_property
     def variables(self) -> frozenset[Var]:
         return frozenset().union(*(free_vars(v) for v in self.values))
+
+    @cached_property
+    def ordered(self) -> tuple[Var, ...]:
+        """The variables by name."""
+        return tuple(sorted(self.variables, key=lambda v: v.name))
+
+    def codes(self, columns: Columns, env: Mapping[Var, int]) -> npt.NDArray[np.int8]:
+        """Which of the values it has, in each state."""
+        if len(self.values) == 2:
+            return columns.value(self.values[1], env).astype(np.int8)
+        codes: npt.NDArray[np.int8] = np.zeros(columns.count, np.int8)
+        for number, value in enumerate(self.values[1:], 1):
+            codes[columns.holds(value, env)] = number
+        return codes
 
     def outside(self, allowed: frozenset[int]) -> Expr:
         """That the value is none of the given ones."""
@@ -265,3 +283,9 @@ def element_names(sort: Sort, count: int) -> list[str]:
     """The usual names of so many elements of a sort."""
     name = sort.name.lower()
     return [name] if count == 1 else [f"{name}{i}" for i in range(1, count + 1)]
+
+
+def usual_variables(system: System, each: int) -> tuple[Var, ...]:
+    """So many variables of each scalarset."""
+    sorts = [s for s in system.sorts if isinstance(s, Scalarset)]
+    return tuple(Var(f"{s.name.lower()}{i}", s) for s in sorts for i in range(1, each + 1))
