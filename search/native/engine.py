@@ -6,18 +6,15 @@ import os
 import tempfile
 import time
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import State
-from flushproof.model.language.ir import FALSE
 
-from ..reference import Reference
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
@@ -203,17 +200,8 @@ class Search:
                 self.levels.append(store.count)
 
     def _add_initial(self) -> None:
-        for states in self._initial():
-            self.store.add(states)
+        for _ in self.store.begin():
             self._look()
-
-    def _initial(self) -> Iterator[Sequence[State]]:
-        """The initial states, some at a time."""
-        instance = self.task.instance
-        beginning = replace(instance, system=replace(instance.system, actions=(), final=FALSE))
-        states = Reference(beginning).initial_states()
-        while some := list(islice(states, 4096)):
-            yield some
 
     def _done(self) -> bool:
         violated = [name for i, name in enumerate(self.invariants) if i in self.store.seen()]
@@ -288,24 +276,32 @@ class Search:
 
     def _path_of_prints(self, number: int) -> tuple[State, ...]:
         """The same where only fingerprints are left: back to where it began by numbers, and forth by making the states anew."""
+        initial = self.levels[1] if len(self.levels) > 1 else self.store.count
         numbers = [number]
-        while numbers[-1] >= self.levels[1]:
+        while numbers[-1] >= initial:
             _, first = self.chunks[bisect_right(self.chunks, (numbers[-1], self.store.count)) - 1]
             numbers.append(self.store.origin(numbers[-1], first))
-        first, *rest = (self.store.fingerprint(n) for n in reversed(numbers))
-        path = [next(state for some in self._initial() for state in self._made(some, first, expand=False))]
-        for wanted in rest:
-            path += self._made(path[-1:], wanted, expand=True)
+        path = [self._initial(numbers.pop(), initial)]
+        for wanted in map(self.store.fingerprint, reversed(numbers)):
+            path.append(self._successor(path[-1], wanted))
         return tuple(path)
 
-    def _made(self, states: Sequence[State], wanted: int, expand: bool) -> list[State]:
-        """The one state with this fingerprint among these (and, if `expand`, their successors), if it is there."""
-        most = len(states) + most_successors(self.task.instance)
-        with closing(Store(self.store.library, most)) as store:
-            store.add(states)
-            if expand:
-                store.expand(0, store.count)
-            return [s for n in range(store.count) if store.fingerprint(n) == wanted for s in store.states(n, n + 1)]
+    def _initial(self, number: int, count: int) -> State:
+        """An initial state, of which there are so many: they come in the same order again."""
+        with closing(Store(self.store.library, count)) as store:
+            for _ in store.begin():
+                if store.count > number:
+                    break
+                store.grow()
+            return store.states(number, number + 1)[0]
+
+    def _successor(self, state: State, fingerprint: int) -> State:
+        """The successor of a state that has this fingerprint."""
+        with closing(Store(self.store.library, 1 + most_successors(self.task.instance))) as store:
+            store.add([state])
+            store.expand(0, 1)
+            number = next(n for n in range(store.count) if store.fingerprint(n) == fingerprint)
+            return store.states(number, number + 1)[0]
 
 
 def omission(states: int, words: int) -> float:

@@ -16,7 +16,7 @@ from .canonical import Group, canonical_function
 from .checks import check_function, final_function
 from .layout import Layout
 from .loop import DECLARATIONS, loop_functions
-from .steps import Budget, step_functions, within
+from .steps import Budget, rename_functions, step_function, within
 
 Function = Callable[[int], int]
 """A compiled function: takes the address of a context."""
@@ -28,6 +28,8 @@ PRINT_BYTES = 10
 
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
 _STEP_LINES, _CHECK_LINES = 7000, 3000
+# Of code that runs once.
+_SMALL = Budget(0, 0, 0)
 # From so many lines on, the code is made faster to make.
 _LARGE = 9000
 
@@ -60,6 +62,7 @@ class Library:
             (DECLARATIONS, self.meaning, loop_functions(self.layout, self.permutations, shared, self.compact))
         )
         self._machine, self._engine = _compile(self.source)
+        self.begin = self._function("begin")
         self.expand = self._function("expand")
         self.insert = self._function("insert")
         self.rehash = self._function("rehash")
@@ -74,11 +77,14 @@ class Library:
 
 def meaning(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
     """The system itself in LLVM's language: its steps, properties and symmetry."""
+    system = layout.instance.system
     parts = (
         canonical_function(layout, group) if group else "",
-        within(_STEP_LINES, budget, lambda b: step_functions(layout, b)),
+        rename_functions(layout),
+        step_function(layout, "start", [system.init], _SMALL),
+        within(_STEP_LINES, budget, lambda b: step_function(layout, "step", system.actions, b)),
         within(_CHECK_LINES, budget, lambda b: check_function(layout, properties, b)),
-        final_function(layout, layout.instance.system.final, budget),
+        final_function(layout, system.final, budget),
     )
     return "\n".join(parts).replace("define ", "define internal ")
 

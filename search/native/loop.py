@@ -18,6 +18,7 @@ that meet a taken entry with their tag wait until the state is there.
 Every function takes the address of one `Context`:
 
     i64 @expand(ptr)        expands states from `head` on, until `end`, or `pause` states are stored, or `limit` is passed
+    i64 @begin(ptr)         the same for guesses from `head` on, of which the initial action makes states
     i64 @insert(ptr)        stores those of the `pending` states in the buffer that are new
     i64 @rehash(ptr)        enters all stored states into an empty table
     i64 @predecessor(ptr)   the first state from `head` on, before `end`, with the successor in the buffer's place `limit`
@@ -39,6 +40,7 @@ CONTEXT = (
     "states",  # address of the array of states
     "table",  # address of the visited set
     "buffer",  # address of the buffer of successors, of `BATCH` and as many as one state can have
+    "guesses",  # address of what initial states are made of, in full words
     "hashes",  # address of as many hashes
     "weights",  # address of as many numbers: how many permutations leave the successor as it is
     "heads",  # address of as many numbers of the states that they are successors of (`compact`)
@@ -69,7 +71,9 @@ def loop_functions(layout: Layout, permutations: int, shared: bool, compact: boo
     workers at once; compact: with fingerprints.
     """
     loop = _Loop(layout, permutations, shared, compact)
-    return "\n".join([loop.hash(), loop.insert(), loop.expand(), loop.rehash(), loop.predecessor()])
+    return "\n".join(
+        [loop.hash(), loop.insert(), loop.expand(), loop.expand(beginning=True), loop.rehash(), loop.predecessor()]
+    )
 
 
 DECLARATIONS = """
@@ -171,7 +175,7 @@ class _Loop:
         code.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 {write}, i32 3, i32 1)")
 
     def insert(self) -> str:
-        code = Code("insert", "i64", ["ptr noalias %context"], "alwaysinline nounwind")
+        code = Code("insert", "i64", ["ptr noalias %context"], "noinline nounwind")
         states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
         buffer, hashes = self.get(code, "buffer", "ptr"), self.get(code, "hashes", "ptr")
         weights = self.get(code, "weights", "ptr")
@@ -323,8 +327,10 @@ class _Loop:
 
     # ------------------------------------------------------------------------------------------------------- search
 
-    def expand(self) -> str:
-        code = Code("expand", "i64", ["ptr noalias %context"])
+    def expand(self, beginning: bool = False) -> str:
+        """`@expand`, or `@begin`, which takes what to expand from elsewhere and counts no transitions."""
+        code = Code("begin" if beginning else "expand", "i64", ["ptr noalias %context"])
+        step, guesses = "start" if beginning else "step", self.get(code, "guesses", "ptr")
         states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
         end, pause = self.get(code, "end"), self.get(code, "pause")
         enough = code.address(buffer, BATCH * self.size)
@@ -345,18 +351,20 @@ class _Loop:
                 another = code.new_block("another")
                 code.branch(code.both(more, room), another, collected)
                 code.start(another)
-                words = self.load(code, states, head)
-                after = code.op(f"call ptr @step({self.arguments(words)}, ptr {here})")
+                words = self.successor(code, guesses, head) if beginning else self.load(code, states, head)
+                after = code.op(f"call ptr @{step}({self.arguments(words)}, ptr {here})")
                 code.set(out, after, "ptr")
-                if self.compact:
+                if self.compact and not beginning:
                     self.note_origin(code, head, buffer, here, after)
                 self.put(code, "head", code.op(f"add i64 {head}, 1"))
-                with code.when(code.op(f"icmp eq ptr {after}, {here}")):
-                    self.stuck(code, head, words)
+                if not beginning:
+                    with code.when(code.op(f"icmp eq ptr {after}, {here}")):
+                        self.stuck(code, head, words)
             length = code.op(f"sub i64 {_integer(code, code.get(out, 'ptr'))}, {_integer(code, buffer)}")
             pending = code.op(f"udiv i64 {length}, {self.size}")
             self.put(code, "pending", pending)
-            self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
+            if not beginning:
+                self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
             code.op("call i64 @insert(ptr %context)")
         code.line("ret i64 0")
         return code.text()

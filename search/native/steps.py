@@ -1,6 +1,7 @@
 """The actions of a system as one LLVM function that writes all successors of a state.
 
     ptr @step(i64 word0, ..., ptr out)      writes each successor's words from `out` on; returns the end of the last
+    ptr @start(i64 word0, ..., ptr out)     the same for the initial action
 
 Parameters are unrolled as long as the code stays small, and looped over otherwise.  Each conjunct of a guard is tested as
 soon as its parameters are chosen, and only a step that is possible computes its successor: the words of the present
@@ -70,20 +71,25 @@ def within(lines: int, budget: Budget, write: Callable[[Budget], str]) -> str:
     return write(budget)
 
 
-def step_functions(layout: Layout, budget: Budget) -> str:
-    """`@step`, and what it calls."""
+def step_function(layout: Layout, name: str, actions: Sequence[Action], budget: Budget) -> str:
+    """A function that makes all successors by these actions."""
     words = [f"%word{i}" for i in range(layout.words)]
-    code = Code("step", "ptr", [*(f"i64 {w}" for w in words), "ptr %out"], "noinline nounwind", budget.lines)
+    code = Code(name, "ptr", [*(f"i64 {w}" for w in words), "ptr %out"], "noinline nounwind", budget.lines)
     out = code.variable("ptr", "%out")
     steps = _Steps(code, layout, words, out, budget)
-    for action in layout.instance.system.actions:
+    for action in actions:
         steps.action(action)
     code.line(f"ret ptr {code.get(out, 'ptr')}")
+    return code.text()
+
+
+def rename_functions(layout: Layout) -> str:
+    """What step functions call to rename counters."""
     counted = counters(layout.instance)
     kinds = dict.fromkeys(_wide_enough(layout, c) for c in counted)
     declared = [f"declare {kind} @llvm.ctpop.{kind}({kind})" for kind in kinds]
     renames = [_rename(layout, number, c) for number, c in enumerate(counted)]
-    return "\n".join([*declared, *renames, code.text()])
+    return "\n".join([*declared, *renames])
 
 
 def bind_fresh(expressions: Expressions, fresh: Sequence[Var]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import psutil
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance, State
 
+from .beginning import guesses
 from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
 from .loop import BATCH, CONTEXT, FIRST
@@ -172,6 +173,16 @@ class Store:
             self.library.insert(first.address)
             self.grow()
 
+    def begin(self) -> Iterator[None]:
+        """Stores the initial states; pauses now and then, as `expand` does."""
+        worker = self.workers[0]
+        for rows in guesses(self.layout):
+            worker.set(guesses=address_of(rows), head=0, end=len(rows))
+            while worker.get("head") < len(rows):
+                worker.set(pause=int(LOAD * self.table_entries))
+                self.library.begin(worker.address)
+                yield
+
     def expand(self, first: int, last: int) -> int:
         """Expands the states from `first` on, before `last`.
 
@@ -293,12 +304,14 @@ class Store:
 
 
 def most_successors(instance: Instance) -> int:
-    """More successors than any state has.
+    """More successors than any state has, and more initial states than are made of one guess.
 
     Raises:
         FlushproofError: they are too many for a buffer.
     """
-    most = sum(math.prod(instance.cardinality(p.of) for p in action.params) for action in instance.system.actions)
+    system = instance.system
+    ways = [math.prod(instance.cardinality(p.of) for p in action.params) for action in (system.init, *system.actions)]
+    most = max(ways[0], sum(ways[1:]))
     if most > MOST_SUCCESSORS:
         raise FlushproofError(
             f"a state of {instance.system.name} may have {most} successors at these sizes, more than the native engine keeps "

@@ -192,6 +192,17 @@ def test_an_optional_parameter_may_be_what_is_stored() -> None:
     assert facts(explore(Instance(system, {}), symmetry=False, engine=NativeEngine())) == facts(slow)
 
 
+def test_counters_may_begin_with_any_values() -> None:
+    place, counter = IntSort(1, 3), CounterSort("Generation")
+    at, fresh = Var("at", place), Var("fresh", counter)
+    value = StateVar("value", (place,), counter, free=True)
+    init, rises = Action("init", (), TRUE, ()), Action("rises", (at,), TRUE, (_write(at, fresh),), (fresh,))
+    inst = Instance(System("any", "Any", "", (counter,), {}, (value,), init, (rises,), ()), {})
+    slow = explore(inst, symmetry=False)
+    assert slow.states == 26  # weak orders of three values and zero, in which zero is least
+    assert facts(explore(inst, symmetry=False, engine=NativeEngine())) == facts(slow)
+
+
 def _write(at: Var, fresh: Var) -> Update:
     return Update("value", (), (at,), TRUE, fresh)
 
