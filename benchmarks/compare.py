@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,7 @@ ALL = [
     "kvm-vcpu-switch both",
     "kvm-icache tracked",
     "kvm-trapped-tlbi exact",
-    "xen-tlbflush-clock invalidate-first",
+    "xen-tlbflush-clock invalidate-first Page=2",
     "xen-pv-paging per-batch",
 ]
 """Every shipped system, and two of them at sizes of 10^5 to 10^7 states."""
@@ -81,8 +81,8 @@ def alone(instance: Instance) -> Run:
     )
 
 
-def measure(subject: Subject, timeout: float, hopeless: Collection[str] = ()) -> dict[str, Run]:
-    """Each checker's run, as far as it is at hand, not `hopeless`, and finishes.
+def measure(subject: Subject, timeout: float, measured: Mapping[str, Mapping[str, Run]]) -> dict[str, Run]:
+    """Each checker's run, as far as it is at hand, finishes, and is not hopeless by what was `measured` before.
 
     SPIN's hash table, which does not grow, is made for as many states as flushproof found.
     """
@@ -93,7 +93,8 @@ def measure(subject: Subject, timeout: float, hopeless: Collection[str] = ()) ->
         for name, checker in CHECKERS.items():
             if name == "SPIN":
                 checker = partial(spin, table_bits=ours.states.bit_length())
-            if name in hopeless:
+            if name in hopeless(subject, ours.states, timeout, measured):
+                print(f"left out: {name}: it would take more than {timeout:g} seconds", file=sys.stderr)
                 continue
             try:
                 runs[name] = checker(subject.instance(), where, timeout)
@@ -104,10 +105,10 @@ def measure(subject: Subject, timeout: float, hopeless: Collection[str] = ()) ->
     return runs
 
 
-def hopeless(subject: Subject, measured: Mapping[str, Mapping[str, Run]]) -> set[str]:
-    """Who was left out at a smaller size of the same system and policy."""
-    smaller = (runs for words, runs in measured.items() if subject.words()[:2] == words.split()[:2])
-    return {name for runs in smaller for name in CHECKERS if name not in runs}
+def hopeless(subject: Subject, states: int, timeout: float, measured: Mapping[str, Mapping[str, Run]]) -> set[str]:
+    """Who was left out at another size of the same system and policy, or needs too long for as many states at the rate there."""
+    others = [runs for words, runs in measured.items() if subject.words()[:2] == words.split()[:2]]
+    return {n for runs in others for n in CHECKERS if n not in runs or states / rate(runs[n]) > timeout}
 
 
 def show(runs: Mapping[str, Run]) -> str:
@@ -182,7 +183,7 @@ def main() -> None:
     for words in ALL if asked.all else [" ".join(asked.subject)]:
         if words not in measured:
             before, subject = os.getloadavg()[0], Subject.parse(words.split())
-            measured[words] = measure(subject, asked.timeout, hopeless(subject, measured))
+            measured[words] = measure(subject, asked.timeout, measured)
             print(f"{words}  (load of the machine: {before:.1f} before, {os.getloadavg()[0]:.1f} after)")
             print(show(measured[words]), end="\n\n", flush=True)
         if asked.keep:

@@ -9,7 +9,7 @@ from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 
 from benchmarks.checkers import Run, Unfinished, execute, spin
-from benchmarks.compare import ALL, alone, measure, picture, show
+from benchmarks.compare import ALL, alone, hopeless, measure, picture, show
 from benchmarks.parts import parts
 from benchmarks.plot import Series, plot
 from benchmarks.subject import Subject
@@ -34,8 +34,16 @@ def test_what_is_not_at_hand_or_too_slow_is_left_out(
 ) -> None:
     monkeypatch.setattr("benchmarks.compare.CHECKERS", {"SPIN": spin})
     monkeypatch.setattr("benchmarks.checkers.export", lambda *_: {"no-model": ""})
-    runs = measure(SMALL, 60)
+    runs = measure(SMALL, 60, {})
     assert list(runs) == ["flushproof"] and "left out: SPIN" in capsys.readouterr().err
+
+
+def test_who_was_too_slow_before_is_not_tried_with_more() -> None:
+    runs = {"flushproof": Run(1000, 3000, 0.1, 0.1, 1, None), "Rumur": Run(1000, 3000, 1.0, 0.1, 1, None)}
+    before = {"xen-pv-paging per-batch Frame=3": runs}
+    assert hopeless(SMALL, 50_000, 60, before) == {"SPIN", "TLC"}
+    assert hopeless(SMALL, 70_000, 60, before) == {"Rumur", "SPIN", "TLC"}
+    assert hopeless(SMALL, 70_000, 60, {"xen-pv-paging 2009": runs}) == set()
 
 
 def test_a_program_is_stopped_after_its_seconds_of_the_processor(tmp_path: Path) -> None:
