@@ -46,6 +46,8 @@ Way = Literal["auto", "induction", "k-induction", "bounded"]
 REMEMBERED = 500_000
 """States of one size that are kept, to tell whether the one of a counterexample is among them."""
 
+ALL_LEMMAS = "all"
+
 SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 """Of each sample of reachable states for the search for lemmas."""
 
@@ -60,6 +62,7 @@ class ProofRequest:
         unroll.
     depth: how many steps are unrolled at most.
     infer: how many seconds to look for lemmas, where those that the system has do not suffice; None or 0 for not at all.
+    without: lemmas of the system, by name, that are not used; `ALL_LEMMAS` stands for every one that somebody wrote.
     told: is told what is done, in a few words, every now and then.
     """
 
@@ -72,6 +75,7 @@ class ProofRequest:
     infer: float | None = None
     by: Way = "auto"
     depth: int = 20
+    without: tuple[str, ...] = ()
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
 
@@ -175,7 +179,7 @@ class _Run:
         self.told = request.told or (lambda _: None)
         self.instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
         self.wanted = _wanted(self.instance, request.properties)
-        self.lemmas = self.instance.system.lemmas
+        self.lemmas = _lemmas(self.instance, request.without)
         self.shown: dict[str, Shown] = {}
         self.violated: Violated | None = None
         self.explored: Outcome | None = None
@@ -292,6 +296,21 @@ def samples(system: ir.System) -> list[Sample]:
         if states:  # some sizes leave no initial state
             found.append(Sample(instance, states))
     return found
+
+
+def written(lemma: str) -> bool:
+    """Whether somebody wrote the lemma of this name, rather than that it holds of a process's stored local by construction."""
+    return not ("." in lemma and lemma.endswith(("-set", "-unset")))
+
+
+def _lemmas(instance: Instance, without: Sequence[str]) -> tuple[Property, ...]:
+    known = instance.system.lemmas
+    for name in without:
+        if name != ALL_LEMMAS and all(name != lemma.name for lemma in known):
+            hint = nearest(name, [lemma.name for lemma in known], "lemmas")
+            raise FlushproofError(f"{instance.system.name} has no lemma '{name}' to leave out. {hint}")
+    everything = ALL_LEMMAS in without
+    return tuple(p for p in known if p.name not in without and not (everything and written(p.name)))
 
 
 def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:

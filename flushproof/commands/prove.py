@@ -74,6 +74,12 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     help="How long to look for missing lemmas; 0 for not at all.  [default: 60, with --all 0]",
 )
 @click.option(
+    "--without",
+    metavar="LEMMA",
+    multiple=True,
+    help="Leave out this lemma of the system, or `all` that were written: the search has to find others. Any number of times.",
+)
+@click.option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
@@ -103,6 +109,7 @@ def prove_command(
     depth: int,
     max_seconds: float,
     infer: float | None,
+    without: tuple[str, ...],
     jobs: int | None,
     graph: Path | None,
     form: str,
@@ -128,7 +135,7 @@ def prove_command(
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
     how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth)
     if system is None:
-        if policy or knobs or sizes or properties or save or graph:
+        if policy or knobs or sizes or properties or without or save or graph:
             raise click.UsageError("--all takes each system as it is.")
         sys.exit(_prove_all(how, jobs or os.cpu_count() or 1, form))
     request = replace(
@@ -139,6 +146,7 @@ def prove_command(
         sizes=pairs(sizes, "--size", "--size SORT=N"),
         properties=properties,
         infer=60.0 if infer is None else infer,
+        without=without,
     )
     with shown("proving") as progress:
         result = run(replace(request, progress=progress, told=progress))

@@ -12,7 +12,7 @@ from flushproof.properties.conjuncts import Conjunct
 from flushproof.properties.counterexample import Counterexample, picture
 from flushproof.properties.induction import Proof, Result
 from flushproof.properties.printing import show, show_lemma
-from flushproof.proving import KINDS, Kind, ProofResult, Shown
+from flushproof.proving import KINDS, Kind, ProofResult, Shown, written
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
@@ -235,9 +235,7 @@ def lemmas_needed(result: ProofResult, by: Container[str] | None = None) -> Coun
 def _origin(lemma: Conjunct, result: ProofResult) -> Origin:
     if result.inference is not None and any(lemma.of == p.name for p in result.inference.found):
         return "found"
-    processes = {a.process for a in result.instance.system.actions if a.process is not None}
-    stored = any(lemma.of.startswith(f"{process}.") for process in processes)
-    return "construction" if stored and lemma.of.endswith(("-set", "-unset")) else "written"
+    return "written" if written(lemma.of) else "construction"
 
 
 def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:
