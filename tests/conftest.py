@@ -55,6 +55,7 @@ ONE_OF = {
     "test_each_step_is_needed": 5,
     "test_what_the_source_cannot_do_without": 5,
     "test_what_holds_is_proved_for_any_size": 3,
+    "test_is_proved_for_any_size": 9,
     "test_what_is_broken_is_not_proved": 4,
 }
 

@@ -687,28 +687,20 @@ class XenPvPaging(System):
             self.overwrote[c, table, frame] and self.awaits_flush(c, cpu) for c in Cpu
         )
 
-    def way(self, cpu, page):
-        """Two such entries lead from the CPU's root table to this L1 page."""
-        root = self.guest_table[cpu]
-        l2 = self.entry[root]
-        return (l2 is not None and self.cacheable(cpu, l2, page)) or any(
-            self.overwrote[c, root, t] and self.awaits_flush(c, cpu) and self.cacheable(cpu, t, page)
-            for t in Frame
-            for c in Cpu
-        )
-
     @lemma
     def an_upper_entry_is_in_memory_or_about_to_be_flushed(self):
         return all(
-            self.cacheable(cpu, self.guest_table[cpu], table)
-            for cpu in Cpu
-            for table in Frame
-            if self.upper.entry[cpu, table]
+            self.cacheable(cpu, self.cr3[cpu], table) for cpu in Cpu for table in Frame if self.upper.entry[cpu, table]
         )
 
     @lemma
     def so_are_the_two_that_a_lower_entry_stands_for(self):
-        return all(self.way(cpu, page) for cpu in Cpu for page in Frame if self.lower.entry[cpu, page])
+        return all(
+            any(self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) for t in Frame)
+            for cpu in Cpu
+            for page in Frame
+            if self.lower.entry[cpu, page]
+        )
 
     @lemma
     def an_update_flushes(self):
@@ -735,10 +727,6 @@ class XenPvPaging(System):
         return all((self.flush_ipi.holder == cpu) == at(self.hypercall, cpu, WAITS, RETYPE_WAITS) for cpu in Cpu)
 
     # which tables a CPU walks
-
-    @lemma
-    def a_vcpu_has_a_root_table(self):
-        return all(self.guest_table[cpu] is not None for cpu in Cpu)
 
     @lemma
     def cr3_is_the_root_table_or_another_domains(self):
@@ -800,7 +788,7 @@ class XenPvPaging(System):
     @lemma
     def an_entry_leads_down(self):
         return self.retyping or all(
-            self.leads_down(table, frame) for table in Frame for frame in Frame if self.entry[table] == frame
+            self.leads_down(table, self.entry[table]) for table in Frame if self.entry[table] is not None
         )
 
     @lemma
@@ -823,12 +811,6 @@ class XenPvPaging(System):
             self.leads_down(self.table(cpu), local(self.hypercall, cpu, "do_mmu_update.new"))
             for cpu in Cpu
             if at(self.hypercall, cpu, WRITES)
-        )
-
-    @lemma
-    def an_l1_page_is_an_l1_table(self):
-        return self.retyping or all(
-            self.type[page] == PageType.L1 for cpu in Cpu for page in Frame if self.l1_page[cpu] == page
         )
 
     # page_lock
