@@ -334,11 +334,11 @@ class Evaluator:
         key: Name = (at.id, node.id)
         if key in path.env:
             return path.env[key]
-        if key in path.maybe:
+        function = at.source.function
+        if key in path.maybe or node.id in function.__code__.co_varnames:
             at.source.fail(
                 node, f"'{node.id}' is set on some ways to this place only", "Give it a value on each of them."
             )
-        function = at.source.function
         closure = inspect.getclosurevars(function)
         for space in (closure.nonlocals, function.__globals__, vars(builtins)):
             if node.id in space:

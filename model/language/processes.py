@@ -342,6 +342,12 @@ class ProcessCompiler:
         point = attempt.points[number]
         for name in sorted(live[target]):
             sort = attempt.points[target].stored[name]
+            if name not in exit_.values:
+                self.source.fail(
+                    self.node_of(attempt, target),
+                    f"'{name[1]}' is read from here on, and set on some ways to this place only",
+                    "Give it a value on each of them.",
+                )
             value = exit_.values[name]
             old = point.stored.get(name)
             unchanged = name in live[number] and old == sort and value is self.load(name, sort)

@@ -175,7 +175,7 @@ MISTAKES = {
     ),
     "indices": (
         "@action\ndef f(self, a: Cpu, b: Cpu):\n    self.on[a, b] = True",
-        ["'on' has 1 indices (Cpu), not 2"],
+        ["'on' has 1 index (Cpu), not 2"],
     ),
     "parameter without sort": (
         "@action\ndef f(self, cpu):\n    self.on[cpu] = True",
@@ -253,6 +253,21 @@ MISTAKES = {
     "set on some ways": (
         "@action\ndef f(self, cpu: Cpu):\n    if self.on[cpu]:\n        x = True\n    self.on[cpu] = x",
         ["'x' is set on some ways to this place only"],
+    ),
+    "set before some yields, the first way without": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'a'\n    if choose(bool):\n        yield 'b'\n        x = choose(Cpu)\n"
+        "    yield 'c'\n    self.on[x] = True\n    yield 'd'\n    self.on[x] = False",
+        ["'x' is set on some ways to this place only", "self.on[x] = True"],
+    ),
+    "set before some yields, the first way with": (
+        "@process(Cpu)\ndef f(self, cpu):\n    yield 'a'\n    if self.on[cpu]:\n        yield 'b'\n        x = choose(Cpu)\n"
+        "    else:\n        yield 'c'\n    yield 'd'\n    self.on[x] = True",
+        ["'x' is read from here on, and set on some ways to this place only", "self.on[x] = True"],
+    ),
+    "a local that hides a global": (
+        "@action\ndef f(self, cpu: Cpu):\n    if self.on[cpu]:\n        Vm = True\n        self.on[cpu] = Vm\n        return\n"
+        "    self.on[cpu] = Vm",
+        ["'Vm' is set on some ways to this place only"],
     ),
     "unknown label": (
         "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    self.on[cpu] = True\n\n@lemma\ndef g(self):\n"
