@@ -21,7 +21,7 @@ ICACHE_LOCAL, ICACHE_BC = OF_ICACHE = ("icache_local", "icache_bc")
 IPI = "ipi"
 """An interrupt to another CPU; one for each CPU that it is sent to."""
 DSB_WAIT = "dsb_wait"
-"""A barrier that waits for invalidations or cleans to complete."""
+"""A barrier that waits for stores, invalidations or cleans to complete: a DSB of the host."""
 GUEST_EXITS = "guest_exits"
 """A guest left for the hypervisor: by a trap, an interrupt or a hypercall."""
 

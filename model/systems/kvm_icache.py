@@ -220,6 +220,7 @@ class IcacheIsolation(System):
     def exec_fault(self, cpu: Cpu):
         """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates the I-caches, maps it executable"""
         require(self.guest[cpu] is not None and not self.executable)
+        cost(GUEST_EXITS)
         self.icache.older[:] = False
         cost(ICACHE_BC)
         if self.host_ic_reaches_guests():
@@ -239,6 +240,7 @@ class IcacheIsolation(System):
     def write_fault(self, cpu: Cpu):
         """stage-2 write fault on {cpu}: the line is mapped XN and writable, once the old mapping has left all TLBs"""
         require(self.stage2 == Stage2.WRITE_XOR_EXECUTE and self.guest[cpu] is not None and self.executable)
+        cost(GUEST_EXITS)
         self.executable = False
 
     def writable(self):
@@ -266,8 +268,10 @@ class IcacheIsolation(System):
         if not self.icache.dic:
             if self.clean_to_poc:
                 yield "trapped IC IVAU: DC CVAC"
+                cost(GUEST_EXITS)
                 self.icache.dc_cvac(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
                 yield "trapped IC IVAU: DSB ISH"
+                cost(DSB_WAIT)
                 self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
             yield "IC IVAU"
             self.icache.ic(choose(Cpu, where=lambda c: self.guest[c] == vcpu), Scope.BROADCAST)

@@ -26,7 +26,9 @@ def run(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of the tree as it is, built from a copy, so that nothing is left behind in it."""
     source = tmp_path_factory.mktemp("source") / "flushproof"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "typed", "*.egg-info", "__pycache__"))
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "typed", "*.egg-info", "__pycache__")
+    )
     out = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--outdir", out, source, cwd=source)
     return next(out.glob("*.whl"))

@@ -212,5 +212,9 @@ def test_an_instance_is_the_same_in_every_process() -> None:
     made = set()
     for seed in ("1", "2", "3"):
         env = {**os.environ, "PYTHONHASHSEED": seed}
-        made.add(subprocess.run([sys.executable, "-c", PRINT_ALL], env=env, capture_output=True, text=True, check=True).stdout)
+        made.add(
+            subprocess.run(
+                [sys.executable, "-c", PRINT_ALL], env=env, capture_output=True, text=True, check=True
+            ).stdout
+        )
     assert len(made) == 1 and "kvm-vcpu-switch" in made.pop()

@@ -196,7 +196,12 @@ PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
         ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),
         ("write-xor-execute", " and self.writable()", "", STALE),
         ("clean-to-poc", f"self.icache.dc_cvac({PE})", "pass", STALE),
-        ("clean-to-poc", f'trapped IC IVAU: DSB ISH"\n                self.icache.dsb({PE})', 'trapped IC IVAU: DSB ISH"', STALE),
+        (
+            "clean-to-poc",
+            f'trapped IC IVAU: DSB ISH"\n                self.icache.dsb({PE})',
+            'trapped IC IVAU: DSB ISH"',
+            STALE,
+        ),
     ],
 )
 def test_each_instruction_is_needed(policy: str, old: str, new: str, expected: str, tmp_path: Path) -> None:
