@@ -19,6 +19,7 @@ from pathlib import Path
 
 from flushproof.model.language.instance import Instance
 from flushproof.search.export import export
+from flushproof.search.task import NO_DEADLOCK
 
 
 @dataclass(frozen=True)
@@ -42,19 +43,20 @@ class Unfinished(Exception):
     """A checker is missing, did not finish in time, or failed."""
 
 
-def rumur(instance: Instance, where: Path, timeout: float = 600, optimise: str = "-O3") -> Run:
-    """Rumur, by way of C; `optimise` is for gcc."""
+def rumur(instance: Instance, where: Path, timeout: float = 600, optimise: str = "-O3", deadlock: bool = True) -> Run:
+    """Rumur, by way of C, looking for deadlocks unless told not to; `optimise` is for gcc."""
     model = write(instance, "murphi", where)
-    options = ["--symmetry-reduction", "off", "--deadlock-detection", "off", "--threads", "1"]
+    stuck = "stuck" if deadlock else "off"
+    options = ["--symmetry-reduction", "off", "--deadlock-detection", stuck, "--threads", "1"]
     spent = _must(["rumur", "--output", "rumur.c", *options, model], where, timeout)
     gcc = ["gcc", optimise, "-march=native", "-mcx16", "-w", "-o", "rumur.exe", "rumur.c", "-lpthread"]
     spent += _must(gcc, where, timeout)
     text, seconds, memory = execute(["./rumur.exe"], where, timeout)
     states, rules = _numbers(r"(\d+) states, (\d+) rules", text)
-    bad = re.search(r'invariant "([^"]*)" failed', text)
+    bad = re.search(r'invariant "([^"]*)" failed|^\s*(deadlock)$', text, re.MULTILINE)
     # What was to be reached and was not is an error to Rumur; flushproof warns of it.
     (errors,) = (0,) if "No error found" in text else _numbers(r"(\d+) error\(s\) found", text)
-    violated = bad[1] if bad else "" if errors > text.count(" not hit") else None
+    violated = (bad[1] or NO_DEADLOCK) if bad else "" if errors > text.count(" not hit") else None
     return Run(states, rules, seconds, spent, memory, violated)
 
 
@@ -90,7 +92,7 @@ def tlc(instance: Instance, where: Path, timeout: float = 600, memory: str = "4g
     if not bad and "No error has been found" not in text:
         raise Unfinished(text[-500:])
     violated = next(filter(None, bad.groups())).replace("_", "-") if bad else None
-    return Run(states, made, seconds, 0.0, resident, "no-deadlock" if violated == "Deadlock" else violated)
+    return Run(states, made, seconds, 0.0, resident, NO_DEADLOCK if violated == "Deadlock" else violated)
 
 
 CHECKERS: Mapping[str, Callable[[Instance, Path, float], Run]] = {"Rumur": rumur, "SPIN": spin, "TLC": tlc}

@@ -144,6 +144,18 @@ def show(runs: Mapping[str, Run]) -> str:
     return tabulate(table, heads, disable_numparse=True)
 
 
+def overview(measured: Mapping[str, Mapping[str, Run]]) -> str:
+    """All results as one table for a document: states per second, and how many times faster flushproof is than each."""
+    rows = []
+    for words, runs in measured.items():
+        ours = runs["flushproof"]
+        rates = [f"{rate(runs[name]) / 1e6:.2g} M/s" if name in runs else "-" for name in ("flushproof", *CHECKERS)]
+        faster = [f"{rate(ours) / rate(runs[name]):.0f}" if name in runs else "-" for name in CHECKERS]
+        rows.append([words, f"{ours.states:,}", f"{ours.transitions:,}", *rates, *faster])
+    heads = ["", "states", "transitions", "flushproof", *CHECKERS, *(f"× {name}" for name in CHECKERS)]
+    return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
+
+
 def rate(run: Run) -> float:
     """States per second."""
     return run.states / max(run.seconds, 1e-3)
@@ -188,6 +200,8 @@ def main() -> None:
             print(show(measured[words]), end="\n\n", flush=True)
         if asked.keep:
             asked.keep.write_text(json.dumps(measured, default=asdict, indent=1))
+    if len(measured) > 1:
+        print(overview(measured))
     if asked.plot:
         asked.plot.write_text(picture(measured))
 

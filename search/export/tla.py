@@ -13,6 +13,7 @@ from flushproof.model.language.ir import (
     CounterSort,
     Expr,
     Lit,
+    Or,
     Quant,
     Scalarset,
     Sort,
@@ -20,6 +21,7 @@ from flushproof.model.language.ir import (
     Update,
     Var,
     default_value,
+    walk,
 )
 
 from . import common, steps
@@ -110,7 +112,8 @@ class _Module:
         variables = ", ".join(identifier(v.name) for v in self.system.variables)
         lines = [
             f"---- MODULE {self.name} ----",
-            f"(* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. *)",
+            f"(* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1.",
+            "   Where a guard has alternatives, `= TRUE` tells TLC that they are not steps of their own. *)",
             "EXTENDS Integers, FiniteSets",
             "",
             *self._constants(),
@@ -243,7 +246,7 @@ class _Module:
         names = self.printer.new_names(action.params)
         with self.printer.scope(names):
             shown = f"({', '.join(names.values())})" if names else ""
-            lines = [f"{name}{shown} ==", f"  /\\ {self.printer(action.guard)}"]
+            lines = [f"{name}{shown} ==", *self._guard(action.guard)]
             written = {u.var for u in action.updates}
             for counter in steps.counters_written(self.instance, action):
                 written.update(name for name, _ in steps.counter_variables(self.instance, counter))
@@ -254,6 +257,14 @@ class _Module:
             if unchanged:
                 lines.append(f"  /\\ UNCHANGED <<{', '.join(unchanged)}>>")
             return [*lines, ""]
+
+    def _guard(self, guard: Expr) -> list[str]:
+        """The guard, in which TLC must not take alternatives for steps of their own."""
+        lines = []
+        for part in steps.conjuncts(guard):
+            alternatives = any(isinstance(e, (Or, Quant)) for e in walk(part))
+            lines.append(f"  /\\ {self.printer(part)}" + (" = TRUE" if alternatives else ""))
+        return lines
 
     def _effect(
         self, action: Action, changed: Iterable[StateVar], base: Mapping[str, str], defined: Sequence[str], mark: str
