@@ -38,6 +38,7 @@ ONE_OF = {
     "test_promised_verdict": 8,
     "test_shipped_systems_elsewhere": 11,
     "test_all_states_of_a_broken_policy": 7,
+    "test_an_l3_changes_no_verdict": 14,
     "test_literal_fetches_agree": 10,
     "test_literal_walks_agree": 8,
     "test_the_literal_tlb_agrees": 6,
