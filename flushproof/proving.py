@@ -156,7 +156,16 @@ def prove(
     cls = load_system(system) if isinstance(system, str) else system
     return run(
         ProofRequest(
-            cls, policy, knobs or {}, sizes or {}, tuple(properties), limits, seconds_to_infer, by, depth, progress
+            cls,
+            policy,
+            knobs or {},
+            sizes or {},
+            tuple(properties),
+            limits,
+            infer=seconds_to_infer,
+            by=by,
+            depth=depth,
+            progress=progress,
         )
     )
 

@@ -8,7 +8,7 @@ state of an `Instance`: exploring tells whether it can be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flushproof.model.language.instance import Instance, State
@@ -110,13 +110,22 @@ class SmallInduction:
         return self.look(None, conjunct, limit).example
 
     def look(
-        self, action: Action | None, conjunct: Conjunct, limit: float | None = None, *, assuming: bool = False
+        self,
+        action: Action | None,
+        conjunct: Conjunct,
+        limit: float | None = None,
+        *,
+        only: Container[str] | None = None,
+        assuming: bool = False,
     ) -> Looked:
-        """Looks for a step of the action (None: for an initial state) after which the conjunct does not hold."""
+        """Looks for a step of the action (None: for an initial state) after which the conjunct does not hold.
+
+        only: the conjuncts that are assumed before the step; all, if None.  assuming: this conjunct too.
+        """
         step, checker = (self.step(action), self.checker) if action is not None else self._initially()
         env, facts = self._violated(conjunct, step.after)
         before = (self.reader.holds(conjunct.formula),) if assuming else ()
-        answer = checker.can((*before, *step.facts, *facts), limit)
+        answer = checker.can((*before, *step.facts, *facts), limit, only)
         example = None
         if answer.model is not None:
             state = None if action is None else answer.model.state(self.instance, self.symbols)

@@ -34,25 +34,28 @@ from .solver import Answer, Question
 
 INITIALLY = "initially"
 
-MOST = 5
+MOST = 6
 """Elements of a sort for which a question is still expanded over all of them."""
+
+ENOUGH = 3
+"""Elements of each sort in a picture that is small enough."""
 
 Verdict = Literal["proved", "untouched", "failed", "unknown"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds for one question: with few hypotheses, which suffice at once or not at all; for one search at small sizes; with
-    everything assumed at first, and for each retry.
+    """Seconds for one question.
 
-    largest: the most elements of each sort in a search for a counterexample, unless Z3 names others.
+    small: for one search at small sizes.
+    few: with the few hypotheses that suffice at two elements of each sort, at three, and so on.
+    first, retries: with everything assumed.
     """
 
-    few: float = 0.2
     small: float = 2.0
+    few: tuple[float, ...] = (0.05, 0.4, 0.5, 1.0)
     first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
-    largest: int = 3
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ class Prover:
     def __init__(self, system: System, parts: Sequence[Conjunct], limits: Limits = Limits()) -> None:
         self.system, self.parts, self.limits = system, tuple(parts), limits
         self.questions = AnyNumber(system, parts)
-        self.even = tuple(small_instances(system, limits.largest))
+        self.even = tuple(small_instances(system, 1 + max(2, len(limits.few))))
         self.uneven = tuple(uneven_instances(system))
         self._small: dict[tuple[int, ...], SmallInduction] = {}
 
@@ -222,10 +225,12 @@ class Prover:
 
     def _decide(self, action: Action | None, conjunct: Conjunct, question: Question) -> Result:
         name = INITIALLY if action is None else action.name
+
+        def look(instance: Instance, only: Set[str] | None) -> Looked:
+            return self._at(instance).look(action, conjunct, self.limits.small, only=only)
+
         smallest, *larger = self.even
-        attempt = _Attempt(
-            lambda instance: self._at(instance).look(action, conjunct, self.limits.small), question, smallest
-        )
+        attempt = _Attempt(look, question, smallest)
         verdict = attempt.guided(larger, self.limits) or attempt.with_everything(self.uneven, self.limits)
         return Result(name, conjunct.name, verdict, attempt.seconds, attempt.core, attempt.example)
 
@@ -233,37 +238,49 @@ class Prover:
 class _Attempt:
     """The way to one answer: what small sizes say tells which hypotheses matter, and which sizes to look at.
 
-    look: searches for a counterexample at small sizes; question: the same for any number of elements.
-    smallest: the system at the smallest sizes that there are.
+    look: searches for a counterexample at the sizes of an instance, with all hypotheses or only some; question: the same
+    for any number of elements; smallest: the system at the smallest sizes that there are.
     """
 
-    def __init__(self, look: Callable[[Instance], Looked], question: Question, smallest: Instance) -> None:
+    def __init__(
+        self, look: Callable[[Instance, Set[str] | None], Looked], question: Question, smallest: Instance
+    ) -> None:
         self.look, self.question, self.smallest = look, question, smallest
         self.seconds = 0.0
         self.core: tuple[str, ...] = ()
         self.example: Counterexample | None = None
         self.seen: set[tuple[int, ...]] = set()
-        self.needed: set[str] = set()
+        self.needed: set[str] | None = None
 
     def guided(self, sizes: Sequence[Instance], limits: Limits) -> Verdict | None:
-        """The answer with the few hypotheses that exclude counterexamples at small sizes, for as long as there are new
-        ones.
+        """The answer with few hypotheses, which exclude counterexamples at small sizes: more of both, and more time, as
+        long as they do not suffice.
         """
-        asked, waiting = False, list(sizes)
-        while waiting:
-            looked = self._looked(waiting.pop(0))
+        for seed, (instance, limit) in enumerate(zip(sizes, limits.few, strict=False)):
+            self._learn(instance)
+            if self.example is None and self.needed is not None:
+                answer = self._asked(limit, seed, self.needed)
+                if answer.outcome == "unsatisfiable":
+                    return "proved"
+                for other in self._sizes_of(answer):
+                    self._learn(other)
             if self.example is not None:
-                self._looked(self.smallest)  # a smaller picture, if there is one
+                self._shrink()
                 return "failed"
-            if looked is None or looked.outcome != "unsatisfiable" or (asked and self.needed.issuperset(looked.core)):
-                continue
-            self.needed.update(looked.core)
-            answer, asked = self._asked(limits.few, only=self.needed), True
-            if answer.outcome == "unsatisfiable":
-                return "proved"
-            waiting[:0] = self._sizes_of(answer)
-        again = asked and self._asked(limits.first, only=self.needed).outcome == "unsatisfiable"
-        return "proved" if again else None
+        return None
+
+    def _learn(self, instance: Instance) -> None:
+        """Looks for a counterexample at these sizes; if there is none, the hypotheses that are needed exclude it."""
+        looked = self._looked(instance)
+        if looked is None or looked.outcome != "unsatisfiable":
+            return
+        if self.needed is None:
+            self.needed = set(looked.core)
+        elif not self.needed.issuperset(looked.core):
+            fewer = self.look(instance, self.needed)
+            self.seconds += fewer.seconds
+            if fewer.outcome != "unsatisfiable":
+                self.needed.update(looked.core)
 
     def with_everything(self, sizes: Sequence[Instance], limits: Limits) -> Verdict:
         """The answer with all hypotheses, and with more time; where there is none, at sizes that are less even."""
@@ -275,6 +292,7 @@ class _Attempt:
             for instance in (*self._sizes_of(answer), *(() if seed else sizes)):
                 self._looked(instance)
                 if self.example is not None:
+                    self._shrink()
                     return "failed"
             if answer.outcome == "satisfiable":
                 return "failed"
@@ -287,13 +305,25 @@ class _Attempt:
         if tracked.outcome != "unsatisfiable" or self._asked(limit, only=set(tracked.core)).outcome != "unsatisfiable":
             self.core = everything
 
+    def _shrink(self) -> None:
+        """A smaller picture, if there is one: of the smallest sizes, or else of a counterexample with many elements."""
+        self._looked(self.smallest)
+        assert self.example is not None
+        sizes = dict(self.example.instance.sizes)
+        for name in sizes if max(sizes.values()) > ENOUGH else ():
+            while sizes[name] > self.smallest.sizes[name]:
+                looked = self._looked(replace(self.smallest, sizes={**sizes, name: sizes[name] - 1}))
+                if looked is None or looked.example is None:
+                    break
+                sizes[name] -= 1
+
     def _looked(self, instance: Instance) -> Looked | None:
         """What a search at these sizes comes to; None where they were looked at before."""
         key = tuple(instance.sizes.values())
         if key in self.seen:
             return None
         self.seen.add(key)
-        looked = self.look(instance)
+        looked = self.look(instance, None)
         self.seconds += looked.seconds
         self.example = looked.example or self.example
         return looked

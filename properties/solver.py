@@ -184,13 +184,15 @@ class Checker:
     def take_back(self, name: str) -> None:
         del self._marks[name]
 
-    def can(self, facts: Iterable[Formula], limit: float | None = None) -> Answer:
-        """Whether the given facts can be true together with those that stay."""
+    def can(self, facts: Iterable[Formula], limit: float | None = None, only: Container[str] | None = None) -> Answer:
+        """Whether the given facts can be true together with those that stay; `only`: of those with a name, only these."""
         self._solver.push()
         try:
             self._solver.add(*facts)
             _limited(self._solver, limit, self.patience)
-            return _asked(self.domain, self._solver, self._marks)
+            return _asked(
+                self.domain, self._solver, {n: m for n, m in self._marks.items() if only is None or n in only}
+            )
         finally:
             self._solver.pop()
 

@@ -197,6 +197,36 @@ def test_a_counterexample_may_need_more_of_one_sort_than_of_the_others() -> None
     assert sizes["Person"] > sizes["Vmid"]
 
 
+class Crowd(System):
+    """A number is given away as long as at most two others have one."""
+
+    number: Map[Person, bool]
+
+    @action
+    def gets_a_number(self, person: Person) -> None:
+        require(not self.number[person])
+        three = any(
+            self.number[a] and self.number[b] and self.number[c] and a != b and b != c and a != c
+            for a in Person for b in Person for c in Person
+        )  # fmt: skip
+        require(three)
+        self.number[person] = True
+
+    @invariant(because="{a}, {b}, {c} and {d} have a number.")
+    def at_most_three(self) -> bool:
+        return all(
+            not (self.number[a] and self.number[b] and self.number[c] and self.number[d])
+            for a in Person for b in Person for c in Person for d in Person
+            if a != b and a != c and a != d and b != c and b != d and c != d
+        )  # fmt: skip
+
+
+def test_a_counterexample_may_need_many_elements_and_is_shown_with_no_more() -> None:
+    (failure,) = proof(Crowd).failures
+    assert failure.verdict == "failed" and failure.counterexample is not None
+    assert dict(failure.counterexample.instance.sizes) == {"Person": 4}
+
+
 def test_where_z3_stops_at_its_limit_nothing_is_said() -> None:
     asked = [q for r, q in questions(proof(Generations), proof(Generations).conjuncts) if r.verdict == "proved"]
     assert {q.ask(0.002, tracked=False).outcome for q in asked} == {"unknown", "unsatisfiable"}
