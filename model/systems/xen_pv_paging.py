@@ -6,9 +6,9 @@ finds the L1 entry of an address there.  The linear map's translations consist o
 the TLB and the paging-structure caches keep copies of what an MMU_UPDATE overwrites.  The guest need not flush them: it
 does not know of them.
 
-**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's
-step: a test adds it and finds every verdict the same); each table is a frame with one entry, the one that the address
-uses.  Page types with type counts, page_lock, validation that takes references further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old
+**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step); each
+table is a frame with one entry, the one that the address uses.  Page types with type counts, page_lock, validation that
+takes references further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old
 reference, accumulate, flush locally, send, wait.  The TLB holds two kinds of translations: `upper`, the L4 entry (a leaf
 for the linear map of the L2 table, and a paging-structure entry on the way to the L1 table), and `lower`, the L2 entry (a
 leaf for the linear map of the L1 table), filled from the present L4 entry or, with paging-structure caches, from a cached
@@ -738,15 +738,6 @@ class XenPvPaging(System):
             (self.cr3[cpu] is not None)
             == (self.context[cpu] != Context.AWAY or at(self.hypercall, cpu, LEAVES, *RESUMES))
             for cpu in Cpu
-        )
-
-    @lemma
-    def only_who_walks_caches(self):
-        return all(
-            self.cr3[cpu] is not None
-            for cpu in Cpu
-            for frame in Frame
-            if self.upper.entry[cpu, frame] or self.lower.entry[cpu, frame]
         )
 
     @lemma

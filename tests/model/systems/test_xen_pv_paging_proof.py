@@ -1,4 +1,4 @@
-"""Xen's linear page tables for any number of CPUs and frames: the induction, what each lemma is for, and what is not proved."""
+"""Xen's linear page tables for any number of CPUs and frames: what the lemmas prove, and what each of them is for."""
 
 import functools
 from pathlib import Path
@@ -67,7 +67,6 @@ NEEDED_FOR = {
         "linear-map-shows-tables#1",
     ),
     "who-is-here-walks": ("restore_all_guest, after a context switch", "no-stale-root-copy"),
-    "only-who-walks-caches": (DROPS, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "who-walks-is-in-dirty-cpumask": (DROPS, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "who-is-away-is-not-in-dirty-cpumask": (GOES_ON, "foreign-updater-is-clean"),
     "who-changes-cr3-is-away": (HAS_LEFT, "who-walks-is-in-dirty-cpumask"),
