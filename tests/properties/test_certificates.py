@@ -33,9 +33,9 @@ def test_a_proof_is_verified_against_the_system_that_it_is_about(content: dict[s
     instance = instantiate(VcpuSwitch, policy="last-ran", lemmas=True)
     file = tmp_path / "proof.json"
     save(prove(instance.system, instance.system.properties, instance.system.lemmas), instance, file)
-    assert json.loads(file.read_text())["questions"]
+    questions = json.loads(file.read_text())["questions"]
     found = verify(file, instance.system, cvc5=False)
-    assert found.ok and not found.complaints and len(found.checked) == len(content["questions"])
+    assert found.ok and not found.complaints and len(found.checked) == len(questions) > 0
     assert content["policy"] == "last-ran" and content["knobs"]["fb"] == "on"
 
 
