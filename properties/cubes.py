@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import TRUE, Clause, Expr, Sort, Var
+from flushproof.model.language.ir import TRUE, Clause, Expr, OptionSort, Sort, Var
 from flushproof.model.language.terms import free_vars, or_, substitute
 
 from .columns import Columns
@@ -176,14 +176,23 @@ class Excluder:
         return Seen(known.columns.chosen(chosen, bound))
 
     def cubes(
-        self, instance: Instance, state: State, most: int, wanted: int, implied: Implied | None = None
+        self,
+        instance: Instance,
+        state: State,
+        most: int,
+        wanted: int,
+        kept: Collection[int] = (),
+        implied: Implied | None = None,
     ) -> list[Cube]:
         """Cubes of at most `most` features that the state has and no known state: so many of the best, best first.
 
+        kept: slots that matter; elements that they mention are spoken about before others.
         implied: chooses the features that the cube may use; None for all.
         """
         found: dict[object, Cube] = {}
-        for chosen in self._choices(instance):
+        for chosen in self._choices(instance, _mentioned(instance, state, kept)):
+            if found:
+                break
             values = self._observed(instance, state, chosen)
             if implied is not None:
                 values = [values[i] for i in implied([(f.values[code], chosen) for f, code in values])]
@@ -196,19 +205,18 @@ class Excluder:
         columns = Columns(instance, [state])
         return [(feature, int(feature.codes(columns, chosen)[0])) for feature in self.features]
 
-    def _choices(self, instance: Instance) -> Iterator[Mapping[Var, int]]:
+    def _choices(self, instance: Instance, mentioned: Mapping[Sort, Collection[int]]) -> Iterator[Mapping[Var, int]]:
         """Different elements for different variables, as far as there are enough; names make no difference."""
         by_sort: dict[Sort, list[Var]] = {}
         for variable in self.variables:
             by_sort.setdefault(variable.of, []).append(variable)
         options = []
         for sort, group in by_sort.items():
-            count = instance.cardinality(sort)
-            options.append(
-                list(itertools.combinations(range(count), len(group)))
-                if count >= len(group)
-                else [tuple(min(i, count - 1) for i in range(len(group)))]
-            )
+            known = sorted(mentioned.get(sort, ()))
+            elements = known + [c for c in range(instance.cardinality(sort)) if c not in known]
+            elements += elements[-1:] * (len(group) - len(elements))
+            most = max(len(group), len(known))
+            options.append(list(itertools.combinations(elements[:most], len(group))))
         variables = list(itertools.chain(*by_sort.values()))
         for chosen in itertools.product(*options):
             yield dict(zip(variables, itertools.chain(*chosen), strict=True))
@@ -264,6 +272,20 @@ class Excluder:
                         values = values | {value}
             literals[number] = feature, values
         return Cube(tuple(literals))
+
+
+def _mentioned(instance: Instance, state: State, slots: Collection[int]) -> Mapping[Sort, Collection[int]]:
+    """The elements of each sort that are indices or values of these slots."""
+    found: dict[Sort, set[int]] = {}
+    for number in slots:
+        slot = instance.slots[number]
+        for sort, code in zip(instance.system.variable[slot.var].index, slot.index, strict=True):
+            found.setdefault(sort, set()).add(code)
+        if not isinstance(slot.sort, OptionSort):
+            found.setdefault(slot.sort, set()).add(state[number])
+        elif state[number]:
+            found.setdefault(slot.sort.base, set()).add(state[number] - 1)
+    return found
 
 
 def _differences(seen: Seen, values: Sequence[tuple[Feature, int]]) -> npt.NDArray[np.uint64]:

@@ -28,7 +28,7 @@ from flushproof.model.language.ir import Clause, Property, Scalarset, System
 from .columns import Columns
 from .conjuncts import Conjunct, conjuncts
 from .cubes import Cube, Excluder, Known
-from .induction import Limits, Proof, prove
+from .induction import Limits, Proof, Result, prove
 from .printing import show
 from .steps import Step, Steps
 from .vocabulary import Vocabulary, usual_variables
@@ -43,18 +43,14 @@ class Sample:
 
 
 def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
-    """Sizes at which it is worth to look at the reachable states: two of everything, three of one sort, three of
-    everything.
+    """Sizes at which it is worth to look at the reachable states: one, two, three of everything.
 
     A fact that depends on there being no third element is then not taken for a lemma.  Where the whole state space is
-    too large, random walks through it serve nearly as well: what counts is that the states differ.
+    too large, a part of it or random walks through it serve nearly as well: what counts is that the states differ.
     """
     names = [s.name for s in system.sorts if isinstance(s, Scalarset)]
-    yield dict.fromkeys(names, 1)
-    yield dict.fromkeys(names, 2)
-    for name in names:
-        yield {**dict.fromkeys(names, 2), name: 3}
-    yield dict.fromkeys(names, 3)
+    for size in (1, 2, 3):
+        yield dict.fromkeys(names, size)
 
 
 @dataclass(frozen=True)
@@ -158,13 +154,32 @@ class _Search:
             if found is not None:
                 self._answer(*found)
                 continue
-            proof = self._proof(self._lean())
-            sizes = [r.counterexample.instance.sizes for r in proof.failures if r.counterexample is not None]
-            larger = [s for s in sizes if all(s != steps.instance.sizes for steps in self.steps)]
-            if proof.proved or not larger:
-                return self._result(proof)
-            self._look_at(larger[0])
+            lean = self._lean()
+            proof = self._attempt(lean)
+            sizes = None if isinstance(proof, Proof) else proof
+            if sizes is None or any(sizes == steps.instance.sizes for steps in self.steps):
+                return self._result(proof if isinstance(proof, Proof) else self._proof(lean))
+            self._look_at(sizes)
         return self._result(self._proof(self._needed()))
+
+    def _attempt(self, parts: Sequence[Conjunct]) -> Proof | Mapping[str, int] | None:
+        """The proof with these parts; or else, at the first question that fails, the size of its counterexample."""
+
+        class Failed(Exception):
+            pass
+
+        failed: list[Result] = []
+
+        def stop_at_failure(result: Result) -> None:
+            if result.verdict in ("failed", "unknown"):
+                failed.append(result)
+                raise Failed
+
+        try:
+            return self._proof(parts, stop_at_failure)
+        except Failed:
+            example = failed[0].counterexample
+            return None if example is None else example.instance.sizes
 
     def _late(self) -> bool:
         return time.process_time() - self.started > self.effort.seconds
@@ -213,9 +228,12 @@ class _Search:
             step.before,
             effort.literals,
             effort.alternatives,
+            step.kept,
             lambda claims: steps.implied(step, self.parts, claims),
         )
-        return found or self.excluder.cubes(steps.instance, step.before, effort.anything, effort.alternatives)
+        return found or self.excluder.cubes(
+            steps.instance, step.before, effort.anything, effort.alternatives, step.kept
+        )
 
     def _best(self, cubes: Sequence[Cube]) -> Cube:
         """The first that no step breaks, or else the first."""
@@ -271,11 +289,11 @@ class _Search:
                 parts, cores = fewer, {**cores, **again}
         return parts
 
-    def _proof(self, parts: Sequence[Conjunct]) -> Proof:
+    def _proof(self, parts: Sequence[Conjunct], progress: Callable[[Result], None] | None = None) -> Proof:
         names = {p.of for p in parts}
         self.lemmas = tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
         self.progress(f"proving with {len(self.lemmas)} lemmas")
-        return prove(self.system, self.properties, self.lemmas, limits=self.limits)
+        return prove(self.system, self.properties, self.lemmas, limits=self.limits, progress=progress)
 
     def _result(self, proof: Proof) -> Inference:
         found = tuple(p for p in self.lemmas if p.name in self.found)

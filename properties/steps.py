@@ -368,18 +368,10 @@ class States:
         given = [self._mark(c.clause, partial(self.reader.holds, c.formula)) for c in assumed]
         given += [self._mark(key, partial(self._has, *key)) for key in codes]
         marks = [self._claim(*claim) for claim in claims]
-        left = [i for i, m in enumerate(marks) if m is not YES]
-        wrong = {i: z3.Not(marks[i]) for i in left}
-        while left:
-            self._count += 1
-            goal = z3.Bool(f"goal!{self._count}")
-            self.solver.add(z3.Or([z3.Not(goal), *(wrong[i] for i in left)]))
-            if self.solver.check(goal, *given) != z3.sat:
-                break
-            model = self.solver.model()
-            left = [i for i in left if z3.is_true(model.eval(marks[i], model_completion=True))]
-        sure = set(left)
-        return [i for i, m in enumerate(marks) if m is YES or i in sure]
+        outcome, found = self.solver.consequences(given, [m for m in marks if m is not YES])
+        assert outcome == z3.sat, outcome
+        sure = {c.arg(1).get_id() for c in found}
+        return [i for i, m in enumerate(marks) if m is YES or m.get_id() in sure]
 
     def _mark(self, key: object, formula: Callable[[], Formula]) -> Formula:
         if key not in self._marks:

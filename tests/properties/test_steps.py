@@ -9,6 +9,7 @@ from flushproof.properties.columns import Columns
 from flushproof.properties.conjuncts import conjuncts
 from flushproof.properties.counterexample import SmallInduction
 from flushproof.properties.steps import Steps
+from flushproof.properties.vocabulary import Vocabulary, usual_variables
 
 from tests.generated import instance as generated
 
@@ -30,3 +31,23 @@ def test_the_same_conjuncts_are_kept_as_action_by_action(seed: int, more: int) -
             before, after = Columns(instance, [step.before]), Columns(instance, [step.after])
             assert all(before.holds(p.formula, {}).all() for p in parts)
             assert not after.holds(part.formula, {}).any()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_implied_is_what_nothing_contradicts(seed: int) -> None:
+    """All claims at once, against one question for each."""
+    instance = generated(seed)
+    parts = list(conjuncts(instance.system.properties, "property"))
+    steps = Steps(instance)
+    broken = next((p for p in parts if steps.keep(p, parts) is None), None)
+    if broken is None:
+        pytest.skip("nothing is broken")
+    step = steps.breaking(broken)
+    assert steps.keep(broken, parts) is None, "looking at a step changes nothing"
+    variables = usual_variables(instance.system, 1)
+    env = dict.fromkeys(variables, 0)
+    before = Columns(instance, [step.before])
+    features = Vocabulary(instance.system).features(variables)
+    claims = [(f.values[int(f.codes(before, env)[0])], env) for f in features]
+    every = [i for i, claim in enumerate(claims) if steps.implied(step, parts, [claim])]
+    assert steps.implied(step, parts, claims) == every
