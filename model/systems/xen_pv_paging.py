@@ -836,6 +836,28 @@ class XenPvPaging(System):
     def a_locked_page_is_in_use(self):
         return all(self.refs[page] >= 2 for page in Frame if self.locked[page])
 
+    # pages that change their types
+
+    def retypes(self, cpu, page):
+        """Whether this CPU gives the page a new type."""
+        return at(self.hypercall, cpu, *RETYPES) and local(self.hypercall, cpu, "get_page_type.page") == page
+
+    @lemma
+    def a_page_that_changes_its_type_is_taken(self):
+        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+            self.validating[page] for cpu in Cpu for page in Frame if self.retypes(cpu, page)
+        )
+
+    @lemma
+    def a_taken_page_is_in_use_as_nothing(self):
+        return all(self.refs[page] == 0 for page in Frame if self.validating[page])
+
+    @lemma
+    def a_taken_page_has_one_taker(self):
+        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+            a == b for a in Cpu for b in Cpu for page in Frame if self.retypes(a, page) and self.retypes(b, page)
+        )
+
     # XPTI's copies of root tables
 
     @lemma
