@@ -30,7 +30,7 @@ PRINT_BYTES = 10
 _STEP_LINES, _CHECK_LINES = 7000, 3000
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
-# From so many lines on, the code is made faster to make.
+# Beyond so many lines, what makes code faster by some hundredths is left out.
 _LARGE = 9000
 
 
@@ -99,11 +99,16 @@ def _target() -> llvm.Target:
 def _compile(text: str) -> tuple[Any, Any]:
     """Machine code; both results must be kept while it is in use.
 
-    The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.  Of
-    large code, combining instructions takes a quarter of the time, and makes it faster by a twentieth.
+    The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.  To
+    combine instructions of many steps takes a tenth of the time, and makes hardly a difference; less
+    optimized machine code neither.
     """
+    large = text.count("\n") > _LARGE
     machine = _target().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, jit=True
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=1 if large else 2,
+        jit=True,
     )
     module = llvm.parse_assembly(text)
     module.verify()
@@ -111,10 +116,15 @@ def _compile(text: str) -> tuple[Any, Any]:
     passes.add_always_inliner_pass()
     passes.add_sroa_pass()
     passes.add_simplify_cfg_pass()
-    if text.count("\n") < _LARGE:
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+    passes.add_global_dead_code_eliminate_pass()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options())
+    passes.run(module, builder)
+    combining = llvm.create_new_function_pass_manager()
+    combining.add_instruction_combine_pass()
+    combining.add_simplify_cfg_pass()
+    for function in module.functions:
+        if not function.is_declaration and not (large and function.name == "step"):
+            combining.run(function, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     return machine, engine

@@ -39,6 +39,8 @@ from .code import ONES, Code, TooLong, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout
 
+# A budget for actions below this makes the same code as none.
+_LEAST = 300
 # Of a sort whose values a model names, so many are told apart in the code, whatever the budget.
 _MOST_CASES = 12
 
@@ -57,7 +59,9 @@ class Budget:
     lines: int | None = None
 
     def smaller(self) -> Budget:
-        """A third of it."""
+        """A third of it, or nothing where a third makes no difference."""
+        if self.action < _LEAST:
+            return replace(self, action=0, update=0, quantifier=0)
         return replace(self, action=self.action // 3, update=self.update // 3, quantifier=self.quantifier // 3)
 
 

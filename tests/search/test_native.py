@@ -101,6 +101,16 @@ def test_same_states(seed: int) -> None:
     assert sorted(fast) == sorted(slow)
 
 
+def test_initial_states_of_many_guesses() -> None:
+    inst = instantiate(load_system("kvm-vcpu-switch"), "last-ran", {}, {"vcpu": 4, "vm": 3, "page": 4})
+    store = Store(Library(inst, ()), None)
+    for _ in store.begin():
+        store.grow()
+    assert set(store.states(0, store.count)) == set(Reference(inst).initial_states())
+    assert store.count == 20_412
+    store.close()
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_layout_keeps_states(seed: int) -> None:
     inst = instance(seed)
