@@ -100,8 +100,8 @@ def _compile(text: str) -> tuple[Any, Any]:
     """Machine code; both results must be kept while it is in use.
 
     The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.  To
-    combine instructions of many steps takes a tenth of the time, and makes hardly a difference; less
-    optimized machine code neither.
+    combine the instructions of many steps takes a tenth of the time and makes hardly a difference; so does the level of
+    optimization of the machine code.
     """
     large = text.count("\n") > _LARGE
     machine = _target().create_target_machine(

@@ -9,6 +9,8 @@ from flushproof.search.native import engine
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.task import Progress
 
+from flushproof.commands.progress import in_words
+
 RECORDED = {
     "kvm-icache both": """
         1 1 2 2 3 3 4 5 8 14 22 26 32 41 51 62 81 108 148 176 207 251 324 392 478 592 763 947 1144 1302 1517
@@ -91,6 +93,13 @@ def test_seconds_left() -> None:
     assert low == pytest.approx(6.0 * 40 / (sum(levels) - 40))
     assert low < high < 1
     assert Progress(100, 0, 1, 90, 1.0, 0, (10, 90)).seconds_left is None
+
+
+def test_in_words() -> None:
+    growing = Progress(1_204_330, 0, 31, 20_114, 2.0, 310 << 20, (10, 90))
+    assert in_words(growing) == ("1,204,330 states, 0.60 M/s, depth 31, 20,114 waiting, 310 MiB, 2 s, still growing")
+    shrinking = Progress(10_300_000, 0, 13, 200_000, 10.0, 0, tuple([10**6] * 10 + [10**5] * 3))
+    assert in_words(shrinking).endswith(", 10 s, 0 to 0 s more if it shrinks on")
 
 
 def test_levels_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
