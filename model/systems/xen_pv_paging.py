@@ -6,14 +6,14 @@ finds the L1 entry of an address there.  The linear map's translations consist o
 the TLB and the paging-structure caches keep copies of what an MMU_UPDATE overwrites.  The guest need not flush them: it
 does not know of them.
 
-**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step); each
-table is a frame with one entry, the one that the address uses.  Page types with type counts, page_lock, validation that
-takes references further down; hypercalls on all CPUs at once, in the code's order: lock, reference, write, drop the old
-reference, accumulate, flush locally, send, wait.  The TLB holds two kinds of translations: `upper`, the L4 entry (a leaf
-for the linear map of the L2 table, and a paging-structure entry on the way to the L1 table), and `lower`, the L2 entry (a
-leaf for the linear map of the L1 table), filled from the present L4 entry or, with paging-structure caches, from a cached
-one.  Then XPTI's copy of the root table on each CPU, lazy context switches with dirty_cpumask, and updates from another
-domain (pt_owner != current).
+**What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step: a test
+adds it and finds every verdict the same); each table is a frame with one entry, the one that the address uses.  Page
+types with type counts, page_lock, validation that takes references further down; hypercalls on all CPUs at once, in the
+code's order: lock, reference, write, drop the old reference, accumulate, flush locally, send, wait.  The TLB holds two
+kinds of translations: `upper`, the L4 entry (a leaf for the linear map of the L2 table, and a paging-structure entry on
+the way to the L1 table), and `lower`, the L2 entry (a leaf for the linear map of the L1 table), filled from the present
+L4 entry or, with paging-structure caches, from a cached one.  Then XPTI's copy of the root table on each CPU, lazy
+context switches with dirty_cpumask, and updates from another domain (pt_owner != current).
 
 **What is permitted.**  A cached entry may be used while it is in memory, and as long as an update that overwrote it has not
 returned.  No reading of the manual or of Xen's comments asks for more, and nothing weaker would keep an update's promise.
