@@ -104,7 +104,10 @@ def test_a_lemma_that_does_not_hold_is_dropped_and_the_rest_is_proved() -> None:
 def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
     system = instantiate(Generations, lemmas=True).system
     lemmas = [p for p in system.lemmas if p.name != "who-allocates-is-not-current"]
-    assert not prove(system, system.properties, lemmas).proved
+    found = prove(system, system.properties, lemmas)
+    assert not found.proved
+    assert all(r.counterexample is not None for r in found.failures), "never unknown where there is a finite one"
+    assert max(r.seconds for r in found.failures) < 1
 
 
 # ------------------------------------------------------------------------- few hypotheses, found at small sizes
