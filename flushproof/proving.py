@@ -295,16 +295,13 @@ class _Counted:
         self.told(f"{self.count} questions answered, now at {result.conjunct}")
 
 
-def samples(system: ir.System) -> list[Sample]:
+def samples(system: ir.System) -> Iterator[Sample]:
     """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught."""
-    found = []
     for sizes in sample_sizes(system):
         instance, states = Instance(system, sizes), list[State]()
         limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
         explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
-        if states:  # some sizes leave no initial state
-            found.append(Sample(instance, states))
-    return found
+        yield Sample(instance, states)
 
 
 def written(lemma: str) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.language.instance import Instance, State
@@ -43,27 +43,32 @@ class Sample:
 
 
 def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
-    """Sizes at which it is worth to look at the reachable states: one, two, three of everything.
+    """Sizes at which it is worth to look at the reachable states, the most telling first: one, two, three of everything, and
+    three of one sort.
 
     A fact that depends on there being no third element is then not taken for a lemma.  Where the whole state space is
-    too large, a part of it or random walks through it serve nearly as well: what counts is that the states differ.
+    too large, a part of it serves nearly as well: what counts is that the states differ.
     """
     names = [s.name for s in system.sorts if isinstance(s, Scalarset)]
     for size in (1, 2, 3):
         yield dict.fromkeys(names, size)
+    for name in names:
+        yield {**dict.fromkeys(names, 2), name: 3}
 
 
 @dataclass(frozen=True)
 class Effort:
     """How long and how far to search.
 
-    seconds: of the processor, in all; each: how many elements of a sort a clause speaks about.
+    seconds: of the processor, in all; patience: until more samples are looked at.
+    each: how many elements of a sort a clause speaks about.
     literals: in one clause, a set of program points counting as one; anything: the same for clauses about what has nothing
     to do with the counterexample.
     states: how many of each sample to look at; alternatives: how many right clauses to compare before one is chosen.
     """
 
     seconds: float = 120.0
+    patience: float = 5.0
     each: int = 2
     literals: int = 5
     anything: int = 3
@@ -93,7 +98,7 @@ Progress = Callable[[str], None]
 def infer(
     system: System,
     properties: Sequence[Property],
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     lemmas: Sequence[Property] = (),
     *,
     effort: Effort = Effort(),
@@ -102,7 +107,8 @@ def infer(
 ) -> Inference:
     """Looks for lemmas that make the properties inductive for any number of elements.
 
-    samples: reachable states at small sizes: the more and the larger, the fewer wrong candidates.
+    samples: reachable states at small sizes: the more and the larger, the fewer wrong candidates.  The first three are looked
+    at from the beginning, the others once that does not lead to a proof quickly.
     lemmas: what is already there; none of them need be right.
     """
     return _Search(system, properties, samples, lemmas, effort, limits, progress or (lambda _: None)).run()
@@ -113,7 +119,7 @@ class _Search:
         self,
         system: System,
         properties: Sequence[Property],
-        samples: Sequence[Sample],
+        samples: Iterable[Sample],
         lemmas: Sequence[Property],
         effort: Effort,
         limits: Limits,
@@ -122,8 +128,9 @@ class _Search:
         self.system, self.properties, self.effort, self.limits = system, tuple(properties), effort, limits
         self.given, self.progress = tuple(lemmas), progress
         self.started = time.process_time()
-        rng = random.Random(effort.seed)
-        known = [Known(s.instance, rng.sample(list(s.states), min(len(s.states), effort.states))) for s in samples]
+        self.rng = random.Random(effort.seed)
+        self.samples = iter(samples)
+        known = [self._known(s) for s in itertools.islice(self.samples, 3)]
         vocabulary = Vocabulary(replace(system, lemmas=()))
         self.excluder = Excluder(vocabulary, usual_variables(system, effort.each), known, effort.seed)
         self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
@@ -136,6 +143,9 @@ class _Search:
         self.assumed: list[Known] = []
         self.tried = 0
         self._look_at(dict.fromkeys((s.name for s in system.sorts if isinstance(s, Scalarset)), 2))
+
+    def _known(self, sample: Sample) -> Known:
+        return Known(sample.instance, self.rng.sample(sample.states, min(len(sample.states), self.effort.states)))
 
     def _look_at(self, sizes: Mapping[str, int]) -> None:
         """Counterexamples are looked for at this size too from now on."""
@@ -150,6 +160,8 @@ class _Search:
 
     def run(self) -> Inference:
         while not self._late():
+            if self._spent() > self.effort.patience:
+                self._look_at_more_states()
             found = self._next_counterexample()
             if found is not None:
                 self._answer(*found)
@@ -181,8 +193,22 @@ class _Search:
             example = failed[0].counterexample
             return None if example is None else example.instance.sizes
 
+    def _spent(self) -> float:
+        return time.process_time() - self.started
+
     def _late(self) -> bool:
-        return time.process_time() - self.started > self.effort.seconds
+        return self._spent() > self.effort.seconds
+
+    def _look_at_more_states(self) -> None:
+        """Lemmas that are wrong in the next sample are dropped, and no such lemma is made from now on."""
+        sample = next(self.samples, None)
+        if sample is not None and sample.states:
+            known = self._known(sample)
+            self.excluder.known.append(known)
+            wrong = [p for p in self.parts if p.name in self.found and not known.columns.holds(p.formula, {}).all()]
+            known.columns.forget()
+            if wrong:
+                self._drop(wrong)
 
     def _needed(self) -> list[Conjunct]:
         """The conjuncts that the properties rest on, as far as is known from the cores."""
@@ -297,4 +323,4 @@ class _Search:
 
     def _result(self, proof: Proof) -> Inference:
         found = tuple(p for p in self.lemmas if p.name in self.found)
-        return Inference(self.lemmas, found, proof, self.tried, time.process_time() - self.started)
+        return Inference(self.lemmas, found, proof, self.tried, self._spent())

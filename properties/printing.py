@@ -43,14 +43,14 @@ def show(expr: Expr) -> str:
     return _Printer(_names(expr)).text(expr, _TEST)
 
 
-def show_lemma(name: str, clause: Clause) -> str:
-    """A whole method: the clause as a lemma of the given name."""
+def show_lemma(name: str, clause: Clause, processes: Iterable[str] = ()) -> str:
+    """A whole method: the clause as a lemma of the given name; `processes` are those of the system, whose locals it reads."""
     expr = whole = closed(clause)
     quantified: list[Var] = []
     while isinstance(expr, Quant) and expr.kind == "forall":
         quantified.append(expr.var)
         expr = expr.body
-    printer = _Printer(_names(whole))
+    printer = _Printer(_names(whole), processes)
     body = [f"return {printer.text(expr, _TEST)}"]
     if quantified:
         loops = " ".join(f"for {printer.names[v]} in {_sort_name(v.of)}" for v in quantified)
@@ -82,8 +82,9 @@ def _names(expr: Expr) -> Mapping[Var, str]:
 
 
 class _Printer:
-    def __init__(self, names: Mapping[Var, str]) -> None:
+    def __init__(self, names: Mapping[Var, str], processes: Iterable[str] = ()) -> None:
         self.names = names
+        self.processes = sorted(processes, key=len, reverse=True)
 
     def text(self, expr: Expr, around: int) -> str:
         """The expression, in brackets if an operator around it binds more tightly."""
@@ -128,6 +129,9 @@ class _Printer:
 
     def _read(self, expr: Read) -> str:
         index = ", ".join(self.text(a, _TEST) for a in expr.args)
+        process = next((p for p in self.processes if expr.name.startswith(f"{p}.") and expr.name != f"{p}.pc"), None)
+        if process is not None:
+            return f'local({", ".join(filter(None, [f"self.{process}", index]))}, "{expr.name[len(process) + 1 :]}")'
         return f"self.{expr.name}[{index}]" if index else f"self.{expr.name}"
 
     def _negation(self, arg: Expr) -> tuple[str, int]:

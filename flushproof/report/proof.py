@@ -101,7 +101,8 @@ def _found(result: ProofResult) -> str:
     """The lemmas that the search found and the proof needs, as they can be pasted into the system."""
     if result.inference is None or not result.inference.found:
         return ""
-    lemmas = [show_lemma(lemma.name, clause) for lemma in result.inference.found for clause in lemma.clauses]
+    processes = {a.process for a in result.instance.system.actions if a.process is not None}
+    lemmas = [show_lemma(p.name, clause, processes) for p in result.inference.found for clause in p.clauses]
     head = f"Found {len(lemmas)} lemmas, to be pasted into the system:"
     return "\n\n".join([head, *lemmas])
 

@@ -9,7 +9,7 @@ import pytest
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import Clause, EnumSort, Lit, Read, Scalarset, Var
+from flushproof.model.language.ir import TRUE, Clause, EnumSort, Lit, OptionSort, Read, Scalarset, Var
 from flushproof.model.language.load import load_system
 from flushproof.model.language.terms import and_, closed, eq, not_, or_
 from flushproof.properties.conjuncts import conjuncts
@@ -48,6 +48,14 @@ def test_labels_are_printed_as_at_and_values_as_in() -> None:
     )
     text = show_lemma("where-it-is", Clause((cpu,), here, value))
     assert text.splitlines()[:3] == ["@lemma", "def where_it_is(self):", "    return all("]
+
+
+def test_a_stored_local_is_printed_as_local() -> None:
+    cpu = Var("cpu", Scalarset("Cpu"))
+    stored = Read("load.helper.vm", (cpu,), OptionSort(Scalarset("Vm")))
+    part = Read("loads.vm", (cpu,), OptionSort(Scalarset("Vm")))
+    text = show_lemma("it-is", Clause((cpu,), TRUE, eq(stored, part)), ["load"])
+    assert 'local(self.load, cpu, "helper.vm") == self.loads.vm[cpu]' in text
 
 
 def test_a_printed_lemma_reads_well() -> None:
