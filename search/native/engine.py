@@ -33,7 +33,7 @@ class NativeEngine:
 
     budget: how much code to make; workers: how many threads expand each level together.
     checkpoint: a directory that keeps the search, so that it can go on after a kill; resume: go on from what it keeps.
-    spill: a directory on whose disk states lie that memory has no room for (with `Limits.memory_bytes`).
+    spill: a directory on whose disk states and the visited set lie where memory has no room (with `Limits.memory_bytes`).
     compact: keep fingerprints of states instead of states, where those are smaller; then a state can be taken for another
         one, with the probability `Found.omission`.
     """
@@ -81,7 +81,7 @@ class NativeEngine:
             return Search(task, store).run()
 
     def _store(self, task: Task, library: Library, file: Path | None = None) -> Store:
-        return Store(library, task.limits.states, self.workers, file)
+        return Store(library, task.limits.states, self.workers, file, task.limits.memory_bytes)
 
     def _kept(self, task: Task, library: Library, directory: Path) -> Found:
         """The search with a checkpoint."""

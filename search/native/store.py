@@ -26,6 +26,9 @@ LOAD = 0.7
 SMALLEST = 20
 """The visited set has 2 to the power of this entries at first; what is not touched costs nothing."""
 
+TABLE_SHARE = 4
+"""Where states lie on disk, the visited set does too once it would take more than this part of the memory limit."""
+
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
 
@@ -60,11 +63,20 @@ class Store:
     """States in the order in which they were found.
 
     limit: how many states may be stored; workers: how many threads expand states; file: where the states lie on disk, if
-    they do.  If the library is compact, states before those to be expanded can be forgotten, and their fingerprints stay.
+    they do; memory: how many bytes of memory there may be then, None for any number.  If the library is compact, states
+    before those to be expanded can be forgotten, and their fingerprints stay.
     """
 
-    def __init__(self, library: Library, limit: int | None, workers: int = 1, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        limit: int | None,
+        workers: int = 1,
+        file: Path | None = None,
+        memory: int | None = None,
+    ) -> None:
         self.library, self.layout = library, library.layout
+        self._file, self._in_memory = file, math.inf if file is None or memory is None else memory // TABLE_SHARE
         self.batch = BATCH + most_successors(self.layout.instance)
         self._count = np.zeros(1, dtype=np.uint64)
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
@@ -86,7 +98,7 @@ class Store:
         if self._pool:
             self._pool.shutdown()
         self._states.close(self.count * self.layout.state_bytes)
-        self._table.close()
+        self._close_table()
         if self._prints and self._origins:
             self._prints.close()
             self._origins.close()
@@ -103,7 +115,7 @@ class Store:
             first.context[FIRST + i] = number
         if progressed.deadlock is not None:
             first.set(deadlock=progressed.deadlock + 1)
-        self._table.close()
+        self._close_table()
         self._table = self._new_table(max(SMALLEST, int(progressed.count / LOAD).bit_length()))
         self.library.rehash(first.address)
 
@@ -119,8 +131,9 @@ class Store:
         return self._states.file is not None
 
     def let_go(self) -> None:
-        """Lets the system take back the memory of states that are on disk."""
+        """Lets the system take back the memory of what is on disk."""
         self._states.let_go()
+        self._table.let_go()
 
     # ---------------------------------------------------------------------------------------------------- what was found
 
@@ -278,7 +291,8 @@ class Store:
 
     @property
     def table_bytes(self) -> int:
-        return 4 * self.table_entries
+        """How many bytes of memory the table takes beyond those that it has when it grows; none where it goes to disk."""
+        return 4 * self.table_entries if 8 * self.table_entries <= self._in_memory else 0
 
     @property
     def crowded(self) -> bool:
@@ -289,14 +303,23 @@ class Store:
         """Doubles the table if it is crowded."""
         if self.crowded:
             bits = self.workers[0].get("index_bits")
-            self._table.close()
+            self._close_table()
             self._table = self._new_table(bits + 1)
             self.library.rehash(self.workers[0].address)
 
     def _new_table(self, bits: int) -> Memory:
-        table = Memory(4 << bits)
+        file = None
+        if self._file is not None and 4 << bits > self._in_memory:
+            file = self._file.with_name(f"{self._file.name}.table")
+            file.unlink(missing_ok=True)
+        table = Memory(4 << bits, file)
         self._set(table=table.address, mask=(1 << bits) - 1, index_bits=bits)
         return table
+
+    def _close_table(self) -> None:
+        self._table.close()
+        if self._table.file is not None:
+            self._table.file.unlink()
 
     def _set(self, **items: int) -> None:
         for worker in self.workers:

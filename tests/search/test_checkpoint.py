@@ -13,6 +13,7 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
+from flushproof.search.native import store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.task import Limits
 
@@ -74,6 +75,28 @@ def test_states_on_disk(tmp_path: Path) -> None:
     spilled = explore(inst, symmetry=False, engine=NativeEngine(spill=tmp_path))
     assert facts(spilled) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_visited_set_on_disk(workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "TABLE_SHARE", 1 << 40)
+    monkeypatch.setattr(store, "SMALLEST", 8)
+    mapped = []
+    new_table = store.Store._new_table
+
+    def noted(self: store.Store, bits: int) -> store.Memory:
+        table = new_table(self, bits)
+        assert table.file is not None and table.file.exists()
+        mapped.append(table.size)
+        return table
+
+    monkeypatch.setattr(store.Store, "_new_table", noted)
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    limits = Limits(memory_bytes=1 << 40)
+    spilled = explore(inst, symmetry=False, limits=limits, engine=NativeEngine(spill=tmp_path, workers=workers))
+    monkeypatch.undo()
+    assert facts(spilled) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
+    assert len(mapped) > 1 and not list(tmp_path.iterdir())
 
 
 def test_refuses_what_is_not_its_own(tmp_path: Path) -> None:
