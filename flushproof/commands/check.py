@@ -108,7 +108,12 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     "--checkpoint", metavar="DIR", type=FOLDER, help="Keep the search in this folder, so that it survives a kill."
 )
 @click.option("--resume", metavar="DIR", type=FOLDER, help="Go on with the search that --checkpoint kept there.")
-@click.option("--spill", metavar="DIR", type=FOLDER, help="Put states here that --max-memory has no room for.")
+@click.option(
+    "--spill",
+    metavar="DIR",
+    type=FOLDER,
+    help="Put states and the visited set here where --max-memory has no room for them.",
+)
 @click.option(
     "--jobs",
     metavar="N",
