@@ -246,12 +246,19 @@ class _Run:
         wrong = {v.property for v in self.wrong}
         right = [lemma for lemma in self.lemmas if lemma.name not in wrong]
         reached = Reached(request.limits).includes
-        self.proof = induction(system, self.wanted, right, reachable=reached, progress=_Counted(self.told).answered)
-        if request.infer and request.by != "k-induction" and not self.proof.proved:
-            effort = Effort(seconds=request.infer)
+        told = _Counted(self.told).answered
+        searching = bool(request.infer) and request.by != "k-induction"
+        # a search begins with the same questions at small sizes: asked of Z3 first they only cost time where nothing was written
+        if not searching or any(written(p.name) for p in right):
+            self.proof = induction(system, self.wanted, right, reachable=None if searching else reached, progress=told)
+        if searching and (self.proof is None or not self.proof.proved):
+            effort = Effort(seconds=request.infer or 0.0)
             self.told("looking for reachable states")
             self.inference = infer(system, self.wanted, samples(system), right, effort=effort, progress=request.told)
             self.proof = self.inference.proof
+            if not self.proof.proved:  # say of each counterexample whether it is reached
+                self.proof = induction(system, self.wanted, self.inference.lemmas, reachable=reached, progress=told)
+        assert self.proof is not None
         for name, proved in self.proof.properties.items():
             if proved:
                 self.shown[name] = Shown("any-size", "induction")

@@ -322,5 +322,6 @@ class _Search:
         return prove(self.system, self.properties, self.lemmas, limits=self.limits, progress=progress)
 
     def _result(self, proof: Proof) -> Inference:
-        found = tuple(p for p in self.lemmas if p.name in self.found)
+        holding = {c.of for c in proof.inductive}
+        found = tuple(p for p in self.lemmas if p.name in self.found and p.name in holding)
         return Inference(self.lemmas, found, proof, self.tried, self._spent())
