@@ -54,9 +54,12 @@ def main() -> None:
         for r in promises()
         if not asked.systems or system_name(r.system) in asked.systems
     ]
-    made = "\n".join(table(run_all(requests, asked.jobs)))
-    print(made)
+    rows = []
+    for line in table(run_all(requests, asked.jobs)):
+        print(line, flush=True)
+        rows.append(line)
     if asked.write:
+        made = "\n".join(rows)
         marked = re.compile(r"(<!-- proofs -->\n).*(<!-- /proofs -->)", re.DOTALL)
         DOCUMENT.write_text(marked.sub(lambda m: f"{m[1]}{made}\n{m[2]}", DOCUMENT.read_text()))
 
