@@ -9,14 +9,20 @@ from pathlib import Path
 from flushproof.model.language.declare import System
 from flushproof.model.language.load import load_system
 
+LEMMAS = re.compile(r"    # -+ lemmas, for proofs of any size\n.*?(?=    policies = \{)", re.DOTALL)
+COSTS = re.compile(r"^ +cost\(\w+\)\n", re.MULTILINE)
 
-def rewritten(cls: type[System], old: str, new: str, folder: Path) -> type[System]:
+
+def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bool = False) -> type[System]:
     """The class from a copy of its file, without the lines that count costs, in which `old`, which stands there once, is `new`.
+
+    lemmas: whether to keep them; they name labels and locals that may be gone with `old`.
 
     Raises:
         AssertionError: `old` does not stand there exactly once.
     """
-    text = re.sub(r"^ +cost\(\w+\)\n", "", Path(inspect.getsourcefile(cls) or "").read_text(), flags=re.MULTILINE)
+    text = COSTS.sub("", Path(inspect.getsourcefile(cls) or "").read_text())
+    text = text if lemmas else LEMMAS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
     copy = folder / "rewritten.py"
     copy.write_text(text.replace(old, new))

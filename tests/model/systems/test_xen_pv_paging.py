@@ -186,7 +186,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
             XPTI,
             OLD_COPY,
         ),
-        ("                if root_local:\n", "                if root_local and not self.xpti:\n", XPTI, OLD_COPY),
+        ("                if root_local:\n                    self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
         ("            self.root_pgt_changed[cpu] = self.xpti\n", "", {**XPTI, **SWITCH}, OLD_COPY),
     ],
     ids=lambda value: value.strip()[:48] if isinstance(value, str) else None,
