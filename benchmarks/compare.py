@@ -152,7 +152,8 @@ def overview(measured: Mapping[str, Mapping[str, Run]]) -> str:
     for words, runs in measured.items():
         ours = runs["flushproof"]
         rates = [f"{rate(runs[name]) / 1e6:.2g} M/s" if name in runs else "-" for name in ("flushproof", *CHECKERS)]
-        faster = [f"{rate(ours) / rate(runs[name]):.0f}" if name in runs else "-" for name in CHECKERS]
+        ratios = {name: rate(ours) / rate(runs[name]) for name in CHECKERS if name in runs}
+        faster = [f"{ratios[name]:.{int(ratios[name] < 10)}f}" if name in ratios else "-" for name in CHECKERS]
         rows.append([words, f"{ours.states:,}", f"{ours.transitions:,}", *rates, *faster])
     heads = ["", "states", "transitions", "flushproof", *CHECKERS, *(f"× {name}" for name in CHECKERS)]
     return tabulate(rows, heads, tablefmt="github", disable_numparse=True)
