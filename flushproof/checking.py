@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import signal
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate, knob_values, policy_of
 from flushproof.model.language.load import is_shipped, load_system, shipped
 from flushproof.model.language.trace import Trace
+from flushproof.processes import each
 from flushproof.properties.certify import certify
 from flushproof.properties.decide import decide, reads_slots
 from flushproof.report.catalog import settings
@@ -228,8 +227,7 @@ def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str
         return
     # A class from a user's file does not exist in another process until that has loaded the file.
     alone = [(source_of(request.system), replace(request, system=System, progress=None)) for request in requests]
-    with get_context("spawn").Pool(min(jobs, len(alone) or 1), initializer=_leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(_loaded_result_or_reason, alone)
+    yield from each(_loaded_result_or_reason, alone, jobs)
 
 
 def _result_or_reason(request: Request) -> Result | str:
@@ -242,10 +240,6 @@ def _result_or_reason(request: Request) -> Result | str:
 def _loaded_result_or_reason(sent: tuple[str, Request]) -> Result | str:
     source, request = sent
     return _result_or_reason(replace(request, system=load_system(source)))
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def expected(request: Request) -> str | None:

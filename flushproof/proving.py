@@ -7,11 +7,9 @@ within so many steps of an initial one, at these sizes).
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from typing import Any, Literal
 
 from flushproof.checking import certified
@@ -23,6 +21,7 @@ from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Property
 from flushproof.model.language.load import load_system, shipped
+from flushproof.processes import each
 from flushproof.properties.bounded import Bounded, check_bounded, k_induction
 from flushproof.properties.induction import Proof
 from flushproof.properties.induction import Result as Answered
@@ -380,9 +379,7 @@ def run_all(requests: Sequence[ProofRequest], jobs: int = 1) -> Iterator[ProofRe
         yield from map(_result_or_reason, requests)
         return
     alone = [replace(request, progress=None, told=None) for request in requests]
-    leave_interrupts_to_the_parent = (signal.SIGINT, signal.SIG_IGN)
-    with get_context("spawn").Pool(min(jobs, len(alone) or 1), signal.signal, leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(_result_or_reason, alone)
+    yield from each(_result_or_reason, alone, jobs)
 
 
 def _result_or_reason(request: ProofRequest) -> ProofResult | str:

@@ -1,0 +1,38 @@
+"""Work in several processes: its order, a death, and an end before it is done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+
+from flushproof.processes import DIED, each
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def die_at_three(number: int) -> int:
+    if number == 3:
+        os._exit(1)
+    return number
+
+
+def test_answers_come_in_order() -> None:
+    assert list(each(double, range(5), jobs=2)) == [0, 2, 4, 6, 8]
+    assert list(each(double, [], jobs=2)) == []
+
+
+def test_a_death_is_told_and_not_waited_for() -> None:
+    found = list(each(die_at_three, range(6), jobs=1))
+    assert found == [0, 1, 2, DIED, DIED, DIED]
+
+
+def test_who_stops_early_leaves_no_process_behind() -> None:
+    answers = each(time.sleep, [0, 600, 600], jobs=2)
+    assert next(answers) is None
+    answers.close()  # type: ignore[attr-defined]
+    for process in multiprocessing.active_children():
+        process.join(20)
+    assert not multiprocessing.active_children()
