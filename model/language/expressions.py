@@ -14,7 +14,7 @@ from .errors import ModelError, nearest
 from .types import to_sort
 from .values import Closure, MapRef, Method, Name, Object, Path, Scope, Static, Step, Tup, Value, static_literal
 
-MAX_DEPTH = 60
+MAX_DEPTH = 40
 
 CONSTRUCTS = {
     ast.ListComp: "Use all(...), any(...), or a for loop over a sort.",
