@@ -381,12 +381,16 @@ def fix_knobs(system: System, values: Mapping[str, Lit]) -> System:
 
 
 def well_defined(system: System) -> Property:
-    """The built-in property that every action's obligations hold as far as the action is possible."""
-    clauses = tuple(
-        Clause(a.params, o.when, o.expr, event=a.name, cpu=a.cpu, message=o.message, place=o.place)
-        for a in system.actions
-        for o in a.obligations
-    )
+    """The built-in property that every action's obligations hold as far as the action is possible.
+
+    Of an action's parameters a clause has those that it mentions, and the CPU that acts: the others have no say in it.
+    """
+    clauses = []
+    for a in system.actions:
+        for o in a.obligations:
+            mentioned = free_vars(o.when) | free_vars(o.expr)
+            params = tuple(p for p in a.params if p in mentioned or p == a.cpu)
+            clauses.append(Clause(params, o.when, o.expr, event=a.name, cpu=a.cpu, message=o.message, place=o.place))
     return Property(
-        "well-defined", clauses, doc="No step reads the element of a None, or leaves the range of a number."
+        "well-defined", tuple(clauses), doc="No step reads the element of a None, or leaves the range of a number."
     )
