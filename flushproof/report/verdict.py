@@ -123,11 +123,15 @@ def _reductions(result: Result) -> str:
     return f" ({', '.join(reductions)})" if reductions else ""
 
 
-def all_text(results: Sequence[Result], look: Look, asked: int) -> str:
-    """One row for each check, with the expected and the found verdict; `asked` is how many there should be."""
+def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int = 0) -> str:
+    """One row for each check, with the expected and the found verdict; `asked` is how many there should be, and `wrong` for
+    how many of them the input was."""
+    unchecked = [look.bad(f"{wrong} of {asked} could not be checked.")] if wrong else []
+    if not results and wrong == asked:
+        return unchecked[0]
     rows = [_row(result) for result in results]
     text = table(["", "system", "policy", "with", "expected", "found", "steps", "states", "seconds"], rows, look)
-    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked)])
+    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked), *unchecked])
 
 
 def _row(result: Result) -> list[str]:

@@ -329,6 +329,7 @@ def test_all_goes_on_behind_a_policy_that_is_wrong(only_small: None, monkeypatch
     assert called.exit_code == 2
     assert "switch typo: policy 'typo': switch has no knob 'flsh'. Did you mean 'flush'?" in called.stderr
     assert re.search(r"✓ +switch +always +holds +holds", called.stdout)
+    assert "only 1 of 2 verdicts" in called.stdout and "1 of 2 could not be checked." in called.stdout
 
 
 # -------------------------------------------------------------------------------------------------------- certification
@@ -488,6 +489,14 @@ def test_a_model_error_shows_the_line(tmp_path: Path) -> None:
     file.write_text(Path(SMALL).read_text().replace("self.running[cpu] = None", "self.runing[cpu] = None"))
     called = call("check", f"{file}:Switch")
     assert called.exit_code == 2 and "runing" in called.stderr and f"{file}:" in called.stderr and "^" in called.stderr
+
+
+def test_what_is_wrong_with_a_system_is_said_once_for_all_its_policies(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(Path(SMALL).read_text().replace("self.running[cpu] = None", "self.runing[cpu] = None"))
+    called = call("check", f"{file}:Switch", "--all")
+    assert called.exit_code == 2 and called.stderr.count("the system has no 'runing'") == 1
+    assert re.fullmatch(r"(\d+) of \1 could not be checked\.\n", called.stdout)
 
 
 def test_memory_sizes() -> None:
