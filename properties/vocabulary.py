@@ -2,7 +2,7 @@
 
 A *feature* has one of several values in each state: a truth value, a program point, how two counters compare.  Its
 terms are the reads of state variables at the elements in question, and those deeper reads that the system itself uses
-(`vttbr[vm[cpu]]`).
+(`vttbr[vm[cpu]]`).  Each of the system's hints is a feature too.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ class Vocabulary:
         """Everything that can be said about these elements."""
         found: dict[tuple[Expr, ...], Feature] = {}
         terms = list(self._terms(variables))
-        for feature in itertools.chain(self._single(terms), self._pairs(variables, terms), self._whole(variables)):
+        everything = self._single(terms), self._pairs(variables, terms), self._whole(variables), self._hinted(variables)
+        for feature in itertools.chain(*everything):
             if 2 <= len(feature.values) <= MOST_VALUES and not any(isinstance(v, Lit) for v in feature.values):
                 found.setdefault(feature.values, feature)
         return tuple(found.values())
@@ -144,6 +145,13 @@ class Vocabulary:
         for pattern in self._quantified:
             for expr in _instances(pattern, variables):
                 yield _Term(expr, (), 4).yes_or_no(expr)
+
+    def _hinted(self, variables: Sequence[Var]) -> Iterator[Feature]:
+        """What the system's author finds worth speaking of: as simple as a read, however long it is."""
+        for hint in self.system.hints:
+            for args in itertools.product(*(_arguments(p.of, variables) for p in hint.params)):
+                expr = substitute(hint.expr, dict(zip(hint.params, args, strict=True)))
+                yield _Term(expr, (), 0).yes_or_no(expr)
 
     def _pairs(self, variables: Sequence[Var], terms: Sequence[_Term]) -> Iterator[Feature]:
         by_base: dict[Sort, list[_Term]] = {}

@@ -61,7 +61,10 @@ ONE_OF = {
     "test_found_lemmas_are_pasted_back_and_prove": 3,
 }
 
-WHOLE_ONLY = {"test_whatever_is_left_out_is_noticed": ("kvm_vmid_generation", "kvm_vmid_allocator")}
+WHOLE_ONLY = {
+    "test_whatever_is_left_out_is_noticed": ("kvm_vmid_generation", "kvm_vmid_allocator"),
+    "test_with_hints_the_generation_allocator_needs_no_lemma": ("found_lemmas",),
+}
 """Tests of minutes, left to `--whole` in these files; the same test of a smaller system runs always."""
 
 

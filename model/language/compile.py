@@ -70,6 +70,7 @@ class Compiler(Executor):
             final=terms.or_(*finals),
             settle=self.closed_by(ir.Action("settle", (), ir.TRUE, ()), closures),
             lemmas=(*self.processes.lemmas, *(self.invariant(m) for m in declared.of_kind("lemma"))),
+            hints=tuple(self.hint(m) for m in declared.of_kind("hint")),
         )
 
     # ----------------------------------------------------------------------------------------------------- single methods
@@ -152,13 +153,22 @@ class Compiler(Executor):
         source, scope, path = self.begin(member)
         if source.tree.args.args[1:]:
             source.fail(source.tree, f"a {member.role.kind} takes no parameters", "Use all(... for x in Sort).")
+        return self.returned(source, scope, path), source
+
+    def hint(self, member: Member) -> ir.Hint:
+        source, scope, path = self.begin(member)
+        params = self.parameters(member, source, scope, path)
+        return ir.Hint(tuple(params), self.returned(source, scope, path))
+
+    def returned(self, source: Source, scope: Scope, path: Path) -> ir.Expr:
+        """The condition that the method returns, and that it is defined."""
         ends = self.run((block(source.tree.body, scope),), path.fork())
         _, value = self.merge(path, [(e.path, e.value) for e in ends], source.tree, scope)
         if isinstance(value, Static) and value.value is None:
             source.fail(source.tree, f"'{source.tree.name}' returns nothing", "Return the condition.")
         holds = self.truth(value, source.tree, scope)
         owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
-        return terms.and_(owed, holds), source
+        return terms.and_(owed, holds)
 
     # -------------------------------------------------------------------------------------------------------- properties
 

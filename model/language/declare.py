@@ -329,6 +329,12 @@ def lemma(function: F) -> F:
     return _mark(function, Role("lemma"))
 
 
+def hint(function: F) -> F:
+    """A condition on its parameters that is worth speaking of when lemmas are looked for; it need never hold.  It may still
+    be called as a helper."""
+    return _mark(function, Role("hint"))
+
+
 def initially(function: F) -> F:
     """Sets the initial state, where the defaults (None, False, the first member, any element) do not fit."""
     return _mark(function, Role("initially"))

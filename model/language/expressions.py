@@ -578,7 +578,7 @@ class Evaluator:
                 f"Call the system's own methods, or one of: {known}.",
             )
         role = declare.role_of(function.function)
-        if role is not None and role.kind not in ("closure",):
+        if role is not None and role.kind not in ("closure", "hint"):
             at.source.fail(
                 node,
                 f"'{function.function.__name__}' is {articled(role.kind)} and happens by itself",
@@ -611,7 +611,7 @@ class Evaluator:
 
     def require(self, node: ast.Call, path: Path, at: Scope) -> Value:
         test = self.arguments(node, ("condition",), at, 1)["condition"]
-        if self.step.kind in ("invariant", "reachable", "lemma", "axiom", "final"):
+        if self.step.kind in ("invariant", "reachable", "lemma", "hint", "axiom", "final"):
             at.source.fail(node, "a property cannot require", "Return the condition instead.")
         cond = self.truth(self.ev(test, path, at), test, at)
         self.no_ghost("a guard", test, at, cond, *path.conds)
@@ -774,7 +774,7 @@ class Evaluator:
 
     def local_at(self, node: ast.Call, path: Path, at: Scope) -> Value:
         """``local(self.run, cpu, "helper.name")``: what a process keeps in a local variable."""
-        if self.step.kind != "lemma":
+        if self.step.kind not in ("lemma", "hint"):
             at.source.fail(node, "only lemmas read a local variable", "Keep what others read in state of its own.")
         name, _, args, rest = self.process_at(node, "the name of a local variable", path, at)
         wanted = rest[0].value if len(rest) == 1 and isinstance(rest[0], Static) else None

@@ -39,7 +39,7 @@ def instantiate(
     knobs: name -> value, or its text as on the command line; they win over the policy's.  A knob of the part `tlb` is called
         `tlb.name`.
     sizes: the name of a sort, in any case -> its number of elements; the rest have the system's own sizes.
-    lemmas: keep the lemmas, and with them the ghosts that nothing else reads: for proofs.
+    lemmas: keep the lemmas and hints, and with them the ghosts that nothing else reads: for proofs.
 
     Raises:
         FlushproofError: a name or a value that the system does not have.
@@ -54,7 +54,7 @@ def instantiate(
         if name in system.variable
     }
     instance = Instance(
-        prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals)),
+        prune(fix_knobs(system if lemmas else replace(system, lemmas=(), hints=()), literals)),
         _sizes(system, sizes or {}),
         {name: Knob.text(value) for name, value in values.items()},
         policy,
@@ -282,6 +282,7 @@ def _cone_of_influence(system: ir.System) -> set[str]:
     used = set(reads(system.final, *(a.guard for a in actions)))
     for prop in (*system.properties, *system.lemmas):
         used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
+    used |= reads(*(h.expr for h in system.hints))
     used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
     used |= reads(*(c.cond for a in actions for c in a.costs))
     updates = [u for a in actions for u in a.updates]

@@ -461,6 +461,14 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Hint:
+    """A condition on the parameters that lemmas may speak of; it is false where it is undefined."""
+
+    params: tuple[Var, ...]
+    expr: Expr
+
+
+@dataclass(frozen=True)
 class System:
     """A compiled system: every knob is still free here (`terms.fix_knobs` makes constants of those that are fixed).
 
@@ -469,7 +477,7 @@ class System:
     init: the action that makes the initial states; its guard holds the axioms about rigid maps as well.
     final: a state in which no action is possible is a deadlock unless this holds there.
     settle: what hardware does by itself within every step (the closures), alone: it changes no reachable state.
-    lemmas: candidate auxiliary invariants, for proofs.
+    lemmas: candidate auxiliary invariants, for proofs; hints: what further ones may speak of.
     """
 
     name: str
@@ -484,6 +492,7 @@ class System:
     final: Expr = FALSE
     settle: Action = Action("settle", (), TRUE, ())
     lemmas: tuple[Property, ...] = ()
+    hints: tuple[Hint, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

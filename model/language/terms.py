@@ -364,6 +364,7 @@ def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
         actions=actions,
         properties=tuple(map_property(p, f) for p in system.properties),
         lemmas=tuple(map_property(p, f) for p in system.lemmas),
+        hints=tuple(replace(h, expr=f(h.expr)) for h in system.hints),
         final=f(system.final),
         settle=map_action(system.settle, f),
     )

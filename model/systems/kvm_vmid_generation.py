@@ -64,6 +64,7 @@ from flushproof.model.language.declare import (
     cost,
     event,
     fresh,
+    hint,
     initially,
     invariant,
     lemma,
@@ -376,7 +377,8 @@ class VmidGeneration(System):
         """The new generation has begun, and the flush is not over."""
         return at(self.vcpu_thread, cpu, "the other CPUs have acknowledged", "TLBI ALLE1IS", "DSB ISH")
 
-    def is_allocating(self, cpu):
+    @hint
+    def is_allocating(self, cpu: Cpu):
         return self.is_rolling_over(cpu) or at(
             self.vcpu_thread,
             cpu,
@@ -385,14 +387,16 @@ class VmidGeneration(System):
             "stores vmid_gen; spin_unlock",
         )
 
-    def is_settled(self, cpu):
+    @hint
+    def is_settled(self, cpu: Cpu):
         """It will run its VM under the VMID that is now in the VM's VTTBR, or does so already."""
         return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest; local_irq_enable") or (
             at(self.vcpu_thread, cpu, "compares it with vmid_gen again")
             and self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current")
         )
 
-    def is_waited_for(self, cpu):
+    @hint
+    def is_waited_for(self, cpu: Cpu):
         """Who holds the lock waits for this CPU to acknowledge the IPI."""
         holder = self.kvm_vmid_lock.holder
         return (

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flushproof.model.language.declare import System
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -13,7 +14,7 @@ from flushproof.properties.induction import prove as induction
 from flushproof.properties.inference import Effort, infer
 from flushproof.properties.printing import show_lemma
 
-from flushproof.proving import ALL_LEMMAS, ProofRequest, run, samples, written
+from flushproof.proving import ALL_LEMMAS, ProofRequest, ProofResult, run, samples, written
 
 SYSTEM = load_system("kvm-vcpu-switch")
 
@@ -22,18 +23,30 @@ SYSTEM = load_system("kvm-vcpu-switch")
 def test_found_lemmas_are_pasted_back_and_prove(policy: str, fb: bool, tmp_path: Path) -> None:
     found = run(ProofRequest(SYSTEM, policy, {"fb": fb}, infer=120.0, without=(ALL_LEMMAS,)))
     assert found.verdict == "holds" and found.kind == "any-size"
+    assert proved_with_pasted(found, SYSTEM, tmp_path)
+
+
+def test_with_hints_the_generation_allocator_needs_no_lemma(tmp_path: Path) -> None:
+    system, names = load_system("kvm-vmid-generation"), ("one-vmid-per-vm", "no-shared-vmid")
+    found = run(ProofRequest(system, "fixed", properties=names, infer=240.0, without=(ALL_LEMMAS,)))
+    assert found.verdict == "holds" and found.kind == "any-size" and set(found.properties) == set(names)
+    assert proved_with_pasted(found, system, tmp_path)
+
+
+def proved_with_pasted(found: ProofResult, system: type[System], folder: Path) -> bool:
+    """Whether the found lemmas, printed and pasted into the system, prove the properties, with no other written lemma."""
     assert found.inference is not None
     processes = {a.process for a in found.instance.system.actions if a.process is not None}
     lemmas = [show_lemma(p.name, c, processes) for p in found.inference.found for c in p.clauses]
     text = "\n\n".join("\n".join(f"    {line}" for line in lemma.splitlines()) for lemma in lemmas)
-    file = tmp_path / "pasted.py"
-    file.write_text(f"from flushproof.model.systems.kvm_vcpu_switch import *\n\n\nclass Pasted(VcpuSwitch):\n{text}\n")
-    system = instantiate(load_system(f"{file}:Pasted"), policy, {"fb": fb}, lemmas=True).system
+    file = folder / "pasted.py"
+    file.write_text(f"from {system.__module__} import *\n\n\nclass Pasted({system.__name__}):\n{text}\n")
+    knobs = found.instance.knobs
+    again = instantiate(load_system(f"{file}:Pasted"), found.instance.policy, knobs, lemmas=True).system
     names = {p.name for p in found.inference.found}
-    pasted = [p for p in system.lemmas if p.name in names or not written(p.name)]
+    pasted = [p for p in again.lemmas if p.name in names or not written(p.name)]
     assert {p.name for p in pasted} >= names
-    invariants = [p for p in system.properties if p.kind == "invariant"]
-    assert induction(system, invariants, pasted).proved
+    return induction(again, [p for p in again.properties if p.name in found.properties], pasted).proved
 
 
 def test_what_is_broken_is_not_proved_by_a_search() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flushproof.model.language.declare import System
+from flushproof.model.language.declare import Map, Sort, System, action, hint, invariant, require
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Property, Read, Var
@@ -82,6 +82,59 @@ def test_a_deleted_lemma_is_suggested_again(deleted: str) -> None:
     assert not prove(system, system.properties, kept).proved
     found = infer(system, system.properties, samples(system, *ROLLOVERS), kept, effort=Effort(seconds=120))
     assert found.proof.proved and 1 <= len(found.found) <= 4
+
+
+class Box(Sort):
+    pass
+
+
+class Post(System):
+    """Letters wait in boxes; who rings has put one into an open box, and it is found unless somebody takes it on."""
+
+    open: Map[Box, bool]
+    full: Map[Box, bool]
+    rung: bool
+    lost: bool
+
+    @hint
+    def is_waiting(self):
+        return any(self.open[box] and self.full[box] for box in Box)
+
+    @action
+    def shut(self, box: Box):
+        require(not self.full[box])
+        self.open[box] = not self.open[box]
+
+    @action
+    def put(self, box: Box):
+        self.open[box] = True
+        self.full[box] = True
+        self.rung = True
+
+    @action
+    def carry(self, box: Box, to: Box):
+        require(self.full[box])
+        self.full[box] = False
+        self.open[to] = True
+        self.full[to] = True
+
+    @action
+    def find(self):
+        require(self.rung)
+        self.lost = not self.is_waiting()
+
+    @invariant(because="A letter is lost.")
+    def nothing_is_lost(self):
+        return not self.lost
+
+
+def test_a_hint_says_what_the_vocabulary_cannot() -> None:
+    system = bare(Post)
+    assert len(system.hints) == 1 and not instantiate(Post).system.hints
+    found = infer(system, system.properties, samples(system), effort=Effort(seconds=60))
+    assert found.proof.proved and len(found.found) == 1
+    without = replace(system, hints=())
+    assert not infer(without, system.properties, samples(without), effort=Effort(seconds=5)).proof.proved
 
 
 # --------------------------------------------------------------------------------------------------------------- its
