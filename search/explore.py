@@ -201,6 +201,7 @@ def _reason(found: Found) -> str | None:
             else "there is no initial state: what is asked of the rigid maps and of `init` cannot be met"
         )
     return (
-        f"stopped by {found.stopped} after {found.states} states and {found.transitions} transitions,"
+        f"stopped by {found.stopped} after {found.states} {'state' if found.states == 1 else 'states'} "
+        f"and {found.transitions} {'transition' if found.transitions == 1 else 'transitions'},"
         f" at depth {found.depth}"
     )

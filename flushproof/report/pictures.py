@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 
 from flushproof.model.language.trace import Trace
-from flushproof.report.words import Row, Story, assignments, location
+from flushproof.report.words import Row, Story, assignments, location, many
 
 ELSEWHERE = "elsewhere"
 
@@ -28,7 +28,7 @@ def page(trace: Trace) -> str:
     story = Story(trace)
     instance = trace.instance
     lanes = _lanes(story)
-    title = html.escape(f"{instance.system.name}: {trace.property} is violated in {len(trace.steps)} steps")
+    title = html.escape(f"{instance.system.name}: {trace.property} is violated in {many(len(trace.steps), 'step')}")
     knobs = html.escape(", ".join(f"{k}={v}" for k, v in instance.knobs.items()))
     start = html.escape(
         ", ".join(f"{location(instance, c.slot)} = {instance.show(c.slot.sort, c.after)}" for c in story.start)

@@ -17,6 +17,7 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
+from flushproof.report.words import many
 
 Origin = Literal["written", "construction", "found"]
 """Of a lemma: it was written into the system; it holds of a stored local by construction; the tool found it in this run."""
@@ -47,8 +48,8 @@ def proof_text(result: ProofResult, look: Look) -> str:
 def _verdict(result: ProofResult, look: Look) -> str:
     """One line for each kind of proof, so that none can be taken for another."""
     if result.violated is not None:
-        steps = len(result.violated.trace.steps)
-        return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps} steps; there is nothing to prove"
+        steps = many(len(result.violated.trace.steps), "step")
+        return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps}; there is nothing to prove"
     alike: dict[Shown | None, list[str]] = {}
     for name in result.properties:
         alike.setdefault(result.shown.get(name), []).append(name)
@@ -84,7 +85,7 @@ def _missing(proof: Proof, look: Look) -> list[str]:
         return []
     parts = [
         look.strong("Not inductive: ")
-        + f"{len(first)} of the questions fail with everything assumed. A lemma is missing, or one is wrong."
+        + f"{len(first)} of the questions failed with everything assumed. A lemma is missing, or one is wrong."
     ]
     for failure in first[:SHOWN]:
         if failure.counterexample is not None:
@@ -103,7 +104,7 @@ def _found(result: ProofResult) -> str:
         return ""
     processes = {a.process for a in result.instance.system.actions if a.process is not None}
     lemmas = [show_lemma(p.name, clause, processes) for p in result.inference.found for clause in p.clauses]
-    head = f"Found {len(lemmas)} lemmas, to be pasted into the system:"
+    head = f"Found {many(len(lemmas), 'lemma')}, to be pasted into the system:"
     return "\n\n".join([head, *lemmas])
 
 
@@ -122,9 +123,9 @@ def _effort(result: ProofResult) -> str:
     asked = [r for r in (*proof.results, *proof.failures) if r.verdict != "untouched"]
     slowest = max((r.seconds for r in asked), default=0.0)
     explored = result.explored
-    before = f"Explored before: {explored.states:,} states, {explored.seconds:.2f} s. " if explored else ""
+    before = f"Explored before: {many(explored.states, 'state')}, {explored.seconds:.2f} s. " if explored else ""
     return (
-        f"Z3: {len(asked)} questions, {proof.seconds:.2f} s, the slowest {slowest * 1000:.0f} ms. "
+        f"Z3: {many(len(asked), 'question')}, {proof.seconds:.2f} s, the slowest {slowest * 1000:.0f} ms. "
         f"{before}In all {result.seconds:.1f} s."
     )
 
@@ -257,6 +258,6 @@ def verification_text(found: Verification, look: Look) -> str:
         second = f", {found.confirmed_by_cvc5} of them confirmed by cvc5" if found.confirmed_by_cvc5 else ""
         parts.append(
             look.good("VERIFIED")
-            + f": {len(found.checked)} questions, each answered as it must be{second}, {found.seconds:.2f} s"
+            + f": {many(len(found.checked), 'question')}, each answered as it must be{second}, {found.seconds:.2f} s"
         )
     return "\n".join(parts)

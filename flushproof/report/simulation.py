@@ -9,6 +9,7 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
+from flushproof.report.words import many
 from flushproof.search.simulate import Simulation
 
 
@@ -40,8 +41,9 @@ def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
     parts.append(
         look.faint(
             look.wrapped(
-                f"Walked: {found.walks:,} walks with seed {found.seed}, {found.steps:,} steps, {found.states:,} distinct states, "
-                f"the longest walk {found.deepest:,} steps, {found.seconds:.2f} s.{end}"
+                f"Walked: {many(found.walks, 'walk')} with seed {found.seed}, {many(found.steps, 'step')}, "
+                f"{many(found.states, 'distinct state')}, the longest walk {many(found.deepest, 'step')}, "
+                f"{found.seconds:.2f} s.{end}"
             )
         )
     )

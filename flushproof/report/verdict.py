@@ -9,6 +9,7 @@ from flushproof.model.language.instance import Instance
 from flushproof.model.language.ir import Scalarset
 from flushproof.report.catalog import settings, table
 from flushproof.report.trace import Look, Paint, trace_text
+from flushproof.report.words import many
 from flushproof.result import INCONCLUSIVE, VIOLATED, Result
 
 
@@ -42,8 +43,7 @@ def _verdict(result: Result, look: Look) -> str:
         if result.trace is None:
             text = f"VIOLATED: {result.violated}, which asks for a state that no interleaving reaches{_unless(result)}"
             return _painted(look.wrapped(text), look.bad)
-        steps = len(result.trace.steps)
-        text = look.bad(f"VIOLATED: {result.violated}") + f", in {steps} {_plural(steps, 'step')}"
+        text = look.bad(f"VIOLATED: {result.violated}") + f", in {many(len(result.trace.steps), 'step')}"
         return f"{text}; no other way is shorter" if result.shortest else text
     if result.verdict == INCONCLUSIVE:
         text = f"INCONCLUSIVE: {result.reason}. No violation was found before that, which is not a proof."
@@ -101,26 +101,28 @@ def _explored(result: Result) -> str:
     done = f"Every {everything} was explored" if result.complete else "Explored"
     rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""
     decided = (
-        f" Z3 decided the properties on {result.decided:,} projected states and agrees."
+        f" Z3 decided the properties on {many(result.decided, 'projected state')} and agrees."
         if result.decided is not None
         else ""
     )
     return (
-        f"{done}: {result.states:,} states{_reductions(result)}, {result.transitions:,} transitions, depth {result.depth}, "
+        f"{done}: {_reduced(result)}, {many(result.transitions, 'transition')}, depth {result.depth}, "
         f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}.{decided}"
     )
 
 
-def _reductions(result: Result) -> str:
-    """What makes states fewer, and by how much: ` (of 943 up to symmetry, 8 permutations)`."""
+def _reduced(result: Result) -> str:
+    """How many states, and what makes them fewer: `249 states up to symmetry (943 without; 8 permutations)`."""
+    states = many(result.states, "state")
     reductions = []
     if result.permutations > 1:
-        reductions.append(f"of {result.unreduced:,} up to symmetry, {result.permutations:,} permutations")
+        states += " up to symmetry"
+        reductions += [f"{result.unreduced:,} without", many(result.permutations, "permutation")]
     if result.fused:
-        reductions.append(f"{len(result.fused)} hidden {_plural(len(result.fused), 'step')} fused")
+        reductions.append(f"{many(len(result.fused), 'hidden step')} fused")
     if result.bound is not None:
         reductions.append(f"counters up to {result.bound}, not renamed")
-    return f" ({', '.join(reductions)})" if reductions else ""
+    return f"{states} ({'; '.join(reductions)})" if reductions else states
 
 
 def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int = 0) -> str:
@@ -160,10 +162,10 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     unreached = [r for r in results if r.not_reached]
     seconds = sum(r.seconds for r in results)
-    count = f"{len(results)} {_plural(len(results), 'verdict')} in {seconds:.1f} s: "
+    count = f"{many(len(results), 'verdict')} in {seconds:.1f} s: "
     lines = []
     if len(results) < asked:
-        count = f"only {len(results)} of {asked} verdicts in {seconds:.1f} s: "
+        count = f"only {len(results)} of {many(asked, 'verdict')} in {seconds:.1f} s: "
     if bad:
         lines.append(look.bad(f"{count}{len(bad)} not as expected."))
     elif unsure or len(results) < asked:
@@ -181,7 +183,3 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
         name = f"{result.instance.system.name} {result.instance.policy or ''} {result.settings}".strip()
         lines.append(look.unsure(f"(!) {name}: never reached: {', '.join(result.not_reached)}"))
     return "\n".join(lines)
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"

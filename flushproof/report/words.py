@@ -176,6 +176,11 @@ def _costs(instance: Instance, before: State, step: Step) -> Mapping[str, int]:
     return Counter(name for name, _ in costs(action, [step.binding[p.name] for p in action.params], before, instance))
 
 
+def many(count: int, noun: str) -> str:
+    """`1 state`, `1,204 states`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def cost_words(counts: Mapping[str, int]) -> str:
     """`2 local_tag, 1 dsb_wait; 3 entries dropped`, or nothing."""
     operations = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name != DROPPED)

@@ -154,7 +154,12 @@ def test_the_reduction_by_symmetry_is_said() -> None:
     assert on["unreduced_states"] == off["states"] == off["unreduced_states"]
     assert (on["permutations"], off["permutations"]) == (4, 1)
     said = " ".join(call("check", SWITCH, "--policy", "always").stdout.split())
-    assert f"{on['states']} states (of {off['states']} up to symmetry, 4 permutations)" in said
+    assert f"{on['states']} states up to symmetry ({off['states']} without; 4 permutations)" in said
+
+
+def test_one_is_singular() -> None:
+    said = " ".join(call("check", f"{SMALL}:Endless", "--max-depth", "0", "--symmetry", "off").stdout.split())
+    assert "Explored: 1 state, " in said and "1 states" not in said
 
 
 def test_counters_up_to_a_bound() -> None:
@@ -195,6 +200,11 @@ def test_a_terminal_without_our_letters() -> None:
     env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(command("check", SWITCH), capture_output=True, text=True, env=env, check=False, timeout=60)
     assert done.returncode == 1 and "?  vcpu1 on cpu0 hits" in done.stdout
+
+
+@pytest.mark.parametrize("more", [[], ["--compact"], ["--engine", "reference"], ["--symmetry", "off"]])
+def test_state_that_nothing_reads_is_left_out(more: list[str]) -> None:
+    assert "1 state" in call("check", f"{SMALL}:Nothing", *more).stdout
 
 
 def test_a_deadlock_is_a_violation() -> None:
