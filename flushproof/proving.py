@@ -33,7 +33,7 @@ from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome, Violated
 from flushproof.search.reference import Reference
 from flushproof.search.symmetry import Symmetry
-from flushproof.search.task import NO_DEADLOCK, Limits, Progress
+from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED, Limits, Progress
 
 Kind = Literal["any-size", "finite", "bounded"]
 KINDS: tuple[Kind, ...] = ("any-size", "finite", "bounded")
@@ -231,9 +231,13 @@ class _Run:
     def _explore(self) -> None:
         names = {p.name for p in self.wanted}
         self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request)
-        met = [replace(v, trace=certified(v.trace)) for v in found.violations if v.property != NO_DEADLOCK]
-        self.violated = next((v for v in met if v.property in names), None)
-        self.wrong = tuple(v for v in met if v.property not in names)
+        met = [replace(v, trace=certified(v.trace)) for v in found.violations]
+        # Where the model itself makes no sense, nothing that it says is a proof; nor where it comes to a halt, unless that was
+        # not asked about.
+        built_in = [WELL_DEFINED] if self.request.properties else [WELL_DEFINED, NO_DEADLOCK]
+        decisive = [*(v for v in met if v.property in names), *(v for v in met if v.property in built_in)]
+        self.violated = next(iter(decisive), None)
+        self.wrong = tuple(v for v in met if v.property not in (*names, WELL_DEFINED, NO_DEADLOCK))
         for name in names if self.violated is None else ():
             if found.complete:
                 self.shown[name] = Shown("finite", "exploring")
@@ -331,6 +335,10 @@ def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:
         if name not in invariants:
             hint = nearest(name, invariants, "properties that can be proved")
             raise FlushproofError(f"{instance.system.name} has no invariant '{name}'. {hint}")
+    if not invariants:
+        raise FlushproofError(
+            f"{instance.system.name} has no invariants, and no events that check anything: nothing to prove"
+        )
     return tuple(invariants[name] for name in dict.fromkeys(names or invariants))
 
 
@@ -341,7 +349,7 @@ def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequ
     # "no-deadlock" as the focus keeps the search going after the violation of a claim, so that each gets its own trace.
     return explore(
         claimed,
-        properties=[*names, NO_DEADLOCK],
+        properties=[*names, WELL_DEFINED, NO_DEADLOCK],
         focus=NO_DEADLOCK,
         limits=request.limits,
         progress=request.progress,

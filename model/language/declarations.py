@@ -68,6 +68,12 @@ class Declarations:
                 except ModelError as error:
                     raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
                 if declared is not None:
+                    if any(name in vars(c) for c in cls.__mro__):
+                        raise ModelError(
+                            f"{cls.__name__}.{name} is state, and `= ...` behind its annotation gives it no value",
+                            place,
+                            hint=f"Assign self.{name} in a method decorated with @initially.",
+                        )
                     self.know(annotation)
                     self._declare(owner.path + name, declared, place)
         names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
@@ -94,6 +100,8 @@ class Declarations:
     def know(self, annotation: Any) -> None:
         """Note down the classes of sorts: their default sizes."""
         for cls in sort_classes(annotation):
+            if not isinstance(cls.size, int) or cls.size < 1:
+                raise ModelError(f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls))
             known = self.classes.setdefault(cls.__name__, cls)
             if known is not cls:
                 raise ModelError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -137,7 +139,8 @@ class Search:
         self.levels = [0]
         self.chunks: list[tuple[int, int]] = []
         self.head = 0
-        self.told = 0
+        self.saved = self.told = 0
+        self.interrupted = False
         self.process = psutil.Process()
         self.compile_seconds = time.monotonic() - task.started
         self.next_look = task.started + _INTERVAL
@@ -146,12 +149,15 @@ class Search:
         refuse_too_little_memory(self.task.limits, self.process.memory_info().rss + self.store.table_bytes)
         stopped = None
         try:
-            self._search()
+            with self._interrupts_between_chunks():
+                self._search()
             self._save()
         except _Stop as stop:
             stopped = str(stop)
-            if not self.store.full:  # Or successors of expanded states are missing.
+            if not self.store.full:
                 self._save()
+            elif self.checkpoint is not None:  # successors of expanded states are missing
+                stopped += f" (the checkpoint has {self.saved})"
         except KeyboardInterrupt:
             stopped = "an interrupt"
         store = self.store
@@ -183,6 +189,7 @@ class Search:
         if self.progressed is None:
             self._add_initial()
             self.levels.append(store.count)
+            self._save()
         else:
             store.restore(self.progressed)
             self.head, self.levels = self.progressed.head, list(self.progressed.levels)
@@ -222,6 +229,8 @@ class Search:
             if limits.memory_bytes is not None and self._memory() + store.table_bytes > limits.memory_bytes:
                 raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
             store.grow()
+        if self.interrupted:
+            raise _Stop("an interrupt")
         now = time.monotonic()
         if now >= self.next_save:
             self._save()
@@ -262,6 +271,25 @@ class Search:
                 store.deadlock,
             )
             checkpoint.save(progressed, store.written(checkpoint.saved_bytes))
+            self.saved = store.count
+
+    @contextmanager
+    def _interrupts_between_chunks(self) -> Iterator[None]:
+        """With a checkpoint, the first Ctrl-C waits for the end of a chunk, so that nothing is lost; the second does not."""
+        if self.checkpoint is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_: object) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _level(self, number: int) -> int:
         """The depth of a state."""

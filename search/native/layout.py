@@ -93,7 +93,8 @@ class Layout:
 
     def pack(self, states: Iterable[State]) -> np.ndarray[Any, np.dtype[np.uint64]]:
         """The words of each state, as rows."""
-        codes = np.array(list(states), dtype=np.uint64).reshape(-1, len(self.fields))
+        rows = list(states)
+        codes = np.array(rows, dtype=np.uint64).reshape(len(rows), len(self.fields))
         packed = np.zeros((len(codes), self.words), dtype=np.uint64)
         for slot, field in enumerate(self.fields):
             packed[:, field.word] |= codes[:, slot] << np.uint64(field.shift)

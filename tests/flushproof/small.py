@@ -137,6 +137,33 @@ class Late(Idle):
         self.running[cpu] = vcpu
 
 
+class Nothing(System):
+    """Nothing is asked, and nothing is read."""
+
+    on: Map[Cpu, bool]
+
+    @action
+    def go(self, cpu: Cpu) -> None:
+        """goes"""
+        self.on[cpu] = True
+
+
+class Undefined(System):
+    """What is asked for holds, and a step reads what is not there."""
+
+    last: Optional[Cpu]
+    ran: Map[Cpu, bool]
+
+    @action
+    def go(self) -> None:
+        """goes"""
+        self.ran[self.last] = True  # type: ignore[index]
+
+    @invariant("{cpu} is last")
+    def nobody_is_last(self) -> bool:
+        return all(self.last is not cpu for cpu in Cpu)
+
+
 class Twice(Switch):
     """The same, with a second property that is broken sooner."""
 

@@ -374,6 +374,17 @@ def test_a_saved_trace_is_shown_again(tmp_path: Path) -> None:
     assert json.loads(call("trace", str(file), "--format", "json").stdout) == json.loads(file.read_text())
 
 
+def test_a_saved_trace_of_a_system_that_has_moved(tmp_path: Path) -> None:
+    here, there, file = tmp_path / "here.py", tmp_path / "there.py", str(tmp_path / "trace.json")
+    here.write_text(Path(SMALL).read_text())
+    call("check", f"{here}:Switch", "--policy", "none", "--save", file)
+    here.rename(there)
+    lost = call("trace", file)
+    assert lost.exit_code == 2 and f"there is no file {here}" in lost.stderr and "--system" in lost.stderr
+    found = call("trace", file, "--system", f"{there}:Switch")
+    assert found.exit_code == 0 and "Z3 confirmed this trace" in found.stdout
+
+
 def _tampered(tmp_path: Path, change: Any) -> Result:
     file = tmp_path / "trace.json"
     call("check", SWITCH, "--policy", "none", "--save", str(file))

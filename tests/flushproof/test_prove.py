@@ -122,6 +122,19 @@ def test_the_lemma_is_found(turns: Any) -> None:
     assert found["found"]
 
 
+@pytest.mark.parametrize(("name", "wrong"), [("Undefined", "well-defined"), ("Stuck", "no-deadlock")])
+def test_a_model_that_makes_no_sense_is_never_proved(name: str, wrong: str) -> None:
+    spec = f"{Path(__file__).with_name('small.py')}:{name}"
+    assert data("check", spec)["property"] == wrong
+    found = data("prove", spec, "--infer", "0")
+    assert (found["verdict"], found["proof"], found["property"]) == ("violated", None, wrong)
+
+
+def test_nothing_to_prove() -> None:
+    done = call("prove", f"{Path(__file__).with_name('small.py')}:Nothing")
+    assert done.exit_code == 2 and "nothing to prove" in done.output
+
+
 def test_a_broken_policy_is_never_proved(turns: Any) -> None:
     done = call("prove", turns(LEMMA), "--policy", "rude")
     assert done.exit_code == 1

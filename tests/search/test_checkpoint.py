@@ -13,7 +13,7 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import store
+from flushproof.search.native import engine, store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.task import Limits
 
@@ -75,6 +75,39 @@ def test_states_on_disk(tmp_path: Path) -> None:
     spilled = explore(inst, symmetry=False, engine=NativeEngine(spill=tmp_path))
     assert facts(spilled) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = tmp_path / "kept"
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    looks = 0
+    look = engine.Search._look
+
+    def interrupted_look(self: engine.Search) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 4:
+            signal.raise_signal(signal.SIGINT)
+        look(self)
+
+    monkeypatch.setattr(engine, "_CHUNK", 300)
+    monkeypatch.setattr(engine.Search, "_look", interrupted_look)
+    stopped = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where))
+    monkeypatch.undo()
+    assert stopped.reason is not None and "an interrupt" in stopped.reason
+    assert json.loads((where / "checkpoint.json").read_text())["progressed"]["count"] == stopped.states
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
+    assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
+
+
+def test_a_limit_of_states_says_what_is_kept(tmp_path: Path) -> None:
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    limits = Limits(states=5000)
+    stopped = explore(inst, symmetry=False, limits=limits, engine=NativeEngine(checkpoint=tmp_path / "kept"))
+    kept = json.loads((tmp_path / "kept" / "checkpoint.json").read_text())["progressed"]["count"]
+    assert stopped.reason is not None and f"(the checkpoint has {kept})" in stopped.reason
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=tmp_path / "kept", resume=True))
+    assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -269,6 +269,10 @@ MISTAKES = {
         "    self.on[cpu] = Vm",
         ["'Vm' is set on some ways to this place only"],
     ),
+    "an initial value in an annotation": (
+        "ready: bool = True\n\n@action\ndef f(self, cpu: Cpu):\n    require(self.ready)\n    self.on[cpu] = True",
+        ["Generated.ready is state", "Assign self.ready in a method decorated with @initially."],
+    ),
     "unknown label": (
         "@process(Cpu)\ndef f(self, cpu):\n    yield 'first'\n    self.on[cpu] = True\n\n@lemma\ndef g(self):\n"
         "    return all(at(self.f, c, 'frist') for c in Cpu)",
@@ -313,6 +317,12 @@ def test_a_mistake_is_explained(name: str, tmp_path: Path) -> None:
 
 def test_the_same_text_without_mistakes_compiles(tmp_path: Path) -> None:
     compiled("@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = True", tmp_path)
+
+
+def test_a_sort_without_elements_is_refused(tmp_path: Path) -> None:
+    head = HEAD.replace("class Vm(Sort):", "class Vm(Sort, size=0):")
+    with pytest.raises(ModelError, match="the sort Vm has size 0, and the least is 1"):
+        compile_system(load(head + "    @action\n    def f(self, cpu: Cpu):\n        self.on[cpu] = True\n", tmp_path, "wrong"))
 
 
 def test_state_that_is_no_sort_is_explained(tmp_path: Path) -> None:
