@@ -26,14 +26,15 @@ from flushproof.report.verdict import heading
     show_default=True,
     help="How to print it.",
 )
-def trace_command(file: Path, form: str) -> None:
+@click.option("--system", "source", metavar="SYSTEM", help="Where the system is, if not where the file says.")
+def trace_command(file: Path, form: str, source: str | None) -> None:
     """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm each step against the system as it is now, and
     shows it.
 
     Exit status: 0 if Z3 confirms it; 2 if the file is no trace, or no trace of the system as it is now.
     """
     try:
-        trace = certified(read_trace(file).trace)
+        trace = certified(read_trace(file, source).trace)
     except CertificateError as error:
         raise FlushproofError(f"{file}: {error}") from None
     match form:

@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.language.declare import System
+from flushproof.model.language.errors import FlushproofError, ModelError
 from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.ir import Sort, Var
@@ -138,8 +139,10 @@ class SavedTrace:
     source: str
 
 
-def read_trace(path: Path) -> SavedTrace:
+def read_trace(path: Path, source: str | None = None) -> SavedTrace:
     """The trace in a file that `check --save` or `check --format json` wrote, in terms of the system as it is now.
+
+    source: where the system is, if not where the file says.
 
     Nothing in the file is believed beyond its form: whoever shows the trace certifies it first.
 
@@ -155,12 +158,23 @@ def read_trace(path: Path) -> SavedTrace:
     reason = _unlike_a_trace(data)
     if reason:
         raise FlushproofError(f"{path} is not a flushproof trace: {reason}")
-    instance = instantiate(load_system(data["source"]), data["policy"], data["knobs"], data["sizes"])
+    source = source or data["source"]
+    instance = instantiate(_present(source, path), data["policy"], data["knobs"], data["sizes"])
     try:
-        return SavedTrace(_decoded(instance, data), data["source"])
+        return SavedTrace(_decoded(instance, data), source)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise FlushproofError(f"{path} does not fit {instance.system.name} as it is now: {what}") from None
+
+
+def _present(source: str, path: Path) -> type[System]:
+    try:
+        return load_system(source)
+    except ModelError:
+        raise
+    except FlushproofError as error:
+        hint = "If the system is elsewhere now, add --system path/to/file.py:Class."
+        raise FlushproofError(f"{path}: {error}\n  {hint}") from None
 
 
 def _unlike_a_trace(data: Any) -> str | None:
