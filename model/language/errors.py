@@ -31,6 +31,13 @@ class ModelError(FlushproofError):
         return "\n".join(lines)
 
 
+def import_hint(name: str | None) -> str:
+    """How to import a word of the language; nothing if the name is none."""
+    from . import __all__ as words
+
+    return f"Import it: from flushproof.model.language import {name}" if name in words else ""
+
+
 def nearest(name: str, known: Iterable[str], what: str) -> str:
     """A sentence with the nearest valid choice and the list of all: "Did you mean ...? The knobs are: ..."."""
     known = sorted(set(known))

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from . import declare, ir, terms
 from .declarations import Declarations
-from .errors import ModelError, nearest
+from .errors import ModelError, import_hint, nearest
 from .types import to_sort
 from .values import Closure, MapRef, Method, Name, Object, Path, Scope, Static, Step, Tup, Value, static_literal
 
@@ -303,6 +303,8 @@ class Evaluator:
                 return terms.not_(self.truth(self.ev(operand, path, at), operand, at))
             case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
                 return Static(-value)
+            case ast.UnaryOp(ast.Invert(), operand):
+                at.source.fail(node, "the language has no ~", f"Write `not {at.source.text(operand)}`.")
             case ast.BinOp():
                 return self.sum(node, path, at)
             case ast.Compare():
@@ -343,10 +345,20 @@ class Evaluator:
         for space in (closure.nonlocals, function.__globals__, vars(builtins)):
             if node.id in space:
                 return Static(space[node.id])
-        known = [name for scope, name in path.env if scope == at.id]
-        known += [n for n, v in function.__globals__.items() if isinstance(v, (type, declare.Part)) or callable(v)]
-        guess = nearest(node.id, known, "names").split(" The names are")[0]
-        at.source.fail(node, f"the name '{node.id}' is unknown", guess if guess.startswith("Did") else "")
+        at.source.fail(node, f"the name '{node.id}' is unknown", self.name_hint(node.id, path, at))
+
+    def name_hint(self, name: str, path: Path, at: Scope) -> str:
+        """What may be meant by a name that nothing has: a member without its `self`, a word not imported, a slip."""
+        local = {known: value for (scope, known), value in path.env.items() if scope == at.id}
+        for owner, value in local.items():
+            if isinstance(value, Object) and (value.path + name in self.variables or hasattr(value.python, name)):
+                return f"Did you mean '{owner}.{name}'?"
+        if hint := import_hint(name):
+            return hint
+        space = at.source.function.__globals__
+        known = [*local, *(n for n, v in space.items() if isinstance(v, (type, declare.Part)) or callable(v))]
+        guess = nearest(name, known, "names").split(" The names are")[0]
+        return guess if guess.startswith("Did") else ""
 
     def attribute(self, value: Value, node: ast.Attribute, path: Path, at: Scope) -> Value:
         match value:
@@ -635,7 +647,9 @@ class Evaluator:
         except ModelError:
             sort = None
         if sort is None or isinstance(sort, ir.CounterSort):
-            at.source.fail(given["sort"], f"{at.source.text(given['sort'])} is not a sort to choose from")
+            at.source.fail(
+                given["sort"], f"{at.source.text(given['sort'])} is not a sort to choose from", class_hint(sort_value)
+            )
         name = self.target or "choice"
         if not self.target and "where" in given and isinstance(given["where"], ast.Lambda) and given["where"].args.args:
             name = given["where"].args.args[0].arg
@@ -801,6 +815,14 @@ BUILTINS: Mapping[Any, Callable[[Evaluator, ast.Call, Path, Scope], Value]] = {
     len: Evaluator.length,
     isinstance: Evaluator.is_instance,
 }
+
+
+def class_hint(value: Value) -> str:
+    """What to write where a class of the user's own is no sort."""
+    match value:
+        case Static(type() as found) if found.__module__ != "builtins" and not issubclass(found, declare.Counter):
+            return f"Write class {found.__name__}(Sort)."
+    return ""
 
 
 def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Expr, dict[ir.Var, ir.Expr]]:

@@ -19,7 +19,7 @@ from types import ModuleType
 from flushproof.model import systems
 
 from .declare import System, system_name
-from .errors import FlushproofError, ModelError, nearest
+from .errors import FlushproofError, ModelError, import_hint, nearest
 from .ir import Place
 
 _USERS = "flushproof_user_"
@@ -106,7 +106,8 @@ def load_file(path: Path) -> ModuleType:
         raise ModelError(f"not valid Python: {error.msg}", place, _line(place)) from error
     except (Exception, SystemExit) as error:
         place = place_of(error, path)
-        raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place)) from error
+        hint = import_hint(error.name) if isinstance(error, NameError) else ""
+        raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error
     finally:
         sys.path.remove(str(path.parent))
     return module
@@ -133,12 +134,13 @@ def _named(module: ModuleType, name: str, path: str) -> type[System]:
     found = {cls.__name__: cls for cls in systems_in(module)}
     if not name and len(found) == 1:
         return next(iter(found.values()))
+    known = nearest(name, found, "systems") if found else "A system is a class that inherits from System."
     if not name:
-        raise FlushproofError(f"{path}: which class? {nearest('', found, 'systems')}")
+        raise FlushproofError(f"{path}: {'which class?' if found else 'there is no system in it.'} {known}")
     if name in found:
         return found[name]
     other = getattr(module, name, None)
     if isinstance(other, type) and issubclass(other, System):
         return other  # imported into the file from elsewhere
     what = "is not a subclass of System" if other is not None else "is not defined in it"
-    raise FlushproofError(f"{path}: '{name}' {what}. {nearest(name, found, 'systems')}")
+    raise FlushproofError(f"{path}: '{name}' {what}. {known}")

@@ -106,6 +106,12 @@ def test_a_class_that_is_no_system(file: Path) -> None:
     assert "'Cpu' is not a subclass of System. The systems are: Light." in message(f"{file}:Cpu")
 
 
+@pytest.mark.parametrize("name", ["", ":Light"])
+def test_a_file_without_a_system(file: Path, name: str) -> None:
+    file.write_text("class Light: ...\n")
+    assert "A system is a class that inherits from System." in message(f"{file}{name}")
+
+
 def test_which_of_several(file: Path) -> None:
     file.write_text(GOOD + "\n\nclass Lamp(Light):\n    '''Another.'''\n")
     assert "which class? The systems are: Lamp, Light." in message(str(file))
@@ -118,6 +124,7 @@ def test_which_of_several(file: Path) -> None:
         ("import flushproof\n\nraise ValueError('no')\n", 3, "ValueError: no"),
         ("import no_such_module_anywhere\n", 1, "No module named 'no_such_module_anywhere'"),
         ("import sys\nsys.exit(1)\n", 2, "SystemExit: 1"),
+        ("class Light(System): ...\n", 1, "Import it: from flushproof.model.language import System"),
         ("def f():\n    return 1 / 0\n\nf()\n", 2, "ZeroDivisionError"),
     ],
 )

@@ -30,6 +30,10 @@ class Gen(Counter):
     """A generation."""
 
 
+class Page:
+    """Not declared as a sort."""
+
+
 class Scope(enum.Enum):
     LOCAL = 0
     BROADCAST = 1
@@ -72,6 +76,30 @@ MISTAKES = {
     "unknown name": (
         "@action\ndef f(self, cpu: Cpu):\n    self.on[cpux] = True",
         ["the name 'cpux' is unknown", "Did you mean 'cpu'?"],
+    ),
+    "member without self": (
+        "@action\ndef f(self, cpu: Cpu):\n    on[cpu] = True",
+        ["the name 'on' is unknown", "Did you mean 'self.on'?"],
+    ),
+    "member of a part without self": (
+        "@action\ndef f(self, cpu: Cpu):\n    part = self.lock\n    self.on[cpu] = holder is None",
+        ["the name 'holder' is unknown", "Did you mean 'part.holder'?"],
+    ),
+    "bitwise not": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = ~self.on[cpu]",
+        ["the language has no ~", "Write `not self.on[cpu]`."],
+    ),
+    "parameter of a class that is no sort": (
+        "@action\ndef f(self, page: Page):\n    pass",
+        ["Page is not a sort", "Write class Page(Sort)."],
+    ),
+    "choice of a class that is no sort": (
+        "@action\ndef f(self):\n    choose(Page)",
+        ["Page is not a sort to choose from", "Write class Page(Sort)."],
+    ),
+    "loop over a class that is no sort": (
+        "@action\ndef f(self):\n    require(all(page is None for page in Page))",
+        ["Page is not a sort", "Write class Page(Sort)."],
     ),
     "unknown function": (
         "@action\ndef f(self, cpu: Cpu):\n    print(cpu)",
@@ -317,6 +345,12 @@ def test_a_mistake_is_explained(name: str, tmp_path: Path) -> None:
 
 def test_the_same_text_without_mistakes_compiles(tmp_path: Path) -> None:
     compiled("@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = True", tmp_path)
+
+
+def test_a_word_that_was_not_imported_is_named(tmp_path: Path) -> None:
+    head = HEAD.replace("declare import *", "declare import *\ndel cost")
+    with pytest.raises(ModelError, match=r"Import it: from flushproof.model.language import cost"):
+        load_and_compile(head + '    @action\n    def f(self):\n        cost("ipi")\n', tmp_path)
 
 
 def test_a_sort_without_elements_is_refused(tmp_path: Path) -> None:
