@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,7 +15,7 @@ from .declare import System
 from .errors import ModelError, nearest
 from .expressions import class_hint
 from .processes import ProcessCompiler
-from .source import Source
+from .source import Source, source_of
 from .statements import Executor, block
 from .types import hints, to_sort
 from .values import Path, Scope, Static, Tup
@@ -50,7 +51,7 @@ class Compiler(Executor):
 
     def system(self) -> ir.System:
         declared = self.declared
-        processes = [self.processes.compile(m) for m in declared.of_kind("process")]
+        processes = [self.process(m) for m in declared.of_kind("process")]
         closures = list(declared.of_kind("closure"))
         self.touched = [self.closure_names(m) for m in closures]
         actions = [self.finish(self.action(m), closures) for m in declared.of_kind("action")]
@@ -120,6 +121,7 @@ class Compiler(Executor):
         ends = self.run((block(source.tree.body, scope),), path.fork())
         merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends], source.tree, scope)
         step = self.step
+        self.check_doc(member, (*params, *step.params))
         return ir.Action(
             name=member.name,
             params=(*params, *step.params),
@@ -132,6 +134,11 @@ class Compiler(Executor):
             doc=first_line(member.function),
             place=source.place(source.tree),
         )
+
+    def process(self, member: Member) -> list[ir.Action]:
+        actions = self.processes.compile(member)
+        self.check_doc(member, [p for action in actions for p in action.params])
+        return actions
 
     def initial(self) -> ir.Action:
         """What `initially` and `axiom` methods say, in order."""
@@ -210,6 +217,7 @@ class Compiler(Executor):
             source.fail(
                 source.tree, f"the event '{source.tree.name}' checks nothing", 'Add check("property", ..., "...").'
             )
+        self.check_doc(member, params)
         owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
         found: dict[str, ir.Property] = {}
         for name, clause in self.step.clauses:
@@ -226,6 +234,11 @@ class Compiler(Executor):
             old = found.get(name)
             found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)
         return list(found.values())
+
+    def check_doc(self, member: Member, params: Iterable[ir.Var]) -> None:
+        """See to it that the line which a trace shows of a step names only its parameters and choices."""
+        source = source_of(member.function)
+        self.check_template(first_line(member.function), [p.name for p in params], source, source.tree)
 
     def check_template(self, text: str, names: list[str], source: Source, node: ast.AST) -> None:
         """See to it that an explanation names only what it can name."""

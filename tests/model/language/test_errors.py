@@ -85,6 +85,18 @@ MISTAKES = {
         "@action\ndef f(self, cpu: Cpu):\n    part = self.lock\n    self.on[cpu] = holder is None",
         ["the name 'holder' is unknown", "Did you mean 'part.holder'?"],
     ),
+    "docstring of an action": (
+        '@action\ndef f(self, cpu: Cpu):\n    """{cup} wakes up"""\n    self.on[cpu] = True',
+        ["names '{cup}'", "Did you mean 'cpu'?"],
+    ),
+    "docstring of an event": (
+        '@event\ndef f(self, cpu: Cpu):\n    """{cup} wakes up"""\n    check("up", self.on[cpu], "off")',
+        ["names '{cup}'", "Did you mean 'cpu'?"],
+    ),
+    "docstring of a process": (
+        '@process(Cpu)\ndef f(self, cpu):\n    """{cup} wakes up"""\n    yield "up"\n    self.on[cpu] = True',
+        ["names '{cup}'", "Did you mean 'cpu'?"],
+    ),
     "bitwise not": (
         "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = ~self.on[cpu]",
         ["the language has no ~", "Write `not self.on[cpu]`."],
