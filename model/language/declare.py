@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -447,6 +448,16 @@ class System:
     name: ClassVar[str] = ""
     sizes: ClassVar[Mapping[Any, int]] = {}
     policies: ClassVar[Mapping[str, Policy]] = {}
+
+    def __init_subclass__(cls) -> None:
+        for name, value in vars(cls).items():
+            if name != "policies" and isinstance(value, dict) and any(isinstance(p, Policy) for p in value.values()):
+                frame = sys._getframe(1)
+                raise ModelError(
+                    f"{cls.__name__}.{name} holds policies, and nothing reads it",
+                    Place(frame.f_code.co_filename, frame.f_lineno),
+                    hint="Did you mean 'policies'?",
+                )
 
 
 def system_name(cls: type[System]) -> str:

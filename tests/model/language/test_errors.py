@@ -365,6 +365,15 @@ def test_a_word_that_was_not_imported_is_named(tmp_path: Path) -> None:
         load_and_compile(head + '    @action\n    def f(self):\n        cost("ipi")\n', tmp_path)
 
 
+def test_policies_under_another_name_are_refused(tmp_path: Path) -> None:
+    head = HEAD.replace("    flush = Knob", '    polices = {"none": Policy("", {"flush": False}, "holds")}\n    flush = Knob')
+    with pytest.raises(ModelError, match=r"Generated\.polices holds policies, and nothing reads it") as caught:
+        load(head, tmp_path, "wrong")
+    place = caught.value.place
+    assert caught.value.hint == "Did you mean 'policies'?" and place is not None
+    assert "class Generated(System)" in head.splitlines()[place.line - 1]
+
+
 def test_a_sort_without_elements_is_refused(tmp_path: Path) -> None:
     head = HEAD.replace("class Vm(Sort):", "class Vm(Sort, size=0):")
     with pytest.raises(ModelError, match="the sort Vm has size 0, and the least is 1"):
