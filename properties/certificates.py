@@ -200,9 +200,17 @@ def _differences(content: Mapping[str, Any], system: System) -> Iterator[str]:
         return
     parts = {c.name: c for c in (*conjuncts(system.properties, "property"), *conjuncts(system.lemmas, "lemma"))}
     known = [parts[c["name"]] for c in content["conjuncts"] if c["name"] in parts]
+    lacking = [c["name"] for c in content["conjuncts"] if c["name"] not in parts and c.get("role") == "lemma"]
+    if lacking:
+        yield (
+            f"the system lacks lemmas that the proof uses ({', '.join(lacking)}): if the search found them, paste them into "
+            "the system first, or verify without --system"
+        )
     for conjunct in content["conjuncts"]:
+        if conjunct["name"] in lacking:
+            continue
         if conjunct["name"] not in parts:
-            yield f"the system has no property or lemma '{conjunct['name']}'"
+            yield f"the system has no property '{conjunct['name']}'"
         elif show(parts[conjunct["name"]].formula) != conjunct.get("formula"):
             yield f"the system's '{conjunct['name']}' says something else"
     if len(known) < len(content["conjuncts"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from typing import Any, Literal
@@ -104,7 +105,9 @@ def _found(result: ProofResult) -> str:
         return ""
     processes = {a.process for a in result.instance.system.actions if a.process is not None}
     lemmas = [show_lemma(p.name, clause, processes) for p in result.inference.found for clause in p.clauses]
-    head = f"Found {many(len(lemmas), 'lemma')}, to be pasted into the system:"
+    words = sorted({"lemma", *re.findall(r"\b(at|local)\(self\.", "".join(lemmas))})
+    head = f"Found {many(len(lemmas), 'lemma')}, to be pasted into the system; they need this import:"
+    head += f"\n\nfrom flushproof.model.language import {', '.join(words)}"
     return "\n\n".join([head, *lemmas])
 
 
