@@ -64,6 +64,12 @@ class Result:
     decided: int | None = None
     settings: str = ""
 
+    def __repr__(self) -> str:
+        """`<Result: kvm-vcpu-switch none: violated (no-foreign-hit), 139 states>`; a trace in full is what reports are for."""
+        what = " ".join(filter(None, [self.instance.system.name, self.instance.policy, self.settings]))
+        verdict = self.verdict + (f" ({self.violated})" if self.violated else "")
+        return f"<Result: {what}: {verdict}, {self.states} state{'' if self.states == 1 else 's'}>"
+
     @property
     def complete(self) -> bool:
         """Whether every reachable state was explored."""

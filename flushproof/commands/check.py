@@ -182,6 +182,8 @@ def check_command(
         raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
     if everything and (policy or knobs or sizes or properties or save or form in ("mermaid", "html")):
         raise click.UsageError("--all takes each system as it is, and prints text or json only.")
+    if jobs and not everything:
+        raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
     if checkpoint and resume:
         raise click.UsageError("Give --checkpoint to begin a search and --resume to go on with it, not both.")
     if everything and (checkpoint or resume):

@@ -133,6 +133,8 @@ def prove_command(
     """
     if everything == (system is not None):
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
+    if jobs and not everything:
+        raise click.UsageError("--jobs is about --all.")
     how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth)
     if system is None:
         if policy or knobs or sizes or properties or without or save or graph:

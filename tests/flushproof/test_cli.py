@@ -314,6 +314,11 @@ def test_all_at_once_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(map(without_times, one)) == list(map(without_times, two)) and len(one) > 5
 
 
+def test_a_result_in_python_is_one_line() -> None:
+    found = checking.check(SWITCH, "none", knobs={"flush": False})
+    assert repr(found) == f"<Result: switch none flush=off: violated (no-foreign-hit), {found.states} states>"
+
+
 def test_a_policy_may_declare_several_violations() -> None:
     found = [checking.run(case) for case in checking.expectations({"twice": load.load_system(f"{SMALL}:Twice")})]
     assert [(r.expected, r.violated, r.trace and len(r.trace.steps)) for r in found] == [
@@ -456,6 +461,8 @@ def test_a_picture_needs_a_trace() -> None:
     [
         (["check"], "Give a SYSTEM, or --all"),
         (["check", "--all", "--policy", "x"], "--all takes each system as it is"),
+        (["check", SWITCH, "--jobs", "2"], "--jobs is about --all"),
+        (["prove", SWITCH, "--jobs", "2"], "--jobs is about --all"),
         (["check", SWITCH, "--policy", "non"], "Did you mean 'none'?"),
         (["check", SWITCH, "--set", "flush"], "--set flush: write it as --set KNOB=VALUE"),
         (["check", SWITCH, "--set", "flsh=on"], "Did you mean 'flush'?"),
