@@ -17,6 +17,7 @@ from flushproof.model.language.ir import (
     Clause,
     EnumSort,
     Expr,
+    IntSort,
     OptionSort,
     Property,
     Quant,
@@ -50,6 +51,14 @@ def enumerations(instance: Instance) -> list[EnumSort]:
             sorts[expr.var.of] = None
     plain = (s.base if isinstance(s, OptionSort) else s for s in sorts)
     return list(dict.fromkeys(s for s in plain if isinstance(s, EnumSort)))
+
+
+def least_number(instance: Instance) -> int:
+    """The least value that a sum of integers can come to on the way, 0 if none is below it."""
+    system = instance.system
+    exprs = [e for action in (system.init, *system.actions) for e in _expressions(action)]
+    exprs += [e for prop in all_properties(instance) for c in prop.clauses for e in (c.guard, c.expr)]
+    return min((e.sort.lo for e in walk(*exprs, system.final) if isinstance(e.sort, IntSort)), default=0)
 
 
 def _expressions(action: Action) -> Iterable[Expr]:

@@ -87,6 +87,8 @@ class _Model:
         for enum in common.enumerations(self.instance):
             for code, name in enumerate(enum.members):
                 self.lines.append(f"const {member(enum, name)} : {code};")
+        if (least := common.least_number(self.instance)) < 0:
+            self.lines.append(f"type below_zero : {least} .. 0; -- so that numbers below 0 can be computed with")
         for sort in self.system.sorts:
             if isinstance(sort, Scalarset):
                 self.lines.append(f"type {identifier(sort.name)} : 0 .. {self.instance.sizes[sort.name] - 1};")

@@ -9,7 +9,22 @@ import pytest
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import BOOL, FALSE, Read, Update
+from flushproof.model.language.ir import (
+    BOOL,
+    FALSE,
+    TRUE,
+    Action,
+    IntSort,
+    Ite,
+    Less,
+    Lit,
+    Narrow,
+    Plus,
+    Read,
+    StateVar,
+    System,
+    Update,
+)
 from flushproof.model.language.load import load_system
 from flushproof.model.language.load import shipped as shipped_systems
 from flushproof.model.language.terms import and_, not_
@@ -182,6 +197,23 @@ def reads(*names: str) -> list[Read]:
 
 def write(var: str, value: Read, *cond: Read) -> Update:
     return Update(var, (), (), and_(*cond), value)
+
+
+def test_rumur_computes_below_zero(tmp_path: Path) -> None:
+    """A difference that is looked at before it is known to be none below 0."""
+    require("Rumur")
+    small = IntSort(0, 2)
+    variables = tuple(StateVar(name, (), small) for name in "nm")
+    less = Plus(Read("n", (), small), -1)
+    below = Less(less, Lit(0, IntSort(0, 0)))
+    value = Ite(below, Lit(2, small), Narrow(less, small))
+    both = (Update("n", (), (), TRUE, value), Update("m", (), (), below, value))
+    actions = (Action("down", (), TRUE, both),)
+    system = System("down", "Down", "", (), {}, variables, Action("init", (), TRUE, ()), actions, ())
+    inst = Instance(system, {})
+    found = rumur(inst, tmp_path, optimise="-O1")
+    expected = explore(inst)
+    assert (found.states, found.transitions, found.violated) == (expected.states, expected.transitions, None)
 
 
 def test_updates_on_all_paths_become_one() -> None:
