@@ -69,7 +69,7 @@ def simulation_json(instance: Instance, found: Simulation) -> dict[str, Any]:
         "states": found.states,
         "seconds": round(found.seconds, 6),
         "taken": dict(found.taken),
-        "costs": dict(found.costs),
+        "executed": dict(found.costs),
         "not_reached": list(found.not_reached),
         "reason": found.reason,
         "certified": True if first else None,

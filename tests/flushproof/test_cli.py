@@ -292,6 +292,12 @@ def test_costs_side_by_side() -> None:
     assert short.exit_code == 3 and "≥" in short.stdout
 
 
+def test_what_walks_cost_is_not_what_the_trace_costs() -> None:
+    called = call("simulate", SWITCH, "--policy", "none", "--set", "flush=on", "--walks", "2", "--format", "json")
+    found = json.loads(called.stdout)
+    assert found["trace"] is None and found["costs"] is None and sum(found["executed"].values()) > 0
+
+
 def test_a_step_says_what_it_costs() -> None:
     assert data("check", SWITCH, "--policy", "always")["costs"] is None
     found = data("check", f"{SMALL}:Late")

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -18,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from flushproof.cli import main
 from flushproof.report.jsonform import schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,6 +146,15 @@ def test_links_within_the_project_lead_somewhere(document: str) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" not in link:
             assert ((ROOT / document).parent / link).exists(), f"{document}: {link}"
+
+
+@pytest.mark.parametrize(("command", "title"), [("simulate", "Walks"), ("costs", "Costs")])
+def test_every_field_that_has_no_schema_is_documented(command: str, title: str) -> None:
+    small = f"{Path(__file__).with_name('small.py')}:Switch"
+    made = json.loads(CliRunner().invoke(main, [command, small, "--policy", "always", "--format", "json"]).stdout)
+    section = (ROOT / "docs/json.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    for name in made["costs"][0] if command == "costs" else made:
+        assert f"`{name}`" in section, name
 
 
 def test_every_field_of_the_json_is_documented() -> None:
