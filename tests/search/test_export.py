@@ -15,7 +15,6 @@ from flushproof.model.language.ir import (
     TRUE,
     Action,
     IntSort,
-    Ite,
     Less,
     Lit,
     Narrow,
@@ -200,19 +199,17 @@ def write(var: str, value: Read, *cond: Read) -> Update:
 
 
 def test_rumur_computes_below_zero(tmp_path: Path) -> None:
-    """A difference that is looked at before it is known to be none below 0."""
+    """A difference that several updates share is computed whether or not any of them happens."""
     require("Rumur")
     small = IntSort(0, 2)
-    variables = tuple(StateVar(name, (), small) for name in "nm")
-    less = Plus(Read("n", (), small), -1)
-    below = Less(less, Lit(0, IntSort(0, 0)))
-    value = Ite(below, Lit(2, small), Narrow(less, small))
-    both = (Update("n", (), (), TRUE, value), Update("m", (), (), below, value))
-    actions = (Action("down", (), TRUE, both),)
-    system = System("down", "Down", "", (), {}, variables, Action("init", (), TRUE, ()), actions, ())
-    inst = Instance(system, {})
-    found = rumur(inst, tmp_path, optimise="-O1")
-    expected = explore(inst)
+    variables = tuple(StateVar(name, (), small) for name in "nmk")
+    n = Read("n", (), small)
+    positive = Less(Lit(0, small), n)
+    less = Narrow(Plus(n, -1), small)
+    down = Action("down", (), TRUE, tuple(Update(name, (), (), positive, less) for name in "nmk"))
+    up = Action("up", (), TRUE, (Update("n", (), (), TRUE, Lit(2, small)),))
+    inst = Instance(System("down", "Down", "", (), {}, variables, Action("init", (), TRUE, ()), (down, up), ()), {})
+    found, expected = rumur(inst, tmp_path, optimise="-O1"), explore(inst)
     assert (found.states, found.transitions, found.violated) == (expected.states, expected.transitions, None)
 
 
