@@ -84,7 +84,7 @@ def test_colour_only_on_request() -> None:
 def test_a_map_that_gets_one_value_is_one_change() -> None:
     made = handmade.instance(Cpu=3)
     before, after = tuple([1] * len(made.slots)), (0, 0, 0, *[1] * (len(made.slots) - 3))
-    row = Row(1, "", None, None, tuple(changes(made, before, after)), after, False)
+    row = Row(1, "", None, None, tuple(changes(made, before, after)), after, False, {})
     assert assignments(made, row) == ["running[all] = None"]
 
 
