@@ -373,7 +373,8 @@ class VmidGeneration(System):
     def is_current(self, vm):
         return self.vmid_gen[vm] == self.kvm_vmid_gen
 
-    def is_rolling_over(self, cpu):
+    @hint
+    def is_rolling_over(self, cpu: Cpu):
         """The new generation has begun, and the flush is not over."""
         return at(self.vcpu_thread, cpu, "the other CPUs have acknowledged", "TLBI ALLE1IS", "DSB ISH")
 
@@ -405,7 +406,8 @@ class VmidGeneration(System):
             and at(self.vcpu_thread, holder, "the other CPUs have acknowledged")
         )
 
-    def is_unflushed(self, cpu):
+    @hint
+    def is_unflushed(self, cpu: Cpu):
         """A rollover is under way, and this CPU has not flushed yet, be it for the TLBI or for the IPI."""
         if self.call == Call.FLUSH:
             return self.is_waited_for(cpu)

@@ -27,9 +27,9 @@ def test_found_lemmas_are_pasted_back_and_prove(policy: str, fb: bool, tmp_path:
 
 
 def test_with_hints_the_generation_allocator_needs_no_lemma(tmp_path: Path) -> None:
-    system, names = load_system("kvm-vmid-generation"), ("one-vmid-per-vm", "no-shared-vmid")
-    found = run(ProofRequest(system, "fixed", properties=names, infer=240.0, without=(ALL_LEMMAS,)))
-    assert found.verdict == "holds" and found.kind == "any-size" and set(found.properties) == set(names)
+    system = load_system("kvm-vmid-generation")
+    found = run(ProofRequest(system, "fixed", infer=240.0, without=(ALL_LEMMAS,)))
+    assert found.verdict == "holds" and found.kind == "any-size" and len(found.properties) == 4
     assert proved_with_pasted(found, system, tmp_path)
 
 
