@@ -55,6 +55,8 @@ def to_sort(annotation: Any) -> ir.Sort:
         if annotation is int
         else "A sort is bool, an enum.Enum class, a Sort or Counter class, Annotated[int, Range(lo, hi)], or Optional[...] of one."
     )
+    if isinstance(annotation, type) and annotation.__module__ != "builtins":
+        hint = f"Write class {shown}(Sort). {hint}"
     raise ModelError(f"{shown} is not a sort", hint=hint)
 
 

@@ -366,7 +366,9 @@ def test_a_word_that_was_not_imported_is_named(tmp_path: Path) -> None:
 
 
 def test_policies_under_another_name_are_refused(tmp_path: Path) -> None:
-    head = HEAD.replace("    flush = Knob", '    polices = {"none": Policy("", {"flush": False}, "holds")}\n    flush = Knob')
+    head = HEAD.replace(
+        "    flush = Knob", '    polices = {"none": Policy("", {"flush": False}, "holds")}\n    flush = Knob'
+    )
     with pytest.raises(ModelError, match=r"Generated\.polices holds policies, and nothing reads it") as caught:
         load(head, tmp_path, "wrong")
     place = caught.value.place
@@ -374,10 +376,20 @@ def test_policies_under_another_name_are_refused(tmp_path: Path) -> None:
     assert "class Generated(System)" in head.splitlines()[place.line - 1]
 
 
+def test_a_class_that_is_no_sort_is_explained(tmp_path: Path) -> None:
+    head = HEAD.replace("class Vm(Sort):", "class Vm:")
+    with pytest.raises(ModelError, match=r"Vm is not a sort(.|\n)*Write class Vm\(Sort\)"):
+        compile_system(
+            load(head + "    @action\n    def f(self, cpu: Cpu):\n        self.on[cpu] = True\n", tmp_path, "wrong")
+        )
+
+
 def test_a_sort_without_elements_is_refused(tmp_path: Path) -> None:
     head = HEAD.replace("class Vm(Sort):", "class Vm(Sort, size=0):")
     with pytest.raises(ModelError, match="the sort Vm has size 0, and the least is 1"):
-        compile_system(load(head + "    @action\n    def f(self, cpu: Cpu):\n        self.on[cpu] = True\n", tmp_path, "wrong"))
+        compile_system(
+            load(head + "    @action\n    def f(self, cpu: Cpu):\n        self.on[cpu] = True\n", tmp_path, "wrong")
+        )
 
 
 def test_state_that_is_no_sort_is_explained(tmp_path: Path) -> None:
