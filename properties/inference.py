@@ -65,6 +65,7 @@ class Effort:
     literals: in one clause, a set of program points counting as one; anything: the same for clauses about what has nothing
     to do with the counterexample.
     states: how many of each sample to look at; alternatives: how many right clauses to compare before one is chosen.
+    seed: of the choices among them; tries: with how many seeds to search.
     """
 
     seconds: float = 120.0
@@ -75,6 +76,7 @@ class Effort:
     states: int = 4000
     alternatives: int = 8
     seed: int = 0
+    tries: int = 3
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,33 @@ def infer(
     samples: reachable states at small sizes: the more and the larger, the fewer wrong candidates.  The first three are looked
     at from the beginning, the others once that does not lead to a proof quickly.
     lemmas: what is already there; none of them need be right.
+
+    Which of many right clauses is taken is left to chance, and so is whether they come to a proof: a search that ends
+    without one is begun again with the next seed, as long as there is time.
     """
-    return _Search(system, properties, samples, lemmas, effort, limits, progress or (lambda _: None)).run()
+    told = progress or (lambda _: None)
+    until = time.process_time() + effort.seconds
+    looked_at: list[Sample] = []
+    tries: list[Inference] = []
+    rest = iter(samples)
+    for seed in range(effort.seed, effort.seed + effort.tries):
+        left = replace(effort, seed=seed, seconds=until - time.process_time())
+        if tries and left.seconds <= 0:
+            break
+        tries.append(_Search(system, properties, _from(looked_at, rest), lemmas, left, limits, told).run())
+        if tries[-1].proof.proved:
+            break
+        told(f"not found with seed {seed}")
+    best = max(tries, key=lambda found: sum(found.proof.properties.values()))
+    return replace(best, tried=sum(t.tried for t in tries), seconds=sum(t.seconds for t in tries))
+
+
+def _from(looked_at: list[Sample], rest: Iterator[Sample]) -> Iterator[Sample]:
+    """The samples from the first one on, each made once."""
+    yield from looked_at
+    for sample in rest:
+        looked_at.append(sample)
+        yield sample
 
 
 class _Search:
