@@ -112,8 +112,8 @@ def check(
     )
 
 
-def run(request: Request) -> Result:
-    """Carries out a request; see `check`."""
+def run(request: Request, on_state: Callable[[State], None] | None = None) -> Result:
+    """Carries out a request; see `check`.  on_state: as in `explore`, for who does not let Z3 decide."""
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
     names = (
@@ -130,7 +130,7 @@ def run(request: Request) -> Result:
         engine=engine_of(request.engine, request.resources, request.compact),
         limits=request.limits,
         progress=request.progress,
-        on_state=collected.add if collected else None,
+        on_state=collected.add if collected else on_state,
     )
     decided = collected.decide({v.property for v in outcome.violations}, outcome.reached) if collected else None
     not_reached = outcome.not_reached if outcome.complete else ()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flushproof.checking import Request, run
 from flushproof.engines import engine_of
 from flushproof.model.language.instance import State
-from flushproof.model.language.instantiate import instantiate
 from flushproof.result import HOLDS, Result
 from flushproof.search.costs import Costs, count
 from flushproof.search.explore import explore
@@ -26,33 +24,33 @@ class Bill:
 def bill(request: Request) -> Bill:
     """Checks a policy, and counts what it costs; see `search.costs`.
 
-    The limits hold for the check, and their seconds once more for the counting.
+    The limits hold for exploring, and their seconds once more for counting.
 
     Raises:
         FlushproofError: as in `checking.check`.
     """
-    result = run(request)
-    started = time.monotonic()
-    instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     states: list[State] = []
-    outcome = explore(
-        instance,
-        properties=[],
-        symmetry=request.symmetry,
-        engine=engine_of(request.engine, request.resources),
-        limits=request.limits,
-        progress=request.progress,
-        on_state=states.append,
-    )
-    seconds = request.limits.seconds
+    result = run(request, states.append)
+    complete = result.verdict == HOLDS
+    if not complete:  # a violation ended the search: what costs is all that can happen
+        states.clear()
+        complete = explore(
+            result.instance,
+            properties=[],
+            symmetry=request.symmetry,
+            engine=engine_of(request.engine, request.resources),
+            limits=request.limits,
+            progress=request.progress,
+            on_state=states.append,
+        ).complete
     costs = count(
-        instance,
+        result.instance,
         states,
         symmetry=request.symmetry,
-        ask_required=result.verdict == HOLDS and outcome.complete,
-        seconds=None if seconds is None else max(seconds - (time.monotonic() - started), 0.0),
+        ask_required=result.verdict == HOLDS,
+        seconds=request.limits.seconds,
     )
-    return Bill(result, replace(costs, complete=costs.complete and outcome.complete))
+    return Bill(result, replace(costs, complete=costs.complete and complete))
 
 
 def bills(request: Request) -> Iterator[Bill]:

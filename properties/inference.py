@@ -60,7 +60,9 @@ def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
 class Effort:
     """How long and how far to search.
 
-    seconds: of the processor, in all; patience: until more samples are looked at.
+    seconds: of the processor, in all.
+    patience: after how many counterexamples one more sample is looked at; they are counted, and not timed, so that a
+    search that has time enough finds the same on any machine.
     each: how many elements of a sort a clause speaks about.
     literals: in one clause, a set of program points counting as one; anything: the same for clauses about what has nothing
     to do with the counterexample.
@@ -69,7 +71,7 @@ class Effort:
     """
 
     seconds: float = 120.0
-    patience: float = 5.0
+    patience: int = 8
     each: int = 2
     literals: int = 5
     anything: int = 3
@@ -168,7 +170,7 @@ class _Search:
         self.hopeless: set[str] = set()
         self.steps: list[Steps] = []
         self.assumed: list[Known] = []
-        self.tried = 0
+        self.answered = self.tried = 0
         self._look_at(dict.fromkeys((s.name for s in system.sorts if isinstance(s, Scalarset)), 2))
 
     def _known(self, sample: Sample) -> Known:
@@ -187,11 +189,12 @@ class _Search:
 
     def run(self) -> Inference:
         while not self._late():
-            if self._spent() > self.effort.patience:
-                self._look_at_more_states()
             found = self._next_counterexample()
             if found is not None:
                 self._answer(*found)
+                self.answered += 1
+                if self.answered % self.effort.patience == 0:
+                    self._look_at_more_states()
                 continue
             lean = self._lean()
             proof = self._attempt(lean)

@@ -98,7 +98,7 @@ class _Count:
         """Counts what the steps from a state cost."""
         for action, codes, after in self.reference.successors(state):
             self.transitions += weight
-            for name, slot in self.reference.costs(action, codes, state) if action.costs else ():
+            for name, slot in self.reference.costs(action, codes, state):
                 self.counts[name] += weight
                 if slot is not None and self.keep is not None:
                     self.judge(after, slot, weight)

@@ -29,7 +29,6 @@ from flushproof.model.language.ir import (
     Action,
     And,
     Clause,
-    Cost,
     EnumSort,
     Eq,
     Expr,
@@ -88,7 +87,7 @@ class _Access:
     @staticmethod
     def of_action(action: Action) -> _Access:
         exprs = (action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value)))
-        binders = {b for binders in _binders(action) for b in binders}
+        binders = {b for u in action.updates for b in u.binders}
         return _Access(_unhidden(action.params, exprs) - binders, action.guard, exprs, action.updates, action)
 
     @staticmethod
@@ -181,12 +180,9 @@ def _then(first: Action, second: Action) -> Action:
         for u in second.updates
         if (cond := terms.and_(guard, after(u.cond))) is not FALSE
     )
-    costs = tuple(
-        Cost(c.name, c.binders, cond, c.entry)
-        for c in second.costs
-        if (cond := terms.and_(guard, after(c.cond))) is not FALSE
-    )
-    return replace(first, updates=(*first.updates, *updates), costs=(*first.costs, *costs))
+    return replace(
+        first, updates=(*first.updates, *updates), costs=()
+    )  # traces are told, and costs counted, step by step
 
 
 class _After:
@@ -247,26 +243,12 @@ def _renamed(hidden: Hidden, actor: Var, taken: set[Var]) -> Action:
         )
         for u in action.updates
     )
-    costs = tuple(
-        Cost(c.name, tuple(map(fresh, c.binders)), renamed(c.cond, c.binders), c.entry and renamed(c.entry, c.binders))  # type: ignore[arg-type]
-        for c in action.costs
-    )
-    return replace(action, params=(actor,), guard=renamed(action.guard), updates=updates, costs=costs)
-
-
-def _binders(action: Action) -> Iterator[tuple[Var, ...]]:
-    """The variables that each update and each cost binds."""
-    yield from (u.binders for u in action.updates)
-    yield from (c.binders for c in action.costs)
+    return replace(action, params=(actor,), guard=renamed(action.guard), updates=updates)
 
 
 def _variables(action: Action) -> set[Var]:
     """Every variable that the action mentions or binds."""
-    exprs = (
-        action.guard,
-        *(e for u in action.updates for e in (*u.args, u.cond, u.value)),
-        *(c.cond for c in action.costs),
-    )
+    exprs = (action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value)))
     found = {e for e in walk(*exprs) if isinstance(e, Var)}
     found.update(e.var for e in walk(*exprs) if isinstance(e, Quant))
-    return found | {*action.params, *action.fresh} | {b for binders in _binders(action) for b in binders}
+    return found | {*action.params, *action.fresh} | {b for u in action.updates for b in u.binders}

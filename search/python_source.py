@@ -90,7 +90,6 @@ def cost_source(instance: Instance, action: Action) -> str:
             with source.scope(), source.choices(cost.binders, cost.cond):
                 slot = source.location(cost.entry.name, cost.entry.args) if cost.entry else None
                 source.line(f"yield {cost.name!r}, {slot}")
-        source.line("yield from ()")
     return source.text()
 
 

@@ -42,7 +42,6 @@ class Reference:
         self._init = self._compile(step_source(instance, instance.system.init))
         self._steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
         self._final = self._compile(expression_source(instance, instance.system.final))
-        self._settle = self._compile(step_source(instance, instance.system.settle))
         self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
         self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
 
@@ -74,10 +73,12 @@ class Reference:
 
     def costs(self, action: Action, codes: Codes, state: State) -> Iterator[tuple[str, int | None]]:
         """What a step from `state` costs: names such as `bc_tag`, and `dropped` with the slot of the entry."""
+        if not action.costs:
+            return iter(())
         function = self._costs.get(action.name)
         if function is None:
             function = self._costs[action.name] = self._compile(cost_source(self.instance, action))
-        yield from function(state, codes)
+        return function(state, codes)
 
     def settled(self, state: State) -> State:
         """The state once hardware has done what it does by itself: any reachable state is settled."""
@@ -95,6 +96,10 @@ class Reference:
             return None
 
         return violation
+
+    @cached_property
+    def _settle(self) -> Callable[[State], Iterator[tuple[Codes, State]]]:
+        return self._compile(step_source(self.instance, self.instance.system.settle))
 
     def holds(self, prop: Property, state: State) -> bool:
         """Whether the property's formula is true in the state (of a "reachable" one: whether it is reached here)."""

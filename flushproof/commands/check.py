@@ -21,7 +21,6 @@ from flushproof.commands.options import (
     VIOLATED,
     look,
     memory,
-    pairs,
     settings_options,
     write,
 )
@@ -138,8 +137,8 @@ def check_command(
     system: str | None,
     everything: bool,
     policy: str | None,
-    knobs: tuple[str, ...],
-    sizes: tuple[str, ...],
+    knobs: dict[str, str],
+    sizes: dict[str, str],
     properties: tuple[str, ...],
     symmetry: str,
     fuse: bool,
@@ -215,8 +214,8 @@ def check_command(
         how,
         system=load_system(system),
         policy=policy,
-        knobs=pairs(knobs, "--set", "--set KNOB=VALUE"),
-        sizes=pairs(sizes, "--size", "--size SORT=N"),
+        knobs=knobs,
+        sizes=sizes,
         properties=properties,
     )
     sys.exit(_check_one(asked, form, save))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from flushproof.checking import Request
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, pairs, settings_options, text_or_json
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, settings_options, text_or_json
 from flushproof.commands.progress import shown
 from flushproof.costing import bills
 from flushproof.model.language.load import load_system
@@ -33,8 +33,8 @@ from flushproof.search.task import Limits
 def costs_command(
     system: str,
     policy: str | None,
-    knobs: tuple[str, ...],
-    sizes: tuple[str, ...],
+    knobs: dict[str, str],
+    sizes: dict[str, str],
     symmetry: str,
     max_seconds: float,
     form: str,
@@ -49,8 +49,8 @@ def costs_command(
     request = Request(
         load_system(system),
         policy,
-        pairs(knobs, "--set", "--set KNOB=VALUE"),
-        pairs(sizes, "--size", "--size SORT=N"),
+        knobs,
+        sizes,
         symmetry=symmetry == "on",
         limits=Limits(seconds=max_seconds),
     )

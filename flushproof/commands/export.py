@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flushproof.commands.options import pairs, settings_options, write
+from flushproof.commands.options import settings_options, write
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -30,17 +30,15 @@ from flushproof.search.export import LANGUAGES, export
 def export_command(
     system: str,
     policy: str | None,
-    knobs: tuple[str, ...],
-    sizes: tuple[str, ...],
+    knobs: dict[str, str],
+    sizes: dict[str, str],
     language: str,
     folder: Path | None,
 ) -> None:
     """Writes SYSTEM, under one policy and at one size, as a readable model of exactly the same transition system: Rumur (murphi),
     SPIN (promela) and TLC (tla, with a .cfg beside it) count the same distinct states as `check --symmetry off`.
     """
-    instance = instantiate(
-        load_system(system), policy, pairs(knobs, "--set", "--set KNOB=VALUE"), pairs(sizes, "--size", "--size SORT=N")
-    )
+    instance = instantiate(load_system(system), policy, knobs, sizes)
     files = export(instance, language)
     if folder is None:
         click.echo(next(iter(files.values())), nl=False)

@@ -20,6 +20,10 @@ HOLDS, VIOLATED, BAD_INPUT, INCONCLUSIVE, INTERNAL = 0, 1, 2, 3, 70
 """Exit statuses; INTERNAL is a bug of flushproof's own, and never to be taken for a verdict."""
 
 
+def _pairs(option: str, example: str) -> Callable[..., dict[str, str]]:
+    return lambda _context, _parameter, texts: pairs(texts, option, example)
+
+
 def settings_options(function: F) -> F:
     """`--policy`, `--set`, `--size`: which instance of a system is meant."""
     for option in (
@@ -28,6 +32,7 @@ def settings_options(function: F) -> F:
             "sizes",
             metavar="SORT=N",
             multiple=True,
+            callback=_pairs("--size", "--size SORT=N"),
             help="How many elements a sort has, as in cpu=3. Any number of times.",
         ),
         click.option(
@@ -35,6 +40,7 @@ def settings_options(function: F) -> F:
             "knobs",
             metavar="KNOB=VALUE",
             multiple=True,
+            callback=_pairs("--set", "--set KNOB=VALUE"),
             help="The value of a knob; it wins over the policy's. Any number of times.",
         ),
         click.option(

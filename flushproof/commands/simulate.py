@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from flushproof.checking import certified
-from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, pairs, settings_options, text_or_json
+from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, settings_options, text_or_json
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.simulation import simulation_json, simulation_text
@@ -31,8 +31,8 @@ from flushproof.search.task import Limits
 def simulate_command(
     system: str,
     policy: str | None,
-    knobs: tuple[str, ...],
-    sizes: tuple[str, ...],
+    knobs: dict[str, str],
+    sizes: dict[str, str],
     properties: tuple[str, ...],
     seed: int,
     walks: int,
@@ -48,9 +48,7 @@ def simulate_command(
     Exit status: 1 violated, 3 inconclusive, 2 bad input.
     """
     cls = load_system(system)
-    instance = instantiate(
-        cls, policy, pairs(knobs, "--set", "--set KNOB=VALUE"), pairs(sizes, "--size", "--size SORT=N")
-    )
+    instance = instantiate(cls, policy, knobs, sizes)
     found = simulate(
         instance,
         seed=seed,

@@ -13,7 +13,6 @@ from . import declare, ir, terms
 from .declarations import Declarations, Member
 from .declare import System
 from .errors import ModelError, nearest
-from .expressions import class_hint
 from .processes import ProcessCompiler
 from .source import Source, source_of
 from .statements import Executor, block
@@ -92,9 +91,7 @@ class Compiler(Executor):
             try:
                 sort = to_sort(annotations[argument.arg])
             except ModelError as error:
-                raise source.error(
-                    argument, error.message, class_hint(Static(annotations[argument.arg])) or error.hint
-                ) from None
+                raise source.error(argument, error.message, error.hint) from None
             if isinstance(sort, ir.CounterSort):
                 source.fail(argument, f"the counter {sort.name} has no end to choose from")
             var = self.step.variable(argument.arg, sort)

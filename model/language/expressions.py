@@ -642,14 +642,13 @@ class Evaluator:
             at.source.fail(
                 node, "a loop cannot choose", "Choose before the loop, or leave the map without an initial value."
             )
+        sort, hint = None, ""
         try:
             sort = to_sort(sort_value.value) if isinstance(sort_value, Static) else None
-        except ModelError:
-            sort = None
+        except ModelError as error:
+            hint = error.hint
         if sort is None or isinstance(sort, ir.CounterSort):
-            at.source.fail(
-                given["sort"], f"{at.source.text(given['sort'])} is not a sort to choose from", class_hint(sort_value)
-            )
+            at.source.fail(given["sort"], f"{at.source.text(given['sort'])} is not a sort to choose from", hint)
         name = self.target or "choice"
         if not self.target and "where" in given and isinstance(given["where"], ast.Lambda) and given["where"].args.args:
             name = given["where"].args.args[0].arg
@@ -815,14 +814,6 @@ BUILTINS: Mapping[Any, Callable[[Evaluator, ast.Call, Path, Scope], Value]] = {
     len: Evaluator.length,
     isinstance: Evaluator.is_instance,
 }
-
-
-def class_hint(value: Value) -> str:
-    """What to write where a class of the user's own is no sort."""
-    match value:
-        case Static(type() as found) if found.__module__ != "builtins" and not issubclass(found, declare.Counter):
-            return f"Write class {found.__name__}(Sort)."
-    return ""
 
 
 def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Expr, dict[ir.Var, ir.Expr]]:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Union
 from . import declare, ir, terms
 from .declarations import Member
 from .errors import ModelError
-from .expressions import MAX_DEPTH, Evaluator, articled, class_hint, match_location, without
+from .expressions import MAX_DEPTH, Evaluator, articled, match_location, without
 from .source import Source, source_of
 from .types import to_sort
 from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Step, Tup, Value, same
@@ -476,7 +476,7 @@ class Executor(Evaluator):
             try:
                 sort = to_sort(value.value)
             except ModelError as error:
-                raise at.source.error(node, error.message, class_hint(value) or error.hint) from None
+                raise at.source.error(node, error.message, error.hint) from None
             if not isinstance(sort, ir.CounterSort):
                 return sort
             at.source.fail(node, f"the counter {sort.name} has no end to loop over")

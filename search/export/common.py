@@ -28,6 +28,7 @@ from flushproof.model.language.ir import (
 
 from ..reference import Codes, Reference
 from ..task import WELL_DEFINED
+from .printer import member
 from .steps import nested, without_fresh
 
 MOST_INITIAL = 20_000
@@ -51,6 +52,11 @@ def enumerations(instance: Instance) -> list[EnumSort]:
             sorts[expr.var.of] = None
     plain = (s.base if isinstance(s, OptionSort) else s for s in sorts)
     return list(dict.fromkeys(s for s in plain if isinstance(s, EnumSort)))
+
+
+def members(instance: Instance) -> list[str]:
+    """The constants that stand for the members of all enumerations."""
+    return [member(enum, name) for enum in enumerations(instance) for name in enum.members]
 
 
 def least_number(instance: Instance) -> int:

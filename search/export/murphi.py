@@ -51,16 +51,11 @@ class _Murphi(Printer):
     def index_type(self, sort: Sort) -> str:
         return "0 .. 1" if sort == BOOL else self.type(sort)
 
-    def value(self, sort: Sort, code: int) -> str:
-        """A known value."""
-        return ("true" if code else "false") if sort == BOOL else str(code)
-
 
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
-        self.printer = _Murphi(instance, [*constants, "start", "used", "rank"])
+        self.printer = _Murphi(instance, [*common.members(instance), "start", "used", "rank"])
         self.lines: list[str] = []
 
     def text(self) -> str:

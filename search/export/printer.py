@@ -107,6 +107,10 @@ class Printer:
 
     # ----------------------------------------------------------------------------------- what a language may do its own way
 
+    def value(self, sort: Sort, code: int) -> str:
+        """A known value."""
+        return (self.true if code else self.false) if sort == BOOL else str(code)
+
     def conjunction(self, parts: Sequence[str]) -> str:
         return f"({' & '.join(parts)})"
 

@@ -114,8 +114,7 @@ def _pieces(lines: Sequence[str]) -> Iterator[list[str]]:
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
-        self.printer = _Promela(instance, [*constants, "holds", "code"])
+        self.printer = _Promela(instance, [*common.members(instance), "holds", "code"])
         self.starts = common.starts(instance)
         self.steps = list(steps.steps(instance))
         self.names = distinct([identifier(step.title(instance)) for step in self.steps])

@@ -82,10 +82,6 @@ class _Tla(Printer):
     def index_set(self, sort: Sort) -> str:
         return "(0 .. 1)" if sort == BOOL else self.set(sort)
 
-    def value(self, sort: Sort, code: int) -> str:
-        """A known value."""
-        return ("TRUE" if code else "FALSE") if sort == BOOL else str(code)
-
     def map(self, index: Sequence[Sort], body: Callable[[str], str]) -> str:
         """A function of the indices; `body` gives its value where the index is what it is given.  Without indices, a value."""
         if not index:
@@ -102,11 +98,10 @@ class _Module:
         self.name = identifier(instance.system.name)
         self.steps = list(steps.steps(instance))
         self.names = distinct([f"Do_{identifier(step.title(instance))}" for step in self.steps])
-        constants = [member(enum, name) for enum in common.enumerations(instance) for name in enum.members]
         properties = common.all_properties(instance)
         self.properties = {self._property(p.name): p for p in properties}
         own = ["vars", "Init", "Begin", "Next", "Spec", "The", self.name]
-        self.printer = _Tla(instance, [*constants, *self.names, *self.properties, *own])
+        self.printer = _Tla(instance, [*common.members(instance), *self.names, *self.properties, *own])
 
     def text(self) -> str:
         variables = ", ".join(identifier(v.name) for v in self.system.variables)

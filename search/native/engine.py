@@ -146,7 +146,7 @@ class Search:
         self.next_look = task.started + _INTERVAL
 
     def run(self) -> Found:
-        refuse_too_little_memory(self.task.limits, self.process.memory_info().rss + self.store.table_bytes)
+        refuse_too_little_memory(self.task.limits, self.process.memory_info().rss + self.store.table_growth)
         stopped = None
         try:
             with self._interrupts_between_chunks():
@@ -226,7 +226,7 @@ class Search:
         if store.full:
             raise _Stop(f"the limit of {store.limit} states")
         if store.crowded:
-            if limits.memory_bytes is not None and self._memory() + store.table_bytes > limits.memory_bytes:
+            if limits.memory_bytes is not None and self._memory() + store.table_growth > limits.memory_bytes:
                 raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
             store.grow()
         if self.interrupted:
@@ -252,7 +252,7 @@ class Search:
         """The resident size in bytes, after what can be given back was, if it must."""
         memory: int = self.process.memory_info().rss
         limit = self.task.limits.memory_bytes
-        if limit is not None and memory + self.store.table_bytes > limit and self.store.on_disk:
+        if limit is not None and memory + self.store.table_growth > limit and self.store.on_disk:
             self.store.let_go()
             memory = self.process.memory_info().rss
         return memory

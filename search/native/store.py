@@ -291,8 +291,12 @@ class Store:
 
     @property
     def table_bytes(self) -> int:
+        return 4 * self.table_entries
+
+    @property
+    def table_growth(self) -> int:
         """How many bytes of memory the table takes beyond those that it has when it grows; none where it goes to disk."""
-        return 4 * self.table_entries if 8 * self.table_entries <= self._in_memory else 0
+        return self.table_bytes if 2 * self.table_bytes <= self._in_memory else 0
 
     @property
     def crowded(self) -> bool:

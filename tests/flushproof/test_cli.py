@@ -69,9 +69,7 @@ def test_what_holds_exits_0() -> None:
     assert "Every reachable state was explored" in called.stdout
 
 
-@pytest.mark.parametrize(
-    "limit", [["--max-states", "3"], ["--max-depth", "2"], ["--max-seconds", "0.2"]]
-)
+@pytest.mark.parametrize("limit", [["--max-states", "3"], ["--max-depth", "2"], ["--max-seconds", "0.2"]])
 def test_a_limit_makes_it_inconclusive_and_exits_3(limit: list[str]) -> None:
     called = call("check", f"{SMALL}:Endless", *limit)
     assert called.exit_code == 3

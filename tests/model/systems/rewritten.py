@@ -27,3 +27,9 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
     copy = folder / "rewritten.py"
     copy.write_text(text.replace(old, new))
     return load_system(f"{copy}:{cls.__name__}")
+
+
+def claiming(cls: type[System], state: str, folder: Path) -> type[System]:
+    """The class with one more state that must be reached."""
+    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {state}\n\n'
+    return rewritten(cls, "    policies = {\n", claim + "    policies = {\n", folder)

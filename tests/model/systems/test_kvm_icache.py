@@ -19,7 +19,7 @@ from flushproof.engines import engine_of
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import Agreement
 
-from .rewritten import rewritten
+from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
 
 STALE, OPAQUE = "no-stale-fetch", "transparent"
@@ -165,9 +165,7 @@ def test_the_lemmas_are_inductive_for_three_of_each(cell: Cell) -> None:
     ],
 )
 def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> None:
-    text = f"any({state} for a in Cpu for b in Cpu for v in Vcpu)"
-    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
-    cls = rewritten(IcacheIsolation, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    cls = claiming(IcacheIsolation, f"any({state} for a in Cpu for b in Cpu for v in Vcpu)", tmp_path)
     assert verdict(found(cls, Cell("ic-iallu", Expect("holds")))) == "holds"
 
 
@@ -190,7 +188,12 @@ PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
         ("ic-iallu", "self.mmu[vcpu] == Mmu.ON and self.text_mutex is None", "self.mmu[vcpu] == Mmu.ON", STALE),
         ("ic-iallu", "self.icache.ic(cpu, Scope.BROADCAST if self.fb else Scope.LOCAL)", "pass", OPAQUE),
         ("ic-iallu", "if self.bsu:\n            self.icache.dsb(cpu)\n", "if self.bsu:\n            pass\n", OPAQUE),
-        ("ic-iallu", "        self.icache.synchronize(cpu)\n        self.icache.own_sync", "        self.icache.own_sync", OPAQUE),
+        (
+            "ic-iallu",
+            "        self.icache.synchronize(cpu)\n        self.icache.own_sync",
+            "        self.icache.own_sync",
+            OPAQUE,
+        ),
         ("tracked", "self.guest[cpu] = vcpu\n        self.note_mmu_off(cpu, vcpu)", "self.guest[cpu] = vcpu", STALE),
         ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
         ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),

@@ -14,7 +14,7 @@ from flushproof.search.explore import explore
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import Agreement
 
-from .rewritten import rewritten
+from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
 
 STALE, UNMAPPED, REGIME = "no-stale-hit", "no-hit-after-unmap", "host-keeps-its-regime"
@@ -109,9 +109,7 @@ def test_stage_1_first_leaves_an_entry_made_in_between() -> None:
     ],
 )
 def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> None:
-    text = f"any({state} for a in Cpu for b in Cpu for v in Vcpu)"
-    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
-    cls = rewritten(TrappedTlbi, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    cls = claiming(TrappedTlbi, f"any({state} for a in Cpu for b in Cpu for v in Vcpu)", tmp_path)
     assert verdict(found(cls, Cell("nuke", Expect("holds")))) == "holds"
 
 

@@ -12,7 +12,7 @@ from flushproof.search.native.engine import NativeEngine
 
 from tests.model.language.agree import Agreement
 
-from .rewritten import rewritten
+from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
 
 SMALL = {"frame": 4}
@@ -117,9 +117,7 @@ def test_2009_hurts_the_guest_alone(retype: str) -> None:
     ids=lambda value: value[:60] if isinstance(value, str) else str(value),
 )
 def test_what_makes_a_setting_interesting_is_reached(knobs: dict[str, bool], state: str, tmp_path: Path) -> None:
-    text = f"any({state} for a in Cpu for b in Cpu for f in Frame for g in Frame)"
-    claim = f'    @reachable\n    def interesting(self):\n        """As the test says."""\n        return {text}\n\n'
-    cls = rewritten(XenPvPaging, "    policies = {\n", claim + "    policies = {\n", tmp_path)
+    cls = claiming(XenPvPaging, f"any({state} for a in Cpu for b in Cpu for f in Frame for g in Frame)", tmp_path)
     assert verdict(found(cls, Cell("per-batch", Expect("holds", knobs)), sizes=SMALL)) == "holds"
 
 
