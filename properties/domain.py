@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 import z3  # type: ignore[import-untyped]
 from flushproof.model.language.instance import Instance
@@ -67,7 +67,7 @@ def conjunction(args: Iterable[Formula]) -> Formula:
             kept.append(arg)
     if not kept:
         return YES
-    return kept[0] if len(kept) == 1 else z3.And(kept)
+    return kept[0] if len(kept) == 1 else _joined(z3.Z3_mk_and, kept)
 
 
 def disjunction(args: Iterable[Formula]) -> Formula:
@@ -79,7 +79,14 @@ def disjunction(args: Iterable[Formula]) -> Formula:
             kept.append(arg)
     if not kept:
         return NO
-    return kept[0] if len(kept) == 1 else z3.Or(kept)
+    return kept[0] if len(kept) == 1 else _joined(z3.Z3_mk_or, kept)
+
+
+def _joined(make: Callable[..., Any], args: Sequence[Formula]) -> Formula:
+    """`z3.And` or `z3.Or`, which take a tenth of the time for a search to find out that their arguments are formulas."""
+    array = (z3.Ast * len(args))(*(arg.as_ast() for arg in args))
+    context = z3.main_ctx()
+    return z3.BoolRef(make(context.ref(), len(args), array), context)
 
 
 def choice(cond: Formula, then: Value, other: Value) -> Value:
