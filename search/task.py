@@ -50,6 +50,7 @@ class Progress:
     """How far a search has come.
 
     queue: how many states are found and not expanded yet; levels: how many states each level has, the last one being expanded.
+    restored: of the states, and of those expanded, how many came from a checkpoint, and took none of the seconds.
     """
 
     states: int
@@ -59,21 +60,23 @@ class Progress:
     seconds: float
     memory_bytes: int
     levels: tuple[int, ...] = ()
+    restored: tuple[int, int] = (0, 0)
 
     @property
     def seconds_left(self) -> tuple[float, float] | None:
         """At this rate: at least, for the queue, and at most, if levels go on shrinking as they do; None while they grow."""
         most, expanded = most_left(self.levels), self.states - self.queue
-        if most is None or expanded <= 0:
+        since = expanded - self.restored[1]
+        if most is None or since <= 0:
             return None
         done = expanded - sum(self.levels[:-1])
-        each = self.seconds / expanded
+        each = self.seconds / since
         return each * self.queue, each * max(self.queue, most - done)
 
     @property
     def rate(self) -> float:
         """States found per second so far."""
-        return self.states / self.seconds if self.seconds > 0 else 0.0
+        return (self.states - self.restored[0]) / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -50,6 +51,7 @@ class Compiler(Executor):
 
     def system(self) -> ir.System:
         declared = self.declared
+        refuse_forgotten(self.cls)
         processes = [self.process(m) for m in declared.of_kind("process")]
         closures = list(declared.of_kind("closure"))
         self.touched = [self.closure_names(m) for m in closures]
@@ -279,6 +281,26 @@ class Compiler(Executor):
                 owed = self.step.obligations[0]
                 raise ModelError(f"a closure must be defined everywhere: {owed.message}", owed.place)
         return replace(action, updates=path.updates)
+
+
+def refuse_forgotten(cls: type[System]) -> None:
+    """A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was
+    forgotten; without that step a policy might hold which does not."""
+    classes = cls.__mro__[: cls.__mro__.index(System)]
+    trees = (ast.parse(textwrap.dedent(inspect.getsource(c))) for c in classes)
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    mentioned = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
+        n.id for n in nodes if isinstance(n, ast.Name)
+    }
+    for name, value in vars(cls).items():
+        if inspect.isfunction(value) and declare.role_of(value) is None and name not in mentioned:
+            source = source_of(value)
+            if any(argument.annotation is not None for argument in source.tree.args.args):
+                source.fail(
+                    source.tree,
+                    f"nothing uses '{name}', and it is no step",
+                    "Decorate it: @action makes it a step, @event a check. Or remove it.",
+                )
 
 
 def acting(params: list[ir.Var]) -> ir.Var | None:

@@ -140,6 +140,7 @@ class Search:
         self.chunks: list[tuple[int, int]] = []
         self.head = 0
         self.saved = self.told = 0
+        self.restored = 0, 0
         self.interrupted = False
         self.process = psutil.Process()
         self.compile_seconds = time.monotonic() - task.started
@@ -193,6 +194,7 @@ class Search:
         else:
             store.restore(self.progressed)
             self.head, self.levels = self.progressed.head, list(self.progressed.levels)
+            self.restored = store.count, self.head
         while self.head < store.count and not self._done():
             if limits.depth == len(self.levels) - 2:
                 raise _Stop(f"the limit of depth {limits.depth}")
@@ -242,7 +244,9 @@ class Search:
         if task.progress is not None:
             depth, queue = max(0, len(self.levels) - 2), store.count - self.head
             levels = tuple(after - before for before, after in pairwise(self.levels))
-            task.progress(Progress(store.count, store.transitions, depth, queue, seconds, memory, levels))
+            task.progress(
+                Progress(store.count, store.transitions, depth, queue, seconds, memory, levels, self.restored)
+            )
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
         if limits.memory_bytes is not None and memory > limits.memory_bytes:

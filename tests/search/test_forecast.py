@@ -95,6 +95,14 @@ def test_seconds_left() -> None:
     assert Progress(100, 0, 1, 90, 1.0, 0, (10, 90)).seconds_left is None
 
 
+def test_what_a_checkpoint_brought_took_no_time() -> None:
+    levels = tuple([1000] * 10 + [500] * 4 + [100])
+    fresh = Progress(12_100, 0, 14, 40, 6.0, 0, levels)
+    resumed = Progress(12_100, 0, 14, 40, 6.0, 0, levels, restored=(6_070, 6_030))
+    assert resumed.rate == pytest.approx(6_030 / 6)
+    assert [2 * t for t in fresh.seconds_left or ()] == pytest.approx(resumed.seconds_left)
+
+
 def test_in_words() -> None:
     growing = Progress(1_204_330, 0, 31, 20_114, 2.0, 310 << 20, (10, 90))
     assert in_words(growing) == ("1,204,330 states, 0.60 M/s, depth 31, 20,114 waiting, 310 MiB, 2 s, still growing")

@@ -73,6 +73,10 @@ MISTAKES = {
         "@action\ndef f(self, cpu: Cpu):\n    self.runing[cpu] = None",
         ["the system has no 'runing'", "Did you mean 'running'?", "self.runing[cpu] = None", "    ^"],
     ),
+    "forgotten @action": (
+        "@action\ndef f(self, cpu: Cpu):\n    self.on[cpu] = True\n\ndef g(self, cpu: Cpu):\n    self.on[cpu] = False",
+        ["nothing uses 'g', and it is no step", "@action makes it a step", "def g(self, cpu: Cpu):"],
+    ),
     "unknown name": (
         "@action\ndef f(self, cpu: Cpu):\n    self.on[cpux] = True",
         ["the name 'cpux' is unknown", "Did you mean 'cpu'?"],
