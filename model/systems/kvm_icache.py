@@ -376,6 +376,10 @@ class IcacheIsolation(System):
         where = self.vcpu_cpu[vcpu]
         return where is not None and self.vcpus.loaded[where] == vcpu and self.icache.invalidations.pending[where, cpu]
 
+    def leaves_behind(self, vcpu, cpu):
+        """Whether the vcpu's DSB NSH did not wait for its invalidation on this PE; the DSB ISH at its vcpu_put will."""
+        return not self.bsu and self.awaits(vcpu, cpu) and self.vcpu_cpu[vcpu] != cpu
+
     def cleans(self, vcpu, point):
         """Whether a clean is under way that the vcpu's next DSB waits for."""
         where = self.vcpu_cpu[vcpu]
@@ -436,6 +440,10 @@ class IcacheIsolation(System):
         ) and (self.text_mutex is not None or not self.icache.older[Point.POU])
 
     @lemma
+    def bytes_that_are_old_at_the_pou_are_old_at_the_poc(self):
+        return self.icache.older[Point.POC] or not self.icache.older[Point.POU]
+
+    @lemma
     def a_trapped_ic_has_cleaned_to_the_poc(self):
         """The guest executes an IC that can be trapped only without DIC."""
         return (not self.clean_to_poc or self.icache.dic) or (
@@ -468,7 +476,7 @@ class IcacheIsolation(System):
     @lemma
     def whoever_invalidates_has_a_private_line_doomed(self):
         return all(
-            at(self.patch, vcpu, "DSB ISH after IC IVAU") or at(self.enable_mmu, vcpu, "DSB NSH")
+            at(self.patch, vcpu, "DSB ISH after IC IVAU") or (at(self.enable_mmu, vcpu, "DSB NSH") and other == vcpu)
             for vcpu in Vcpu
             for other in Vcpu
             if self.icache.own_doomed[vcpu, other]
@@ -487,11 +495,13 @@ class IcacheIsolation(System):
 
     @lemma
     def who_has_waited_meets_no_old_line(self):
+        """For its invalidation; with DIC, for the new bytes to reach the PoU."""
         return all(
             not (self.icache.line[cpu, Bytes.OLDER] and self.would_meet(cpu, vcpu))
             for cpu in Cpu
             for vcpu in Vcpu
             if at(self.patch, vcpu, "ISB")
+            or (self.icache.dic and self.text_mutex == vcpu and not self.icache.older[Point.POU])
         )
 
     @lemma
@@ -506,7 +516,7 @@ class IcacheIsolation(System):
     @lemma
     def who_meets_an_old_line_could_have_it_of_its_own(self):
         return all(
-            self.icache.own_line[vcpu]
+            self.icache.own_line[vcpu] or self.leaves_behind(vcpu, cpu)
             for cpu in Cpu
             for vcpu in Vcpu
             if self.icache.line[cpu, Bytes.OLDER] and self.would_meet(cpu, vcpu)
