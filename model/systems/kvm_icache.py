@@ -635,10 +635,13 @@ class IcacheIsolation(System):
             also=(Expect("holds", {"icache.dic": True}),),
         ),
         "clean-to-poc": Policy(
-            "no IC IALLU; the guest's IC IVAU is trapped, and the line is cleaned to the PoC before it",
+            "no IC IALLU; the guest's IC IVAU is trapped, and the line is cleaned to the PoC before it: not enough for three vcpus",
             {"flush": Scope.NONE, "clean_to_poc": True},
             "holds",
-            also=(Expect("no-stale-fetch", {"icache.dic": True}),),
+            also=(
+                Expect("transparent", sizes={"cpu": 1, "vcpu": 3}),
+                Expect("no-stale-fetch", {"icache.dic": True}),
+            ),
         ),
         "move-page": Policy(
             "as ic-iallu, while the host moves pages: an IC by VA where the page is mapped again, and no more",
