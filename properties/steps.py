@@ -283,12 +283,8 @@ class Steps:
     ) -> frozenset[int]:
         """Slots whose values in the state before suffice for the step, as it chose, to break the conjunct."""
         taken, enabled, step = chosen
-        fixed = []
-        for var, value in step.env.items():
-            code = self._code(model, value, var.of)
-            fixed.append(self.domain.equal(value, self.domain.coded(var.of, code)))
         marks = {i: self._exactly(model, i, code) for i, code in enumerate(raw)}
-        chose = self._defined("chose", conjunction(fixed))
+        chose = self._defined("chose", conjunction(self._as_in(model, value, p.of) for p, value in step.env.items()))
         kept = self._core((taken, chose, z3.Not(enabled)), marks, frozenset())
         return kept | self._core((taken, chose, z3.Not(self._deny(conjunct))), marks, kept)
 
@@ -327,12 +323,18 @@ class Steps:
         if not isinstance(value, Maybe) or code:
             return self._has(slot, code)
         assert isinstance(where.sort, OptionSort) and value.element is not None
-        element = self._code(model, value.element, where.sort.base)
-        key = (slot, -1 - element)
+        key = (slot, -1 - self._code(model, value.element, where.sort.base))
         if key not in self._slot:
-            same = self.domain.equal(value.element, self.domain.coded(where.sort.base, element))
-            self._slot[key] = self._defined("has", conjunction((negation(value.present), same)))
+            self._slot[key] = self._defined("has", self._as_in(model, value, where.sort))
         return self._slot[key]
+
+    def _as_in(self, model: z3.ModelRef, value: Value, sort: Sort) -> Formula:
+        """That the value is that of the model; where that is None, its element too."""
+        same = self.domain.equal(value, self.domain.coded(sort, self._code(model, value, sort)))
+        if not isinstance(value, Maybe):
+            return same
+        assert isinstance(sort, OptionSort) and value.element is not None
+        return conjunction((same, self._as_in(model, value.element, sort.base)))
 
     def _has(self, slot: int, code: int) -> Formula:
         key = (slot, code)

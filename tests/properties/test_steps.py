@@ -34,6 +34,19 @@ def test_the_same_conjuncts_are_kept_as_action_by_action(seed: int, more: int) -
 
 
 @pytest.mark.parametrize("seed", range(25))
+def test_a_step_is_what_its_choices_and_its_state_make_it(seed: int) -> None:
+    """Whatever step Z3 comes upon, also one that chooses None."""
+    instance = generated(seed)
+    parts = list(conjuncts(instance.system.properties, "property"))
+    for number in range(6):
+        steps = Steps(instance)
+        steps.solver.set("random_seed", number)
+        for part in parts:
+            if steps.keep(part, parts) is None:
+                assert len(steps.breaking(part).kept) <= len(instance.slots)
+
+
+@pytest.mark.parametrize("seed", range(25))
 def test_what_is_implied_is_what_nothing_contradicts(seed: int) -> None:
     """All claims at once, against one question for each."""
     instance = generated(seed)
