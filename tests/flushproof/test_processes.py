@@ -33,6 +33,9 @@ def test_who_stops_early_leaves_no_process_behind() -> None:
     answers = each(time.sleep, [0, 600, 600], jobs=2)
     assert next(answers) is None
     answers.close()  # type: ignore[attr-defined]
-    for process in multiprocessing.active_children():
-        process.join(20)
-    assert not multiprocessing.active_children()
+    # Not by joining them: the executor's own thread waits for them as well, and either may be the one that is told.
+    for _ in range(1000):
+        if not multiprocessing.active_children():
+            return
+        time.sleep(0.1)
+    raise AssertionError("a process is left")
