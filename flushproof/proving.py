@@ -30,6 +30,7 @@ from flushproof.properties.inference import Effort, Inference, Sample, infer, sa
 from flushproof.report.catalog import settings
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import explore
+from flushproof.search.native.library import MOST_PROPERTIES
 from flushproof.search.outcome import Outcome, Violated
 from flushproof.search.reference import Reference
 from flushproof.search.symmetry import Symmetry
@@ -343,18 +344,28 @@ def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:
 
 
 def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequest) -> Outcome:
-    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each."""
-    claimed = replace(instance, system=replace(instance.system, properties=tuple(claims)))
-    names = [p.name for p in claims]
+    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each.
+
+    One search watches a limited number of them; the others are looked at in further ones, of the same states.
+    """
+    at_once = MOST_PROPERTIES - 2
+    parts = [claims[first : first + at_once] for first in range(0, len(claims), at_once)]
     # "no-deadlock" as the focus keeps the search going after the violation of a claim, so that each gets its own trace.
-    return explore(
-        claimed,
-        properties=[*names, WELL_DEFINED, NO_DEADLOCK],
-        focus=NO_DEADLOCK,
-        limits=request.limits,
-        progress=request.progress,
-        engine=engine_of(),
-    )
+    found = [
+        explore(
+            replace(instance, system=replace(instance.system, properties=tuple(part))),
+            properties=[*(p.name for p in part), WELL_DEFINED, NO_DEADLOCK],
+            focus=NO_DEADLOCK,
+            limits=request.limits,
+            progress=request.progress,
+            engine=engine_of(),
+        )
+        for part in parts
+    ]
+    built_in = (WELL_DEFINED, NO_DEADLOCK)
+    more = [v for outcome in found[1:] for v in outcome.violations if v.property not in built_in]
+    shallowest = min(found, key=lambda outcome: (outcome.complete, outcome.depth))
+    return replace(shallowest, violations=(*found[0].violations, *more))
 
 
 class Reached:

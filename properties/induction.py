@@ -53,7 +53,7 @@ class Limits:
     """
 
     small: float = 2.0
-    few: tuple[float, ...] = (0.05, 0.4, 0.5, 1.0)
+    few: tuple[float, ...] = (0.05, 0.15, 0.4, 0.5, 1.0)
     first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
 
@@ -256,10 +256,12 @@ class _Attempt:
         """The answer with few hypotheses, which exclude counterexamples at small sizes: more of both, and more time, as
         long as they do not suffice.
         """
-        for seed, (instance, limit) in enumerate(zip(sizes, limits.few, strict=False)):
+        for seed, (instance, limit, longer) in enumerate(zip(sizes, limits.few, limits.few[1:], strict=False)):
             self._learn(instance)
             if self.example is None and self.needed is not None:
                 answer = self._asked(limit, seed, self.needed)
+                if answer.outcome != "unsatisfiable" and seed == 1 and self._thin_out(instance):
+                    answer = self._asked(longer, seed, self.needed)
                 if answer.outcome == "unsatisfiable":
                     return "proved"
                 for other in self._sizes_of(answer):
@@ -281,6 +283,19 @@ class _Attempt:
             self.seconds += fewer.seconds
             if fewer.outcome != "unsatisfiable":
                 self.needed.update(looked.core)
+
+    def _thin_out(self, instance: Instance) -> bool:
+        """Leaves out hypotheses as long as the others exclude counterexamples at these sizes; whether there were any to leave
+        out."""
+        assert self.needed is not None
+        before = len(self.needed)
+        for name in sorted(self.needed):
+            if name in self.needed:
+                fewer = self.look(instance, self.needed - {name})
+                self.seconds += fewer.seconds
+                if fewer.outcome == "unsatisfiable":
+                    self.needed.intersection_update(fewer.core)
+        return len(self.needed) < before
 
     def with_everything(self, sizes: Sequence[Instance], limits: Limits) -> Verdict:
         """The answer with all hypotheses, and with more time; where there is none, at sizes that are less even."""

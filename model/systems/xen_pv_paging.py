@@ -40,6 +40,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
+from flushproof.model.hardware.tlb import Fill
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -184,10 +185,12 @@ LEAVES = "write_ptbase: load another domain's CR3"
 HAS_LEFT = "leave dirty_cpumask"
 COMES_BACK = "write_ptbase: load the domain's CR3"
 RESUMES = ("restore_all_guest, after a context switch", "restore_all_guest, after a context switch (2)")
+RETYPE_FLUSHES = "flush_local"
+RETYPE_SENDS = "flush_mask: take flush_lock and interrupt the others"
 RETYPE_WAITS = "flush_mask: wait until they have flushed"
 RETYPES = (
-    "flush_local",
-    "flush_mask: take flush_lock and interrupt the others",
+    RETYPE_FLUSHES,
+    RETYPE_SENDS,
     RETYPE_WAITS,
     "get_page_type: the page has its new type",
 )
@@ -233,6 +236,13 @@ class XenPvPaging(System):
     entry: Map[Frame, Optional[Frame]]
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
+    # What only lemmas read: see `note_flush` and `renumber`.
+    retyped: Ghost[Map[Cpu, Optional[Frame]]]
+    flushed_for: Ghost[Map[Frame, Cpu, bool]]
+    in_hand: Ghost[Map[Cpu, Optional[Frame]]]
+    number: Ghost[Map[Frame, Annotated[int, Range(0, MOST_REFERENCES)]]]
+    number_in_hand: Ghost[Map[Cpu, Annotated[int, Range(0, MOST_REFERENCES)]]]
+
     guest_table: Map[Cpu, Optional[Frame]]
     context: Map[Cpu, Context]
     cr3: Map[Cpu, Optional[Frame]]
@@ -276,6 +286,12 @@ class XenPvPaging(System):
             self.upper.drop_all(cpu)
             self.lower.drop_all(cpu)
 
+    def note_flush(self, cpu, who):
+        """For proofs: this CPU has flushed for who asked for it, perhaps because of a page that changes its type."""
+        page = self.retyped[who]
+        if page is not None:
+            self.flushed_for[page, cpu] = True
+
     flush_ipi = FlushIpi()
 
     @action
@@ -284,6 +300,8 @@ class XenPvPaging(System):
         require(self.flush_ipi.pending[cpu])
         if self.flush_tlb_flag:
             self.flush_tlb(cpu)
+            if self.flush_ipi.holder is not None:
+                self.note_flush(cpu, self.flush_ipi.holder)
         if self.flush_root_flag:
             self.root_pgt_changed[cpu] = True
         if self.xpti and self.executes_guest(cpu):
@@ -317,6 +335,8 @@ class XenPvPaging(System):
             elif top or f == l1:
                 self.refs[f] = 1
             self.entry[f] = l2 if top else l1 if f == l2 else None
+            if top:
+                self.number[f] = 2 if self.own_roots and f == other_root else 1
         for cpu in Cpu:
             table = other_root if cpu == its_cpu else root
             self.guest_table[cpu] = table
@@ -386,10 +406,14 @@ class XenPvPaging(System):
             require(self.type[new] == (PageType.L2 if self.type[table] == PageType.L4 else PageType.L1))
             require(self.refs[table] > 0)
             self.page_lock(table)
-            self.get_same_type(new)
+            self.get_same_type(cpu, new)
             yield "update_intpte: write the entry"
             old = self.entry[table]
             self.entry[table] = new
+            self.in_hand[cpu] = old
+            given = self.number_in_hand[cpu]
+            self.number_in_hand[cpu] = self.number[table]
+            self.number[table] = given
             if old is not None:
                 self.overwrote[cpu, table, old] = True
             yield "put_page_type: drop the old reference"
@@ -398,6 +422,7 @@ class XenPvPaging(System):
             elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu or not local_in_use)
             root_local = root_local or self.must_copy(table, local_in_use, RootFlush.LOCAL)
             root_others = root_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
+            self.renumber(cpu, old)
             if old is not None:
                 self.put_page_type(old)
             self.page_unlock(table)
@@ -435,6 +460,7 @@ class XenPvPaging(System):
                     self.flush_tlb(cpu)
                 if root_local:
                     self.root_pgt_changed[cpu] = True
+                self.note_flush(cpu, cpu)
             if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
                 yield "flush_mask: take flush_lock and interrupt the others"
                 self.flush_ipi.send(cpu, self.mask)
@@ -458,13 +484,16 @@ class XenPvPaging(System):
         self.locked[page] = False
         self.refs[page] = self.refs[page] - 1
 
-    def get_same_type(self, page):
+    def get_same_type(self, cpu, page):
         """A type reference to a page of the wanted type; the first one validates it, which takes one further down."""
         require(not self.validating[page])
         below = self.entry[page]
         if self.refs[page] == 0 and below is not None:
             require(self.type[below] == PageType.L1 and not self.validating[below])
+            self.number[page] = self.counted(below)
             self.add_reference(below)
+        self.in_hand[cpu] = page
+        self.number_in_hand[cpu] = self.counted(page)
         self.add_reference(page)
 
     def add_reference(self, page):
@@ -481,6 +510,35 @@ class XenPvPaging(System):
             self.refs[below] = self.refs[below] - 1
         self.refs[page] = self.refs[page] - 1
 
+    def counted(self, page):
+        """The page's type references, but for that of page_lock."""
+        return self.refs[page] - 1 if self.locked[page] else self.refs[page]
+
+    def renumber(self, cpu, old):
+        """Before the CPU drops its reference to the page `old`: for proofs.
+
+        First-order formulas do not count, but they can tell that the references to a page, from the entries of tables in use
+        and in the hands of CPUs, have numbers of their own, each less than the count.  Where one goes, the last one takes its
+        number.  A pin has the number 0, and page_lock none.
+        """
+        below = self.entry[old] if old is not None and self.refs[old] == 1 else None
+        of_old = self.number_in_hand[cpu]
+        of_below = self.number[old] if old is not None else 0
+        for frame in Frame:
+            page = self.entry[frame]
+            if page is not None and page in (old, below) and self.number[frame] + 1 == self.counted(page):
+                self.number[frame] = of_old if page == old else of_below
+        for c in Cpu:
+            page = self.in_hand[c]
+            if (
+                c != cpu
+                and page is not None
+                and page in (old, below)
+                and self.number_in_hand[c] + 1 == self.counted(page)
+            ):
+                self.number_in_hand[c] = of_old if page == old else of_below
+        self.in_hand[cpu] = None
+
     def get_page_type(self, cpu):
         """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
         page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
@@ -488,6 +546,9 @@ class XenPvPaging(System):
         old = self.type[page]
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validating[page] = True
+            self.retyped[cpu] = page
+            for c in Cpu:
+                self.flushed_for[page, c] = not self.dirty_cpumask[c]
         if self.retype != Retype.NO_FLUSH:
             yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False)
         yield "get_page_type: the page has its new type"
@@ -495,6 +556,8 @@ class XenPvPaging(System):
             self.type[page] = type
             self.entry[page] = None
         self.validating[page] = False
+        self.retyped[cpu] = None
+        self.flushed_for[page, :] = False
 
     # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
 
@@ -696,10 +759,19 @@ class XenPvPaging(System):
     @lemma
     def so_are_the_two_that_a_lower_entry_stands_for(self):
         return all(
-            any(self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) for t in Frame)
+            any(
+                self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) and not self.flushed_for[t, cpu]
+                for t in Frame
+            )
             for cpu in Cpu
             for page in Frame
             if self.lower.entry[cpu, page]
+        )
+
+    @lemma
+    def what_may_be_cached_is(self):
+        return self.lower.fill != Fill.EAGER or all(
+            self.lower.entry[cpu, page] for cpu in Cpu for page in Frame if self.l2_entry(cpu, page)
         )
 
     @lemma
@@ -719,8 +791,16 @@ class XenPvPaging(System):
         )
 
     @lemma
+    def so_does_a_change_of_type(self):
+        return all(
+            local(self.hypercall, cpu, "get_page_type.flush_dirty.others")
+            for cpu in Cpu
+            if at(self.hypercall, cpu, RETYPE_FLUSHES)
+        )
+
+    @lemma
     def the_interrupt_flushes(self):
-        return all(self.flush_tlb_flag for cpu in Cpu if at(self.hypercall, cpu, WAITS))
+        return all(self.flush_tlb_flag for cpu in Cpu if at(self.hypercall, cpu, WAITS, RETYPE_WAITS))
 
     @lemma
     def who_waits_holds_flush_lock(self):
@@ -773,23 +853,40 @@ class XenPvPaging(System):
         return self.retyping or all(not at(self.hypercall, cpu, *RETYPES) for cpu in Cpu)
 
     @lemma
-    def a_root_table_is_an_l4_table(self):
-        return self.retyping or all(self.type[self.guest_table[cpu]] == PageType.L4 for cpu in Cpu)
-
-    @lemma
-    def an_entry_leads_down(self):
-        return self.retyping or all(
-            self.leads_down(table, self.entry[table]) for table in Frame if self.entry[table] is not None
+    def a_root_table_is_a_pinned_l4_table(self):
+        return all(
+            self.pinned[self.guest_table[cpu]] and self.type[self.guest_table[cpu]] == PageType.L4 for cpu in Cpu
         )
 
     @lemma
-    def an_overwritten_entry_led_down(self):
-        return self.retyping or all(
-            self.leads_down(table, frame)
+    def an_entry_leads_down(self):
+        """That of a table which is in use, where pages change their types."""
+        return all(
+            self.leads_down(table, self.entry[table])
+            for table in Frame
+            if self.entry[table] is not None and (self.refs[table] > 0 or not self.retyping)
+        )
+
+    @lemma
+    def only_upper_tables_have_entries(self):
+        return all(self.type[table] in (PageType.L4, PageType.L2) for table in Frame if self.entry[table] is not None)
+
+    @lemma
+    def a_cached_upper_entry_leads_to_an_l2_table(self):
+        return all(
+            self.type[table] == PageType.L2 and not self.flushed_for[table, cpu]
             for cpu in Cpu
             for table in Frame
-            for frame in Frame
-            if self.overwrote[cpu, table, frame]
+            if self.upper.entry[cpu, table]
+        )
+
+    @lemma
+    def a_cached_lower_entry_leads_to_an_l1_table(self):
+        return all(
+            self.type[page] == PageType.L1 and not self.flushed_for[page, cpu]
+            for cpu in Cpu
+            for page in Frame
+            if self.lower.entry[cpu, page]
         )
 
     def table(self, cpu):
@@ -798,10 +895,89 @@ class XenPvPaging(System):
 
     @lemma
     def a_new_entry_leads_down(self):
-        return self.retyping or all(
+        return all(
             self.leads_down(self.table(cpu), local(self.hypercall, cpu, "do_mmu_update.new"))
             for cpu in Cpu
             if at(self.hypercall, cpu, WRITES)
+        )
+
+    @lemma
+    def a_dropped_entry_led_down(self):
+        return all(
+            self.leads_down(self.table(cpu), local(self.hypercall, cpu, "do_mmu_update.old"))
+            for cpu in Cpu
+            if at(self.hypercall, cpu, DROPS) and local(self.hypercall, cpu, "do_mmu_update.old") is not None
+        )
+
+    # type counts
+
+    @lemma
+    def a_pinned_page_is_in_use(self):
+        return not self.retyping or all(self.counted(page) > 0 for page in Frame if self.pinned[page])
+
+    def numbered(self, page, number):
+        """Whether a reference to the page can have this number."""
+        return number < self.counted(page) and (number > 0 or not self.pinned[page])
+
+    @lemma
+    def an_entry_in_use_is_counted(self):
+        return not self.retyping or all(
+            self.numbered(self.entry[table], self.number[table])
+            for table in Frame
+            if self.entry[table] is not None and self.refs[table] > 0
+        )
+
+    @lemma
+    def what_is_in_hand_is_counted(self):
+        return not self.retyping or all(
+            self.numbered(self.in_hand[cpu], self.number_in_hand[cpu]) for cpu in Cpu if self.in_hand[cpu] is not None
+        )
+
+    @lemma
+    def entries_have_numbers_of_their_own(self):
+        return not self.retyping or all(
+            table == other or self.number[table] != self.number[other]
+            for table in Frame
+            for other in Frame
+            for page in Frame
+            if self.entry[table] == page and self.refs[table] > 0
+            if self.entry[other] == page and self.refs[other] > 0
+        )
+
+    @lemma
+    def so_has_what_is_in_hand(self):
+        return not self.retyping or all(
+            self.number_in_hand[cpu] != self.number[table]
+            for cpu in Cpu
+            for table in Frame
+            for page in Frame
+            if self.in_hand[cpu] == page
+            if self.entry[table] == page and self.refs[table] > 0
+        )
+
+    @lemma
+    def so_has_what_two_have_in_hand(self):
+        return not self.retyping or all(
+            cpu == other or self.number_in_hand[cpu] != self.number_in_hand[other]
+            for cpu in Cpu
+            for other in Cpu
+            for page in Frame
+            if self.in_hand[cpu] == page
+            if self.in_hand[other] == page
+        )
+
+    @lemma
+    def an_update_has_one_reference_in_hand(self):
+        return not self.retyping or all(
+            self.in_hand[cpu]
+            == (
+                local(self.hypercall, cpu, "do_mmu_update.new")
+                if at(self.hypercall, cpu, WRITES)
+                else local(self.hypercall, cpu, "do_mmu_update.old")
+                if at(self.hypercall, cpu, DROPS)
+                else None
+            )
+            for cpu in Cpu
         )
 
     # page_lock
@@ -856,6 +1032,33 @@ class XenPvPaging(System):
     def a_taken_page_has_one_taker(self):
         return self.retype != Retype.TAKE_THEN_FLUSH or all(
             a == b for a in Cpu for b in Cpu for page in Frame if self.retypes(a, page) and self.retypes(b, page)
+        )
+
+    @lemma
+    def for_a_page_that_changes_its_type_all_are_flushed(self):
+        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+            self.flushed_for[page, other]
+            or (at(self.hypercall, cpu, RETYPE_FLUSHES) and self.mask[cpu, other])
+            or (at(self.hypercall, cpu, RETYPE_SENDS) and self.mask[cpu, other] and other != cpu)
+            or (at(self.hypercall, cpu, RETYPE_WAITS) and self.flush_ipi.pending[other])
+            for cpu in Cpu
+            for other in Cpu
+            for page in Frame
+            if self.retypes(cpu, page)
+        )
+
+    @lemma
+    def only_for_a_page_that_is_taken(self):
+        return all(
+            self.retyping and self.validating[page] for page in Frame for cpu in Cpu if self.flushed_for[page, cpu]
+        )
+
+    @lemma
+    def who_changes_a_type_is_known(self):
+        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+            self.retyped[cpu]
+            == (local(self.hypercall, cpu, "get_page_type.page") if at(self.hypercall, cpu, *RETYPES) else None)
+            for cpu in Cpu
         )
 
     # XPTI's copies of root tables

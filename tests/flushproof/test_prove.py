@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from flushproof.model.language.load import load_system
 from flushproof.search.task import Limits
 
+from flushproof import proving
 from flushproof.cli import main
 from flushproof.proving import ProofRequest, ProofResult, prove, run_all
 from flushproof.report.jsonform import schema
@@ -147,6 +148,17 @@ def test_a_wrong_lemma_gets_a_trace_and_is_not_used(turns: Any) -> None:
     found = data("prove", turns(LEMMA, WRONG), "--policy", "polite", "--infer", "0")
     assert found["verdict"] == "holds"
     assert len(found["wrong_lemmas"]["nobody-ever-enters"]["trace"]) == 1
+
+
+def test_more_claims_than_one_search_watches(turns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at in several searches: what was wrong is wrong, and with its trace."""
+    once = data("prove", turns(LEMMA, WRONG), "--policy", "polite", "--infer", "0")
+    monkeypatch.setattr(proving, "MOST_PROPERTIES", 3)  # one claim, and what is built in
+    found = data("prove", turns(LEMMA, WRONG), "--policy", "polite", "--infer", "0")
+    for same in ("verdict", "proof", "wrong_lemmas", "states", "complete"):
+        assert found[same] == once[same]
+    broken = data("prove", turns(LEMMA, WRONG), "--policy", "rude", "--infer", "0")
+    assert broken["verdict"] == "violated" and broken["property"] == "alone" and len(broken["trace"]) == 2
 
 
 def test_the_kinds_of_proof_differ(turns: Any) -> None:

@@ -139,7 +139,6 @@ require(self.type[table] in (PageType.L4, PageType.L3, PageType.L2) and self.ent
     (
         """\
             require(self.type[below] == PageType.L1 and not self.validating[below])
-            self.add_reference(below)
 """,
         """\
             require(self.type[below] == self.below(self.type[page]) and not self.validating[below])
@@ -147,7 +146,6 @@ require(self.type[table] in (PageType.L4, PageType.L3, PageType.L2) and self.ent
             if self.refs[below] == 0 and bottom is not None:
                 require(self.type[bottom] == PageType.L1 and not self.validating[bottom])
                 self.add_reference(bottom)
-            self.add_reference(below)
 """,
     ),
     (
