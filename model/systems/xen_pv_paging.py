@@ -300,10 +300,10 @@ class XenPvPaging(System):
         require(self.flush_ipi.pending[cpu])
         if self.flush_tlb_flag:
             self.flush_tlb(cpu)
-            if self.flush_ipi.holder is not None:
-                self.note_flush(cpu, self.flush_ipi.holder)
         if self.flush_root_flag:
             self.root_pgt_changed[cpu] = True
+        if self.flush_ipi.holder is not None:
+            self.note_flush(cpu, self.flush_ipi.holder)
         if self.xpti and self.executes_guest(cpu):
             self.in_guest[cpu] = False
             self.interrupted[cpu] = True
@@ -901,14 +901,6 @@ class XenPvPaging(System):
             if at(self.hypercall, cpu, WRITES)
         )
 
-    @lemma
-    def a_dropped_entry_led_down(self):
-        return all(
-            self.leads_down(self.table(cpu), local(self.hypercall, cpu, "do_mmu_update.old"))
-            for cpu in Cpu
-            if at(self.hypercall, cpu, DROPS) and local(self.hypercall, cpu, "do_mmu_update.old") is not None
-        )
-
     # type counts
 
     @lemma
@@ -1055,9 +1047,13 @@ class XenPvPaging(System):
 
     @lemma
     def who_changes_a_type_is_known(self):
-        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+        return all(
             self.retyped[cpu]
-            == (local(self.hypercall, cpu, "get_page_type.page") if at(self.hypercall, cpu, *RETYPES) else None)
+            == (
+                local(self.hypercall, cpu, "get_page_type.page")
+                if self.retype == Retype.TAKE_THEN_FLUSH and at(self.hypercall, cpu, *RETYPES)
+                else None
+            )
             for cpu in Cpu
         )
 
