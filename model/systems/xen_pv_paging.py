@@ -300,10 +300,10 @@ class XenPvPaging(System):
         require(self.flush_ipi.pending[cpu])
         if self.flush_tlb_flag:
             self.flush_tlb(cpu)
-        if self.flush_root_flag:
-            self.root_pgt_changed[cpu] = True
         if self.flush_ipi.holder is not None:
             self.note_flush(cpu, self.flush_ipi.holder)
+        if self.flush_root_flag:
+            self.root_pgt_changed[cpu] = True
         if self.xpti and self.executes_guest(cpu):
             self.in_guest[cpu] = False
             self.interrupted[cpu] = True
