@@ -750,6 +750,10 @@ class XenPvPaging(System):
             self.overwrote[c, table, frame] and self.awaits_flush(c, cpu) for c in Cpu
         )
 
+    def may_be_cached(self, page, cpu):
+        """Unless the page changes its type, and the CPU has been flushed for it."""
+        return not (self.retyping and self.flushed_for[page, cpu])
+
     @lemma
     def an_upper_entry_is_in_memory_or_about_to_be_flushed(self):
         return all(
@@ -760,7 +764,7 @@ class XenPvPaging(System):
     def so_are_the_two_that_a_lower_entry_stands_for(self):
         return all(
             any(
-                self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) and not self.flushed_for[t, cpu]
+                self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) and self.may_be_cached(t, cpu)
                 for t in Frame
             )
             for cpu in Cpu
@@ -770,7 +774,7 @@ class XenPvPaging(System):
 
     @lemma
     def what_may_be_cached_is(self):
-        return self.lower.fill != Fill.EAGER or all(
+        return (not self.retyping or self.lower.fill != Fill.EAGER) or all(
             self.lower.entry[cpu, page] for cpu in Cpu for page in Frame if self.l2_entry(cpu, page)
         )
 
@@ -869,12 +873,14 @@ class XenPvPaging(System):
 
     @lemma
     def only_upper_tables_have_entries(self):
-        return all(self.type[table] in (PageType.L4, PageType.L2) for table in Frame if self.entry[table] is not None)
+        return not self.retyping or all(
+            self.type[table] in (PageType.L4, PageType.L2) for table in Frame if self.entry[table] is not None
+        )
 
     @lemma
     def a_cached_upper_entry_leads_to_an_l2_table(self):
         return all(
-            self.type[table] == PageType.L2 and not self.flushed_for[table, cpu]
+            self.type[table] == PageType.L2 and self.may_be_cached(table, cpu)
             for cpu in Cpu
             for table in Frame
             if self.upper.entry[cpu, table]
@@ -883,7 +889,7 @@ class XenPvPaging(System):
     @lemma
     def a_cached_lower_entry_leads_to_an_l1_table(self):
         return all(
-            self.type[page] == PageType.L1 and not self.flushed_for[page, cpu]
+            self.type[page] == PageType.L1 and self.may_be_cached(page, cpu)
             for cpu in Cpu
             for page in Frame
             if self.lower.entry[cpu, page]
@@ -1028,7 +1034,7 @@ class XenPvPaging(System):
 
     @lemma
     def for_a_page_that_changes_its_type_all_are_flushed(self):
-        return self.retype != Retype.TAKE_THEN_FLUSH or all(
+        return (not self.retyping or self.retype != Retype.TAKE_THEN_FLUSH) or all(
             self.flushed_for[page, other]
             or (at(self.hypercall, cpu, RETYPE_FLUSHES) and self.mask[cpu, other])
             or (at(self.hypercall, cpu, RETYPE_SENDS) and self.mask[cpu, other] and other != cpu)
@@ -1041,13 +1047,13 @@ class XenPvPaging(System):
 
     @lemma
     def only_for_a_page_that_is_taken(self):
-        return all(
-            self.retyping and self.validating[page] for page in Frame for cpu in Cpu if self.flushed_for[page, cpu]
+        return not self.retyping or all(
+            self.validating[page] for page in Frame for cpu in Cpu if self.flushed_for[page, cpu]
         )
 
     @lemma
     def who_changes_a_type_is_known(self):
-        return all(
+        return not self.retyping or all(
             self.retyped[cpu]
             == (
                 local(self.hypercall, cpu, "get_page_type.page")
