@@ -53,7 +53,7 @@ class Limits:
     """
 
     small: float = 2.0
-    few: tuple[float, ...] = (0.05, 0.15, 0.4, 0.5, 1.0)
+    few: tuple[float, ...] = (0.03, 0.15, 0.4, 0.5, 1.0)
     first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
 
@@ -259,7 +259,9 @@ class _Attempt:
         for seed, (instance, limit, longer) in enumerate(zip(sizes, limits.few, limits.few[1:], strict=False)):
             self._learn(instance)
             if self.example is None and self.needed is not None:
-                answer = self._asked(limit, seed, self.needed)
+                answer = self._asked(limit, seed, self.needed, plain=not seed)
+                if answer.outcome == "unknown" and not seed:
+                    answer = self._asked(limit, seed, self.needed)
                 if answer.outcome != "unsatisfiable" and seed == 1 and self._thin_out(instance):
                     answer = self._asked(longer, seed, self.needed)
                 if answer.outcome == "unsatisfiable":
@@ -343,10 +345,10 @@ class _Attempt:
         self.example = looked.example or self.example
         return looked
 
-    def _asked(self, limit: float, seed: int = 0, only: Set[str] | None = None) -> Answer:
+    def _asked(self, limit: float, seed: int = 0, only: Set[str] | None = None, *, plain: bool = False) -> Answer:
         # Without having to say what it used, Z3 may simplify the hypotheses; what it was given is a core all the same.
         question = self.question if only is None else self.question.only(only)
-        answer = question.ask(limit, seed, tracked=False)
+        answer = question.ask(limit, seed, tracked=False, plain=plain)
         self.seconds += answer.seconds
         self.core = answer.core
         return answer
