@@ -88,15 +88,13 @@ NEEDED_FOR = {
     "who-walks-is-in-dirty-cpumask": (DROPS, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "who-is-away-is-not-in-dirty-cpumask": (GOES_ON, "foreign-updater-is-clean"),
     "who-changes-cr3-is-away": (HAS_LEFT, "who-walks-is-in-dirty-cpumask"),
-    "pages-keep-their-types": ("flush_local", "a-cached-upper-entry-leads-to-an-l2-table"),
+    "pages-keep-their-types": (RETYPES, "an-entry-leads-down"),
     "a-root-table-is-a-pinned-l4-table": ("invalidate_interrupt", "linear-map-shows-tables#1"),
     "a-cached-upper-entry-leads-to-an-l2-table": ("Xen is entered", "linear-map-shows-tables#1"),
     "a-cached-lower-entry-leads-to-an-l1-table": (
         "restore_all_guest, after a context switch",
         "linear-map-shows-tables#2",
     ),
-    "only-for-a-page-that-is-taken": ("invalidate_interrupt", "a-cached-upper-entry-leads-to-an-l2-table"),
-    "who-changes-a-type-is-known": ("invalidate_interrupt", "a-cached-upper-entry-leads-to-an-l2-table"),
     "an-entry-leads-down": ("restore_all_guest, after a context switch (2)", "linear-map-shows-tables#1"),
     "a-new-entry-leads-down": (WRITES, "linear-map-shows-tables#1"),
     "who-has-an-l1-page-writes-to-it": (WRITES_L1, "a-locks-page-is-locked"),
@@ -142,6 +140,8 @@ NEEDED_WITH_RETYPING = {
     "a-page-that-changes-its-type-is-taken": ("invalidate_interrupt", "a-cached-upper-entry-leads-to-an-l2-table"),
     "a-taken-page-is-in-use-as-nothing": (RETYPES, "no-type-confusion#2"),
     "a-taken-page-has-one-taker": (RETYPES, "a-page-that-changes-its-type-is-taken"),
+    "only-for-a-page-that-is-taken": ("invalidate_interrupt", "a-cached-upper-entry-leads-to-an-l2-table"),
+    "who-changes-a-type-is-known": ("invalidate_interrupt", "a-cached-upper-entry-leads-to-an-l2-table"),
     "for-a-page-that-changes-its-type-all-are-flushed": (RETYPES, "linear-map-shows-tables#2"),
 }
 
