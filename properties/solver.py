@@ -213,14 +213,21 @@ def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[str, Formula]) -> A
 
 
 def answer_script(script: str, limit: float) -> Outcome:
-    """Z3's answer to an SMT-LIB 2 script, within `limit` seconds; "unknown" too for what it cannot read."""
-    solver = z3.Solver(ctx=z3.Context())
-    solver.set("timeout", max(1, int(limit * 1000)))
-    try:
-        solver.from_string(script)
-    except z3.Z3Exception:
-        return "unknown"
-    return _outcome(solver.check())
+    """Z3's answer to an SMT-LIB 2 script; "unknown" too for what it cannot read.
+
+    limit: seconds for each attempt: without preprocessing (and little time), with it, and once more without.
+    """
+    for make, seconds in ((z3.SimpleSolver, limit / 10), (z3.Solver, limit), (z3.SimpleSolver, limit)):
+        solver = make(ctx=z3.Context())
+        solver.set("timeout", max(1, int(seconds * 1000)))
+        try:
+            solver.from_string(script)
+        except z3.Z3Exception:
+            return "unknown"
+        outcome = _outcome(solver.check())
+        if outcome != "unknown":
+            return outcome
+    return "unknown"
 
 
 def same_script(one: str, other: str) -> bool:
