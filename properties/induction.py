@@ -48,7 +48,8 @@ class Limits:
     """Seconds for one question.
 
     small: for one search at small sizes.
-    few: with the few hypotheses that suffice at two elements of each sort, at three, and so on.
+    few: with the few hypotheses that suffice at two elements of each sort, at three, and so on; the next one's is given to what
+        is asked again with fewer of them.
     first, retries: with everything assumed.
     """
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flushproof.model.language.compile import compile_system
+from flushproof.model.language.declare import System, action
 from flushproof.model.language.errors import ModelError
 
 from .written import load
@@ -403,3 +405,10 @@ def test_state_that_is_no_sort_is_explained(tmp_path: Path) -> None:
 
 def load_and_compile(text: str, folder: Path) -> None:
     compile_system(load(text, folder, "wrong"))
+
+
+def test_a_class_without_source_is_told() -> None:
+    space: dict[str, Any] = {"System": System, "action": action}
+    exec("class Typed(System):\n    @action\n    def f(self):\n        pass\n", space)
+    with pytest.raises(ModelError, match="there is no source text for Typed"):
+        compile_system(space["Typed"])
