@@ -5,7 +5,7 @@
 
 A row is one kind of proof of one policy.  Lemmas are counted that the properties of the row rest on, by the unsatisfiable
 cores: those that were written into the system, those that hold of stored locals by construction, and those that the tool
-found in this run (`--infer`).  Z3's seconds are of the processor, for all questions of the policy.
+found in this run (`--infer`).  Z3's seconds are of the processor, for all questions of the policy, which has a process of its own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def main() -> None:
         if not asked.systems or system_name(r.system) in asked.systems
     ]
     rows = []
-    for line in table(run_all(requests, asked.jobs)):
+    for line in table(run_all(requests, asked.jobs, apart=True)):
         print(line, flush=True)
         rows.append(line)
     if asked.write:

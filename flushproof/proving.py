@@ -389,16 +389,16 @@ class Reached:
         return False if complete else None
 
 
-def run_all(requests: Sequence[ProofRequest], jobs: int = 1) -> Iterator[ProofResult | str]:
+def run_all(requests: Sequence[ProofRequest], jobs: int = 1, *, apart: bool = False) -> Iterator[ProofResult | str]:
     """The result of each request, in order, or what is wrong with it.
 
-    jobs: how many processes; with more than one, nobody is told how far a request has come.
+    jobs: how many processes; apart: one for each request.  With more than one, nobody is told how far a request has come.
     """
-    if jobs == 1:
+    if jobs == 1 and not apart:
         yield from map(_result_or_reason, requests)
         return
     alone = [replace(request, progress=None, told=None) for request in requests]
-    yield from each(_result_or_reason, alone, jobs)
+    yield from each(_result_or_reason, alone, jobs, apart=apart)
 
 
 def _result_or_reason(request: ProofRequest) -> ProofResult | str:

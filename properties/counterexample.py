@@ -69,7 +69,7 @@ class SmallInduction:
 
     def __init__(self, instance: Instance, assumed: Sequence[Conjunct]) -> None:
         self.instance, self.system = instance, instance.system
-        self.domain = finite(instance)
+        self.domain = finite(instance, alike=True)
         self.symbols = Symbols(self.domain)
         self.reader = Reader(self.domain, self.symbols)
         self.checker = Checker(self.domain)
@@ -125,12 +125,18 @@ class SmallInduction:
         step, checker = (self.step(action), self.checker) if action is not None else self._initially()
         env, facts = self._violated(conjunct, step.after)
         before = (self.reader.holds(conjunct.formula),) if assuming else ()
-        answer = checker.can((*before, *step.facts, *facts), limit, only)
-        example = None
-        if answer.model is not None:
-            state = None if action is None else answer.model.state(self.instance, self.symbols)
-            example = self._counterexample(answer.model, state, step, conjunct, env)
-        return Looked(answer.outcome, answer.seconds, answer.core, example)
+        asked = (*before, *step.facts, *facts)
+        named = [(var.of, value) for values in (step.env, env) for var, value in values.items()]
+        answer = checker.can((*asked, *self.domain.in_order(named)), limit, only)
+        seconds, outcome, example = answer.seconds, answer.outcome, None
+        if answer.model is not None and only is None:
+            if not all(map(answer.model.truth, self.domain.as_in_a_run())):
+                answer = checker.can((*asked, *self.domain.as_in_a_run()), limit)
+                seconds, outcome = seconds + answer.seconds, answer.outcome
+            if answer.model is not None:
+                state = None if action is None else answer.model.state(self.instance, self.symbols)
+                example = self._counterexample(answer.model, state, step, conjunct, env)
+        return Looked(outcome, seconds, answer.core, example)
 
     def _initially(self) -> tuple[Transition, Checker]:
         if self._initial is None:

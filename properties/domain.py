@@ -140,15 +140,17 @@ class Domain:
     """How Z3 reads the sorts of a system.
 
     sizes: the number of elements of each scalarset; None: any number.
+    alike: no element of an unordered scalarset differs from the others: what `The` of None is may be any of them.
     """
 
-    def __init__(self, system: System, sizes: Mapping[str, int] | None) -> None:
-        self.system, self.sizes = system, sizes
+    def __init__(self, system: System, sizes: Mapping[str, int] | None, *, alike: bool = False) -> None:
+        self.system, self.sizes, self.alike = system, sizes, alike or sizes is None
         self._known: dict[int, Term] = {}
         self._sorts: dict[Sort, z3.SortRef] = {}
         self._elements: dict[Sort, tuple[Term, ...]] = {}
         self._orders: dict[Sort, z3.FuncDeclRef] = {}
         self._counted: dict[Sort, list[Term]] = {}
+        self._nothing: dict[Sort, Term] = {}
         self._names = itertools.count()
 
     @property
@@ -246,13 +248,37 @@ class Domain:
         return counted[index]
 
     def anything(self, sort: Sort) -> Term:
-        """What `The` of None is: the first element in a finite domain, some element in one of any number."""
+        """What `The` of None is: the first element in a finite domain, some element where all are alike."""
         assert not isinstance(sort, OptionSort)
-        if self.any_number and isinstance(sort, Scalarset | CounterSort):
-            return z3.Const(f"{sort.name}.none", self.sort(sort))
+        if sort in self._nothing:
+            return self._nothing[sort]
+        if (self.alike and isinstance(sort, Scalarset)) or (self.any_number and isinstance(sort, CounterSort)):
+            self._nothing[sort] = z3.Const(f"{sort.name}.none", self.sort(sort))
+            return self._nothing[sort]
         value = self.coded(sort, 0)
         assert not isinstance(value, Maybe)
         return value
+
+    def as_in_a_run(self) -> Iterator[Formula]:
+        """In a finite domain whose elements are alike: that `The` of None is the first element, as where steps are run."""
+        for sort, term in self._nothing.items():
+            yield self.equal(term, self.coded(sort, 0))
+
+    def in_order(self, constants: Iterable[tuple[Sort, Value]]) -> Iterator[Formula]:
+        """In a finite domain whose elements are alike: that constants name elements in order, the first one the first element,
+        each other one at most the next that was not named.  If there are values at all, there are such."""
+        named: dict[Sort, int] = {}
+        for sort, value in constants:
+            base = sort.base if isinstance(sort, OptionSort) else sort
+            if not isinstance(base, Scalarset) or base.ordered:
+                continue
+            elements = self.elements(base)
+            assert elements is not None
+            term = value.element if isinstance(value, Maybe) else value
+            named[base] = number = named.get(base, 0) + 1
+            if term is not None and number < len(elements):
+                here = disjunction(self.equal(term, element) for element in elements[:number])
+                yield disjunction((negation(value.present), here)) if isinstance(value, Maybe) else here
 
     def constant(self, name: str, sort: Sort) -> Value:
         """A symbol for some value of the sort; see `within` for what must be said about it."""
@@ -371,8 +397,8 @@ class Domain:
                 yield z3.ForAll([a], z3.Or(z3.Not(before(a, term)), *(a == t for t in counted[:i])))
 
 
-def finite(instance: Instance) -> Domain:
-    return Domain(instance.system, instance.sizes)
+def finite(instance: Instance, *, alike: bool = False) -> Domain:
+    return Domain(instance.system, instance.sizes, alike=alike)
 
 
 def any_number(system: System) -> Domain:

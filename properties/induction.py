@@ -54,7 +54,7 @@ class Limits:
     """
 
     small: float = 2.0
-    few: tuple[float, ...] = (0.03, 0.15, 0.4, 0.5, 1.0)
+    few: tuple[float, ...] = (0.015, 0.1, 0.15, 0.4, 1.0)
     first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
 
@@ -261,10 +261,10 @@ class _Attempt:
             self._learn(instance)
             if self.example is None and self.needed is not None:
                 answer = self._asked(limit, seed, self.needed, plain=not seed)
-                if answer.outcome == "unknown" and not seed:
-                    answer = self._asked(limit, seed, self.needed)
                 if answer.outcome != "unsatisfiable" and seed == 1 and self._thin_out(instance):
-                    answer = self._asked(longer, seed, self.needed)
+                    answer = self._asked(limit, seed, self.needed)
+                if answer.outcome == "unknown" and seed:
+                    answer = self._asked(longer, seed + 1, self.needed)
                 if answer.outcome == "unsatisfiable":
                     return "proved"
                 for other in self._sizes_of(answer):
