@@ -117,17 +117,19 @@ class SmallInduction:
         *,
         only: Container[str] | None = None,
         assuming: bool = False,
+        small_core: bool = False,
     ) -> Looked:
         """Looks for a step of the action (None: for an initial state) after which the conjunct does not hold.
 
-        only: the conjuncts that are assumed before the step; all, if None.  assuming: this conjunct too.
+        only: the conjuncts that are assumed before the step; all, if None.  assuming: this conjunct too.  small_core: name
+        none of them in vain.
         """
         step, checker = (self.step(action), self.checker) if action is not None else self._initially()
         env, facts = self._violated(conjunct, step.after)
         before = (self.reader.holds(conjunct.formula),) if assuming else ()
         asked = (*before, *step.facts, *facts)
         named = [(var.of, value) for values in (step.env, env) for var, value in values.items()]
-        answer = checker.can((*asked, *self.domain.in_order(named)), limit, only)
+        answer = checker.can((*asked, *self.domain.in_order(named)), limit, only, small_core=small_core)
         seconds, outcome, example = answer.seconds, answer.outcome, None
         if answer.model is not None and only is None:
             if not all(map(answer.model.truth, self.domain.as_in_a_run())):

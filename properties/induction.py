@@ -34,8 +34,8 @@ from .solver import Answer, Question
 
 INITIALLY = "initially"
 
-MOST = 6
-"""Elements of a sort for which a question is still expanded over all of them."""
+FEW, MOST = 4, 6
+"""Elements of a sort for which a question is expanded over all of them: at first, and where nothing else helps."""
 
 ENOUGH = 3
 """Elements of each sort in a picture that is small enough."""
@@ -55,6 +55,7 @@ class Limits:
 
     small: float = 2.0
     few: tuple[float, ...] = (0.015, 0.1, 0.15, 0.4, 1.0)
+    seeds: int = 2
     first: float = 0.5
     retries: tuple[float, ...] = (2.0, 10.0)
 
@@ -227,8 +228,8 @@ class Prover:
     def _decide(self, action: Action | None, conjunct: Conjunct, question: Question) -> Result:
         name = INITIALLY if action is None else action.name
 
-        def look(instance: Instance, only: Set[str] | None) -> Looked:
-            return self._at(instance).look(action, conjunct, self.limits.small, only=only)
+        def look(instance: Instance, only: Set[str] | None, small_core: bool = False) -> Looked:
+            return self._at(instance).look(action, conjunct, self.limits.small, only=only, small_core=small_core)
 
         smallest, *larger = self.even
         attempt = _Attempt(look, question, smallest)
@@ -257,18 +258,19 @@ class _Attempt:
         """The answer with few hypotheses, which exclude counterexamples at small sizes: more of both, and more time, as
         long as they do not suffice.
         """
-        for seed, (instance, limit, longer) in enumerate(zip(sizes, limits.few, limits.few[1:], strict=False)):
+        for number, (instance, limit) in enumerate(zip(sizes, limits.few, strict=False)):
             self._learn(instance)
             if self.example is None and self.needed is not None:
-                answer = self._asked(limit, seed, self.needed, plain=not seed)
-                if answer.outcome != "unsatisfiable" and seed == 1 and self._thin_out(instance):
-                    answer = self._asked(limit, seed, self.needed)
-                if answer.outcome == "unknown" and seed:
-                    answer = self._asked(longer, seed + 1, self.needed)
+                answer = self._asked(limit, 0, self.needed, plain=not number)
+                if number and answer.outcome == "unknown":
+                    self._thin_out(instance)
+                    for seed in range(1, 1 + limits.seeds):
+                        if answer.outcome == "unknown":
+                            answer = self._asked(limit, seed, self.needed)
                 if answer.outcome == "unsatisfiable":
                     return "proved"
-                for other in self._sizes_of(answer):
-                    self._learn(other)
+                for other in self._sizes_of(answer, FEW):
+                    self._learn_more(other)
             if self.example is not None:
                 self._shrink()
                 return "failed"
@@ -277,28 +279,27 @@ class _Attempt:
     def _learn(self, instance: Instance) -> None:
         """Looks for a counterexample at these sizes; if there is none, the hypotheses that are needed exclude it."""
         looked = self._looked(instance)
+        if looked is not None and looked.outcome == "unsatisfiable":
+            self.needed = set(looked.core)
+
+    def _thin_out(self, instance: Instance) -> None:
+        """Leaves out hypotheses as long as the others exclude counterexamples at these sizes."""
+        fewer = self.look(instance, self.needed, True)
+        self.seconds += fewer.seconds
+        if fewer.outcome == "unsatisfiable":
+            self.needed = set(fewer.core)
+
+    def _learn_more(self, instance: Instance) -> None:
+        """The same at other sizes, where those that were needed before may suffice too."""
+        looked = self._looked(instance)
         if looked is None or looked.outcome != "unsatisfiable":
             return
-        if self.needed is None:
-            self.needed = set(looked.core)
-        elif not self.needed.issuperset(looked.core):
-            fewer = self.look(instance, self.needed)
-            self.seconds += fewer.seconds
-            if fewer.outcome != "unsatisfiable":
-                self.needed.update(looked.core)
-
-    def _thin_out(self, instance: Instance) -> bool:
-        """Leaves out hypotheses as long as the others exclude counterexamples at these sizes; whether there were any to leave
-        out."""
         assert self.needed is not None
-        before = len(self.needed)
-        for name in sorted(self.needed):
-            if name in self.needed:
-                fewer = self.look(instance, self.needed - {name})
-                self.seconds += fewer.seconds
-                if fewer.outcome == "unsatisfiable":
-                    self.needed.intersection_update(fewer.core)
-        return len(self.needed) < before
+        if not self.needed.issuperset(looked.core):
+            fewer = self.look(instance, self.needed, False)
+            self.seconds += fewer.seconds
+            if fewer.outcome == "satisfiable":
+                self.needed.update(looked.core)
 
     def with_everything(self, sizes: Sequence[Instance], limits: Limits) -> Verdict:
         """The answer with all hypotheses, and with more time; where there is none, at sizes that are less even."""
@@ -335,13 +336,13 @@ class _Attempt:
                     break
                 sizes[name] -= 1
 
-    def _looked(self, instance: Instance) -> Looked | None:
+    def _looked(self, instance: Instance, small_core: bool = False) -> Looked | None:
         """What a search at these sizes comes to; None where they were looked at before."""
         key = tuple(instance.sizes.values())
         if key in self.seen:
             return None
         self.seen.add(key)
-        looked = self.look(instance, None)
+        looked = self.look(instance, None, small_core)
         self.seconds += looked.seconds
         self.example = looked.example or self.example
         return looked
@@ -354,11 +355,11 @@ class _Attempt:
         self.core = answer.core
         return answer
 
-    def _sizes_of(self, answer: Answer) -> list[Instance]:
+    def _sizes_of(self, answer: Answer, most: int = MOST) -> list[Instance]:
         """Where Z3 has a model for any number of elements: the system at that model's sizes, if they are small."""
         found = {} if answer.model is None else answer.model.sizes()
         sizes = {name: max(size, self.smallest.sizes[name]) for name, size in found.items()}
-        return [replace(self.smallest, sizes=sizes)] if 0 < max(sizes.values(), default=0) <= MOST else []
+        return [replace(self.smallest, sizes=sizes)] if 0 < max(sizes.values(), default=0) <= most else []
 
 
 def prove(

@@ -187,9 +187,20 @@ class Checker:
     def take_back(self, name: str) -> None:
         del self._marks[name]
 
-    def can(self, facts: Iterable[Formula], limit: float | None = None, only: Container[str] | None = None) -> Answer:
-        """Whether the given facts can be true together with those that stay; `only`: of those with a name, only these."""
+    def can(
+        self,
+        facts: Iterable[Formula],
+        limit: float | None = None,
+        only: Container[str] | None = None,
+        *,
+        small_core: bool = False,
+    ) -> Answer:
+        """Whether the given facts can be true together with those that stay.
+
+        only: of those with a name, only these; small_core: leave out of the core whatever can be.
+        """
         self._solver.push()
+        self._solver.set("core.minimize", small_core)
         try:
             self._solver.add(*facts)
             _limited(self._solver, limit, self.patience)
@@ -203,13 +214,11 @@ class Checker:
 def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[str, Formula]) -> Answer:
     start = time.thread_time()
     outcome = _outcome(solver.check(*marks.values()))
+    core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()
     seconds = time.thread_time() - start
     if outcome == "satisfiable":
         return Answer(outcome, seconds, model=Model(domain, solver.model()))
-    if outcome == "unsatisfiable":
-        core = {c.decl().name() for c in solver.unsat_core()}
-        return Answer(outcome, seconds, core=tuple(n for n, m in marks.items() if m.decl().name() in core))
-    return Answer(outcome, seconds)
+    return Answer(outcome, seconds, core=tuple(n for n, m in marks.items() if m.decl().name() in core))
 
 
 def answer_script(script: str, limit: float) -> Outcome:
