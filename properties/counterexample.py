@@ -129,7 +129,7 @@ class SmallInduction:
         before = (self.reader.holds(conjunct.formula),) if assuming else ()
         asked = (*before, *step.facts, *facts)
         named = [(var.of, value) for values in (step.env, env) for var, value in values.items()]
-        answer = checker.can((*asked, *self.domain.in_order(named)), limit, only, small_core=small_core)
+        answer = checker.can((*asked, *self.domain.named_in_order(named)), limit, only, small_core=small_core)
         seconds, outcome, example = answer.seconds, answer.outcome, None
         if answer.model is not None and only is None:
             if not all(map(answer.model.truth, self.domain.as_in_a_run())):

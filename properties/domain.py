@@ -13,6 +13,7 @@ import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias, assert_never
 
 import z3  # type: ignore[import-untyped]
@@ -264,13 +265,13 @@ class Domain:
         for sort, term in self._nothing.items():
             yield self.equal(term, self.coded(sort, 0))
 
-    def in_order(self, constants: Iterable[tuple[Sort, Value]]) -> Iterator[Formula]:
-        """In a finite domain whose elements are alike: that constants name elements in order, the first one the first element,
-        each other one at most the next that was not named.  If there are values at all, there are such."""
+    def named_in_order(self, constants: Iterable[tuple[Sort, Value]]) -> Iterator[Formula]:
+        """In a finite domain whose elements are alike: that the first constant of a scalarset names its first element, the second
+        one of its first two, and so on.  If there are values for them at all, there are such values."""
         named: dict[Sort, int] = {}
         for sort, value in constants:
-            base = sort.base if isinstance(sort, OptionSort) else sort
-            if not isinstance(base, Scalarset) or base.ordered:
+            base = _alike(sort)
+            if base is None:
                 continue
             elements = self.elements(base)
             assert elements is not None
@@ -279,6 +280,25 @@ class Domain:
             if term is not None and number < len(elements):
                 here = disjunction(self.equal(term, element) for element in elements[:number])
                 yield disjunction((negation(value.present), here)) if isinstance(value, Maybe) else here
+
+    def in_order(self, variables: Sequence[Var], named: Mapping[Sort, int] = MappingProxyType({})) -> Iterator[Env]:
+        """In a finite domain: all values for the variables that differ in more than the names of elements that are alike.
+
+        named: how many elements of a scalarset have been named before.
+        """
+        if not variables:
+            yield {}
+            return
+        first, *others = variables
+        base, values = _alike(first.of), self.elements(first.of)
+        assert values is not None, f"{first.of.name} has no listed elements"
+        before = named.get(base, 0) if base is not None else 0
+        for number, value in enumerate(values, 0 if base == first.of else -1):
+            if base is not None and number > before:
+                break
+            after = named if base is None else {**named, base: max(before, number + 1)}
+            for env in self.in_order(others, after):
+                yield {first: value, **env}
 
     def constant(self, name: str, sort: Sort) -> Value:
         """A symbol for some value of the sort; see `within` for what must be said about it."""
@@ -395,6 +415,12 @@ class Domain:
                 yield before(low, high)
             for i, term in enumerate(counted):
                 yield z3.ForAll([a], z3.Or(z3.Not(before(a, term)), *(a == t for t in counted[:i])))
+
+
+def _alike(sort: Sort) -> Scalarset | None:
+    """The scalarset whose elements are alike that the values of a sort belong to, if there is one."""
+    base = sort.base if isinstance(sort, OptionSort) else sort
+    return base if isinstance(base, Scalarset) and not base.ordered else None
 
 
 def finite(instance: Instance, *, alike: bool = False) -> Domain:

@@ -18,7 +18,7 @@ from flushproof.model.language.ir import Action, BoolSort, CounterSort, Expr, In
 from flushproof.model.language.terms import free_vars
 
 from .conjuncts import Conjunct, rigid_axioms
-from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, negation
+from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, disjunction, negation
 from .first_order import Reader, Transition, transition
 from .solver import ranked
 
@@ -226,9 +226,12 @@ class Steps:
     def _deny(self, conjunct: Conjunct) -> Formula:
         mark = self._denied.get(conjunct.name)
         if mark is None:
-            mark = self._denied[conjunct.name] = self._defined(
-                "deny", negation(self.reader_after.holds(conjunct.formula))
+            clause = conjunct.clause
+            denials = (
+                conjunction((self.reader_after.holds(clause.guard, env), negation(self.reader_after.holds(clause.expr, env))))
+                for env in self.domain.in_order(clause.params)
             )
+            mark = self._denied[conjunct.name] = self._defined("deny", disjunction(denials))
         return mark
 
     def _translate(self) -> None:

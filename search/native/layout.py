@@ -102,11 +102,11 @@ class Layout:
 
     def unpack(self, packed: np.ndarray[Any, np.dtype[np.uint64]]) -> list[State]:
         """The states of rows of words."""
-        codes = np.zeros((len(packed), len(self.fields)), dtype=np.int64)
-        for slot, field in enumerate(self.fields):
-            low = np.uint64((1 << field.bits) - 1)
-            codes[:, slot] = (packed[:, field.word] >> np.uint64(field.shift % WORD)) & low
-        return [tuple(row) for row in codes.tolist()]
+        words = np.ascontiguousarray(packed.T)
+        columns = [
+            ((words[f.word] >> np.uint64(f.shift % WORD)) & np.uint64((1 << f.bits) - 1)).tolist() for f in self.fields
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(packed)
 
     def trim(self, packed: np.ndarray[Any, np.dtype[np.uint64]]) -> bytes:
         """Rows of words as they lie in memory."""
