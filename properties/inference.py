@@ -67,7 +67,8 @@ class Effort:
     literals: in one clause, a set of program points counting as one; anything: the same for clauses about what has nothing
     to do with the counterexample.
     states: how many of each sample to look at; alternatives: how many right clauses to compare before one is chosen.
-    seed: of the choices among them; tries: with how many seeds to search.
+    setbacks: after giving up how many conjuncts the search is begun again with the next seed: at first; twice as many each time.
+    seed: of the choices among them; tries: how many searches may come to an end without a proof.
     """
 
     seconds: float = 120.0
@@ -75,8 +76,9 @@ class Effort:
     each: int = 2
     literals: int = 5
     anything: int = 3
-    states: int = 4000
+    states: int = 50_000
     alternatives: int = 8
+    setbacks: int = 2
     seed: int = 0
     tries: int = 3
 
@@ -115,24 +117,35 @@ def infer(
     at from the beginning, the others once that does not lead to a proof quickly.
     lemmas: what is already there; none of them need be right.
 
-    Which of many right clauses is taken is left to chance, and so is whether they come to a proof: a search that ends
-    without one is begun again with the next seed, as long as there is time.
+    Which of many right clauses is taken is left to chance, and so is whether they come to a proof: most searches that do never
+    give up a conjunct, and those that give up some seldom find one.  A search that ends without a proof is begun again
+    with the next seed, as long as there is time.
     """
     told = progress or (lambda _: None)
     until = time.process_time() + effort.seconds
     looked_at: list[Sample] = []
-    tries: list[Inference] = []
+    ended: list[Inference] = []
+    tried, seconds = 0, 0.0
     rest = iter(samples)
-    for seed in range(effort.seed, effort.seed + effort.tries):
-        left = replace(effort, seed=seed, seconds=until - time.process_time())
-        if tries and left.seconds <= 0:
+    for number in itertools.count():
+        left = replace(
+            effort,
+            seed=effort.seed + number,
+            seconds=until - time.process_time(),
+            setbacks=effort.setbacks << number,
+        )
+        if ended and (left.seconds <= 0 or len(ended) == effort.tries):
             break
-        tries.append(_Search(system, properties, _from(looked_at, rest), lemmas, left, limits, told).run())
-        if tries[-1].proof.proved:
-            break
-        told(f"not found with seed {seed}")
-    best = max(tries, key=lambda found: sum(found.proof.properties.values()))
-    return replace(best, tried=sum(t.tried for t in tries), seconds=sum(t.seconds for t in tries))
+        search = _Search(system, properties, _from(looked_at, rest), lemmas, left, limits, told)
+        found = search.run()
+        tried, seconds = tried + search.tried, seconds + search.spent()
+        if found is not None:
+            ended.append(found)
+            if found.proof.proved:
+                break
+        told(f"not found with seed {left.seed}")
+    best = max(ended, key=lambda found: sum(found.proof.properties.values()))
+    return replace(best, tried=tried, seconds=seconds)
 
 
 def _from(looked_at: list[Sample], rest: Iterator[Sample]) -> Iterator[Sample]:
@@ -170,7 +183,7 @@ class _Search:
         self.hopeless: set[str] = set()
         self.steps: list[Steps] = []
         self.assumed: list[Known] = []
-        self.answered = self.tried = 0
+        self.answered = self.tried = self.setbacks = 0
         self._look_at(dict.fromkeys((s.name for s in system.sorts if isinstance(s, Scalarset)), 2))
 
     def _known(self, sample: Sample) -> Known:
@@ -187,8 +200,11 @@ class _Search:
     # --------------------------------------------------------------------------------------------------------------
     # loop
 
-    def run(self) -> Inference:
+    def run(self) -> Inference | None:
+        """What was found when the search came to an end, or was late; None where it is better begun again."""
         while not self._late():
+            if self.setbacks > self.effort.setbacks:
+                return None
             found = self._next_counterexample()
             if found is not None:
                 self._answer(*found)
@@ -223,11 +239,11 @@ class _Search:
             example = failed[0].counterexample
             return None if example is None else example.instance.sizes
 
-    def _spent(self) -> float:
+    def spent(self) -> float:
         return time.process_time() - self.started
 
     def _late(self) -> bool:
-        return self._spent() > self.effort.seconds
+        return self.spent() > self.effort.seconds
 
     def _look_at_more_states(self) -> None:
         """Lemmas that are wrong in the next sample are dropped, and no such lemma is made from now on."""
@@ -265,7 +281,9 @@ class _Search:
         cubes = self._cubes(number, step)
         if cubes:
             self._add(self._best(cubes))
-        elif part.role == "property":
+            return
+        self.setbacks += 1
+        if part.role == "property":
             self.hopeless.add(part.name)
             self._drop([part])
             self.progress(f"{part.name}: nothing excludes a step of {step.action.name}")
@@ -354,4 +372,4 @@ class _Search:
     def _result(self, proof: Proof) -> Inference:
         holding = {c.of for c in proof.inductive}
         found = tuple(p for p in self.lemmas if p.name in self.found and p.name in holding)
-        return Inference(self.lemmas, found, proof, self.tried, self._spent())
+        return Inference(self.lemmas, found, proof, self.tried, self.spent())

@@ -228,7 +228,9 @@ class Steps:
         if mark is None:
             clause = conjunct.clause
             denials = (
-                conjunction((self.reader_after.holds(clause.guard, env), negation(self.reader_after.holds(clause.expr, env))))
+                conjunction(
+                    (self.reader_after.holds(clause.guard, env), negation(self.reader_after.holds(clause.expr, env)))
+                )
                 for env in self.domain.in_order(clause.params)
             )
             mark = self._denied[conjunct.name] = self._defined("deny", disjunction(denials))

@@ -10,8 +10,10 @@ from typing import Any
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import Property
+from flushproof.model.language.ir import FALSE, Property
+from flushproof.model.language.terms import map_action, map_property
 
+from ..labels import held, simplifier
 from .canonical import Group, canonical_function
 from .checks import check_function, final_function
 from .layout import Layout
@@ -27,11 +29,9 @@ PRINT_BYTES = 10
 """What a fingerprint takes in memory, with the origin beside it."""
 
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
-_STEP_LINES, _CHECK_LINES = 7000, 3000
+_STEP_LINES, _CHECK_LINES = 9000, 3000
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
-# Beyond so many lines, what makes code faster by some hundredths is left out.
-_LARGE = 9000
 
 
 class Library:
@@ -78,12 +78,15 @@ class Library:
 def meaning(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
     """The system itself in LLVM's language: its steps, properties and symmetry."""
     system = layout.instance.system
+    simplified = simplifier(held(system))
+    actions = [a for a in (map_action(a, simplified) for a in system.actions) if a.guard is not FALSE]
+    claims = [map_property(prop, simplified) for prop in properties]
     parts = (
         canonical_function(layout, group) if group else "",
         rename_functions(layout),
         step_function(layout, "start", [system.init], _SMALL),
-        within(_STEP_LINES, budget, lambda b: step_function(layout, "step", system.actions, b)),
-        within(_CHECK_LINES, budget, lambda b: check_function(layout, properties, b)),
+        within(_STEP_LINES, budget, lambda b: step_function(layout, "step", actions, b)),
+        within(_CHECK_LINES, budget, lambda b: check_function(layout, claims, b)),
         final_function(layout, system.final, budget),
     )
     return "\n".join(parts).replace("define ", "define internal ")
@@ -99,15 +102,12 @@ def _target() -> llvm.Target:
 def _compile(text: str) -> tuple[Any, Any]:
     """Machine code; both results must be kept while it is in use.
 
-    The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.  To
-    combine the instructions of many steps takes a tenth of the time and makes hardly a difference; so does the level of
-    optimization of the machine code.
+    The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.
     """
-    large = text.count("\n") > _LARGE
     machine = _target().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=1 if large else 2,
+        opt=2,
         jit=True,
     )
     module = llvm.parse_assembly(text)
@@ -123,7 +123,7 @@ def _compile(text: str) -> tuple[Any, Any]:
     combining.add_instruction_combine_pass()
     combining.add_simplify_cfg_pass()
     for function in module.functions:
-        if not function.is_declaration and not (large and function.name == "step"):
+        if not function.is_declaration:
             combining.run(function, builder)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()

@@ -27,6 +27,7 @@ from flushproof.model.language.ir import (
     Expr,
     Not,
     OptionSort,
+    Or,
     Some,
     Sort,
     Update,
@@ -53,7 +54,7 @@ class Budget:
     lines: of LLVM's language, for the whole function; None for any number.
     """
 
-    action: int = 3000
+    action: int = 2000
     update: int = 600
     quantifier: int = 400
     lines: int | None = None
@@ -235,13 +236,30 @@ def tests(expressions: Expressions, conjuncts: Sequence[Expr], then: Callable[[]
         tests(expressions, conjuncts[first:], then)
 
 
-def _decides(expressions: Expressions, var: Var, conjuncts: Sequence[Expr]) -> tuple[int, int, int]:
-    """How soon it pays to choose a parameter: first those with which most conjuncts can be tested, then those of which
-    most conjuncts speak, then those with fewer values."""
+def _decides(expressions: Expressions, var: Var, conjuncts: Sequence[Expr]) -> tuple[float, int]:
+    """How soon it pays to choose a parameter: first those of whose values fewest are left by the conjuncts that can be tested
+    then, and among equals those of which most conjuncts speak."""
     known = {*expressions.env, var}
-    ready = sum(known.issuperset(expressions.variables(c)) for c in conjuncts)
-    speak = sum(var in expressions.variables(c) for c in conjuncts)
-    return ready, speak, -expressions.instance.cardinality(var.of)
+    left = float(expressions.instance.cardinality(var.of))
+    for conjunct in conjuncts:
+        if known.issuperset(expressions.variables(conjunct)):
+            left *= _share(expressions, conjunct)
+    return -left, sum(var in expressions.variables(c) for c in conjuncts)
+
+
+def _share(expressions: Expressions, expr: Expr) -> float:
+    """Of how many states an expression holds, roughly."""
+    match expr:
+        case Eq(left, _):
+            return 1 / expressions.instance.cardinality(left.sort)
+        case Not(arg):
+            return 1 - _share(expressions, arg)
+        case And(args):
+            return math.prod(_share(expressions, arg) for arg in args)
+        case Or(args):
+            return min(1.0, sum(_share(expressions, arg) for arg in args))
+        case _:
+            return 0.5
 
 
 def conjuncts_of(*exprs: Expr) -> list[Expr]:
