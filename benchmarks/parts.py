@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import Property
 from flushproof.search.explore import ask
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
@@ -59,31 +57,31 @@ class Parts:
 
 def parts(instance: Instance) -> Parts:
     """Searches twice, and repeats parts of the first search."""
-    asked = ask(instance, None)
-    whole, _, store = _search(instance, (*asked.invariants, *asked.reachables))
+    whole, _, store = search(compiled(instance))
     transitions = store.transitions
-    worker = store.workers[0]
     started = time.process_time()
-    done = store.expand(0, store.count)
+    repeat(store)
     again = time.process_time() - started
-    assert done == store.count, "the second time, the table has no room"
-    # No state has all bits set: each successor is compared with it, and none is equal.
-    worker.buffer[store.batch - 1] = 2**64 - 1
-    worker.set(head=0, end=store.count, limit=store.batch - 1)
     started = time.process_time()
-    assert store.library.predecessor(worker.address) == store.count
+    step(store)
     steps = time.process_time() - started
     sizes = (store.count, transitions, store.layout.state_bytes, store.table_bytes)
     store.close()
-    bare, growing, other = _search(instance, ())
+    bare, growing, other = search(Library(instance, ()))
     other.close()
     return Parts(*sizes, whole, again, steps, bare, growing)
 
 
-def _search(instance: Instance, properties: Sequence[Property]) -> tuple[float, float, Store]:
+def compiled(instance: Instance) -> Library:
+    """The code for the instance and all its properties."""
+    asked = ask(instance, None)
+    return Library(instance, (*asked.invariants, *asked.reachables))
+
+
+def search(library: Library) -> tuple[float, float, Store]:
     """Explores everything, whatever is violated; the seconds it took, without compiling, and those for growing the table."""
-    store = Store(Library(instance, properties), None)
-    store.add(list(dict.fromkeys(Reference(instance).initial_states())))
+    store = Store(library, None)
+    store.add(list(dict.fromkeys(Reference(library.layout.instance).initial_states())))
     head, growing = 0, 0.0
     started = time.process_time()
     while head < store.count:
@@ -92,6 +90,20 @@ def _search(instance: Instance, properties: Sequence[Property]) -> tuple[float, 
         store.grow()
         growing += time.process_time() - before
     return time.process_time() - started, growing, store
+
+
+def repeat(store: Store) -> None:
+    """The whole loop once more: every successor is known."""
+    assert store.expand(0, store.count) == store.count, "the second time, the table has no room"
+
+
+def step(store: Store) -> None:
+    """The step functions once more: all successors of all states, and nothing is looked up."""
+    worker = store.workers[0]
+    # No state has all bits set: each successor is compared with it, and none is equal.
+    worker.buffer[store.batch - 1] = 2**64 - 1
+    worker.set(head=0, end=store.count, limit=store.batch - 1)
+    assert store.library.predecessor(worker.address) == store.count
 
 
 def main() -> None:

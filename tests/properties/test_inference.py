@@ -4,6 +4,7 @@ system.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -158,6 +159,18 @@ def test_a_hint_says_what_the_vocabulary_cannot() -> None:
     assert found.proof.proved and len(found.found) == 1
     without = replace(system, hints=())
     assert not infer(without, system.properties, samples(without), effort=Effort(seconds=5)).proof.proved
+
+
+def test_a_search_that_gives_up_conjuncts_is_begun_again() -> None:
+    """With the next seed, and with twice the patience each time; what it comes to in the end is said."""
+    system, told = replace(bare(Post), hints=()), list[str]()
+    effort = Effort(seconds=5, setbacks=1)
+    found = infer(system, system.properties, samples(system), effort=effort, progress=told.append)
+    assert not found.proof.proved
+    ends = [i for i, text in enumerate(told) if text.startswith("not found with seed")]
+    assert [told[i] for i in ends] == [f"not found with seed {n}" for n in range(len(ends))] and len(ends) > 1
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        assert sum(text.startswith("given up") for text in told[start:end]) <= (1 << number) + 1
 
 
 # --------------------------------------------------------------------------------------------------------------- its
