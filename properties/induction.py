@@ -6,9 +6,9 @@ conjunct reads need not be asked about.
 Each question is first put at small sizes, with the quantifiers expanded, where it takes milliseconds.  A counterexample
 there is a state that can be shown.  If there is none, the core says which few of the conjuncts exclude it, and only
 these are assumed when Z3 is asked for any number of elements: quantified hypotheses that do not matter are what costs
-time.  Where they do not suffice, Z3's model tells at which sizes to look next.  Assuming fewer conjuncts is sound, and
-those that sufficed are a true core.  Only if all this leads nowhere is everything assumed, with more time and other
-random seeds.
+time.  Where they do not suffice, the next size has another core, and Z3's model tells at which sizes to look as well.
+Assuming fewer conjuncts is sound, and those that sufficed are a true core.  Only if all this leads nowhere is
+everything assumed, with more time and other random seeds.
 
 Conjuncts that fail are dropped, and what was proved with their help is asked again: what remains in the end is the
 largest inductive part, which holds in every reachable state whether or not it suffices for the properties.
@@ -48,8 +48,8 @@ class Limits:
     """Seconds for one question.
 
     small: for one search at small sizes.
-    few: with the few hypotheses that suffice at two elements of each sort, at three, and so on; the next one's is given to what
-        is asked again with fewer of them.
+    few: with the few hypotheses that suffice at two elements of each sort, at three, and so on.
+    seeds: how many times (no seconds) it is asked again from three on, with fewer of them and other random seeds.
     first, retries: with everything assumed.
     """
 
@@ -228,7 +228,7 @@ class Prover:
     def _decide(self, action: Action | None, conjunct: Conjunct, question: Question) -> Result:
         name = INITIALLY if action is None else action.name
 
-        def look(instance: Instance, only: Set[str] | None, small_core: bool = False) -> Looked:
+        def look(instance: Instance, only: Set[str] | None, small_core: bool) -> Looked:
             return self._at(instance).look(action, conjunct, self.limits.small, only=only, small_core=small_core)
 
         smallest, *larger = self.even
@@ -240,12 +240,13 @@ class Prover:
 class _Attempt:
     """The way to one answer: what small sizes say tells which hypotheses matter, and which sizes to look at.
 
-    look: searches for a counterexample at the sizes of an instance, with all hypotheses or only some; question: the same
-    for any number of elements; smallest: the system at the smallest sizes that there are.
+    look: searches for a counterexample at the sizes of an instance, with all hypotheses or only some, and says which exclude it,
+    none of them in vain if that is asked for; question: the same for any number of elements; smallest: the system at the smallest
+    sizes that there are.
     """
 
     def __init__(
-        self, look: Callable[[Instance, Set[str] | None], Looked], question: Question, smallest: Instance
+        self, look: Callable[[Instance, Set[str] | None, bool], Looked], question: Question, smallest: Instance
     ) -> None:
         self.look, self.question, self.smallest = look, question, smallest
         self.seconds = 0.0
@@ -336,13 +337,13 @@ class _Attempt:
                     break
                 sizes[name] -= 1
 
-    def _looked(self, instance: Instance, small_core: bool = False) -> Looked | None:
+    def _looked(self, instance: Instance) -> Looked | None:
         """What a search at these sizes comes to; None where they were looked at before."""
         key = tuple(instance.sizes.values())
         if key in self.seen:
             return None
         self.seen.add(key)
-        looked = self.look(instance, None, small_core)
+        looked = self.look(instance, None, False)
         self.seconds += looked.seconds
         self.example = looked.example or self.example
         return looked
