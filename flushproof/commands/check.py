@@ -193,8 +193,6 @@ def check_command(
         )
     if bound and rename == "on":
         raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
-    if compact and (checkpoint or resume):
-        raise click.UsageError("--compact forgets the states that a checkpoint keeps: give one of the two.")
     how = Request(
         System,
         symmetry=symmetry == "on",

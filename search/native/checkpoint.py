@@ -2,7 +2,8 @@
 
 A directory holds `states`, the array of states itself, which only ever grows at its end, and `checkpoint.json`, which says
 how many of them count and how far the search had come.  The latter is replaced as a whole, so that there is always one
-that is true; states that come after those it counts are of a later moment, and are written again.
+that is true; states that come after those it counts are of a later moment, and are written again.  Of a compact search,
+fingerprints and origins lie beside the states in the same way.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instance import Instance
 
-_FORMAT = 2
+_FORMAT = 3
 _PIECE = 1 << 24
 
 
@@ -28,6 +29,7 @@ class Progressed:
 
     levels: the number of the first state of each level; head: the next state to expand; unreduced: how many states they stand
     for by symmetry; seen: for each property that was violated or reached the number of a first such state; deadlock: likewise.
+    chunks: of a compact search, see `Search`.
     """
 
     count: int
@@ -37,19 +39,21 @@ class Progressed:
     unreduced: int
     seen: Mapping[int, int]
     deadlock: int | None
+    chunks: Sequence[tuple[int, int]] = ()
 
 
 class Checkpoint:
     """A directory for one search.
 
     identity: what the search is of; a checkpoint of another one is refused.
+    sizes: of each file with something for each state, how many bytes that is.
+    saved: how many states the present description covers.
     """
 
-    def __init__(self, directory: Path, identity: Mapping[str, object], state_bytes: int) -> None:
-        self.directory, self.identity, self.state_bytes = directory, identity, state_bytes
-        self.states = directory / "states"
+    def __init__(self, directory: Path, identity: Mapping[str, object], sizes: Mapping[str, int]) -> None:
+        self.directory, self.identity, self.sizes = directory, identity, sizes
         self._description = directory / "checkpoint.json"
-        self._summed, self._sum = 0, 0
+        self.saved, self._sums = 0, dict.fromkeys(sizes, 0)
 
     def create(self) -> None:
         """Makes the directory.
@@ -63,7 +67,8 @@ class Checkpoint:
             )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self.states.write_bytes(b"")
+            for name in self.sizes:
+                (self.directory / name).write_bytes(b"")
         except OSError as error:
             raise FlushproofError(f"{self.directory} cannot hold a checkpoint: {error.strerror}.") from None
 
@@ -77,7 +82,7 @@ class Checkpoint:
             said = json.loads(self._description.read_text())
             identity = dict(said["identity"])
             self._refuse_another("version", identity)
-            sums, seal, progressed = said["sum"], said["seal"], Progressed(**said["progressed"])
+            sums, seal, progressed = said["sums"], said["seal"], Progressed(**said["progressed"])
         except FileNotFoundError:
             raise FlushproofError(f"there is no checkpoint in {self.directory}.") from None
         except (OSError, ValueError, KeyError, TypeError):
@@ -88,17 +93,18 @@ class Checkpoint:
             raise FlushproofError(f"the checkpoint in {self.directory} is damaged: its description was changed.")
         for key in self.identity:
             self._refuse_another(key, identity)
-        if self._checksum(progressed.count) != sums:
+        self.saved, self._sums = progressed.count, {name: self._checksum(name, progressed.count) for name in self.sizes}
+        if self._sums != sums:
             raise FlushproofError(
                 f"the checkpoint in {self.directory} is damaged: its states are not those that were saved."
             )
         return Progressed(**{**asdict(progressed), "seen": {int(k): v for k, v in progressed.seen.items()}})
 
-    def save(self, progressed: Progressed, new: bytes) -> None:
-        """Replaces the description; `new` are the bytes of the states since the last one, already written to disk."""
-        self._sum = zlib.crc32(new, self._sum)
-        self._summed += len(new)
-        said = {"identity": self.identity, "progressed": asdict(progressed), "sum": self._sum}
+    def save(self, progressed: Progressed, new: Mapping[str, bytes]) -> None:
+        """Replaces the description; `new` are the bytes of each file since the last one, already written to disk."""
+        self._sums = {name: zlib.crc32(new[name], total) for name, total in self._sums.items()}
+        self.saved = progressed.count
+        said = {"identity": self.identity, "progressed": asdict(progressed), "sums": self._sums}
         said["seal"] = _seal(json.loads(json.dumps(said)))
         fresh = self._description.with_suffix(".new")
         with open(fresh, "w") as file:
@@ -107,11 +113,6 @@ class Checkpoint:
             os.fsync(file.fileno())
         os.replace(fresh, self._description)
 
-    @property
-    def saved_bytes(self) -> int:
-        """How many bytes of states the present description covers."""
-        return self._summed
-
     def _refuse_another(self, key: str, identity: Mapping[str, object]) -> None:
         theirs, ours = identity.get(key), self.identity[key]
         if theirs != ours:
@@ -119,26 +120,25 @@ class Checkpoint:
                 f"the checkpoint in {self.directory} is of another search: {_difference(key, theirs, ours)}."
             )
 
-    def _checksum(self, count: int) -> int | None:
-        """Of the first states in the file; None if there are fewer."""
-        left, total = count * self.state_bytes, 0
+    def _checksum(self, name: str, count: int) -> int:
+        """Of what a file has for the first states; -1 if it has less."""
+        left, total = count * self.sizes[name], 0
         try:
-            with open(self.states, "rb") as file:
+            with open(self.directory / name, "rb") as file:
                 while left:
                     piece = file.read(min(left, _PIECE))
                     if not piece:
-                        return None
+                        return -1
                     total = zlib.crc32(piece, total)
                     left -= len(piece)
         except OSError:
-            return None
-        self._sum, self._summed = total, count * self.state_bytes
+            return -1
         return total
 
 
 def _seal(said: Mapping[str, object]) -> int:
     """A checksum of the description, as it is read from a file."""
-    return zlib.crc32(json.dumps([said["identity"], said["progressed"], said["sum"]], sort_keys=True).encode())
+    return zlib.crc32(json.dumps([said["identity"], said["progressed"], said["sums"]], sort_keys=True).encode())
 
 
 def _difference(key: str, theirs: object, ours: object) -> str:
@@ -155,7 +155,9 @@ def _difference(key: str, theirs: object, ours: object) -> str:
             return f"its {key} is {theirs}, not {ours}"
 
 
-def identity_of(instance: Instance, properties: Sequence[str], symmetry: bool, code: str) -> dict[str, object]:
+def identity_of(
+    instance: Instance, properties: Sequence[str], symmetry: bool, compact: bool, code: str
+) -> dict[str, object]:
     """What a search is of, for people to compare; `code` stands for all that the words leave out."""
     return {
         "version": f"{version('flushproof')} ({_FORMAT})",
@@ -165,5 +167,6 @@ def identity_of(instance: Instance, properties: Sequence[str], symmetry: bool, c
         "knobs": dict(instance.knobs),
         "properties": list(properties),
         "symmetry": "on" if symmetry else "off",
+        "store of states": "compact" if compact else "full",
         "compiled code": f"{zlib.crc32(code.encode()):08x}",
     }

@@ -21,7 +21,7 @@ from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .steps import Budget
-from .store import Store, most_successors
+from .store import STATES, Store, bytes_of, most_successors
 
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
 _CHUNK = 1 << 16
@@ -60,7 +60,7 @@ class NativeEngine:
 
         Raises:
             FlushproofError: more properties than a search can watch; no workers; a directory that cannot be used, or whose
-                checkpoint is of another search or damaged; a checkpoint of fingerprints.
+                checkpoint is of another search or damaged.
         """
         properties = (*task.invariants, *task.reachables)
         if len(properties) > MOST_PROPERTIES:
@@ -69,10 +69,6 @@ class NativeEngine:
             )
         if self.workers < 1:
             raise FlushproofError(f"{self.workers} workers cannot search; there must be at least 1.")
-        if self.compact and self.checkpoint is not None:
-            raise FlushproofError(
-                "a compact search has forgotten the states that a checkpoint would keep: choose one of the two."
-            )
         library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1, self.compact)
         if self.checkpoint is not None:
             return self._kept(task, library, self.checkpoint)
@@ -82,14 +78,14 @@ class NativeEngine:
         with closing(self._store(task, library)) as store:
             return Search(task, store).run()
 
-    def _store(self, task: Task, library: Library, file: Path | None = None) -> Store:
-        return Store(library, task.limits.states, self.workers, file, task.limits.memory_bytes)
+    def _store(self, task: Task, library: Library, file: Path | None = None, kept: bool = False) -> Store:
+        return Store(library, task.limits.states, self.workers, file, task.limits.memory_bytes, kept)
 
     def _kept(self, task: Task, library: Library, directory: Path) -> Found:
         """The search with a checkpoint."""
         names = [p.name for p in (*task.invariants, *task.reachables)] + [NO_DEADLOCK] * task.deadlock
-        identity = identity_of(task.instance, names, task.symmetry, library.meaning)
-        checkpoint = Checkpoint(directory, identity, library.layout.state_bytes)
+        identity = identity_of(task.instance, names, task.symmetry, library.compact, library.meaning)
+        checkpoint = Checkpoint(directory, identity, bytes_of(library))
         progressed = None
         if self.resume:
             progressed = checkpoint.load()
@@ -99,7 +95,7 @@ class NativeEngine:
                 )
         else:
             checkpoint.create()
-        with closing(self._store(task, library, checkpoint.states)) as store:
+        with closing(self._store(task, library, directory / STATES, kept=True)) as store:
             return Search(task, store, checkpoint, progressed).run()
 
 
@@ -194,11 +190,14 @@ class Search:
         else:
             store.restore(self.progressed)
             self.head, self.levels = self.progressed.head, list(self.progressed.levels)
+            self.chunks = [(count, head) for count, head in self.progressed.chunks]
             self.restored = store.count, self.head
-        while self.head < store.count and not self._done():
+        while self.head < store.count:
+            start, end = self.levels[-2:]
+            if self.head == start and self._done():  # a level that was begun, before a kill perhaps, is finished
+                break
             if limits.depth == len(self.levels) - 2:
                 raise _Stop(f"the limit of depth {limits.depth}")
-            end = self.levels[-1]
             while self.head < end:
                 if store.library.compact:
                     self.chunks.append((store.count, self.head))
@@ -273,8 +272,9 @@ class Search:
                 store.unreduced,
                 store.seen(),
                 store.deadlock,
+                self.chunks,
             )
-            checkpoint.save(progressed, store.written(checkpoint.saved_bytes))
+            checkpoint.save(progressed, store.written(checkpoint.saved))
             self.saved = store.count
 
     @contextmanager

@@ -46,7 +46,8 @@ class Memory:
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def give_back(self, start: int, stop: int) -> int:
-        """Gives back the memory of the whole pages from `start` to `stop`, and their bytes with it; where that ended."""
+        """Gives back the memory of the whole pages from `start` to `stop`, and their bytes with it unless they lie in a file;
+        where that ended."""
         page = 1 << 21
         start, stop = -(-start // page) * page, stop // page * page
         if start < stop and hasattr(mmap, "MADV_DONTNEED"):

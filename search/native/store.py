@@ -35,6 +35,9 @@ MOST_STATES = (1 << 31) - 2
 _FORGET = 1 << 23
 """So many bytes are given back at once."""
 
+STATES, PRINTS, ORIGINS = "states", "prints", "origins"
+"""Files of a checkpoint, and what a compact search keeps of each state besides."""
+
 MOST_SUCCESSORS = 1 << 24
 """So many successors of one state fit the buffer, as address space; memory comes as it is used."""
 
@@ -63,8 +66,8 @@ class Store:
     """States in the order in which they were found.
 
     limit: how many states may be stored; workers: how many threads expand states; file: where the states lie on disk, if
-    they do; memory: how many bytes of memory there may be then, None for any number.  If the library is compact, states
-    before those to be expanded can be forgotten, and their fingerprints stay.
+    they do; memory: how many bytes of memory there may be then, None for any number; kept: fingerprints and origins lie beside
+    that file.  If the library is compact, states before those to be expanded can be forgotten, and their fingerprints stay.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Store:
         workers: int = 1,
         file: Path | None = None,
         memory: int | None = None,
+        kept: bool = False,
     ) -> None:
         self.library, self.layout = library, library.layout
         self._file, self._in_memory = file, math.inf if file is None or memory is None else memory // TABLE_SHARE
@@ -82,13 +86,19 @@ class Store:
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
         space = psutil.virtual_memory().total if file is None else psutil.disk_usage(str(file.parent)).free
-        room = space // (PRINT_BYTES if library.compact else self.layout.state_bytes)
+        sizes = bytes_of(library)
+        room = space // (PRINT_BYTES if library.compact and file is None else sum(sizes.values()))
         self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
         most = self.limit + workers * self.batch + 8
         self._states = Memory(most * self.layout.state_bytes, file)
         self._forgotten = 0
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
-        self._prints, self._origins = (Memory(most * size) if library.compact else None for size in (8, 2))
+        self._prints, self._origins = (
+            Memory(most * sizes[name], file.with_name(name) if file is not None and kept else None)
+            if name in sizes
+            else None
+            for name in (PRINTS, ORIGINS)
+        )
         if self._prints and self._origins:
             self._set(prints=self._prints.address, origins=self._origins.address)
         self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
@@ -100,8 +110,8 @@ class Store:
         self._states.close(self.count * self.layout.state_bytes)
         self._close_table()
         if self._prints and self._origins:
-            self._prints.close()
-            self._origins.close()
+            self._prints.close(self.count * 8)
+            self._origins.close(self.count * 2)
 
     # ------------------------------------------------------------------------------------------------------- on disk
 
@@ -119,11 +129,16 @@ class Store:
         self._table = self._new_table(max(SMALLEST, int(progressed.count / LOAD).bit_length()))
         self.library.rehash(first.address)
 
-    def written(self, start: int) -> bytes:
-        """The bytes of all states, from byte `start` on, after they were written to disk."""
-        stop = self.count * self.layout.state_bytes
-        self._states.flush(start, stop)
-        return self._states.copy(start, stop)
+    def written(self, first: int) -> dict[str, bytes]:
+        """What there is of all states from this one on, by file, after it was written to disk."""
+        memories = {STATES: self._states, PRINTS: self._prints, ORIGINS: self._origins}
+        new = {}
+        for name, size in bytes_of(self.library).items():
+            memory = memories[name]
+            assert memory is not None
+            memory.flush(first * size, self.count * size)
+            new[name] = memory.copy(first * size, self.count * size)
+        return new
 
     @property
     def on_disk(self) -> bool:
@@ -132,8 +147,9 @@ class Store:
 
     def let_go(self) -> None:
         """Lets the system take back the memory of what is on disk."""
-        self._states.let_go()
-        self._table.let_go()
+        for memory in (self._states, self._table, self._prints, self._origins):
+            if memory is not None:
+                memory.let_go()
 
     # ---------------------------------------------------------------------------------------------------- what was found
 
@@ -252,9 +268,9 @@ class Store:
         return self.layout.widen(self._states.copy(first * size, last * size))
 
     def forget(self, last: int) -> None:
-        """Gives back the memory of the states before `last`, except for their fingerprints."""
+        """Gives back the memory of the states before `last`, except for their fingerprints; on disk they stay."""
         stop = last * self.layout.state_bytes
-        if self._prints is not None and not self.on_disk and stop - self._forgotten >= _FORGET:
+        if self._prints is not None and stop - self._forgotten >= _FORGET:
             self._forgotten = self._states.give_back(self._forgotten, stop)
 
     def fingerprint(self, number: int) -> int:
@@ -328,6 +344,11 @@ class Store:
     def _set(self, **items: int) -> None:
         for worker in self.workers:
             worker.set(**items)
+
+
+def bytes_of(library: Library) -> dict[str, int]:
+    """What is stored of each state, and in how many bytes."""
+    return {STATES: library.layout.state_bytes, **({PRINTS: 8, ORIGINS: 2} if library.compact else {})}
 
 
 def most_successors(instance: Instance) -> int:

@@ -13,7 +13,7 @@ from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import engine, store
+from flushproof.search.native import engine, library, store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.task import Limits
 
@@ -28,12 +28,14 @@ from pathlib import Path
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import engine
+from flushproof.search.native import engine, library
+library.PRINT_BYTES = 0
 engine._SAVE_INTERVAL, engine._CHUNK = 0.0, 2000
 inst = instantiate(load_system(sys.argv[1]), sys.argv[2])
 where = Path(sys.argv[3])
 resume = (where / "checkpoint.json").exists()
-explore(inst, symmetry=False, engine=engine.NativeEngine(checkpoint=where, resume=resume))
+kept = engine.NativeEngine(checkpoint=where, resume=resume, compact=sys.argv[4] == "compact")
+explore(inst, symmetry=False, engine=kept)
 print("finished")
 """
 
@@ -48,9 +50,11 @@ def test_resumed_search_finishes_alike(seed: int, tmp_path: Path) -> None:
     assert facts(resumed) == facts(whole)
 
 
-def test_survives_being_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compact", [False, True])
+def test_survives_being_killed(compact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "PRINT_BYTES", 0)
     where = tmp_path / "kept"
-    command = [sys.executable, "-c", CHILD, SYSTEM, POLICY, str(where)]
+    command = [sys.executable, "-c", CHILD, SYSTEM, POLICY, str(where), "compact" if compact else "full"]
     kills = 0
     for patience in (0.1, 0.3, 0.2, 0.5):
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -66,7 +70,7 @@ def test_survives_being_killed(tmp_path: Path) -> None:
         child.wait()
     assert kills > 0
     inst = instantiate(load_system(SYSTEM), POLICY)
-    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True, compact=compact))
     assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
 
 
@@ -97,6 +101,25 @@ def test_an_interrupt_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert stopped.reason is not None and "an interrupt" in stopped.reason
     assert json.loads((where / "checkpoint.json").read_text())["progressed"]["count"] == stopped.states
     resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=where, resume=True))
+    assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
+
+
+def test_a_level_is_finished_though_a_violation_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As without the interruption: other violations of the same depth are found, and states are counted alike."""
+    inst = instantiate(load_system(SYSTEM), POLICY)
+    look = engine.Search._look
+
+    def interrupted_look(self: engine.Search) -> None:
+        if self._done() and self.head < self.levels[-1]:
+            signal.raise_signal(signal.SIGINT)
+        look(self)
+
+    monkeypatch.setattr(engine, "_CHUNK", 300)
+    monkeypatch.setattr(engine.Search, "_look", interrupted_look)
+    stopped = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=tmp_path / "kept"))
+    monkeypatch.undo()
+    resumed = explore(inst, symmetry=False, engine=NativeEngine(checkpoint=tmp_path / "kept", resume=True))
+    assert stopped.reason is not None and stopped.states < resumed.states
     assert facts(resumed) == facts(explore(inst, symmetry=False, engine=NativeEngine()))
 
 

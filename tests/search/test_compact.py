@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from flushproof.search.native.loop import _Loop
 from flushproof.search.native.store import Store
 from flushproof.search.outcome import Outcome
 from flushproof.search.reference import Reference
-from flushproof.search.task import Task
+from flushproof.search.task import Limits, Task
 
 from tests.generated import instance
 from tests.search.test_native import facts
@@ -120,6 +121,26 @@ def test_memory_of_expanded_states_is_given_back(monkeypatch: pytest.MonkeyPatch
         assert not any(store.packed(0, 1000).flatten())
 
 
-def test_no_checkpoint_of_fingerprints(tmp_path: object) -> None:
-    with pytest.raises(FlushproofError, match="choose one of the two"):
-        explore(instance(3), engine=NativeEngine(compact=True, checkpoint=tmp_path))  # type: ignore[arg-type]
+@pytest.mark.parametrize("seed", range(30))
+def test_a_resumed_compact_search_finishes_alike(seed: int, always: None, tmp_path: Path) -> None:
+    """With traces that begin before the checkpoint."""
+    inst = instance(seed)
+    whole = explore(inst, symmetry=False, engine=NativeEngine())
+    first = NativeEngine(compact=True, checkpoint=tmp_path / "kept")
+    explore(inst, symmetry=False, limits=Limits(depth=1), engine=first)
+    resumed = NativeEngine(compact=True, checkpoint=tmp_path / "kept", resume=True, workers=1 + seed % 2)
+    found = explore(inst, symmetry=False, engine=resumed)
+    assert facts(found) == facts(whole) and found.omission is not None
+    assert [len(v.trace.steps) for v in found.violations] == [len(v.trace.steps) for v in whole.violations]
+
+
+def test_a_checkpoint_of_fingerprints_is_no_other(always: None, tmp_path: Path) -> None:
+    inst = instance(3)
+    explore(inst, engine=NativeEngine(compact=True, checkpoint=tmp_path))
+    with pytest.raises(FlushproofError, match="its store of states is compact, not full"):
+        explore(inst, engine=NativeEngine(checkpoint=tmp_path, resume=True))
+    prints = bytearray((tmp_path / "prints").read_bytes())
+    prints[0] ^= 1
+    (tmp_path / "prints").write_bytes(prints)
+    with pytest.raises(FlushproofError, match="damaged: its states are not those"):
+        explore(inst, engine=NativeEngine(compact=True, checkpoint=tmp_path, resume=True))
