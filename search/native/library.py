@@ -29,7 +29,7 @@ PRINT_BYTES = 10
 """What a fingerprint takes in memory, with the origin beside it."""
 
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
-_STEP_LINES, _CHECK_LINES = 9000, 3000
+_STEP_LINES, _CHECK_LINES = 6000, 3000
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
 
