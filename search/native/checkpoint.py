@@ -104,7 +104,11 @@ class Checkpoint:
         """Replaces the description; `new` are the bytes of each file since the last one, already written to disk."""
         self._sums = {name: zlib.crc32(new[name], total) for name, total in self._sums.items()}
         self.saved = progressed.count
-        said = {"identity": self.identity, "progressed": asdict(progressed), "sums": self._sums}
+        said: dict[str, object] = {
+            "identity": self.identity,
+            "progressed": asdict(progressed),
+            "sums": self._sums,
+        }
         said["seal"] = _seal(json.loads(json.dumps(said)))
         fresh = self._description.with_suffix(".new")
         with open(fresh, "w") as file:
