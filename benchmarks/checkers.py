@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from flushproof.search.export import export
 from flushproof.search.task import NO_DEADLOCK
 

@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from flushproof.search.explore import ask
 from flushproof.search.native.engine import Search
 from flushproof.search.native.library import Library

@@ -15,12 +15,12 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from flushproof.model.language import ir
+from flushproof.model import ir
+from flushproof.model.ir import Property
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import Property
 from flushproof.model.language.load import load_system
-from flushproof.properties.induction import prove
-from flushproof.properties.inference import Effort, Sample, infer
+from flushproof.properties.induction.induction import prove
+from flushproof.properties.lemmas.search import Effort, Sample, infer
 from tabulate import tabulate
 
 from flushproof.proving import samples, written

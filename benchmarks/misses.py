@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from tabulate import tabulate
 
 from .parts import compiled, repeat, search, step

@@ -12,11 +12,11 @@ import argparse
 import time
 from dataclasses import dataclass
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from flushproof.search.explore import ask
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
-from flushproof.search.reference import Reference
+from flushproof.search.reference.interpreter import Reference
 from tabulate import tabulate
 
 from .subject import Subject

@@ -13,7 +13,7 @@ import time
 from flushproof.search.explore import ask
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
-from flushproof.search.reference import Reference
+from flushproof.search.reference.interpreter import Reference
 from tabulate import tabulate
 
 from .subject import Subject

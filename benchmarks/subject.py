@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 

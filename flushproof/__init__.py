@@ -19,16 +19,16 @@ if (_checkout / "model" / "language").is_dir():
 
 if TYPE_CHECKING:
     from flushproof.checking import CertificateError, Request, check
-    from flushproof.model.language.errors import FlushproofError, ModelError
-    from flushproof.model.language.trace import Step, Trace
+    from flushproof.model.errors import FlushproofError, ModelError
+    from flushproof.model.ir.trace import Step, Trace
     from flushproof.report.jsonform import check_json, read_trace
     from flushproof.result import Result
     from flushproof.search.task import Limits, Progress
 
 _HOMES = {
     "flushproof.checking": ("CertificateError", "Request", "check"),
-    "flushproof.model.language.errors": ("FlushproofError", "ModelError"),
-    "flushproof.model.language.trace": ("Step", "Trace"),
+    "flushproof.model.errors": ("FlushproofError", "ModelError"),
+    "flushproof.model.ir.trace": ("Step", "Trace"),
     "flushproof.report.jsonform": ("check_json", "read_trace"),
     "flushproof.result": ("Result",),
     "flushproof.search.task": ("Limits", "Progress"),

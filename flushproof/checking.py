@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from flushproof.engines import DEFAULT_ENGINE, Resources, engine_of
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Trace
 from flushproof.model.language.declare import Expect, System, system_name
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.instantiate import instantiate, knob_values, policy_of
+from flushproof.model.language.instantiate import instantiate, knob_values, policy_of, settings
 from flushproof.model.language.load import is_shipped, load_system, shipped
-from flushproof.model.language.trace import Trace
 from flushproof.processes import each
-from flushproof.properties.certify import certify
-from flushproof.properties.decide import decide, reads_slots
-from flushproof.report.catalog import settings
+from flushproof.properties.confirmation.certify import certify
+from flushproof.properties.confirmation.decide import decide, reads_slots
 from flushproof.result import VIOLATED, Result
 from flushproof.search.explore import explore, property_names
 from flushproof.search.task import WELL_DEFINED, Limits, Progress

@@ -21,7 +21,7 @@ from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import is_users, place_of
 
 

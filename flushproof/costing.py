@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from flushproof.checking import Request, run
 from flushproof.engines import engine_of
-from flushproof.model.language.instance import State
+from flushproof.model.ir.instance import State
 from flushproof.result import HOLDS, Result
 from flushproof.search.costs import Costs, count
 from flushproof.search.explore import explore

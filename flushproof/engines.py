@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flushproof.model.language.errors import FlushproofError, nearest
-from flushproof.search.breadth_first import ReferenceEngine
+from flushproof.model.errors import FlushproofError, nearest
+from flushproof.search.reference.breadth_first import ReferenceEngine
 from flushproof.search.task import Engine
 
 ENGINES = ("native", "reference")

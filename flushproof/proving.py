@@ -14,26 +14,25 @@ from typing import Any, Literal
 
 from flushproof.checking import certified
 from flushproof.engines import engine_of
-from flushproof.model.language import ir
+from flushproof.model import ir
+from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.ir import Property
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Expect, System, system_name
-from flushproof.model.language.errors import FlushproofError, nearest
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import Property
+from flushproof.model.language.instantiate import instantiate, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
-from flushproof.properties.bounded import Bounded, check_bounded, k_induction
-from flushproof.properties.induction import Proof
-from flushproof.properties.induction import Result as Answered
-from flushproof.properties.induction import prove as induction
-from flushproof.properties.inference import Effort, Inference, Sample, infer, sample_sizes
-from flushproof.report.catalog import settings
+from flushproof.properties.induction.induction import Proof
+from flushproof.properties.induction.induction import Result as Answered
+from flushproof.properties.induction.induction import prove as induction
+from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
+from flushproof.properties.lemmas.search import Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import explore
 from flushproof.search.native.library import MOST_PROPERTIES
 from flushproof.search.outcome import Outcome, Violated
-from flushproof.search.reference import Reference
-from flushproof.search.symmetry import Symmetry
+from flushproof.search.reductions.symmetry import Symmetry
+from flushproof.search.reference.interpreter import Reference
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED, Limits, Progress
 
 Kind = Literal["any-size", "finite", "bounded"]

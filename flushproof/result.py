@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.trace import Trace
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.trace import Trace
 
 Verdict = Literal["holds", "violated", "inconclusive"]
 

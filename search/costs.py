@@ -15,11 +15,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import DROPPED
-from flushproof.model.language.instance import Instance, State
 
-from .reference import Reference
-from .symmetry import Symmetry
+from .reductions.symmetry import Symmetry
+from .reference.interpreter import Reference
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from flushproof.model.language import terms
-from flushproof.model.language.errors import FlushproofError, nearest
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property
+from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.ir import Property, terms
+from flushproof.model.ir.instance import Instance, State
 
-from .bounded import CUT, Bounded
-from .breadth_first import ReferenceEngine
-from .fusion import Fused, fuse_hidden
 from .outcome import Outcome, Verdict, Violated
-from .reference import Reference
+from .reductions.bounded import CUT, Bounded
+from .reductions.fusion import Fused, fuse_hidden
+from .reference.breadth_first import ReferenceEngine
+from .reference.interpreter import Reference
 from .replay import Replay
 from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from flushproof.model.language.trace import Trace
+from flushproof.model.ir.trace import Trace
 
 Verdict = Literal["holds", "violated", "inconclusive"]
 

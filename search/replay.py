@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property, Var
-from flushproof.model.language.trace import Step, Trace
+from flushproof.model.ir import Property, Var
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step, Trace
 
-from .reference import Codes, Reference
-from .symmetry import Symmetry
+from .reductions.symmetry import Symmetry
+from .reference.interpreter import Codes, Reference
 
 
 class ReplayError(Exception):

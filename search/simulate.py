@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, Property
-from flushproof.model.language.trace import Step, Trace
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import Action, Property
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step, Trace
 
 from .explore import ask
 from .outcome import Violated
-from .reference import Codes, Reference
+from .reference.interpreter import Codes, Reference
 from .replay import binding, violating_trace
 from .task import NO_DEADLOCK, Limits
 

@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Property
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import Property
+from flushproof.model.ir.instance import Instance, State
 
 from .forecast import most_left
 

@@ -24,8 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     FALSE,
     TRUE,
@@ -61,6 +60,7 @@ from flushproof.model.language.ir import (
     Var,
     default_value,
 )
+from flushproof.model.ir.instance import Instance
 
 STATES = 4000
 

@@ -26,8 +26,8 @@ from flushproof.commands.options import (
 )
 from flushproof.commands.progress import counted, shown
 from flushproof.engines import DEFAULT_ENGINE, ENGINES, Resources
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System, system_name
-from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.load import load_system
 from flushproof.report.jsonform import all_json, check_json
 from flushproof.report.pictures import mermaid, page

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from flushproof.commands.options import settings_options, write
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.export import LANGUAGES, export

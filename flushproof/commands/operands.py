@@ -9,9 +9,9 @@ from typing import TypeVar
 import click
 
 from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, text_or_json
-from flushproof.model.hardware.tlbi_operands import Emulation, Op
-from flushproof.model.language.errors import FlushproofError, nearest
-from flushproof.properties.operands import FACTS, assume, review
+from flushproof.model.errors import FlushproofError, nearest
+from flushproof.properties.operands.encodings import Emulation, Op
+from flushproof.properties.operands.questions import FACTS, assume, review
 from flushproof.report.operands import operands_json, operands_text
 
 E = TypeVar("E", Emulation, Op)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.report.trace import Look
 
 F = TypeVar("F", bound=Callable[..., Any])

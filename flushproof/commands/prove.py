@@ -24,12 +24,12 @@ from flushproof.commands.options import (
     write,
 )
 from flushproof.commands.progress import counted, shown
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System
-from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system, shipped
-from flushproof.properties import certificates
-from flushproof.properties.graph import mermaid, svg
+from flushproof.properties.induction import certificates
+from flushproof.properties.induction.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, run_all
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.search.task import Limits

@@ -9,7 +9,7 @@ import click
 
 from flushproof.checking import CertificateError, certified
 from flushproof.commands.options import look
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.report.jsonform import read_trace
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import trace_text

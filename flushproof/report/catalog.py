@@ -6,14 +6,13 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from tabulate import MIN_PADDING, tabulate
 
+from flushproof.model.ir import Property, Scalarset
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
-from flushproof.model.language.instantiate import knobs_of
-from flushproof.model.language.ir import Property, Scalarset
+from flushproof.model.language.instantiate import knobs_of, settings
 from flushproof.report.trace import NARROWEST, Look
 
 
@@ -79,12 +78,6 @@ def _says(prop: Property) -> str:
     """A property's own sentence; of one that events check, the sentences that explain its violations."""
     messages = dict.fromkeys(c.message for c in prop.clauses)
     return prop.doc or " ".join(f"Broken when: {m}" for m in messages if m)
-
-
-def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:
-    """Knobs and sizes as on the command line: `fb=off cpu=3`."""
-    texts = [f"{name}={value if isinstance(value, str) else Knob.text(value)}" for name, value in knobs.items()]
-    return " ".join(texts + [f"{name.lower()}={size}" for name, size in (sizes or {}).items()])
 
 
 def cases(cls: type[System]) -> list[tuple[str, Policy, Expect]]:

@@ -9,13 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from flushproof.model.errors import FlushproofError, ModelError
+from flushproof.model.ir import Sort, Var
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System
-from flushproof.model.language.errors import FlushproofError, ModelError
-from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import Sort, Var
 from flushproof.model.language.load import load_system
-from flushproof.model.language.trace import Step, Trace
 from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
 from flushproof.result import Result
 

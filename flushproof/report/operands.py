@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from flushproof.model.hardware.tlbi_operands import ASID, GRANULES, TTL, VA, Entry, Granule, Op, superfluous
-from flushproof.properties.operands import FACTS, Case, Cause, Finding, Review, worst
+from flushproof.properties.operands.encodings import ASID, GRANULES, TTL, VA, Entry, Granule, Op, superfluous
+from flushproof.properties.operands.questions import FACTS, Case, Cause, Finding, Review, worst
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from flushproof.model.language.trace import Trace
+from flushproof.model.ir.trace import Trace
 from flushproof.report.words import Row, Story, assignments, location, many
 
 ELSEWHERE = "elsewhere"

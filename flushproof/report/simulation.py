@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, trace_json
 from flushproof.report.trace import Look, trace_text

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import click
 from tabulate import MIN_PADDING, tabulate
 
-from flushproof.model.language.trace import Trace
+from flushproof.model.ir.trace import Trace
 from flushproof.report.words import Row, Story, assignments, cost_words, location
 
 NARROWEST, COMFORTABLE = 16, 22

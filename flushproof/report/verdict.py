@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import Scalarset
-from flushproof.report.catalog import settings, table
+from flushproof.model.ir import Scalarset
+from flushproof.model.ir.instance import Instance
+from flushproof.model.language.instantiate import settings
+from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
 from flushproof.report.words import many
 from flushproof.result import INCONCLUSIVE, VIOLATED, Result

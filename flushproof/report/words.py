@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from flushproof.model.language.declare import DROPPED
-from flushproof.model.language.evaluate import costs, environment, renamed, updated
-from flushproof.model.language.instance import Instance, Slot, State
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     Action,
     BoolSort,
     Clause,
@@ -27,8 +24,11 @@ from flushproof.model.language.ir import (
     Var,
     default_value,
 )
-from flushproof.model.language.terms import well_defined
-from flushproof.model.language.trace import Step, Trace
+from flushproof.model.ir.evaluate import costs, environment, renamed, updated
+from flushproof.model.ir.instance import Instance, Slot, State
+from flushproof.model.ir.terms import well_defined
+from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.language.declare import DROPPED
 
 WELL_DEFINED = "well-defined"
 

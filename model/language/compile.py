@@ -10,10 +10,13 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from . import declare, ir, terms
+from flushproof.model import ir
+from flushproof.model.errors import ModelError, nearest
+from flushproof.model.ir import terms
+
+from . import declare
 from .declarations import Declarations, Member
 from .declare import System
-from .errors import ModelError, nearest
 from .processes import ProcessCompiler
 from .source import Source, source_of
 from .statements import Executor, block

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import ir
+from flushproof.model import ir
+from flushproof.model.errors import ModelError, nearest
+
 from .declare import Kind, Knob, Map, Part, Role, Sort, System, role_of
-from .errors import ModelError, nearest
 from .types import Declared, hints, of_sorts, sort_classes, to_declared, to_sort
 from .values import Object
 

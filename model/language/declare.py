@@ -28,8 +28,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
 
-from .errors import FlushproofError, ModelError
-from .ir import Place
+from flushproof.model.errors import FlushproofError, ModelError
+from flushproof.model.ir import Place
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

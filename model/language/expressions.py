@@ -8,9 +8,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from . import declare, ir, terms
+from flushproof.model import ir
+from flushproof.model.errors import ModelError, import_hint, nearest
+from flushproof.model.ir import terms
+
+from . import declare
 from .declarations import Declarations
-from .errors import ModelError, import_hint, nearest
 from .types import to_sort
 from .values import Closure, MapRef, Method, Name, Object, Path, Scope, Static, Step, Tup, Value, static_literal
 

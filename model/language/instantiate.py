@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import ir
+from flushproof.model import ir
+from flushproof.model.errors import FlushproofError, ModelError, nearest
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.terms import fix_knobs, reads
+
 from .compile import compile_system
 from .declarations import class_place
 from .declare import Knob, Part, Policy, System, system_name
-from .errors import FlushproofError, ModelError, nearest
-from .instance import Instance
-from .terms import fix_knobs, reads
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
@@ -160,6 +161,12 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
             f"{where}knob '{key}' has no value '{text}'. {nearest(text, map(Knob.text, values), 'values')}"
         )
     return key, match
+
+
+def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:
+    """Knobs and sizes as on the command line: `fb=off cpu=3`."""
+    texts = [f"{name}={value if isinstance(value, str) else Knob.text(value)}" for name, value in knobs.items()]
+    return " ".join(texts + [f"{name.lower()}={size}" for name, size in (sizes or {}).items()])
 
 
 def _plain(name: str) -> str:

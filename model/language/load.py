@@ -17,10 +17,10 @@ from pathlib import Path
 from types import ModuleType
 
 from flushproof.model import systems
+from flushproof.model.errors import FlushproofError, ModelError, import_hint, nearest
+from flushproof.model.ir import Place
 
 from .declare import System, system_name
-from .errors import FlushproofError, ModelError, import_hint, nearest
-from .ir import Place
 
 _USERS = "flushproof_user_"
 """How the names of modules begin that come from users' files."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field, replace
 
-from . import ir, terms
+from flushproof.model import ir
+from flushproof.model.ir import terms
+
 from .declarations import Member
 from .statements import Block, Executor, Outcome, Stack, block
 from .types import to_sort

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
-from . import ir
+from flushproof.model import ir
+from flushproof.model.errors import FlushproofError
+
 from .declare import Counter, Knob, Map, NotEnabled, Part, Sort, System, role_of, running
-from .errors import FlushproofError
 from .types import hints, of_sorts, to_declared, to_sort
 
 

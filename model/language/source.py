@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
-from .errors import ModelError
-from .ir import Place
+from flushproof.model.errors import ModelError
+from flushproof.model.ir import Place
 
 
 @dataclass(frozen=True, eq=False)

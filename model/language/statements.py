@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
-from . import declare, ir, terms
+from flushproof.model import ir
+from flushproof.model.errors import ModelError
+from flushproof.model.ir import terms
+
+from . import declare
 from .declarations import Member
-from .errors import ModelError
 from .expressions import MAX_DEPTH, Evaluator, articled, match_location, without
 from .source import Source, source_of
 from .types import to_sort

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
-from . import ir
+from flushproof.model import ir
+from flushproof.model.errors import ModelError
+
 from .declare import Counter, Kind, Map, Range, Sort
-from .errors import ModelError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from . import ir
+from flushproof.model import ir
+from flushproof.model.ir.terms import and_
+
 from .source import Source
-from .terms import and_
 
 
 @dataclass(frozen=True)

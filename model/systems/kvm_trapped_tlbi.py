@@ -7,7 +7,7 @@ VMALLE1IS for everything" needs the VMID only, and measured what that costs.
 
 **Two layers.**  This system is the first: who does what when.  The second, what a TLBI does with the 64 bits of its
 operand, is not a transition system: `flushproof operands` asks Z3 about all operands at once
-(`model/hardware/tlbi_operands.py`).  The toggle `misread` joins them: it says that an operand, read under the host's
+(`properties/operands/encodings.py`).  The toggle `misread` joins them: it says that an operand, read under the host's
 TCR_EL1, may name another page, which the second layer shows by example.
 
 **What is modelled.**  One page of one guest, with its stage-1 descriptor and its stage-2 descriptor, and TLBs that hold

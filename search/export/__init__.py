@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flushproof.model.language.errors import FlushproofError, nearest
-from flushproof.model.language.instance import Instance
+from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.ir.instance import Instance
 
 from .murphi import murphi
 from .promela import promela

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.language import terms
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import (
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import (
     FALSE,
     Action,
     Clause,
@@ -23,10 +21,12 @@ from flushproof.model.language.ir import (
     Quant,
     Sort,
     Var,
+    terms,
     walk,
 )
+from flushproof.model.ir.instance import Instance, State
 
-from ..reference import Codes, Reference
+from ..reference.interpreter import Codes, Reference
 from ..task import WELL_DEFINED
 from .printer import member
 from .steps import nested, without_fresh

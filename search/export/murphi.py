@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     FALSE,
     TRUE,
@@ -21,6 +20,7 @@ from flushproof.model.language.ir import (
     Var,
     default_value,
 )
+from flushproof.model.ir.instance import Instance
 
 from . import common, steps
 from .printer import Printer, identifier, member

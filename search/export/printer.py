@@ -11,9 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
-from flushproof.model.language import terms
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     And,
     EnumSort,
@@ -33,7 +31,9 @@ from flushproof.model.language.ir import (
     Sort,
     The,
     Var,
+    terms,
 )
+from flushproof.model.ir.instance import Instance
 
 
 class Printer:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from flushproof.model.language import terms
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import (
     BOOL,
     FALSE,
     TRUE,
@@ -29,7 +27,9 @@ from flushproof.model.language.ir import (
     Update,
     Var,
     default_value,
+    terms,
 )
+from flushproof.model.ir.instance import Instance
 
 from ..task import WELL_DEFINED
 from . import common, steps

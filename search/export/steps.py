@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from flushproof.model.language import terms
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     FALSE,
     TRUE,
     Action,
@@ -35,10 +33,12 @@ from flushproof.model.language.ir import (
     Var,
     children,
     default_value,
+    terms,
     walk,
 )
+from flushproof.model.ir.instance import Instance
 
-from ..literals import literal
+from ..reductions.literals import literal
 
 # An action with more bindings than this is written as several steps, one for each case of what its guard names.
 _SPLIT = 100

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     FALSE,
     TRUE,
@@ -23,6 +22,7 @@ from flushproof.model.language.ir import (
     default_value,
     walk,
 )
+from flushproof.model.ir.instance import Instance
 
 from . import common, steps
 from .printer import Printer, distinct, identifier, member

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.ir import Lit, default_value
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import Lit, default_value
 
-from ..counters import counters
+from ..reductions.counters import counters
 from .layout import Layout
 
 _CHUNK = 1 << 14

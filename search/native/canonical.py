@@ -20,9 +20,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.language.ir import OptionSort, Scalarset, Sort, StateVar
+from flushproof.model.ir import OptionSort, Scalarset, Sort, StateVar
 
-from ..symmetry import LARGEST_GROUP, permuted_sorts
+from ..reductions.symmetry import LARGEST_GROUP, permuted_sorts
 from .code import Code, Value
 from .expressions import read_field
 from .layout import Layout

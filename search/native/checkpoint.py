@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import Instance
 
 _FORMAT = 3
 _PIECE = 1 << 24

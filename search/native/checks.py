@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flushproof.model.language import terms
-from flushproof.model.language.ir import Clause, Expr, Property, Var
+from flushproof.model.ir import Clause, Expr, Property, Var, terms
 
 from ..task import WELL_DEFINED
 from .code import Code

@@ -14,8 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import psutil
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import State
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import State
 
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of

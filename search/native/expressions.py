@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import assert_never
 
-from flushproof.model.language import terms
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     And,
     Eq,
@@ -33,9 +31,11 @@ from flushproof.model.language.ir import (
     The,
     Var,
     children,
+    terms,
 )
+from flushproof.model.ir.instance import Instance
 
-from ..counters import counters
+from ..reductions.counters import counters
 from .code import Code, Value
 from .layout import Layout, Piece
 

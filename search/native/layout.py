@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Action, CounterSort, OptionSort, Sort, StateVar
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import Action, CounterSort, OptionSort, Sort, StateVar
+from flushproof.model.ir.instance import Instance, State
 
 WORD = 64
 

@@ -9,11 +9,11 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import FALSE, Property
-from flushproof.model.language.terms import map_action, map_property
+from flushproof.model.ir import FALSE, Property
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.terms import map_action, map_property
 
-from ..labels import held, simplifier
+from ..reductions.labels import held, simplifier
 from .canonical import Group, canonical_function
 from .checks import check_function, final_function
 from .layout import Layout

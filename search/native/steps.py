@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     FALSE,
     TRUE,
     Action,
@@ -34,8 +34,8 @@ from flushproof.model.language.ir import (
     Var,
 )
 
-from ..counters import Counted, counters
-from ..literals import literal
+from ..reductions.counters import Counted, counters
+from ..reductions.literals import literal
 from .code import ONES, Code, TooLong, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout

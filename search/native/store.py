@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import psutil
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.instance import Instance, State
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import Instance, State
 
 from .beginning import guesses
 from .checkpoint import Progressed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     BOOL,
     TRUE,
     Action,
@@ -18,8 +17,9 @@ from flushproof.model.language.ir import (
     Update,
     Var,
 )
-from flushproof.model.language.terms import and_, eq, implies, is_none, not_, some
-from flushproof.model.language.trace import Step, Trace
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.terms import and_, eq, implies, is_none, not_, some
+from flushproof.model.ir.trace import Step, Trace
 
 CPU, VCPU, VMID = Scalarset("Cpu"), Scalarset("Vcpu"), Scalarset("Vmid", first=1)
 cpu, vcpu, owner, vmid = Var("cpu", CPU), Var("vcpu", VCPU), Var("owner", VCPU), Var("vmid", VMID)

@@ -19,9 +19,9 @@ import jsonschema
 import psutil
 import pytest
 from click.testing import CliRunner, Result
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language import Policy, load
-from flushproof.model.language.errors import FlushproofError
-from flushproof.properties.certify import Certificate
+from flushproof.properties.confirmation.certify import Certificate
 
 from flushproof import checking, cli
 from flushproof.commands.options import memory, pairs

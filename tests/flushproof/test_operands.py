@@ -6,7 +6,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from flushproof.model.hardware.tlbi_operands import Emulation, Op
+from flushproof.properties.operands.encodings import Emulation, Op
 
 from flushproof.cli import main
 

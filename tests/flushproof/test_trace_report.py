@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from flushproof.model.language.instance import Instance
+from flushproof.model.ir.instance import Instance
 
 from flushproof import check
 from flushproof.report.pictures import mermaid, page

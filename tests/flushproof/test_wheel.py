@@ -46,7 +46,7 @@ def test_a_clean_environment_can_check_with_it(wheel: Path, tmp_path: Path) -> N
     run(sys.executable, "-m", "venv", "env", cwd=tmp_path)
     python = tmp_path / "env" / "bin" / "python"
     run(python, "-m", "pip", "install", "-q", wheel, cwd=tmp_path)
-    home = run(python, "-c", "import flushproof.model.language.ir as m; print(m.__file__)", cwd=tmp_path)
+    home = run(python, "-c", "import flushproof.model.ir.system as m; print(m.__file__)", cwd=tmp_path)
     assert home.startswith(str(tmp_path / "env"))
     command = tmp_path / "env" / "bin" / "flushproof"
     assert "kvm-vcpu-switch" in run(command, "list", cwd=tmp_path)

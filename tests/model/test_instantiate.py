@@ -9,6 +9,7 @@ import sys
 from typing import Any, Optional
 
 import pytest
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import (
     Counter,
     Knob,
@@ -23,7 +24,6 @@ from flushproof.model.language.declare import (
     process,
     require,
 )
-from flushproof.model.language.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate, knobs_of
 
 

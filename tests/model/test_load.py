@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flushproof.model import systems
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import load_system, shipped
 
 GOOD = '''

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import FALSE, TRUE, Clause, Property
-from flushproof.model.language.trace import Step, Trace
-from flushproof.search.reference import Reference
+from flushproof.model.ir import FALSE, TRUE, Clause, Property
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.trace import Step, Trace
+from flushproof.search.reference.interpreter import Reference
 
 NEVER = Property("never", (Clause((), TRUE, FALSE),))
 

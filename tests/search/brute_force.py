@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flushproof.model.language.evaluate import decode, evaluate, initial_states, transitions
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import Clause, OptionSort, Property, Scalarset, Sort
+from flushproof.model.ir import Clause, OptionSort, Property, Scalarset, Sort
+from flushproof.model.ir.evaluate import decode, evaluate, initial_states, transitions
+from flushproof.model.ir.instance import Instance, State
 
 
 @dataclass

@@ -7,9 +7,7 @@ and n * 2**(n - 1) in which one does; up to permutation n + 1 and n.  Without it
 which n numbers and 0 can be ordered, with the generation at the top or above all of them.
 """
 
-from flushproof.model.language import terms
-from flushproof.model.language.instance import Instance
-from flushproof.model.language.ir import (
+from flushproof.model.ir import (
     FALSE,
     TRUE,
     Action,
@@ -31,7 +29,9 @@ from flushproof.model.language.ir import (
     System,
     Update,
     Var,
+    terms,
 )
+from flushproof.model.ir.instance import Instance
 
 CPU = Scalarset("Cpu")
 PHASE = EnumSort("Phase", ("IDLE", "WAITING", "INSIDE"))

@@ -6,13 +6,13 @@ import random
 from collections import Counter
 
 import pytest
-from flushproof.model.language.instance import Instance, State
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system, shipped
 from flushproof.search.costs import Keep, count
 from flushproof.search.explore import explore
-from flushproof.search.reference import Reference
-from flushproof.search.symmetry import Symmetry
+from flushproof.search.reductions.symmetry import Symmetry
+from flushproof.search.reference.interpreter import Reference
 
 from flushproof.checking import Request
 from flushproof.costing import bill

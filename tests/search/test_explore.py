@@ -4,12 +4,12 @@ from itertools import pairwise
 
 import psutil
 import pytest
-from flushproof.model.language.errors import FlushproofError
-from flushproof.model.language.evaluate import initial_states, transitions
-from flushproof.model.language.instance import Instance, State
-from flushproof.model.language.ir import TRUE
-from flushproof.model.language.terms import well_defined
-from flushproof.model.language.trace import Trace
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import TRUE
+from flushproof.model.ir.evaluate import initial_states, transitions
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.terms import well_defined
+from flushproof.model.ir.trace import Trace
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome
 from flushproof.search.task import Limits, Progress
@@ -183,7 +183,7 @@ def test_limit_of_time() -> None:
 
 
 def test_limit_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flushproof.search.breadth_first._INTERVAL", 0.0)
+    monkeypatch.setattr("flushproof.search.reference.breadth_first._INTERVAL", 0.0)
     limits, ballast = Limits(memory_bytes=psutil.Process().memory_info().rss + (50 << 20)), []
 
     def grow(_: object) -> None:

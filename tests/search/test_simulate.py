@@ -1,7 +1,7 @@
 """Random walks: what they meet is real, and a seed reproduces them."""
 
 import pytest
-from flushproof.model.language.errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 from flushproof.search.explore import explore
 from flushproof.search.simulate import Simulation, simulate
 from flushproof.search.task import Limits

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import System
-from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.search.explore import explore
 

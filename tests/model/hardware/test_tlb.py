@@ -6,7 +6,7 @@ import pytest
 from flushproof.model.hardware import Cpu, Page, Tlb, Vm
 from flushproof.model.language.declare import Knob, Map, System, action, invariant, reachable, require
 from flushproof.model.language.instantiate import instantiate
-from flushproof.search.reference import Reference
+from flushproof.search.reference.interpreter import Reference
 
 from .explored import contents, states, violated
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flushproof.model.language import ir, terms
+from flushproof.model import ir
+from flushproof.model.ir import terms
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Counter, Knob, NotEnabled, Sort
-from flushproof.model.language.instance import Instance, State
 from flushproof.model.language.run import UNDEFINED, Machine, Script, Undefined, argument_sorts
-from flushproof.search.reference import Reference
+from flushproof.search.reference.interpreter import Reference
 
 Steps = tuple[tuple[str, tuple[Any, ...], tuple[int, ...]], ...]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flushproof.model.errors import ModelError
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import System, action
-from flushproof.model.language.errors import ModelError
 
 from .written import load
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flushproof.model.language import ir, terms
-from flushproof.model.language.instance import Instance
+from flushproof.model import ir
+from flushproof.model.ir import terms
+from flushproof.model.ir.instance import Instance
 from flushproof.search.explore import explore
 from flushproof.search.task import Limits
 

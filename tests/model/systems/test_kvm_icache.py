@@ -9,10 +9,10 @@ import pytest
 from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_icache import IcacheIsolation
-from flushproof.properties.certify import certify
-from flushproof.properties.conjuncts import conjuncts
-from flushproof.properties.counterexample import SmallInduction
-from flushproof.properties.induction import touches
+from flushproof.properties.confirmation.certify import certify
+from flushproof.properties.formulas.conjuncts import conjuncts
+from flushproof.properties.induction.counterexample import SmallInduction
+from flushproof.properties.induction.induction import touches
 from flushproof.search.explore import explore
 
 from flushproof.engines import engine_of

@@ -8,7 +8,7 @@ import pytest
 from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_trapped_tlbi import TrappedTlbi
-from flushproof.properties.certify import certify
+from flushproof.properties.confirmation.certify import certify
 from flushproof.search.explore import explore
 
 from tests.model.hardware.explored import contents

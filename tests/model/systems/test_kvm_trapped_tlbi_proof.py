@@ -3,11 +3,11 @@
 import functools
 
 import pytest
+from flushproof.model.ir import System
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import System
 from flushproof.model.systems.kvm_trapped_tlbi import TrappedTlbi
-from flushproof.properties.conjuncts import Conjunct, conjuncts
-from flushproof.properties.induction import Limits, Prover
+from flushproof.properties.formulas.conjuncts import Conjunct, conjuncts
+from flushproof.properties.induction.induction import Limits, Prover
 
 from flushproof.proving import prove
 

@@ -8,7 +8,7 @@ import pytest
 from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate, knob_values
 from flushproof.model.systems.kvm_vmid_allocator import VmidAllocator
-from flushproof.properties.induction import Limits, prove
+from flushproof.properties.induction.induction import Limits, prove
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.outcome import Outcome

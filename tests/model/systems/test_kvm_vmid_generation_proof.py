@@ -4,11 +4,11 @@ import functools
 from collections.abc import Sequence
 
 import pytest
+from flushproof.model.ir import System
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import System
 from flushproof.model.systems.kvm_vmid_generation import VmidGeneration
-from flushproof.properties.conjuncts import Conjunct, conjuncts
-from flushproof.properties.induction import Limits, Proof, Prover, Result
+from flushproof.properties.formulas.conjuncts import Conjunct, conjuncts
+from flushproof.properties.induction.induction import Limits, Proof, Prover, Result
 
 PATIENT = Limits(first=20.0)
 

@@ -4,9 +4,9 @@ import functools
 from pathlib import Path
 
 import pytest
+from flushproof.model.ir import System
+from flushproof.model.ir.terms import reads
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.ir import System
-from flushproof.model.language.terms import reads
 from flushproof.model.systems.xen_pv_paging import (
     DROPS,
     ENTERED,
@@ -20,8 +20,8 @@ from flushproof.model.systems.xen_pv_paging import (
     WRITES_L1,
     XenPvPaging,
 )
-from flushproof.properties.conjuncts import Conjunct, conjuncts
-from flushproof.properties.induction import Limits, Prover, touches
+from flushproof.properties.formulas.conjuncts import Conjunct, conjuncts
+from flushproof.properties.induction.induction import Limits, Prover, touches
 
 from flushproof.proving import prove
 

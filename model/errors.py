@@ -1,0 +1,47 @@
+"""What is wrong with a model or a request: one message with the place, the reason and the nearest valid form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from .ir import Place
+
+
+class FlushproofError(Exception):
+    """Bad input of any kind; the command line prints it without a traceback and exits with status 2."""
+
+
+class ModelError(FlushproofError):
+    """A system that does not compile.
+
+    place: file and line; source: the offending line's text, with `column` (from 1) for a caret; hint: what to write instead.
+    """
+
+    def __init__(self, message: str, place: Place | None = None, source: str = "", hint: str = "") -> None:
+        self.message, self.place, self.source, self.hint = message, place, source, hint
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [f"{self.place}: {self.message}" if self.place else self.message]
+        if self.source and self.place:
+            lines += [f"    {self.source}", "    " + " " * (self.place.column - 1) + "^"]
+        if self.hint:
+            lines.append(f"  {self.hint}")
+        return "\n".join(lines)
+
+
+def import_hint(name: str | None) -> str:
+    """How to import a word of the language; nothing if the name is none."""
+    from .language import __all__ as words
+
+    return f"Import it: from flushproof.model.language import {name}" if name in words else ""
+
+
+def nearest(name: str, known: Iterable[str], what: str) -> str:
+    """A sentence with the nearest valid choice and the list of all: "Did you mean ...? The knobs are: ..."."""
+    known = sorted(set(known))
+    by_lower = {k.lower(): k for k in known}
+    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    guess = f"Did you mean '{by_lower[close[0]]}'? " if close else ""
+    return f"{guess}The {what} are: {', '.join(known)}." if known else f"There are no {what}."

@@ -1,0 +1,3 @@
+"""The intermediate representation, which everything else reads; it reads errors only.  `system` says what it means."""
+
+from .system import *  # noqa: F403

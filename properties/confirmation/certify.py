@@ -1,0 +1,207 @@
+"""Certificates: Z3 re-checks every step of a trace, so that a bug in the explorer cannot invent one.
+
+What is checked, each as a question that must have the answer "no, it cannot be otherwise" (the initial state: "yes"):
+
+- the first state is an initial one;
+- in each state the action's guard holds for the given parameters, and every slot of the next state has the value that
+  the action gives it, up to an order-preserving renaming of counters;
+- an event's guard holds, and the event changes nothing;
+- in the last state the property is violated by the given witness; a deadlock: no action is possible, and `final` does
+  not hold.  (For a "reachable" property a trace is a witness, and its last state must satisfy it.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from flushproof.model.ir import Action, Clause, Property, Var
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.terms import well_defined
+from flushproof.model.ir.trace import Step, Trace
+
+from ..formulas.domain import Formula, conjunction, finite, negation
+from ..formulas.first_order import After, Reader, Symbols, fresh_facts, initially, parameters, transition
+from ..formulas.slots import Locations, binding
+from ..formulas.solver import Checker
+
+_Part = Literal["guard", "expr", "violation"]
+
+DEADLOCK = "no-deadlock"
+WELL_DEFINED = "well-defined"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether Z3 confirms a trace; `reason` says what it does not confirm, `step` where (0 is the initial state)."""
+
+    ok: bool
+    reason: str = ""
+    step: int | None = None
+
+
+class _Refuted(Exception):
+    """A part of a trace is not what it claims to be."""
+
+    def __init__(self, reason: str, step: int) -> None:
+        super().__init__(reason)
+        self.reason, self.step = reason, step
+
+
+def certify(trace: Trace) -> Certificate:
+    """Re-checks a trace from its first state to the violation in its last."""
+    try:
+        certifier = _Certifier(trace)
+        certifier.check_shape()
+        certifier.check_initial()
+        for number, (state, step) in enumerate(trace.transitions(), 1):
+            certifier.check_step(number, state, step)
+        certifier.check_violation()
+    except _Refuted as refuted:
+        return Certificate(False, refuted.reason, refuted.step)
+    return Certificate(True)
+
+
+def find_property(instance: Instance, name: str) -> Property | None:
+    """The property, lemma or built-in property of this name; None for an unknown name and for "no-deadlock"."""
+    if name == WELL_DEFINED:
+        return well_defined(instance.system)
+    return next((p for p in (*instance.system.properties, *instance.system.lemmas) if p.name == name), None)
+
+
+class _Certifier:
+    """One trace, and Z3's view of its instance: a state of symbols that is told the values of one state after
+    another.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace, self.instance, self.system = trace, trace.instance, trace.instance.system
+        self.domain = finite(trace.instance)
+        self.symbols = Symbols(self.domain)
+        self.reader = Reader(self.domain, self.symbols)
+        self.locations = Locations(trace.instance, self.domain)
+        self.checker = Checker(self.domain)
+        self.actions: Mapping[str, Action] = {a.name: a for a in self.system.actions}
+        self.property = find_property(self.instance, trace.property)
+
+    # ------------------------------------------------------------------------------------------------------ shape
+
+    def check_shape(self) -> None:
+        """That every state has a code for each slot, in its sort's range."""
+        counts = [self.instance.cardinality(s.sort) for s in self.instance.slots]
+        for number, state in enumerate(self.trace.states):
+            if len(state) != len(counts):
+                raise _Refuted(f"a state has {len(counts)} slots, this one {len(state)}", number)
+            for code, count, slot in zip(state, counts, self.instance.slots, strict=True):
+                if not 0 <= code < count:
+                    raise _Refuted(f"{slot.var}{list(slot.index)} cannot have the code {code}", number)
+
+    def values(self, params: tuple[Var, ...], codes: Mapping[str, int], number: int) -> None:
+        """That the codes are a value for each parameter and for nothing else."""
+        if {p.name for p in params} != set(codes):
+            raise _Refuted(f"expected values for {[p.name for p in params]}, got {sorted(codes)}", number)
+        for p in params:
+            if not 0 <= codes[p.name] < self.instance.cardinality(p.of):
+                raise _Refuted(f"{p.name} cannot have the code {codes[p.name]}", number)
+
+    # ------------------------------------------------------------------------------------------------------ steps
+
+    def check_initial(self) -> None:
+        start = initially(self.domain)
+        facts = (*start.facts, *self.locations.same(start.after, self.trace.initial))
+        if self.checker.can(facts).outcome != "satisfiable":
+            raise _Refuted("the first state is not an initial one", 0)
+
+    def check_step(self, number: int, state: State, step: Step) -> None:
+        if step.event:
+            self._check_event(number, state, step)
+            return
+        action = self.actions.get(step.action)
+        if action is None:
+            raise _Refuted(f"there is no action '{step.action}'", number)
+        self.values(action.params, step.binding, number)
+        env = binding(self.domain, action.params, step.binding)
+        fresh, _ = parameters(self.domain, action.fresh, "fresh")
+        env.update(fresh)
+        after = After(self.domain, self.symbols, action, env)
+        given = (
+            *self.locations.are(self.symbols, state),
+            *fresh_facts(self.domain, self.symbols, action, env),
+        )
+        guard = self.reader.holds(action.guard, env)
+        if not self._follows(given, guard):
+            raise _Refuted(f"the guard of '{action.name}' does not hold", number)
+        if not self._follows(given, conjunction(self.locations.same(after, step.state))):
+            raise _Refuted(f"'{action.name}' does not lead to this state", number)
+
+    def _check_event(self, number: int, state: State, step: Step) -> None:
+        if step.state != state:
+            raise _Refuted(f"the event '{step.action}' changes the state", number)
+        clauses = [c for c in self._clauses() if (c.event or self.trace.property) == step.action]
+        if not clauses:
+            raise _Refuted(f"'{step.action}' is not an event of '{self.trace.property}'", number)
+        fitting = [c for c in clauses if {p.name for p in c.params} == set(step.binding)]
+        for clause in fitting or clauses:
+            self.values(clause.params, step.binding, number)
+        if not any(self._follows(*self._claim(c, state, step.binding, "guard")) for c in fitting):
+            raise _Refuted(f"the event '{step.action}' is not possible here", number)
+
+    def _clauses(self) -> Iterator[Clause]:
+        if self.property is not None:
+            yield from self.property.clauses
+
+    # -------------------------------------------------------------------------------------------------- violation
+
+    def check_violation(self) -> None:
+        last = len(self.trace.steps)
+        if self.trace.property == DEADLOCK:
+            self._check_deadlock(last)
+            return
+        if self.property is None:
+            raise _Refuted(f"there is no property '{self.trace.property}'", last)
+        if self.trace.clause is None or not 0 <= self.trace.clause < len(self.property.clauses):
+            raise _Refuted(f"'{self.trace.property}' has no clause {self.trace.clause}", last)
+        clause, witness = self.property.clauses[self.trace.clause], self.trace.witness or {}
+        self.values(clause.params, witness, last)
+        event = self.trace.steps[-1] if self.trace.steps and self.trace.steps[-1].event else None
+        if event is not None and (event.binding != witness or event.action != (clause.event or self.trace.property)):
+            raise _Refuted("the last step is another event than the one that violates the property", last)
+        part: _Part = "expr" if self.property.kind == "reachable" else "violation"
+        if not self._follows(*self._claim(clause, self.trace.states[-1], witness, part)):
+            raise _Refuted(f"the last state does not violate '{self.trace.property}'", last)
+
+    def _check_deadlock(self, last: int) -> None:
+        given = tuple(self.locations.are(self.symbols, self.trace.states[-1]))
+        if not self._follows(given, negation(self.reader.holds(self.system.final))):
+            raise _Refuted("the last state is a final one", last)
+        for action in self.system.actions:
+            step = transition(self.domain, self.symbols, action, of=action.name)
+            if self.checker.can((*given, *step.facts)).outcome != "unsatisfiable":
+                raise _Refuted(f"'{action.name}' is possible in the last state", last)
+
+    # --------------------------------------------------------------------------------------------------- questions
+
+    def _claim(
+        self, clause: Clause, state: State, codes: Mapping[str, int], part: _Part
+    ) -> tuple[tuple[Formula, ...], Formula]:
+        """What is known in the state, and the claim about one instance of a clause there."""
+        env = binding(self.domain, clause.params, codes)
+        given = tuple(self.locations.are(self.symbols, state))
+        action = self.actions.get(clause.event or "")
+        if self.trace.property == WELL_DEFINED and action is not None:
+            # an obligation may mention the fresh values that its action would take
+            env.update(parameters(self.domain, action.fresh, "fresh")[0])
+            given += tuple(fresh_facts(self.domain, self.symbols, action, env))
+        guard, expr = self.reader.holds(clause.guard, env), self.reader.holds(clause.expr, env)
+        match part:
+            case "guard":
+                return given, guard
+            case "expr":
+                return given, expr
+            case "violation":
+                return given, conjunction((guard, negation(expr)))
+        assert_never(part)
+
+    def _follows(self, given: tuple[Formula, ...], claim: Formula) -> bool:
+        return self.checker.can((*given, negation(claim))).outcome == "unsatisfiable"

@@ -1,0 +1,1 @@
+"""Systems and their states as formulas for Z3: one translation, for every domain."""

@@ -1,0 +1,1 @@
+"""Proofs for any number of elements: inductive invariants, counterexamples to induction, certificates."""

@@ -1,0 +1,149 @@
+"""The proof as a graph: which lemmas each conjunct rests on, by the unsatisfiable cores, and for which actions.
+
+A failure is a node of its own colour, with the steps that break it: this is where to think.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from collections.abc import Mapping
+
+import networkx as nx
+
+from ..lemmas.printing import show
+from .induction import Proof
+
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 220, 52, 28, 78, 20
+"""Of a node in a picture, and the room between nodes, in pixels."""
+
+_COLOURS: Mapping[str, tuple[str, str]] = {
+    "property": ("#d7ecd9", "#2c7a3f"),
+    "lemma": ("#e6eef8", "#3a628f"),
+    "unused": ("#f3f3f3", "#9a9a9a"),
+    "failed": ("#f9dcdc", "#b3261e"),
+}
+
+
+def proof_graph(proof: Proof) -> nx.DiGraph[str]:
+    """A node for each conjunct, an edge to each other one that some step needed to keep it.
+
+    Nodes have `role` ("property" or "lemma"), `status` ("property", "lemma", "unused" or "failed"), `formula`, and
+    `broken_by`, the actions that break it; edges have `actions`.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph(system=proof.system.name)
+    used, failed = proof.used(), {r.conjunct for r in proof.failures}
+    for conjunct in proof.conjuncts:
+        status = conjunct.role if conjunct.name in used else "failed" if conjunct.name in failed else "unused"
+        broken_by = [r.action for r in proof.failures if r.conjunct == conjunct.name]
+        graph.add_node(
+            conjunct.name, role=conjunct.role, status=status, formula=show(conjunct.formula), broken_by=broken_by
+        )
+    for result in proof.results:
+        for needed in result.core:
+            if needed != result.conjunct:
+                if not graph.has_edge(result.conjunct, needed):
+                    graph.add_edge(result.conjunct, needed, actions=[])
+                graph.edges[result.conjunct, needed]["actions"].append(result.action)
+    return graph
+
+
+def mermaid(proof: Proof) -> str:
+    """The graph as a Mermaid flowchart; an edge tells for how many actions, or for which one."""
+    graph = proof_graph(proof)
+    ids = {name: f"n{i}" for i, name in enumerate(graph)}
+    lines = ["flowchart TD"]
+    for name, data in graph.nodes(data=True):
+        text = name if not data["broken_by"] else f"{name}<br/>broken by {_few(data['broken_by'])}"
+        opening, closing = ("([", "])") if data["role"] == "property" else ("[", "]")
+        lines.append(f'    {ids[name]}{opening}"{_quoted(text)}"{closing}:::{data["status"]}')
+    for source, target, data in graph.edges(data=True):
+        lines.append(f'    {ids[source]} -->|"{_quoted(_few(data["actions"]))}"| {ids[target]}')
+    for status, (fill, line) in _COLOURS.items():
+        lines.append(f"    classDef {status} fill:{fill},stroke:{line}")
+    return "\n".join(lines) + "\n"
+
+
+def _few(actions: list[str]) -> str:
+    return actions[0] if len(actions) == 1 else f"{len(actions)} actions"
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "#quot;")
+
+
+# -------------------------------------------------------------------------------------------------------------------
+# SVG
+
+
+def svg(proof: Proof) -> str:
+    """The graph as a picture: properties on top, what they rest on below; names show formulas and actions when
+    pointed at.
+    """
+    graph = proof_graph(proof)
+    places = _places(graph)
+    width = max((x for x, _ in places.values()), default=0) + WIDTH + MARGIN
+    height = max((y for _, y in places.values()), default=0) + HEIGHT + MARGIN
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
+    ]
+    for source, target, data in graph.edges(data=True):
+        parts.append(_edge(places[source], places[target], ", ".join(data["actions"])))
+    for name, data in graph.nodes(data=True):
+        parts.append(_node(places[name], name, data["status"], data["formula"], data["broken_by"]))
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _places(graph: nx.DiGraph[str]) -> dict[str, tuple[int, int]]:
+    """Layers by distance from the properties; unreached nodes below.  Within a layer, under what needs them."""
+    roots = [n for n, data in graph.nodes(data=True) if data["role"] == "property"]
+    depth: dict[str, int] = {}
+    for level, names in enumerate(nx.bfs_layers(graph, roots)):
+        depth.update(dict.fromkeys(names, level))
+    lowest = max(depth.values(), default=-1) + 1
+    layers: dict[int, list[str]] = {}
+    for name in graph:
+        layers.setdefault(depth.get(name, lowest), []).append(name)
+    column: dict[str, float] = {}
+    places = {}
+    for level in sorted(layers):
+        layer = sorted(layers[level], key=lambda n: _mean([column[p] for p in graph.predecessors(n) if p in column]))
+        for i, name in enumerate(layer):
+            column[name] = i
+            places[name] = (MARGIN + i * (WIDTH + GAP_X), MARGIN + level * (HEIGHT + GAP_Y))
+    return places
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _edge(source: tuple[int, int], target: tuple[int, int], actions: str) -> str:
+    x1, x2 = source[0] + WIDTH / 2, target[0] + WIDTH / 2
+    down = target[1] > source[1]
+    y1, y2 = (source[1] + HEIGHT, target[1]) if down else (source[1], target[1] + HEIGHT)
+    if target[1] == source[1]:
+        y1 = y2 = source[1] + HEIGHT
+    bend = GAP_Y / 2 if down or target[1] == source[1] else -GAP_Y / 2
+    last = y2 - bend if down else y2 + abs(bend)
+    return (
+        f'<path d="M{x1} {y1}C{x1} {y1 + bend} {x2} {last} {x2} {y2}" fill="none" stroke="#777" marker-end="url(#tip)">'
+        f"<title>{html.escape(actions)}</title></path>"
+    )
+
+
+def _node(place: tuple[int, int], name: str, status: str, formula: str, broken_by: list[str]) -> str:
+    x, y = place
+    fill, line = _COLOURS[status]
+    note = f"broken by {', '.join(broken_by)}" if broken_by else formula
+    lines = textwrap.wrap(name, 32)[:2] + ([f"broken by {_few(broken_by)}"] if broken_by else [])
+    first = y + HEIGHT / 2 + 4 - 7.5 * (len(lines) - 1)
+    text = "".join(
+        f'<text x="{x + WIDTH / 2}" y="{first + 15 * i}" text-anchor="middle">{html.escape(row)}</text>'
+        for i, row in enumerate(lines)
+    )
+    box = f'<rect x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="7" fill="{fill}" stroke="{line}"/>'
+    return f"<g><title>{html.escape(note)}</title>{box}{text}</g>"

@@ -1,0 +1,1 @@
+"""Finding lemmas, and saying them in the modelling language."""

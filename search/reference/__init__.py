@@ -1,0 +1,1 @@
+"""The slow, plain search and interpreter that faster engines are tested against."""

@@ -1,0 +1,150 @@
+"""The straightforward interpreter: a system's steps and clauses as Python functions over state tuples.
+
+Each step and clause is printed as Python source (`python_source`) and run.  The nodes' meaning is in `ir`;
+`model.language.evaluate` says the same more slowly, and a test holds that both agree.  Faster engines are tested
+against this one, and every trace is replayed on it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from flushproof.model.ir import Action, Clause, Lit, Property, Var, default_value
+from flushproof.model.ir.instance import Instance, State
+
+from ..reductions.counters import counters
+from ..task import WELL_DEFINED
+from .python_source import clause_source, cost_source, expression_source, step_source
+
+Codes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """Which clause of a property a state violates, and the codes of the clause's parameters that show it."""
+
+    clause: int
+    witness: Codes
+
+
+class Reference:
+    """The transition relation of one instance, and its properties."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.actions = instance.system.actions
+        self._counters = counters(instance)
+        self._init = self._compile(step_source(instance, instance.system.init))
+        self._steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
+        self._final = self._compile(expression_source(instance, instance.system.final))
+        self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
+        self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
+
+    def initial_states(self) -> Iterator[State]:
+        """Every initial state, possibly several times."""
+        return (after for _, _, after in self.beginnings())
+
+    def beginnings(self) -> Iterator[tuple[State, Codes, State]]:
+        """Every way to begin: the state before the initial action, the codes of its parameters, and the initial state."""
+        for state in itertools.product(*self._unconstrained):
+            before = self.renamed(state)
+            for codes, after in self._init(before):
+                yield before, codes, after
+
+    def guess_initial_state(self, rng: random.Random) -> State | None:
+        """A random initial state, or None if the guessed values of the free variables are not possible."""
+        guess = tuple(map(rng.choice, self._unconstrained))
+        found = [after for _, after in self._init(self.renamed(guess))]
+        return rng.choice(found) if found else None
+
+    def successors(self, state: State) -> Iterator[tuple[Action, Codes, State]]:
+        """Every possible step: the action, the codes of its parameters, and the next state.
+
+        Actions come in order of declaration, parameters in lexicographic order.
+        """
+        for action, step in self._steps:
+            for codes, after in step(state):
+                yield action, codes, after
+
+    def costs(self, action: Action, codes: Codes, state: State) -> Iterator[tuple[str, int | None]]:
+        """What a step from `state` costs: names such as `bc_tag`, and `dropped` with the slot of the entry."""
+        if not action.costs:
+            return iter(())
+        function = self._costs.get(action.name)
+        if function is None:
+            function = self._costs[action.name] = self._compile(cost_source(self.instance, action))
+        return function(state, codes)
+
+    def settled(self, state: State) -> State:
+        """The state once hardware has done what it does by itself: any reachable state is settled."""
+        return next(after for _, after in self._settle(state))
+
+    def checker(self, prop: Property) -> Callable[[State], Violation | None]:
+        """A function that finds the first clause of the property that a state violates, with the first witness."""
+        clauses = [self._clause(clause, self._fresh(prop, clause)) for clause in prop.clauses]
+
+        def violation(state: State) -> Violation | None:
+            for number, clause in enumerate(clauses):
+                witness = clause(state)
+                if witness is not None:
+                    return Violation(number, witness)
+            return None
+
+        return violation
+
+    @cached_property
+    def _settle(self) -> Callable[[State], Iterator[tuple[Codes, State]]]:
+        return self._compile(step_source(self.instance, self.instance.system.settle))
+
+    def holds(self, prop: Property, state: State) -> bool:
+        """Whether the property's formula is true in the state (of a "reachable" one: whether it is reached here)."""
+        return self.checker(prop)(state) is None
+
+    def is_final(self, state: State) -> bool:
+        """Whether having no successor is all right here."""
+        return bool(self._final(state))
+
+    def renamed(self, state: State) -> State:
+        """The state with each counter's values renamed by rank (see `counters`)."""
+        after = list(state)
+        for counted in self._counters:
+            counted.rename(after)
+        return tuple(after)
+
+    @cached_property
+    def _unconstrained(self) -> tuple[Sequence[int], ...]:
+        """What each slot may hold before the initial action: anything if its variable is free, else its default."""
+        instance = self.instance
+        choices: list[Sequence[int]] = []
+        for slot in instance.slots:
+            if instance.system.variable[slot.var].free:
+                choices.append(instance.codes(slot.sort))
+            else:
+                choices.append((instance.code(Lit(default_value(slot.sort), slot.sort)),))
+        return tuple(choices)
+
+    def _clause(self, clause: Clause, fresh: tuple[Var, ...]) -> Callable[[State], Codes | None]:
+        function = self._clauses.get((clause, fresh))
+        if function is None:
+            function = self._clauses[clause, fresh] = self._compile(clause_source(self.instance, clause, fresh))
+        return function
+
+    def _fresh(self, prop: Property, clause: Clause) -> tuple[Var, ...]:
+        """What an obligation may mention besides parameters: the fresh values of its action."""
+        if prop.name != WELL_DEFINED:
+            return ()
+        return next((a.fresh for a in self.actions if a.name == clause.event), ())
+
+    def _compile(self, source: str) -> Callable[..., Any]:
+        scope: dict[str, Any] = {}
+        for number, counted in enumerate(self._counters):
+            scope[f"highest{number}"] = counted.highest
+            scope[f"rename{number}"] = counted.rename
+        exec(compile(source, f"<{self.instance.system.name}>", "exec"), scope)
+        function: Callable[..., Any] = scope["function"]
+        return function

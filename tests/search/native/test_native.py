@@ -1,0 +1,223 @@
+"""The native engine against the interpreter, on generated systems."""
+
+import random
+
+import psutil
+import pytest
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import (
+    BOOL,
+    TRUE,
+    Action,
+    And,
+    CounterSort,
+    Eq,
+    Expr,
+    IntSort,
+    Less,
+    Lit,
+    Not,
+    OptionSort,
+    Or,
+    Quant,
+    Read,
+    Some,
+    StateVar,
+    System,
+    Update,
+    Var,
+)
+from flushproof.model.ir.instance import Instance
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.native.layout import Layout
+from flushproof.search.native.library import Library
+from flushproof.search.native.steps import Budget
+from flushproof.search.native.store import Store
+from flushproof.search.outcome import Outcome
+from flushproof.search.reductions.symmetry import Symmetry
+from flushproof.search.reference.interpreter import Reference
+from flushproof.search.task import Limits
+
+from tests.generated import instance
+
+BUDGETS = {"unrolled": Budget(), "looped": Budget(0, 0, 0)}
+
+
+def facts(outcome: Outcome) -> object:
+    """All that must not depend on the engine."""
+    return (
+        outcome.states,
+        outcome.transitions,
+        outcome.depth,
+        outcome.verdict,
+        outcome.property,
+        dict(outcome.reached),
+        [(v.property, v.depth) for v in outcome.violations],
+        outcome.complete,
+    )
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize("loose", [False, True])
+@pytest.mark.parametrize("seed", range(40))
+def test_native_agrees_with_interpreter(seed: int, loose: bool, budget: str) -> None:
+    inst = instance(seed, loose)
+    slow = explore(inst, symmetry=False)
+    fast = explore(inst, symmetry=False, engine=NativeEngine(BUDGETS[budget]))
+    assert facts(fast) == facts(slow)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_symmetry_agrees_with_interpreter(seed: int) -> None:
+    slow = explore(instance(seed))
+    fast = explore(instance(seed), engine=NativeEngine())
+    assert (facts(fast), fast.group) == (facts(slow), slow.group)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_all_images_of_a_state_have_one_canonical_form(seed: int) -> None:
+    inst, rng = instance(seed), random.Random(seed)
+    library = Library(inst, (), symmetry=True)
+    group = Symmetry(inst).group
+    for _ in range(10):
+        state = tuple(rng.randrange(inst.cardinality(slot.sort)) for slot in inst.slots)
+        store = Store(library, None)
+        store.add([image(state) for image in group])
+        assert store.count == 1
+        assert store.states(0, 1)[0] in {image(state) for image in group}
+        store.close()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_same_states(seed: int) -> None:
+    """The states themselves, not only their number."""
+    slow: list[tuple[int, ...]] = []
+    fast: list[tuple[int, ...]] = []
+    explore(instance(seed), symmetry=False, on_state=slow.append)
+    explore(instance(seed), symmetry=False, on_state=fast.append, engine=NativeEngine())
+    assert sorted(fast) == sorted(slow)
+
+
+def test_initial_states_of_many_guesses() -> None:
+    inst = instantiate(load_system("kvm-vcpu-switch"), "last-ran", {}, {"vcpu": 4, "vm": 3, "page": 4})
+    store = Store(Library(inst, ()), None)
+    for _ in store.begin():
+        store.grow()
+    assert set(store.states(0, store.count)) == set(Reference(inst).initial_states())
+    assert store.count == 20_412
+    store.close()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_layout_keeps_states(seed: int) -> None:
+    inst = instance(seed)
+    layout = Layout(inst)
+    states = list(Reference(inst).initial_states())[:50]
+    packed = layout.pack(states)
+    assert layout.unpack(packed) == states
+    assert (layout.widen(layout.trim(packed)) == packed).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+def test_limit_of_states_is_exact_and_inconclusive(count: int) -> None:
+    inst = next(i for i in map(instance, range(100)) if explore(i, symmetry=False).states > 20)
+    outcome = explore(inst, symmetry=False, properties=[], limits=Limits(states=count), engine=NativeEngine())
+    assert (outcome.states, outcome.verdict, outcome.complete) == (count, "inconclusive", False)
+    assert f"the limit of {count} states" in (outcome.reason or "")
+
+
+def test_limit_of_memory() -> None:
+    inst = instantiate(load_system("kvm-vmid-generation"), "fixed")
+    limits = Limits(memory_bytes=psutil.Process().memory_info().rss + (100 << 20), states=10_000_000)
+    outcome = explore(inst, symmetry=False, limits=limits, engine=NativeEngine())
+    assert (outcome.verdict, outcome.complete) == ("inconclusive", False)
+    assert "bytes of memory" in (outcome.reason or "") and outcome.states > 100_000
+    with pytest.raises(FlushproofError, match="too small"):
+        explore(inst, limits=Limits(memory_bytes=1 << 20), engine=NativeEngine())
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_limit_of_depth(depth: int) -> None:
+    inst = next(i for i in map(instance, range(100)) if explore(i, symmetry=False, properties=[]).depth > 3)
+    limits = Limits(depth=depth)
+    slow = explore(inst, symmetry=False, properties=[], limits=limits)
+    fast = explore(inst, symmetry=False, properties=[], limits=limits, engine=NativeEngine())
+    assert facts(fast) == facts(slow)
+    assert fast.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_workers_find_the_same(seed: int, symmetry: bool) -> None:
+    alone = explore(instance(seed), symmetry=symmetry, engine=NativeEngine())
+    together = explore(instance(seed), symmetry=symmetry, engine=NativeEngine(workers=3))
+    assert facts(together) == facts(alone)
+
+
+@pytest.mark.parametrize("slots", [5, 70, 100])
+def test_counters_of_any_size(slots: int) -> None:
+    """So many locations hold values of one counter that their set fits no word."""
+    place, at = IntSort(1, slots), Var("at", IntSort(1, slots))
+    fresh = Var("fresh", CounterSort("Generation"))
+    read = Read("value", (at,), fresh.of)
+    only_first = Quant("forall", Var("other", place), Or((Eq(Var("other", place), at), Less(Var("other", place), at))))
+    system = System(
+        "counts",
+        "Counts",
+        "",
+        (fresh.of,),
+        {},
+        (StateVar("value", (place,), fresh.of),),
+        Action("init", (), TRUE, ()),
+        (
+            Action(
+                "rises",
+                (at,),
+                And((Eq(read, Lit(0, fresh.of)), _all_before(at, place))),
+                (_write(at, fresh),),
+                (fresh,),
+            ),
+            Action("again", (at,), only_first, (_write(at, fresh),), (fresh,)),
+        ),
+        (),
+    )
+    inst = Instance(system, {})
+    fast = explore(inst, symmetry=False, engine=NativeEngine(), properties=[])
+    assert facts(fast) == facts(explore(inst, symmetry=False, properties=[]))
+    assert fast.states > slots
+
+
+def test_an_optional_parameter_may_be_what_is_stored() -> None:
+    """`Some(x)` is not unequal to every value that the parameter takes."""
+    given, flag = Var("given", OptionSort(BOOL)), Read("flag", (), BOOL)
+    other = Action("other", (given,), Not(Eq(Some(flag), given)), (Update("flag", (), (), TRUE, Not(flag)),))
+    system = System(
+        "optional", "Optional", "", (), {}, (StateVar("flag", (), BOOL),), Action("init", (), TRUE, ()), (other,), ()
+    )
+    slow = explore(Instance(system, {}), symmetry=False)
+    assert (slow.states, slow.transitions) == (2, 4)
+    assert facts(explore(Instance(system, {}), symmetry=False, engine=NativeEngine())) == facts(slow)
+
+
+def test_counters_may_begin_with_any_values() -> None:
+    place, counter = IntSort(1, 3), CounterSort("Generation")
+    at, fresh = Var("at", place), Var("fresh", counter)
+    value = StateVar("value", (place,), counter, free=True)
+    init, rises = Action("init", (), TRUE, ()), Action("rises", (at,), TRUE, (_write(at, fresh),), (fresh,))
+    inst = Instance(System("any", "Any", "", (counter,), {}, (value,), init, (rises,), ()), {})
+    slow = explore(inst, symmetry=False)
+    assert slow.states == 26  # weak orders of three values and zero, in which zero is least
+    assert facts(explore(inst, symmetry=False, engine=NativeEngine())) == facts(slow)
+
+
+def _write(at: Var, fresh: Var) -> Update:
+    return Update("value", (), (at,), TRUE, fresh)
+
+
+def _all_before(at: Var, place: IntSort) -> Expr:
+    other = Var("other", place)
+    risen = Not(Eq(Read("value", (other,), CounterSort("Generation")), Lit(0, CounterSort("Generation"))))
+    return Quant("forall", other, Or((Not(Less(other, at)), risen)))
