@@ -131,6 +131,10 @@ def ite(cond: Expr, then: Expr, other: Expr) -> Expr:
         return then
     if cond is FALSE:
         return other
+    if other is cond:
+        return and_(cond, then)
+    if then is cond:
+        return or_(cond, other)
     if isinstance(cond, Not):
         return ite(cond.arg, other, then)
     if then.sort == BOOL:
@@ -350,9 +354,12 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
     return replace(action, guard=f(action.guard), updates=updates, obligations=obligations, costs=costs)
 
 
+def map_clauses(clauses: Iterable[Clause], f: Callable[[Expr], Expr]) -> tuple[Clause, ...]:
+    return tuple(replace(c, guard=f(c.guard), expr=f(c.expr)) for c in clauses)
+
+
 def map_property(prop: Property, f: Callable[[Expr], Expr]) -> Property:
-    clauses = tuple(replace(c, guard=f(c.guard), expr=f(c.expr)) for c in prop.clauses)
-    return replace(prop, clauses=clauses)
+    return replace(prop, clauses=map_clauses(prop.clauses, f))
 
 
 def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
@@ -363,6 +370,7 @@ def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
         init=map_action(system.init, f),
         actions=actions,
         properties=tuple(map_property(p, f) for p in system.properties),
+        undefined=tuple(c for c in map_clauses(system.undefined, f) if FALSE is not c.guard and c.expr is not TRUE),
         lemmas=tuple(map_property(p, f) for p in system.lemmas),
         hints=tuple(replace(h, expr=f(h.expr)) for h in system.hints),
         final=f(system.final),
@@ -382,7 +390,8 @@ def fix_knobs(system: System, values: Mapping[str, Lit]) -> System:
 
 
 def well_defined(system: System) -> Property:
-    """The built-in property that every action's obligations hold as far as the action is possible.
+    """The built-in property that every action's obligations hold as far as the action is possible, and those of events and of the
+    initial state.
 
     Of an action's parameters a clause has those that it mentions, and the CPU that acts: the others have no say in it.
     """
@@ -393,5 +402,5 @@ def well_defined(system: System) -> Property:
             params = tuple(p for p in a.params if p in mentioned or p == a.cpu)
             clauses.append(Clause(params, o.when, o.expr, event=a.name, cpu=a.cpu, message=o.message, place=o.place))
     return Property(
-        "well-defined", tuple(clauses), doc="No step reads the element of a None, or leaves the range of a number."
+        "well-defined", (*clauses, *system.undefined), doc="No step reads the element of a None, or leaves the range of a number."
     )

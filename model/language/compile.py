@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import string
 import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,55 +15,67 @@ from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
 
-from . import declare
-from .declarations import Declarations, Member
+from . import core, declare
+from .closures import Effect, rounds
+from .core import Function
+from .declarations import Declarations, Member, class_place
 from .declare import System
 from .processes import ProcessCompiler
 from .source import Source, source_of
-from .statements import Executor, block
-from .types import hints, to_sort
-from .values import Path, Scope, Static, Tup
+from .statements import Outcome, block
+from .types import hints
+from .values import Path, Scope, Static, Step, Tup, Value, articled
+from .words import Words
 
 RESERVED = {"no-deadlock", "well-defined"}
 
 
-def compile_system(cls: type[System]) -> ir.System:
+def compile_system(cls: type[System], *, proofs: bool = False) -> ir.System:
     """The transition system of a class.
+
+    proofs: with its lemmas and hints; a wrong one disturbs nobody else.
 
     Raises:
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
-    found = _COMPILED.get(cls)
-    if found is None:
-        found = _COMPILED[cls] = Compiler(cls).system()
-    return found
+    compiled = _COMPILED.setdefault(cls, {})
+    if proofs not in compiled:
+        compiled[proofs] = Compiler(cls).system(proofs)
+    return compiled[proofs]
 
 
-_COMPILED: WeakKeyDictionary[type[System], ir.System] = WeakKeyDictionary()
+_COMPILED: WeakKeyDictionary[type[System], dict[bool, ir.System]] = WeakKeyDictionary()
 
 
-class Compiler(Executor):
+class Compiler(Words):
     """Compiles one class."""
 
     def __init__(self, cls: type[System]) -> None:
         self.cls = cls
-        self.declared = Declarations(cls)
-        super().__init__(self.declared)
-        self.processes = ProcessCompiler(self)
+        refuse_mistakes(cls)
+        super().__init__(Declarations(cls))
+        self.known_processes = {}
+        self.undefined: list[ir.Clause] = []
 
     # ------------------------------------------------------------------------------------------------------------ system
 
-    def system(self) -> ir.System:
+    def system(self, proofs: bool) -> ir.System:
         declared = self.declared
-        refuse_forgotten(self.cls)
-        processes = [self.process(m) for m in declared.of_kind("process")]
-        closures = list(declared.of_kind("closure"))
-        self.touched = [self.closure_names(m) for m in closures]
-        actions = [self.finish(self.action(m), closures) for m in declared.of_kind("action")]
-        actions += [self.finish(a, closures) for process in processes for a in process]
-        init = self.finish(self.initial(), closures, always=True)
-        sorts, sizes = declared.sort_sizes(v for action in (init, *actions) for v in action.params)
+        compilers = [ProcessCompiler(self, m) for m in declared.of_kind("process")]
+        processes = [self.process(c) for c in compilers]
+        self.closures = [Effect(m, self.closed_by(NOTHING, [m]).updates) for m in declared.of_kind("closure")]
+        self.rounds = rounds(self.closures)
+        actions = [self.finish(self.action(m)) for m in declared.of_kind("action")]
+        actions += [self.finish(a) for process in processes for a in process]
+        init = self.defined_start(self.finish(self.initial(), always=True))
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
+        properties = self.all_properties()
+        lemmas = tuple(p for c in compilers for p in c.lemmas)
+        hints_: tuple[ir.Hint, ...] = ()
+        if proofs:
+            lemmas += tuple(self.invariant(m) for m in declared.of_kind("lemma"))
+            hints_ = tuple(self.hint(m) for m in declared.of_kind("hint"))
+        sorts, sizes = declared.sort_sizes()
         return ir.System(
             name=declare.system_name(self.cls),
             title=self.cls.__name__,
@@ -72,56 +85,58 @@ class Compiler(Executor):
             variables=tuple(self.variables.values()),
             init=init,
             actions=tuple(actions),
-            properties=self.all_properties(),
+            properties=properties,
+            undefined=tuple(self.undefined),
             final=terms.or_(*finals),
-            settle=self.closed_by(ir.Action("settle", (), ir.TRUE, ()), closures),
-            lemmas=(*self.processes.lemmas, *(self.invariant(m) for m in declared.of_kind("lemma"))),
-            hints=tuple(self.hint(m) for m in declared.of_kind("hint")),
+            settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
+            lemmas=lemmas,
+            hints=hints_,
         )
 
     # ----------------------------------------------------------------------------------------------------- single methods
 
-    def parameters(self, member: Member, source: Source, scope: Scope, path: Path) -> list[ir.Var]:
+    def parameters(self, member: Member, function: Function, scope: Scope, path: Path) -> list[ir.Var]:
         """Variables for the parameters after `self`, by their annotations."""
         annotations = hints(member.function)
         found = []
-        for argument in source.tree.args.args[1:]:
-            if argument.arg not in annotations:
-                source.fail(
-                    argument,
-                    f"the parameter '{argument.arg}' has no sort",
-                    f"Annotate it, as in `{argument.arg}: Cpu`; each element is one way to take the step.",
+        for local, parameter in function.parameters[1:]:
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                several = self.variadic(member, local.shown, function)
+                path.env[scope, local] = Tup(tuple(several))
+                found += several
+                continue
+            if parameter.name not in annotations:
+                function.source.fail(
+                    argument_of(function, local.shown),
+                    f"the parameter '{local.shown}' has no sort",
+                    f"Annotate it, as in `{local.shown}: Cpu`; each element is one way to take the step.",
                 )
-            self.declared.know(annotations[argument.arg])
-            try:
-                sort = to_sort(annotations[argument.arg])
-            except ModelError as error:
-                raise source.error(argument, error.message, error.hint) from None
+            node = argument_of(function, local.shown)
+            annotation = annotations[parameter.name]
+            sort = function.source.at(node, lambda annotation=annotation: self.declared.sort(annotation))  # type: ignore[misc]
             if isinstance(sort, ir.CounterSort):
-                source.fail(argument, f"the counter {sort.name} has no end to choose from")
-            var = self.step.variable(argument.arg, sort)
-            path.env[scope.id, argument.arg] = var
+                function.source.fail(node, f"the counter {sort.name} has no end to choose from")
+            var = self.step.variable(local.shown, sort)
+            path.env[scope, local] = var
             found.append(var)
-        if source.tree.args.vararg is not None:
-            found += self.variadic(member, source, scope, path, annotations)
         return found
 
-    def variadic(self, member: Member, source: Source, scope: Scope, path: Path, annotations: Any) -> list[ir.Var]:
+    def variadic(self, member: Member, name: str, function: Function) -> list[ir.Var]:
         """``*entry`` in a part's step: one parameter for each of the part's `sorts`."""
-        assert source.tree.args.vararg is not None
-        name = source.tree.args.vararg.arg
         sorts = getattr(member.owner.python, "sorts", None)
         if not isinstance(sorts, tuple):
-            source.fail(source.tree, f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for")
-        variables = [self.step.variable(s.__name__.lower(), to_sort(s)) for s in sorts]
-        path.env[scope.id, name] = Tup(tuple(variables))
-        return variables
+            function.source.fail(
+                function.node, f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for"
+            )
+        return [self.step.variable(s.__name__.lower(), self.declared.sort(s)) for s in sorts]
+
+    def ends(self, function: Function, scope: Scope, path: Path) -> list[Outcome]:
+        return self.run((block(function.body, scope),), path.fork())
 
     def action(self, member: Member) -> ir.Action:
-        source, scope, path = self.begin(member)
-        params = self.parameters(member, source, scope, path)
-        ends = self.run((block(source.tree.body, scope),), path.fork())
-        merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends], source.tree, scope)
+        function, scope, path = self.begin(member)
+        params = self.parameters(member, function, scope, path)
+        merged, _ = self.merge(path, [(e.path, Static(None)) for e in self.ends(function, scope, path)])
         step = self.step
         self.check_doc(member, (*params, *step.params))
         return ir.Action(
@@ -134,51 +149,70 @@ class Compiler(Executor):
             costs=tuple(step.costs),
             cpu=acting(params),
             doc=first_line(member.function),
-            place=source.place(source.tree),
+            place=function.source.place(function.node),
         )
 
-    def process(self, member: Member) -> list[ir.Action]:
-        actions = self.processes.compile(member)
-        self.check_doc(member, [p for action in actions for p in action.params])
+    def process(self, compiler: ProcessCompiler) -> list[ir.Action]:
+        actions = compiler.compile()
+        self.check_doc(compiler.member, [p for action in actions for p in action.params])
         return actions
 
     def initial(self) -> ir.Action:
-        """What `initially` and `axiom` methods say, in order."""
-        path, params, guards, fresh, obligations = Path(), [], [], [], []
+        """What `initially` and `axiom` methods say, in order: one step, in which every choice is one of its own."""
+        path, step = Path(), None
         for member in self.declared.of_kind("initially"):
-            source, scope, start = self.begin(member)
-            start.updates = path.updates
-            ends = self.run((block(source.tree.body, scope),), start.fork())
-            path, _ = self.merge(start, [(e.path, Static(None)) for e in ends], source.tree, scope)
-            params += self.step.params
-            guards += self.step.guards
-            fresh += self.step.fresh
-            obligations += self.step.obligations
-        for member in self.declared.of_kind("axiom"):
-            guards.append(self.condition(member)[0])
+            function, scope, start = self.begin(member)
+            self.no_parameters(function, "an @initially")
+            step = self.step = step or self.step
+            start.updates, start.facts = path.updates, path.facts
+            ends = self.ends(function, scope, start)
+            path, _ = self.merge(start, [(e.path, Static(None)) for e in ends])
+        step = step or Step(kind="initially")
+        guards = [*step.guards, *(self.condition(m)[0] for m in self.declared.of_kind("axiom"))]
         return ir.Action(
-            "initially", tuple(params), terms.and_(*guards), path.updates, tuple(fresh), tuple(obligations)
+            "initially",
+            tuple(step.params),
+            terms.and_(*guards),
+            path.updates,
+            tuple(step.fresh),
+            tuple(step.obligations),
         )
+
+    def defined_start(self, init: ir.Action) -> ir.Action:
+        """The initial step, which notes down in the state what it owes and does not have: `well-defined` then says so."""
+        updates = list(init.updates)
+        for number, owed in enumerate(init.obligations):
+            name = f"initially~{number}"  # a name with ~ cannot be spelled by a user
+            self.variables[name] = ir.StateVar(name, (), ir.BOOL, doc=owed.message, place=owed.place)
+            broken = terms.and_(owed.when, terms.not_(owed.expr))
+            updates.append(ir.Update(name, (), (), broken, ir.TRUE))
+            fine = terms.not_(ir.Read(name, (), ir.BOOL))
+            self.undefined.append(ir.Clause((), ir.TRUE, fine, message=owed.message, place=owed.place))
+        return replace(init, updates=tuple(updates), obligations=())
 
     def condition(self, member: Member) -> tuple[ir.Expr, Source]:
         """The condition that a method returns; where it is undefined, it does not hold."""
-        source, scope, path = self.begin(member)
-        if source.tree.args.args[1:]:
-            source.fail(source.tree, f"a {member.role.kind} takes no parameters", "Use all(... for x in Sort).")
-        return self.returned(source, scope, path), source
+        function, scope, path = self.begin(member)
+        self.no_parameters(function, articled(member.role.kind))
+        return self.returned(function, scope, path), function.source
 
     def hint(self, member: Member) -> ir.Hint:
-        source, scope, path = self.begin(member)
-        params = self.parameters(member, source, scope, path)
-        return ir.Hint(tuple(params), self.returned(source, scope, path))
+        function, scope, path = self.begin(member)
+        params = self.parameters(member, function, scope, path)
+        return ir.Hint(tuple(params), self.returned(function, scope, path))
 
-    def returned(self, source: Source, scope: Scope, path: Path) -> ir.Expr:
+    def returned(self, function: Function, scope: Scope, path: Path) -> ir.Expr:
         """The condition that the method returns, and that it is defined."""
-        ends = self.run((block(source.tree.body, scope),), path.fork())
-        _, value = self.merge(path, [(e.path, e.value) for e in ends], source.tree, scope)
-        if isinstance(value, Static) and value.value is None:
-            source.fail(source.tree, f"'{source.tree.name}' returns nothing", "Return the condition.")
-        holds = self.truth(value, source.tree, scope)
+        ends = self.ends(function, scope, path)
+        _, value = self.merge(path, [(e.path, e.value) for e in ends])
+        if any(e.path.updates for e in ends):
+            kind = self.step.kind
+            function.source.fail(function.node, f"{kind} changes state", "Return a condition.")
+        if any(is_nothing(e.value) for e in ends):
+            function.source.fail(
+                function.node, f"'{function.name}' returns nothing on some way", "Return the condition."
+            )
+        holds = self.truth(value, returned_node(function), scope)
         owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
         return terms.and_(owed, holds)
 
@@ -193,6 +227,15 @@ class Compiler(Executor):
                 if prop.name in RESERVED:
                     raise ModelError(f"the property '{prop.name}' is built in", prop.place, hint="Choose another name.")
                 old = found.get(prop.name)
+                if old is not None and "reachable" in (old.kind, prop.kind):
+                    if old.kind != prop.kind or not member.owner.path:
+                        raise ModelError(
+                            f"'{prop.name}' is the name of a @reachable and of another property",
+                            prop.place,
+                            hint="Rename one of them: a state to be reached is no property that must hold.",
+                        )
+                    prop = replace(prop, name=f"{member.owner.path}{prop.name}")
+                    old = None
                 found[prop.name] = replace(old, clauses=old.clauses + prop.clauses) if old else prop
         return tuple(found.values())
 
@@ -210,28 +253,34 @@ class Compiler(Executor):
         return ir.Property(member.title, (clause,), kind, first_line(member.function), place)  # type: ignore[arg-type]
 
     def event(self, member: Member) -> list[ir.Property]:
-        source, scope, path = self.begin(member)
-        params = self.parameters(member, source, scope, path)
-        ends = self.run((block(source.tree.body, scope),), path.fork())
-        if any(e.path.updates for e in ends):
-            source.fail(source.tree, f"the event '{source.tree.name}' changes the state", "Make it an @action.")
+        """The properties that an event checks.  What it owes is the built-in `well-defined`'s, and a check counts as far as that is
+        there."""
+        function, scope, path = self.begin(member)
+        source = function.source
+        params = self.parameters(member, function, scope, path)
+        self.ends(function, scope, path)
         if not self.step.clauses:
             source.fail(
-                source.tree, f"the event '{source.tree.name}' checks nothing", 'Add check("property", ..., "...").'
+                source.tree, f"the event '{function.name}' checks nothing", 'Add check("property", ..., "...").'
             )
         self.check_doc(member, params)
-        owed = terms.and_(*(terms.implies(o.when, o.expr) for o in self.step.obligations))
+        event = ir.Clause((), ir.TRUE, ir.TRUE, member.name, acting(params), doc=first_line(member.function))
+        for owed in self.step.obligations:
+            mentioned = terms.free_vars(owed.when) | terms.free_vars(owed.expr)
+            mine = tuple(p for p in params if p in mentioned or p == event.cpu)
+            self.undefined.append(
+                replace(event, params=mine, guard=owed.when, expr=owed.expr, message=owed.message, place=owed.place)
+            )
         found: dict[str, ir.Property] = {}
         for name, clause in self.step.clauses:
-            self.check_template(clause.message, [p.name for p in params], source, source.tree)
+            self.check_template(clause.message, [p.name for p in (*params, *clause.params)], source, source.tree)
             full = replace(
-                clause,
-                params=tuple(params),
-                guard=terms.or_(terms.not_(owed), clause.guard),
-                expr=terms.and_(owed, clause.expr),
-                event=member.name,
-                cpu=acting(params),
-                doc=first_line(member.function),
+                event,
+                params=(*params, *clause.params),
+                guard=clause.guard,
+                expr=clause.expr,
+                message=clause.message,
+                place=clause.place,
             )
             old = found.get(name)
             found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)
@@ -244,8 +293,6 @@ class Compiler(Executor):
 
     def check_template(self, text: str, names: list[str], source: Source, node: ast.AST) -> None:
         """See to it that an explanation names only what it can name."""
-        import string
-
         try:
             fields = [f for _, f, _, _ in string.Formatter().parse(text) if f is not None]
         except ValueError as error:
@@ -256,56 +303,117 @@ class Compiler(Executor):
 
     # ----------------------------------------------------------------------------------------------------------- closures
 
-    def closure_names(self, member: Member) -> frozenset[str]:
-        """The variables that a closure reads or writes."""
-        action = self.closed_by(ir.Action("", (), ir.TRUE, ()), [member])
-        exprs = [e for u in action.updates for e in (*u.args, u.cond, u.value)]
-        return terms.reads(*exprs) | {u.var for u in action.updates}
-
-    def finish(self, action: ir.Action, closures: list[Member], always: bool = False) -> ir.Action:
-        """The action with those closures appended that its updates can concern.
+    def finish(self, action: ir.Action, always: bool = False) -> ir.Action:
+        """The action with those closures appended that its updates can concern, until nothing changes.
 
         What a closure adds depends only on what it reads, and it was done already in the state before: a step that
         touches none of it needs it not.
         """
         written = {u.var for u in action.updates}
-        mine = [m for m, names in zip(closures, self.touched, strict=True) if always or names & written]
+        mine = []
+        for _ in range(self.rounds):
+            for effect in self.closures:
+                if always or effect.names & written:
+                    mine.append(effect.member)
+                    written |= effect.writes
         return self.closed_by(action, mine) if mine else action
 
     def closed_by(self, action: ir.Action, closures: list[Member]) -> ir.Action:
         path = Path(updates=action.updates)
+        names = {v.name for v in variables_of(action)}
         for member in closures:
-            source, scope, start = self.begin(member)
-            self.step.names |= {v.name for v in (*action.params, *action.fresh)}
+            function, scope, start = self.begin(member)
+            self.no_parameters(function, "a closure")
+            self.step.names |= names
             start.updates = path.updates
-            ends = self.run((block(source.tree.body, scope),), start.fork())
-            path, _ = self.merge(start, [(e.path, Static(None)) for e in ends], source.tree, scope)
+            path, _ = self.merge(start, [(e.path, Static(None)) for e in self.ends(function, scope, start)])
+            names |= self.step.names
             if self.step.obligations:
                 owed = self.step.obligations[0]
                 raise ModelError(f"a closure must be defined everywhere: {owed.message}", owed.place)
         return replace(action, updates=path.updates)
 
 
-def refuse_forgotten(cls: type[System]) -> None:
-    """A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was
-    forgotten; without that step a policy might hold which does not."""
+NOTHING = ir.Action("", (), ir.TRUE, ())
+
+
+def variables_of(action: ir.Action) -> set[ir.Var]:
+    """All variables of a step, bound ones too."""
+    exprs = [e for u in action.updates for e in (*u.binders, *u.args, u.cond, u.value)]
+    found = {e for e in ir.walk(*exprs) if isinstance(e, ir.Var)}
+    found |= {e.var for e in ir.walk(*exprs) if isinstance(e, ir.Quant)}
+    return found | {*action.params, *action.fresh}
+
+
+def refuse_mistakes(cls: type[System]) -> None:
+    """Refuse what Python accepts without a word, and its author did not mean.
+
+    - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
+      without that step a policy might hold which does not.  A property with parameters is no better.
+    - Of two methods with one name in a class only the last exists.
+    """
     classes = cls.__mro__[: cls.__mro__.index(System)]
     try:
-        nodes = [node for c in classes for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(c))))]
-    except (OSError, TypeError):  # no source: the first method that is read says so
+        trees = [ast.parse(textwrap.dedent(inspect.getsource(c))) for c in classes]
+    except (OSError, TypeError, SyntaxError):  # no source: the first method that is read says so
         return
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    for c, tree in zip(classes, trees, strict=True):
+        refuse_twins(c, tree)
     mentioned = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
         n.id for n in nodes if isinstance(n, ast.Name)
     }
     for name, value in vars(cls).items():
-        if inspect.isfunction(value) and declare.role_of(value) is None and name not in mentioned:
-            source = source_of(value)
+        function = value.fget if isinstance(value, property) else value
+        if not inspect.isfunction(function):
+            continue
+        source = source_of(function)
+        if isinstance(value, property):
+            if len(source.tree.args.args) > 1:
+                source.fail(source.tree, f"the property '{name}' takes a parameter", "@action makes it a step.")
+        elif declare.role_of(value) is None and name not in mentioned:
             if any(argument.annotation is not None for argument in source.tree.args.args):
                 source.fail(
                     source.tree,
                     f"nothing uses '{name}', and it is no step",
                     "Decorate it: @action makes it a step, @event a check. Or remove it.",
                 )
+
+
+def refuse_twins(cls: type, tree: ast.Module) -> None:
+    """Refuse a method that a later one of the same class replaces, unless it is a part of the same property."""
+    known: dict[str, ast.FunctionDef] = {}
+    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    for node in body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        setters = [
+            d for d in node.decorator_list if isinstance(d, ast.Attribute) and d.attr in ("setter", "getter", "deleter")
+        ]
+        if node.name in known and not setters:
+            place = class_place(cls)
+            line = (place.line if place else 1) + node.lineno - 1
+            raise ModelError(
+                f"{cls.__name__} has two methods called '{node.name}', and Python keeps the last one only",
+                replace(place, line=line) if place else None,
+                hint="Rename one of them.",
+            )
+        known[node.name] = node
+
+
+def argument_of(function: Function, name: str) -> ast.AST:
+    """Where a parameter stands in the source."""
+    return next((n for n in ast.walk(function.node) if isinstance(n, ast.arg) and n.arg == name), function.node)
+
+
+def returned_node(function: Function) -> ast.AST:
+    """The expression that a function returns at its end."""
+    last = function.body[-1] if function.body else None
+    return last.value.node if isinstance(last, core.Return) and last.value is not None else function.node
+
+
+def is_nothing(value: Value) -> bool:
+    return isinstance(value, Static) and value.value is None
 
 
 def acting(params: list[ir.Var]) -> ir.Var | None:

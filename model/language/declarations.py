@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Kind, Knob, Map, Part, Role, Sort, System, role_of
-from .types import Declared, hints, of_sorts, sort_classes, to_declared, to_sort
-from .values import Object
+from .declare import Counter, Kind, Knob, Map, Part, Role, Sort, System, role_of
+from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
+from .values import Object, articled
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,25 @@ class Member:
     owner: Object
     function: Any
     role: Role
+    attribute: str
 
     @property
     def name(self) -> str:
-        return self.owner.path + str(self.function.__name__)
+        return self.owner.path + self.attribute
 
     @property
     def title(self) -> str:
         """The name of a property: with hyphens, without its part's."""
-        return str(self.function.__name__).replace("_", "-")
+        return self.attribute.replace("_", "-")
 
 
 class Declarations:
     """The declarations of one system, its parts included.
 
     objects: the system (path "") and its parts by path; variables: state and knobs by name; members: methods with a role, in
-    order; classes: the sorts that are mentioned, by name.
+    order; classes: the sorts that are mentioned, by name; enumerations, counters: likewise.
+
+    A part is an object: under two names, or in two other parts, it is the same one, and has the first of its paths.
     """
 
     def __init__(self, cls: type[System]) -> None:
@@ -45,20 +49,50 @@ class Declarations:
         self.variables: dict[str, ir.StateVar] = {}
         self.members: list[Member] = []
         self.classes: dict[str, type[Sort]] = {}
+        self.enumerations: dict[str, type[enum.Enum]] = {}
+        self.counters: dict[str, type[Counter]] = {}
+        self.parts: dict[int, Object] = {}
+        self.owners: dict[str, list[str]] = {}
         self.cls = cls
         self._collect(Object("", cls))
 
     def of_kind(self, *kinds: str) -> Iterator[Member]:
         return (m for m in self.members if m.role.kind in kinds)
 
+    def part(self, part: Part) -> Object:
+        """The object that a part is."""
+        return self.parts[id(part)]
+
     def parent(self, part: Object) -> Object:
-        """The object whose attribute the part is."""
-        above = part.path[:-1].rpartition(".")[0]
-        return self.objects[above + "." if above else ""]
+        """The object whose attribute the part is; of several the one nearest to the system.
+
+        Raises:
+            ModelError: several are equally near, and the part calls back.
+        """
+        owners = sorted(self.owners[part.path], key=lambda path: path.count("."))
+        if len(owners) > 1 and owners[0].count(".") == owners[1].count("."):
+            raise ModelError(
+                f"the part '{part.path[:-1]}' calls its owner, and has several",
+                class_place(type(part.python)),
+                hint="Give the function to the part as a method of the system, and the part to one owner.",
+            )
+        return self.objects[owners[0]]
+
+    def sort(self, annotation: Any) -> ir.Sort:
+        """The sort that an annotation names; its classes are noted down.
+
+        Raises:
+            ModelError: it names none, or two classes have one name.
+        """
+        found = to_sort(annotation)
+        self.know(annotation)
+        return found
 
     def _collect(self, owner: Object) -> None:
         """Gather the state, methods and parts of a system or part, base classes first."""
         self.objects[owner.path] = owner
+        if isinstance(owner.python, Part):
+            self.parts[id(owner.python)] = owner
         cls = owner.python if isinstance(owner.python, type) else type(owner.python)
         base = System if isinstance(owner.python, type) else Part
         place = class_place(cls)
@@ -69,6 +103,10 @@ class Declarations:
                 except ModelError as error:
                     raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
                 if declared is not None:
+                    if inspect.isfunction(inspect.getattr_static(cls, name, None)):
+                        raise ModelError(
+                            f"{cls.__name__}.{name} is state and a method", place, hint="Rename one of them."
+                        )
                     if any(name in vars(c) for c in cls.__mro__):
                         raise ModelError(
                             f"{cls.__name__}.{name} is state, and `= ...` behind its annotation gives it no value",
@@ -81,13 +119,20 @@ class Declarations:
         for name in names:
             value = inspect.getattr_static(cls, name)
             if isinstance(value, Knob):
-                self._declare(owner.path + name, Declared((), to_sort(value.sort), "knob"), place, value.doc)
+                self._declare(owner.path + name, Declared((), self.sort(value.sort), "knob"), place, value.doc)
             elif isinstance(value, Part):
-                self._collect(Object(f"{owner.path}{name}.", value))
+                self._part(owner, name, value)
             elif (role := role_of(value)) is not None:
                 for sort in role.sorts:
                     self.know(sort)
-                self.members.append(Member(owner, value, role))
+                if not inspect.isfunction(value):
+                    what = type(value).__name__.strip("_")
+                    raise ModelError(
+                        f"{cls.__name__}.{name} is {articled(role.kind)} inside of a {what}, which is not read",
+                        place,
+                        hint="Decorate a plain method with nothing else.",
+                    )
+                self.members.append(Member(owner, value, role, name))
         if not isinstance(owner.python, type):
             for name, value in vars(owner.python).items():
                 if isinstance(value, Map):
@@ -96,18 +141,40 @@ class Declarations:
                     kind = Kind.GHOST.value if value.ghost else "state"
                     self._declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
                 elif isinstance(value, Part):
-                    self._collect(Object(f"{owner.path}{name}.", value))
+                    self._part(owner, name, value)
+
+    def _part(self, owner: Object, name: str, part: Part) -> None:
+        known = self.parts.get(id(part))
+        if known is None:
+            known = Object(f"{owner.path}{name}.", part)
+            self.owners[known.path] = [owner.path]
+            self._collect(known)
+        elif owner.path not in self.owners.setdefault(known.path, []):
+            self.owners[known.path].append(owner.path)
 
     def know(self, annotation: Any) -> None:
-        """Note down the classes of sorts: their default sizes."""
-        for cls in sort_classes(annotation):
-            if not isinstance(cls.size, int) or cls.size < 1:
-                raise ModelError(f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls))
-            known = self.classes.setdefault(cls.__name__, cls)
-            if known is not cls:
+        """Note down the classes of sorts: two of one name would be one sort to everything behind."""
+        for cls in classes_in(annotation):
+            if issubclass(cls, Sort):
+                if not isinstance(cls.size, int) or cls.size < 1:
+                    raise ModelError(
+                        f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls)
+                    )
+                self._once(self.classes, cls)
+            elif issubclass(cls, Counter):
+                self._once(self.counters, cls)
+            elif issubclass(cls, enum.Enum):
+                self._once(self.enumerations, cls)
+
+    def _once(self, known: dict[str, Any], cls: type) -> None:
+        for found in (self.classes, self.counters, self.enumerations):
+            other = found.get(cls.__name__)
+            if other is not None and other is not cls:
+                kind = "enumerations" if issubclass(cls, enum.Enum) and found is self.enumerations else "sorts"
                 raise ModelError(
-                    f"there are two sorts called {cls.__name__}", class_place(cls), hint="Rename one of them."
+                    f"there are two {kind} called {cls.__name__}", class_place(cls), hint="Rename one of them."
                 )
+        known[cls.__name__] = cls
 
     def _declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
         kind = declared.kind
@@ -115,12 +182,11 @@ class Declarations:
         variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
         self.variables[name] = variable
 
-    def sort_sizes(
-        self, params: Iterable[ir.Var]
-    ) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], Mapping[str, int]]:
-        """All scalarsets and counters in use, in variables or only in parameters, and the scalarsets' default sizes."""
+    def sort_sizes(self) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], Mapping[str, int]]:
+        """All scalarsets and counters, whoever names them, and the scalarsets' default sizes."""
         found: dict[str, ir.Scalarset | ir.CounterSort] = {}
-        for sort in (*(s for v in self.variables.values() for s in (*v.index, v.sort)), *(p.of for p in params)):
+        mentioned = [s for v in self.variables.values() for s in (*v.index, v.sort)]
+        for sort in (*mentioned, *map(to_sort, self.classes.values()), *map(to_sort, self.counters.values())):
             base = sort.base if isinstance(sort, ir.OptionSort) else sort
             if isinstance(base, (ir.Scalarset, ir.CounterSort)):
                 found[base.name] = base
@@ -131,10 +197,9 @@ class Declarations:
                 raise ModelError(
                     f"sizes: there is no sort '{name}'", class_place(self.cls), hint=nearest(name, sizes, "sorts")
                 )
-            if not isinstance(size, int) or size < 1:
+            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
-            if name in sizes:
-                sizes[name] = size
+            sizes[name] = size
         return tuple(found.values()), sizes
 
 

@@ -46,7 +46,7 @@ def instantiate(
         FlushproofError: a name or a value that the system does not have.
         ModelError: the system does not compile.
     """
-    system = compile_system(cls)
+    system = compile_system(cls, proofs=lemmas)
     _check_declarations(cls, system)
     values = knob_values(cls, policy, knobs or {})
     literals = {
@@ -55,7 +55,7 @@ def instantiate(
         if name in system.variable
     }
     instance = Instance(
-        prune(fix_knobs(system if lemmas else replace(system, lemmas=(), hints=()), literals)),
+        prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals)),
         _sizes(system, sizes or {}),
         {name: Knob.text(value) for name, value in values.items()},
         policy,
@@ -289,6 +289,7 @@ def _cone_of_influence(system: ir.System) -> set[str]:
     used = set(reads(system.final, *(a.guard for a in actions)))
     for prop in (*system.properties, *system.lemmas):
         used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
+    used |= reads(*(e for clause in system.undefined for e in (clause.guard, clause.expr)))
     used |= reads(*(h.expr for h in system.hints))
     used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
     used |= reads(*(c.cond for a in actions for c in a.costs))

@@ -1,40 +1,41 @@
 """From a process, a procedure with labelled steps, to actions over a program counter.
 
-A step runs from one `yield` to the next.  Every place where the procedure can stop is a label; every local variable that is
-still needed there becomes state, with its default value wherever it is not needed.
+A step runs from one `yield` to the next.  Every place where the procedure can stop is a point; what its variables may be there is
+found by running all steps until nothing new comes in (`locals`).  Every local variable that is still needed at a point becomes
+state, with its default value wherever it is not needed.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
 from .declarations import Member
-from .statements import Block, Executor, Outcome, Stack, block
-from .types import to_sort
-from .values import Name, Static, Value, same
+from .locals import Bad, Endless, Kept, Leaf, Locals, Stored, called
+from .operations import UNSET
+from .statements import Block, Outcome, Stack, block
+from .values import Name, Path, Value
+from .words import Process, Words
 
-
-@dataclass
-class Point:
-    """A place where a process waits: its label, what remains to be executed, and the locals that are known for certain."""
-
-    label: str
-    stack: Stack
-    fixed: dict[Name, Value]
-    stored: dict[Name, ir.Sort]
+START = "start"
+"""What the place where a process begins is called, if no label stands there."""
 
 
 @dataclass
 class Exit:
-    """One way out of a segment: to the point `target`, with the values of all locals there."""
+    """One way out of a step: to the point `target`, with the variables as they are then."""
 
-    cond: ir.Expr
+    path: Path
     target: int
-    values: dict[Name, ir.Expr]
+    env: dict[Name, Value]
+
+    @property
+    def cond(self) -> ir.Expr:
+        return self.path.cond
 
 
 @dataclass
@@ -49,271 +50,276 @@ class Segment:
     updates: tuple[ir.Update, ...]
     exits: list[Exit]
 
+    @property
+    def exprs(self) -> list[ir.Expr]:
+        """All that the step reads, but for what it hands on in locals."""
+        found = [self.guard, *(e.cond for e in self.exits)]
+        found += [e for o in self.obligations for e in (o.when, o.expr)]
+        found += [c.cond for c in self.costs]
+        return found + [e for u in self.updates for e in (*u.args, u.cond, u.value)]
+
 
 @dataclass
-class Attempt:
-    """One try at a process: it fails where a local turns out to need storing, or a wider sort."""
+class Point:
+    """A place where a process waits: its label, what remains to be executed, and what is known of its variables."""
 
-    points: list[Point] = field(default_factory=list)
-    by_stack: dict[tuple[str, Stack], int] = field(default_factory=dict)
-    segments: list[Segment] = field(default_factory=list)
-    again: bool = False
+    label: str
+    stack: Stack
+    kept: dict[Name, Kept] = field(default_factory=dict)
+    segment: Segment | None = None
 
 
 class ProcessCompiler:
-    """Compiles the processes of one system; `executor` runs the statements."""
+    """Compiles one process; `x` runs the statements."""
 
-    def __init__(self, executor: Executor) -> None:
-        self.x = executor
+    def __init__(self, x: Words, member: Member) -> None:
+        self.x, self.member = x, member
         self.lemmas: list[ir.Property] = []
-
-    def compile(self, member: Member) -> list[ir.Action]:
-        """The actions of a process; its program counter and stored locals are declared on the way."""
-        self.member = member
-        self.source, self.scope, start = self.x.begin(member)
-        sorts = [to_sort(s) for s in member.role.sorts]
-        names = [a.arg for a in self.source.tree.args.args[1:]]
+        self.function, self.scope, start = x.begin(member)
+        self.source = self.function.source
+        sorts = [x.declared.sort(s) for s in member.role.sorts]
+        names = [local for local, _ in self.function.parameters[1:]]
         if len(names) != len(sorts):
             wanted = ", ".join(s.name for s in sorts)
-            self.source.fail(self.source.tree, f"'{self.source.tree.name}' needs one parameter for each of ({wanted})")
-        self.me = tuple(ir.Var(n, s) for n, s in zip(names, sorts, strict=True))
+            self.source.fail(self.function.node, f"'{self.function.name}' needs one parameter for each of ({wanted})")
+        self.me = tuple(ir.Var(n.shown, s) for n, s in zip(names, sorts, strict=True))
         self.base = dict(start.env)
-        for name, var in zip(names, self.me, strict=True):
-            self.base[self.scope.id, name] = var
-        forced: dict[Name, ir.Sort] = {}
-        while True:
-            attempt = self.attempt(forced)
-            if not attempt.again:
-                return self.emit(attempt)
+        for local, var in zip(names, self.me, strict=True):
+            self.base[self.scope, local] = var
+        numbers = {n.value for n in ast.walk(self.source.tree) if isinstance(n, ast.Constant) and type(n.value) is int}
+        self.locals = Locals(x, self.me, member.name, frozenset(numbers))
+        self.points: list[Point] = []
+        self.numbers: dict[tuple[str, Stack], int] = {}
 
-    # ---------------------------------------------------------------------------------------------------------- segments
+    def compile(self) -> list[ir.Action]:
+        """The actions of the process; its program counter and stored locals are declared on the way."""
+        first = Point("", (block(self.function.body, self.scope),))
+        first.kept = {name: self.locals.of(value, Path()) for name, value in self.base.items()}
+        self.points.append(first)
+        self.numbers["", first.stack] = 0
+        waiting = [0]
+        while waiting:
+            number = waiting.pop(0)
+            for changed in self.step_from(number):
+                if changed not in waiting:
+                    waiting.append(changed)
+        return self.emit()
 
-    def attempt(self, forced: dict[Name, ir.Sort]) -> Attempt:
-        attempt = Attempt()
-        first = (block(self.source.tree.body, self.scope),)
-        attempt.points.append(Point("", first, dict(self.base), {}))
-        attempt.by_stack["", ()] = 0
-        while len(attempt.segments) < len(attempt.points) and not attempt.again:
-            attempt.segments.append(self.segment(attempt, attempt.points[len(attempt.segments)], forced))
-        return attempt
+    # ------------------------------------------------------------------------------------------------------------- steps
 
-    def segment(self, attempt: Attempt, point: Point, forced: dict[Name, ir.Sort]) -> Segment:
-        """Execute from a point to the next yields."""
+    def step_from(self, number: int) -> list[int]:
+        """Execute the step that starts at a point; the points of whose variables more is known now."""
+        point = self.points[number]
         _, _, path = self.x.begin(self.member)
         step = self.x.step
         step.names |= {v.name for v in self.me}
-        path.env = {**point.fixed, **{name: self.load(name, sort) for name, sort in point.stored.items()}}
+        path.env = {name: self.locals.load(name, kept) for name, kept in point.kept.items()}
         outcomes = self.x.run(point.stack, path)
-        exits = [e for e in (self.exit(attempt, outcome, forced) for outcome in outcomes) if e is not None]
+        if len(outcomes) > 1:
+            for outcome in outcomes:
+                self.x.no_ghost(
+                    "what decides where the process goes on", self.node_of(point), self.scope, outcome.path.cond
+                )
+        changed: list[int] = []
+        exits = [self.exit(outcome, changed) for outcome in outcomes]
         updates = tuple(u for outcome in outcomes for u in outcome.path.updates)
         guard = terms.and_(*step.guards)
-        return Segment(step.params, step.fresh, guard, step.obligations, step.costs, updates, exits)
+        point.segment = Segment(step.params, step.fresh, guard, step.obligations, step.costs, updates, exits)
+        return changed
 
-    def exit(self, attempt: Attempt, outcome: Outcome, forced: dict[Name, ir.Sort]) -> Exit | None:
-        """Register where a path stopped, and what its locals are there."""
+    def exit(self, outcome: Outcome, changed: list[int]) -> Exit:
+        """Note down where a path stopped, and what its variables are there."""
         path = outcome.path
         if outcome.kind == "return":
-            return Exit(path.cond, 0, {})
-        alive = {frame.scope.id for frame in outcome.stack}
-        env = {name: value for name, value in path.env.items() if name[0] in alive}
+            return Exit(path, 0, dict(self.base))
+        alive = {frame.scope for frame in outcome.stack}
+        env = {
+            (scope, local): value
+            for (scope, local), value in path.env.items()
+            if scope in alive and (not local.temporary or local in scope.function.kept)
+        }
         key = (outcome.label, outcome.stack)
-        if key not in attempt.by_stack:
-            attempt.by_stack[key] = len(attempt.points)
-            fixed = {n: v for n, v in env.items() if n not in forced and self.certain(v)}
-            stored = {n: forced.get(n) or value_sort(v) for n, v in env.items() if n not in fixed}
-            attempt.points.append(Point(outcome.label, outcome.stack, fixed, stored))
-        number = attempt.by_stack[key]
-        point = attempt.points[number]
-        values: dict[Name, ir.Expr] = {}
-        for name, value in point.fixed.items():
-            if name not in env:
-                attempt.again = True
-                forced[name] = self.sort_of(name, value)
-            elif not same(env[name], value):
-                forced[name] = self.join(name, self.sort_of(name, value), env[name])
-                attempt.again = True
-        for name, sort in point.stored.items():
-            if name in env:
-                wide = self.join(name, sort, env[name])
-                if wide != sort:
-                    forced[name], attempt.again = wide, True
-                else:
-                    values[name] = self.x.expr(env[name], self.source.tree, self.scope, sort)
-        return Exit(path.cond, number, values)
+        arrived = {name: self.locals.of(value, path) for name, value in env.items()}
+        if key not in self.numbers:
+            number = self.numbers[key] = len(self.points)
+            self.points.append(Point(outcome.label, outcome.stack, arrived))
+            changed.append(number)
+            return Exit(path, number, env)
+        number = self.numbers[key]
+        point = self.points[number]
+        joined = {
+            name: self.join((number, name), point.kept.get(name, UNSET), arrived.get(name, UNSET))
+            for name in {**point.kept, **arrived}
+        }
+        if joined != point.kept:
+            point.kept = joined
+            changed.append(number)
+        return Exit(path, number, env)
 
-    def certain(self, value: Value) -> bool:
-        """Whether a value is the same on every way to this point: no state and no choice goes into it."""
-        return not isinstance(value, ir.Node) or value in self.me
-
-    def sort_of(self, name: Name, value: Value) -> ir.Sort:
-        return (
-            self.x.expr(value, self.source.tree, self.scope).sort if not self.is_none(value) else ir.OptionSort(ir.BOOL)
-        )
-
-    def is_none(self, value: Value) -> bool:
-        return isinstance(value, Static) and value.value is None
-
-    def join(self, name: Name, sort: ir.Sort, value: Value) -> ir.Sort:
-        """The smallest sort that holds both `sort` and the value."""
-        if self.is_none(value):
-            return sort if isinstance(sort, ir.OptionSort) else ir.OptionSort(sort)
-        if isinstance(value, Static):
-            literal = self.x.static(value.value, sort)
-            if literal is not None:
-                return sort
-        other = self.x.expr(value, self.source.tree, self.scope).sort
-        if sort == ir.OptionSort(ir.BOOL) and other != ir.BOOL:
-            return other if isinstance(other, ir.OptionSort) else ir.OptionSort(other)
-        match sort, other:
-            case (ir.IntSort(), ir.IntSort()):
-                return ir.IntSort(min(sort.lo, other.lo), max(sort.hi, other.hi))
-            case (ir.OptionSort(), _) if sort.base == other:
-                return sort
-            case (_, ir.OptionSort()) if other.base == sort:
-                return other
-        if sort != other:
-            self.source.fail(
-                self.source.tree,
-                f"the local '{name[1]}' is a {sort.name} on one way to a yield and a {other.name} on another",
+    def join(self, key: tuple[int, Name], one: Kept, other: Kept) -> Kept:
+        try:
+            return self.locals.join(key, one, other)
+        except Endless:
+            name = key[1][1].shown
+            key[1][0].source.fail(
+                self.node_of(self.points[key[0]]),
+                f"'{name}' changes in each round, and no bound of it can be seen",
+                f"Give it one: {name}: Annotated[int, Range(0, 3)] = ...",
             )
-        return sort
-
-    # ------------------------------------------------------------------------------------------------------------ locals
-
-    def variable_name(self, name: Name) -> str:
-        """`vcpu_run.vcpu`; a helper's local carries the helper's name too."""
-        scope, local = name
-        inner = [part.split("@")[0] for part in scope.split("/")[1:]]
-        return ".".join([self.member.name, *inner, local])
-
-    def stored_sort(self, sort: ir.Sort) -> ir.Sort:
-        """The sort of the state that keeps a local: an option where the sort has no default."""
-        return ir.OptionSort(sort) if isinstance(sort, ir.Scalarset) and not sort.ordered else sort
-
-    def read(self, name: Name, sort: ir.Sort) -> ir.Read:
-        return ir.Read(self.variable_name(name), self.me, self.stored_sort(sort))
-
-    def load(self, name: Name, sort: ir.Sort) -> ir.Expr:
-        read = self.read(name, sort)
-        return read if read.sort == sort else terms.the(read)
-
-    def keep(self, sort: ir.Sort, value: ir.Expr) -> ir.Expr:
-        return value if self.stored_sort(sort) == sort else option(value)
 
     # -------------------------------------------------------------------------------------------------------------- emit
 
-    def emit(self, attempt: Attempt) -> list[ir.Action]:
-        first = self.first_point(attempt)
-        live = self.liveness(attempt)
-        labels = self.label_names(attempt, first)
-        pc_sort = ir.EnumSort(f"{self.member.name}.pc", tuple(labels[i] for i in self.order(attempt, first)))
-        self.pc = ir.StateVar(f"{self.member.name}.pc", tuple(v.of for v in self.me), pc_sort, place=self.place())
-        self.x.variables[self.pc.name] = self.pc
-        sorts: dict[Name, ir.Sort] = {}
-        for point, names in zip(attempt.points, live, strict=True):
-            for name in sorted(names):
-                sorts[name] = point.stored[name]
-        for name, sort in sorts.items():
-            stored = ir.StateVar(self.variable_name(name), self.pc.index, self.stored_sort(sort), place=self.place())
-            self.x.variables[stored.name] = stored
-            self.lemmas += self.local_lemmas(name, sort, [labels[i] for i in labels if name in live[i]])
-        return [
-            self.segment_action(number, attempt, live, labels, first)
-            for number in range(len(attempt.points))
+    def emit(self) -> list[ir.Action]:
+        first = self.first_point()
+        self.place = self.source.place(self.function.node)
+        labels = self.label_names(first)
+        order = [first, *(i for i in range(len(self.points)) if i not in (0, first))]
+        pc_name = f"{self.member.name}.pc"
+        pc_sort = ir.EnumSort(pc_name, tuple(labels[i] for i in order))
+        self.pc = ir.StateVar(pc_name, tuple(v.of for v in self.me), pc_sort, place=self.place)
+        self.x.variables[pc_name] = self.pc
+        live = self.liveness(first)
+        leaves = [sorted(x.items(), key=lambda item: order_of(item[0])) for x in live]
+        names = self.locals.named((x for point in leaves for x in point), self.x.variables)
+        actions = [
+            renamed(self.segment_action(number, live, labels, first), names)
+            for number in range(len(self.points))
             if not (number == 0 and first != 0)
         ]
+        self.declare(leaves, labels, names)
+        return actions
 
-    def local_lemmas(self, name: Name, sort: ir.Sort, needed: list[str]) -> list[ir.Property]:
+    def declare(self, live: list[list[tuple[Leaf, Stored]]], labels: dict[int, str], names: dict[str, str]) -> None:
+        """Declare the state of the locals that live somewhere, and tell of the process who asks for it."""
+        needed: dict[str, list[str]] = {}
+        sorts: dict[str, tuple[ir.StateVar, ir.Sort]] = {}
+        shown: dict[str, list[ir.StateVar]] = {}
+        for number, leaves in enumerate(live):
+            for leaf, kept in leaves:
+                found = self.locals.variable(leaf, kept)
+                variable = replace(found, name=names[found.name], place=self.place)
+                if variable.name not in sorts:
+                    self.x.variables[variable.name] = variable
+                    shown.setdefault(called(leaf), []).append(variable)
+                    if kept.ghost:
+                        self.x.ghosts.add(variable.name)
+                sorts[variable.name] = variable, kept.sort
+                needed.setdefault(variable.name, []).append(labels[number])
+        for variable, sort in sorts.values():
+            self.lemmas += self.local_lemmas(variable, sort, needed[variable.name])
+        by_label: dict[str, list[str]] = {}
+        for number, name in labels.items():
+            by_label.setdefault(self.points[number].label or START, []).append(name)
+        process = Process(self.member.name, self.pc, by_label, shown)
+        self.x.known_processes[self.member.owner.path, self.member.function] = process
+
+    def local_lemmas(self, variable: ir.StateVar, sort: ir.Sort, needed: list[str]) -> list[ir.Property]:
         """What holds of a stored local by construction: it has a value where it is needed, and its default elsewhere."""
         assert isinstance(self.pc.sort, ir.EnumSort)
-        read, pc = self.read(name, sort), ir.Read(self.pc.name, self.me, self.pc.sort)
+        read = ir.Read(variable.name, self.me, variable.sort)
+        pc = ir.Read(self.pc.name, self.me, self.pc.sort)
         there = terms.or_(*(terms.eq(pc, ir.Lit(label, self.pc.sort)) for label in needed))
-        title = self.variable_name(name)
         lemmas = [("unset", terms.not_(there), terms.eq(read, ir.Lit(ir.default_value(read.of), read.of)))]
         if read.sort != sort:
             lemmas.append(("set", there, terms.not_(terms.is_none(read))))
         return [
-            ir.Property(f"{title}-{word}", (ir.Clause(self.me, guard, expr, place=self.place()),), place=self.place())
+            ir.Property(
+                f"{variable.name}-{word}", (ir.Clause(self.me, guard, expr, place=self.place),), place=self.place
+            )
             for word, guard, expr in lemmas
         ]
 
-    def place(self) -> ir.Place:
-        return self.source.place(self.source.tree)
-
-    def order(self, attempt: Attempt, first: int) -> list[int]:
-        rest = [i for i in range(len(attempt.points)) if i not in (0, first)]
-        return [first, *rest]
-
-    def first_point(self, attempt: Attempt) -> int:
+    def first_point(self) -> int:
         """The number of the point where the process starts: the first label, if nothing happens before it."""
-        segment = attempt.segments[0]
-        effects = (*segment.updates, *segment.params, *segment.obligations, *segment.costs)
+        segment = self.points[0].segment
+        assert segment is not None
+        effects = (*segment.updates, *segment.params, *segment.fresh, *segment.obligations, *segment.costs)
         silent = not effects and segment.guard is ir.TRUE
-        if silent and len(segment.exits) == 1 and all(map(self.is_default, segment.exits[0].values.values())):
-            return segment.exits[0].target
+        if silent and len(segment.exits) == 1 and (target := segment.exits[0].target) != 0:
+            leaves = [x for name, kept in self.points[target].kept.items() for x in self.locals.leaves(name, kept)]
+            if all(self.starts_with_default(segment.exits[0], leaf, kept) for leaf, kept in leaves):
+                return target
         return 0
 
-    def is_default(self, value: ir.Expr) -> bool:
+    def starts_with_default(self, way: Exit, leaf: Leaf, kept: Stored) -> bool:
         """Whether a local's value is the one that its state has where it is not needed."""
-        return isinstance(value, ir.Lit) and self.keep(value.sort, value) is ir.Lit(
-            ir.default_value(self.stored_sort(value.sort)), self.stored_sort(value.sort)
-        )
+        sort = self.locals.kept_sort(kept.sort)
+        value = self.value(way, leaf, kept)
+        return value is not None and value is ir.Lit(ir.default_value(sort), sort)
 
-    def label_names(self, attempt: Attempt, first: int) -> dict[int, str]:
-        """A distinct name for each point; the start without a label is called "start"."""
-        taken: dict[str, int] = {}
-        names = {}
-        for number, point in enumerate(attempt.points):
-            label = point.label or "start"
+    def value(self, way: Exit, leaf: Leaf, kept: Stored) -> ir.Expr | None:
+        """What the state of a local gets on one way, or None where it has no value there."""
+        name, parts = leaf
+        if name not in way.env or isinstance(way.env[name], Bad):
+            return None
+        return self.locals.stored_value(self.locals.part(way.env[name], parts), kept)
+
+    def label_names(self, first: int) -> dict[int, str]:
+        """A distinct name for each point; no user's label is taken for a second point of another one."""
+        mine = {p.label for p in self.points if p.label}
+        if first == 0 and START in mine:
+            self.source.fail(
+                self.function.node,
+                f"the label '{START}' is what the place is called where the process begins",
+                "Give the step another label.",
+            )
+        names: dict[int, str] = {}
+        taken: set[str] = set()
+        for number, point in enumerate(self.points):
             if number == 0 and first != 0:
                 continue
-            taken[label] = taken.get(label, 0) + 1
-            names[number] = label if taken[label] == 1 else f"{label} ({taken[label]})"
+            label = name = point.label or START
+            count = 2
+            while name in taken or (name != label and name in mine):
+                name, count = f"{label} ({count})", count + 1
+            taken.add(name)
+            names[number] = name
         return names
 
-    def liveness(self, attempt: Attempt) -> list[set[Name]]:
+    def liveness(self, first: int) -> list[dict[Leaf, Stored]]:
         """For each point the stored locals that some step from there on may read."""
-        readers = [{self.read(name, sort): name for name, sort in point.stored.items()} for point in attempt.points]
+        stored = [dict(x for n, k in p.kept.items() for x in self.locals.leaves(n, k)) for p in self.points]
+        readers = [{self.locals.read(leaf, kept): leaf for leaf, kept in leaves.items()} for leaves in stored]
 
-        def used(number: int, *exprs: ir.Expr) -> set[Name]:
+        def used(number: int, *exprs: ir.Expr) -> set[Leaf]:
             return {readers[number][e] for e in ir.walk(*exprs) if isinstance(e, ir.Read) and e in readers[number]}
 
-        live: list[set[Name]] = []
-        for number, segment in enumerate(attempt.segments):
-            exprs = [segment.guard, *(e.cond for e in segment.exits)]
-            exprs += [e for o in segment.obligations for e in (o.when, o.expr)]
-            exprs += [c.cond for c in segment.costs]
-            exprs += [e for u in segment.updates for e in (*u.args, u.cond, u.value)]
-            live.append(used(number, *exprs))
+        segments = [p.segment for p in self.points]
+        live = [used(n, *s.exprs) for n, s in enumerate(segments) if s is not None]
         changed = True
         while changed:
             changed = False
-            for number, segment in enumerate(attempt.segments):
-                for exit_ in segment.exits:
-                    needed = [exit_.values[n] for n in live[exit_.target] if n in exit_.values]
-                    more = used(number, *needed)
+            for number, segment in enumerate(segments):
+                assert segment is not None
+                for way in segment.exits:
+                    values = [self.value(way, leaf, stored[way.target][leaf]) for leaf in live[way.target]]
+                    more = used(number, *(v for v in values if v is not None))
                     if not more <= live[number]:
                         live[number] |= more
                         changed = True
-        return live
+        return [{leaf: stored[n][leaf] for leaf in leaves} for n, leaves in enumerate(live)]
 
     def segment_action(
-        self, number: int, attempt: Attempt, live: list[set[Name]], labels: dict[int, str], first: int
+        self, number: int, live: list[dict[Leaf, Stored]], labels: dict[int, str], first: int
     ) -> ir.Action:
-        segment, point = attempt.segments[number], attempt.points[number]
-        assert isinstance(self.pc.sort, ir.EnumSort)
+        point = self.points[number]
+        segment = point.segment
+        assert segment is not None and isinstance(self.pc.sort, ir.EnumSort)
         here = terms.eq(ir.Read(self.pc.name, self.me, self.pc.sort), ir.Lit(labels[number], self.pc.sort))
         updates = list(segment.updates)
         for way in segment.exits:
-            restart = way.target == 0 and first != 0
-            exit_ = replace(way, target=first, values=attempt.segments[0].exits[0].values) if restart else way
-            target = exit_.target
-            if target != number:
-                updates.append(ir.Update(self.pc.name, (), self.me, exit_.cond, ir.Lit(labels[target], self.pc.sort)))
-            updates += self.local_updates(exit_, target, attempt, live, number)
-        name = self.member.name if not point.label else f"{self.member.name}: {labels[number]}"
+            if (
+                way.target == 0 and first != 0
+            ):  # the procedure starts over, and what it does before its first label is nothing
+                begin = self.points[0].segment
+                assert begin is not None
+                way = replace(begin.exits[0], path=way.path)
+            if way.target != number:
+                to = ir.Lit(labels[way.target], self.pc.sort)
+                updates.append(ir.Update(self.pc.name, (), self.me, way.cond, to))
+            updates += self.local_updates(way, live, number)
         return ir.Action(
-            name=name,
+            name=self.member.name if not point.label else f"{self.member.name}: {labels[number]}",
             params=(*self.me, *segment.params),
             guard=terms.and_(here, segment.guard),
             updates=tuple(u for u in updates if u.cond is not ir.FALSE),
@@ -326,48 +332,47 @@ class ProcessCompiler:
             process=self.member.name,
             label=labels[number],
             doc=labels[number] if point.label else (self.source.function.__doc__ or "").strip().split("\n")[0],
-            place=self.source.place(self.node_of(attempt, number)),
+            place=self.source.place(self.node_of(point)),
         )
 
-    def node_of(self, attempt: Attempt, number: int) -> ast.stmt:
+    def node_of(self, point: Point) -> ast.AST:
         """The first statement after the label."""
-        for frame in reversed(attempt.points[number].stack):
+        for frame in reversed(point.stack):
             if isinstance(frame, Block) and frame.next < len(frame.body):
-                return frame.body[frame.next]
-        return self.source.tree
+                return frame.body[frame.next].node
+        return self.function.node
 
-    def local_updates(
-        self, exit_: Exit, target: int, attempt: Attempt, live: list[set[Name]], number: int
-    ) -> list[ir.Update]:
+    def local_updates(self, way: Exit, live: list[dict[Leaf, Stored]], number: int) -> list[ir.Update]:
         """Keep the locals that the target needs; give back their default to those that it does not."""
-        updates = []
-        point = attempt.points[number]
-        for name in sorted(live[target]):
-            sort = attempt.points[target].stored[name]
-            if name not in exit_.values:
-                self.source.fail(
-                    self.node_of(attempt, target),
-                    f"'{name[1]}' is read from here on, and set on some ways to this place only",
-                    "Give it a value on each of them.",
-                )
-            value = exit_.values[name]
-            old = point.stored.get(name)
-            unchanged = name in live[number] and old == sort and value is self.load(name, sort)
-            if not unchanged:
-                updates.append(ir.Update(self.variable_name(name), (), self.me, exit_.cond, self.keep(sort, value)))
-        for name in sorted(live[number] - live[target]):
-            sort = self.stored_sort(point.stored[name])
-            updates.append(
-                ir.Update(self.variable_name(name), (), self.me, exit_.cond, ir.Lit(ir.default_value(sort), sort))
-            )
+        updates, written = [], set()
+        for leaf, kept in sorted(live[way.target].items(), key=lambda item: order_of(item[0])):
+            value = self.value(way, leaf, kept)
+            assert value is not None
+            read = self.locals.read(leaf, kept)
+            written.add(read.name)
+            if value is not read:
+                updates.append(ir.Update(read.name, (), self.me, way.cond, value))
+        for leaf, kept in sorted(live[number].items(), key=lambda item: order_of(item[0])):
+            variable = self.locals.variable(leaf, kept)
+            if variable.name not in written:
+                default = ir.Lit(ir.default_value(variable.sort), variable.sort)
+                updates.append(ir.Update(variable.name, (), self.me, way.cond, default))
         return updates
 
 
-def value_sort(value: Value) -> ir.Sort:
-    assert isinstance(value, ir.Node)
-    return value.sort
+def order_of(leaf: Leaf) -> tuple[object, ...]:
+    (scope, local), parts = leaf
+    return (*scope.names, local.shown), parts
 
 
-def option(value: ir.Expr) -> ir.Expr:
-    """`value` as an option; an option that was unwrapped becomes itself again."""
-    return value.arg if isinstance(value, ir.The) else terms.some(value)
+def renamed(action: ir.Action, names: Mapping[str, str]) -> ir.Action:
+    """The action with the state variables called by their names."""
+
+    def change(expr: ir.Expr) -> ir.Expr | None:
+        if isinstance(expr, ir.Read) and expr.name in names:
+            return ir.Read(names[expr.name], expr.args, expr.of)
+        return None
+
+    memo: dict[ir.Expr, ir.Expr] = {}
+    changed = terms.map_action(action, lambda e: terms.rewrite(e, change, memo)) if names else action
+    return replace(changed, updates=tuple(replace(u, var=names.get(u.var, u.var)) for u in changed.updates))

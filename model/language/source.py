@@ -8,10 +8,12 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from flushproof.model.errors import ModelError
 from flushproof.model.ir import Place
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,13 @@ class Source:
     def fail(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
         raise self.error(node, message, hint)
 
+    def at(self, node: ast.AST, work: Callable[[], T]) -> T:
+        """What the work returns; a complaint of its gets this place."""
+        try:
+            return work()
+        except ModelError as error:
+            raise self.error(node, error.message, error.hint) from None
+
     def text(self, node: ast.AST) -> str:
         """The expression as it is written."""
         return ast.unparse(node)
@@ -55,7 +64,8 @@ def source_of(function: Callable[..., Any]) -> Source:
     code = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", repr(function))
     try:
-        lines, first = inspect.getsourcelines(function)
+        # Of the code, not of the function: a decorator's wrapper may say that it is the function which it wraps.
+        lines, first = inspect.getsourcelines(code)  # type: ignore[arg-type]
     except (OSError, TypeError):
         where = Place(code.co_filename, code.co_firstlineno) if code else None
         raise ModelError(
@@ -69,7 +79,7 @@ def source_of(function: Callable[..., Any]) -> Source:
     if not isinstance(tree, ast.FunctionDef):
         raise ModelError(
             f"{name} is not a plain function",
-            Place(inspect.getsourcefile(function) or "?", first),
+            Place(inspect.getsourcefile(code) or "?", first),
             lines[0].rstrip("\n"),
             "Use `def`; lambdas are allowed only as the `where` of choose().",
         )
@@ -80,7 +90,7 @@ def source_of(function: Callable[..., Any]) -> Source:
             node.col_offset += indent
     return Source(
         name,
-        inspect.getsourcefile(function) or "?",
+        inspect.getsourcefile(code) or "?",
         tree,
         tuple(line.rstrip("\n") for line in lines),
         first,

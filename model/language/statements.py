@@ -1,27 +1,46 @@
-"""Symbolic execution of a model's statements: from a place in the code to the next `yield`, on every path.
+"""Symbolic execution of the core's statements: from a place in the code to the next `yield`, on every path.
 
 What remains to be executed is an explicit stack of frames, so that it can be kept at a `yield` and taken up in the next step.
-Two equal stacks are one place in the program: that is what a label names.
+Two equal stacks are one place in the program: that is what a label names.  Frames hold no values: those are in variables, which are
+kept where they live across a step.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal, Union, assert_never
 
 from flushproof.model import ir
-from flushproof.model.errors import ModelError
 from flushproof.model.ir import terms
 
-from . import declare
+from . import core, declare
+from .conversions import items_of
+from .core import Atom, Function, Local
 from .declarations import Member
-from .expressions import MAX_DEPTH, Evaluator, articled, match_location, without
-from .source import Source, source_of
-from .types import to_sort
-from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Step, Tup, Value, same
+from .loops import Loops
+from .normalise import core_of
+from .operations import MAX_DEPTH, UNSET
+from .values import (
+    Access,
+    Closure,
+    Held,
+    MapRef,
+    Method,
+    Object,
+    Path,
+    Product,
+    Scope,
+    Static,
+    Step,
+    Tup,
+    Value,
+    articled,
+)
+
+MOST_ROUNDS = 1000
+"""A loop without a yield whose conditions are all constant may go round so often."""
 
 # --------------------------------------------------------------------------------------------------------------- frames
 
@@ -30,17 +49,26 @@ from .values import Closure, MapRef, Method, Object, Path, Scope, Static, Step, 
 class Block:
     """The statements of `body` from number `next` on."""
 
-    body: Sequence[ast.stmt] = field(compare=False)
+    body: core.Block = field(compare=False)
     key: int
     next: int
     scope: Scope
 
 
 @dataclass(frozen=True)
-class Loop:
-    """A `while`, about to test its condition."""
+class Rounds:
+    """``while True``, about to go round once more."""
 
-    node: ast.While
+    loop: core.Loop
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Items:
+    """A loop over a fixed group of values, about to take number `next`."""
+
+    loop: core.For
+    next: int
     scope: Scope
 
 
@@ -48,32 +76,22 @@ class Loop:
 class Exit:
     """The end of a `with`: the part's release."""
 
-    release: Method = field(compare=False)
-    args: tuple[Value, ...] = field(compare=False)
-    node: ast.With
+    held: core.With
     scope: Scope
 
 
 @dataclass(frozen=True)
 class Return:
-    """The place to which a call returns: the targets of its assignment, in the caller's scope."""
+    """The place to which a helper returns: the variable that gets its result, in the caller's scope."""
 
-    targets: tuple[ast.expr, ...] = field(compare=False)
+    target: Local
     node: ast.AST
     scope: Scope
     callee: Scope
 
 
-Frame = Union[Block, Loop, Exit, Return]
+Frame = Union[Block, Rounds, Items, Exit, Return]
 Stack = tuple[Frame, ...]
-
-
-@dataclass(frozen=True)
-class Product:
-    """What is looped over: the tuples of ``each(A, B)``, or the elements of one sort."""
-
-    sorts: tuple[ir.Sort, ...]
-    tuples: bool
 
 
 @dataclass
@@ -88,44 +106,35 @@ class Outcome:
     stack: Stack = ()
 
 
-STATEMENTS = {
-    ast.Try: "A model has no exceptions; a step that is not possible says so with require(...).",
-    ast.Raise: "A step that is not possible says so with require(...).",
-    ast.Assert: "Use require(...) for a guard, and a property for what must hold.",
-    ast.FunctionDef: "Make it a method of the system.",
-    ast.ClassDef: "Define sorts and enumerations at module level.",
-    ast.Delete: "Assign None or False.",
-    ast.Import: "Import at module level.",
-    ast.ImportFrom: "Import at module level.",
-    ast.Global: "All state is declared in the class.",
-    ast.Match: "Use if and elif.",
-}
+def block(body: core.Block, scope: Scope) -> Block:
+    return Block(body, id(body), 0, scope)
 
 
-def block(body: Sequence[ast.stmt], scope: Scope) -> Block:
-    return Block(body, id(body[0]) if body else 0, 0, scope)
-
-
-def transfers(nodes: Sequence[ast.stmt]) -> bool:
-    """Whether control can leave these statements other than at their end."""
-    kinds = (ast.Yield, ast.YieldFrom, ast.Return, ast.Break, ast.Continue)
-    return any(isinstance(n, kinds) for node in nodes for n in ast.walk(node))
-
-
-class Executor(Evaluator):
+class Executor(Loops):
     """Executes statements; see `run`."""
 
-    def begin(self, member: Member) -> tuple[Source, Scope, Path]:
-        """A new step for this method, with its parameters bound."""
-        source = source_of(member.function)
+    def __init__(self, declared: Any) -> None:
+        super().__init__(declared)
+        self.roots: dict[tuple[str, Any], Scope] = {}
+
+    def begin(self, member: Member) -> tuple[Function, Scope, Path]:
+        """A new step for this method, with `self` bound; its other parameters are the caller's to bind."""
+        function = core_of(member.function)
         self.step = Step(kind=member.role.kind)
-        scope = Scope(source.tree.name, source)
+        scope = self.roots.setdefault((member.owner.path, member.function), Scope(function))
+        if not function.parameters or function.parameters[0][0].shown != "self":
+            function.source.fail(function.node, f"'{function.name}' needs `self` as its first parameter")
+        for local, parameter in function.parameters[1:]:
+            if parameter.kind in (parameter.VAR_KEYWORD,):
+                function.source.fail(function.node, f"'**{local.shown}' has no meaning here", "Name the parameters.")
         path = Path()
-        names = [a.arg for a in source.tree.args.args]
-        if not names or names[0] != "self":
-            source.fail(source.tree, f"'{source.tree.name}' needs `self` as its first parameter")
-        path.env[scope.id, "self"] = member.owner
-        return source, scope, path
+        path.env[scope, function.parameters[0][0]] = member.owner
+        return function, scope, path
+
+    def no_parameters(self, function: Function, what: str) -> None:
+        """See to it that a method which happens by itself takes none."""
+        if len(function.parameters) > 1:
+            function.source.fail(function.node, f"{what} takes no parameters", "Use all(... for x in Sort).")
 
     # ------------------------------------------------------------------------------------------------------- the machine
 
@@ -133,144 +142,146 @@ class Executor(Evaluator):
         """Execute until every path has reached a yield or the end of the stack."""
         while stack:
             top, rest = stack[-1], stack[:-1]
+            result: Stack | list[Outcome]
             match top:
                 case Block():
                     if top.next == len(top.body):
                         stack = rest
                         continue
-                    statement = top.body[top.next]
-                    stack = (*rest, Block(top.body, top.key, top.next + 1, top.scope))
-                    result = self.statement(statement, stack, path, top.scope)
-                    if isinstance(result, list):
-                        return result
-                    stack = result
-                case Loop():
-                    result = self.loop(top, rest, path)
-                    if isinstance(result, list):
-                        return result
-                    stack = result
+                    after = (*rest, Block(top.body, top.key, top.next + 1, top.scope))
+                    result = self.statement(top.body[top.next], after, path, top.scope)
+                case Rounds():
+                    result = self.round(top, rest, path)
+                case Items():
+                    result = self.item(top, rest, path)
                 case Exit():
-                    self.inline(top.release, list(top.args), {}, top.node.items[0].context_expr, path, top.scope)
-                    stack = rest
+                    self.release(top, path)
+                    result = rest
                 case Return():
-                    stack = rest
                     self.leave(top, Static(None), path)
+                    result = rest
+                case _:
+                    assert_never(top)
+            if isinstance(result, list):
+                return result
+            stack = result
         return [Outcome("return", path)]
 
-    def statement(self, node: ast.stmt, stack: Stack, path: Path, at: Scope) -> Stack | list[Outcome]:
+    def block_once(self, body: core.Block, path: Path, at: Scope) -> None:
+        if body:
+            ends = self.run((block(body, at),), path.fork())
+            path.become(self.merge(path, [(e.path, e.value) for e in ends])[0])
+
+    def statement(self, s: core.Statement, stack: Stack, path: Path, at: Scope) -> Stack | list[Outcome]:
         """Execute one statement; the stack that then remains, or all outcomes where the path forks or stops."""
-        match node:
-            case ast.Pass():
-                return stack
-            case ast.Expr(ast.Constant()):
-                return stack
-            case ast.Expr(ast.Yield() as stop):
-                return [self.at_yield(stop, stack, path, at)]
-            case ast.Expr(ast.YieldFrom() as helper):
-                return self.enter(helper, (), stack, path, at)
-            case ast.Assign(targets, ast.YieldFrom() as helper):
-                return self.enter(helper, tuple(targets), stack, path, at)
-            case ast.Expr():
-                self.ev(node.value, path, at)
-                return stack
-            case ast.Assign():
-                self.target = node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
-                value = self.ev(node.value, path, at)
-                self.target = ""
-                for target in node.targets:
-                    self.assign(target, value, node, path, at)
-                return stack
-            case ast.AnnAssign(value=ast.expr() as expression):
-                self.assign(node.target, self.annotated(node, expression, path, at), node, path, at)
-                return stack
-            case ast.AugAssign():
-                reading = ast.copy_location(ast.BinOp(as_load(node.target), node.op, node.value), node)
-                self.assign(node.target, self.ev(reading, path, at), node, path, at)
-                return stack
-            case ast.If():
-                return self.branch(node, stack, path, at)
-            case ast.While():
-                if node.orelse:
-                    at.source.fail(node.orelse[0], "the language has no `else` of a loop")
-                return (*stack, Loop(node, at))
-            case ast.For():
-                self.bulk(node, path, at)
-                return stack
-            case ast.With():
-                return self.acquire(node, stack, path, at)
-            case ast.Return():
-                value = self.ev(node.value, path, at) if node.value else Static(None)
+        match s:
+            case core.Set():
+                self.assign(s.target, self.operate(s.operation, s.node, path, at, named(s.target)), s.node, path, at)
+            case core.Do():
+                self.operate(s.operation, s.node, path, at)
+            case core.If():
+                return self.branch(s, stack, path, at)
+            case core.Unpack():
+                self.unpack(s, path, at)
+            case core.SetAttribute():
+                self.set_attribute(s, path, at)
+            case core.SetItem():
+                self.set_item(s, path, at)
+            case core.Define():
+                defaults = tuple((local, self.ev(atom, path, at)) for local, atom in s.defaults)
+                path.env[at.of(s.target), s.target] = Closure(s.function, at, defaults)
+            case core.Declare():
+                pass  # every assignment looks for it: see `assign`
+            case core.For():
+                return self.loop_over(s, stack, path, at)
+            case core.Loop():
+                return (*stack, Rounds(s, at))
+            case core.With():
+                self.acquire(s, path, at)
+                return (*stack, Exit(s, at), block(s.body, at))
+            case core.Return():
+                value = self.ev(s.value, path, at) if s.value is not None else Static(None)
                 return self.unwind(stack, value, path)
-            case ast.Break() | ast.Continue():
-                return self.jump(node, stack, path, at)
-        hint = STATEMENTS.get(type(node), "")
-        at.source.fail(node, f"the language has no {type(node).__name__.lower()} statement", hint)
-
-    def annotated(self, node: ast.AnnAssign, expression: ast.expr, path: Path, at: Scope) -> Value:
-        annotation = self.ev(node.annotation, path, at) if not isinstance(node.annotation, ast.Subscript) else None
-        value = self.ev(expression, path, at)
-        if isinstance(annotation, Static):
-            return self.expr(value, expression, at, to_sort(annotation.value), path)
-        return value
-
-    # ------------------------------------------------------------------------------------------------------ assignments
-
-    def assign(self, target: ast.expr, value: Value, node: ast.stmt, path: Path, at: Scope) -> None:
-        match target:
-            case ast.Name():
-                path.env[at.id, target.id] = value
-                path.maybe -= {(at.id, target.id)}
-            case ast.Tuple():
-                items = value.items if isinstance(value, Tup) else None
-                if isinstance(value, Static) and isinstance(value.value, tuple):
-                    items = tuple(map(Static, value.value))
-                if items is None or len(items) != len(target.elts):
-                    at.source.fail(node, f"{len(target.elts)} values are needed here")
-                for element, item in zip(target.elts, items, strict=True):
-                    self.assign(element, item, node, path, at)
-            case ast.Attribute():
-                owner = self.ev(target.value, path, at)
-                variable = self.variables.get(owner.path + target.attr) if isinstance(owner, Object) else None
-                if variable is None:
-                    self.ev(target, path, at)
-                    at.source.fail(
-                        target, f"'{at.source.text(target)}' is not state", "Only declared state can be assigned."
-                    )
-                if variable.index:
-                    at.source.fail(
-                        target,
-                        f"'{variable.name}' is a map",
-                        f"Write {at.source.text(target)}[...] = ... for all of it.",
-                    )
-                self.write(variable, (), value, node, path, at)
-            case ast.Subscript():
-                found = self.ev(target.value, path, at)
-                if not isinstance(found, MapRef):
-                    at.source.fail(target, f"{at.source.text(target.value)} is not a map", "Declare it as Map[...].")
-                self.write_slice(found.variable, self.index(target, found.variable, path, at), value, node, path, at)
+            case core.Break() | core.Continue():
+                return self.jump(s, stack, path)
+            case core.Stop():
+                return [self.stop(s, stack, path, at)]
+            case core.Delegate():
+                return self.enter(s, stack, path, at)
+            case core.Emit():
+                raise AssertionError("only a generator expression emits values")
             case _:
-                at.source.fail(target, "this cannot be assigned to")
+                assert_never(s)
+        return stack
 
-    def write_slice(
-        self, variable: ir.StateVar, index: list[ir.Expr | None], value: Value, node: ast.stmt, path: Path, at: Scope
-    ) -> None:
-        """Write the locations with these indices, all elements where one is None."""
+    # ------------------------------------------------------------------------------------------------------- assignments
+
+    def assign(self, target: Local, value: Value, node: ast.AST, path: Path, at: Scope) -> None:
+        sort = self.annotation(target, at)
+        if sort is not None:
+            value = self.expr(value, node, at, sort, path)
+        path.env[at.of(target), target] = value
+
+    def annotation(self, target: Local, at: Scope) -> ir.Sort | None:
+        """The sort that the function declares for a variable."""
+        declared = at.function.declared
+        if target not in declared:
+            return None
+        found = declared[target]
+        if isinstance(found, ast.expr):
+            try:
+                value = eval(ast.unparse(found), at.source.function.__globals__, {})
+            except Exception:
+                at.source.fail(found, f"the annotation of '{target.shown}' cannot be read", "Name a sort.")
+            found = declared[target] = at.source.at(found, lambda: self.declared.sort(value))
+        return found
+
+    def unpack(self, s: core.Unpack, path: Path, at: Scope) -> None:
+        items = items_of(self.ev(s.value, path, at))
+        if items is None or len(items) != len(s.targets):
+            given = "" if items is None else f", not {len(items)}"
+            at.source.fail(s.node, f"{len(s.targets)} values are needed here{given}")
+        for target, item in zip(s.targets, items, strict=True):
+            self.assign(target, item, s.value.node, path, at)
+
+    def set_attribute(self, s: core.SetAttribute, path: Path, at: Scope) -> None:
+        owner = self.ev(s.owner, path, at)
+        variable = self.variables.get(owner.path + s.mangled) if isinstance(owner, Object) else None
+        text = at.source.text(s.target)
+        if variable is None:
+            self.attribute(owner, core.Attribute(s.owner, s.name, s.mangled), s.target, path, at)
+            at.source.fail(s.target, f"'{text}' is not state", "Only declared state can be assigned.")
+        if variable.index:
+            at.source.fail(s.target, f"'{variable.name}' is a map", f"Write {text}[...] = ... for all of it.")
+        self.write(variable, (), self.ev(s.value, path, at), s.value.node, s.node, path, at)
+
+    def set_item(self, s: core.SetItem, path: Path, at: Scope) -> None:
+        """Write the locations with these indices, all elements where one is open."""
+        found = self.ev(s.owner, path, at)
+        if not isinstance(found, MapRef):
+            text = at.source.text(s.owner.node)
+            at.source.fail(s.target, f"{text} is not a map", "Declare it as Map[...].")
+        variable = found.variable
+        index = self.index(s.owner.node, s.index, variable, s.target, path, at)
         binders = [
-            None if a is not None else self.step.variable("each", s) for a, s in zip(index, variable.index, strict=True)
+            None if a is not None else self.step.variable("each", i) for a, i in zip(index, variable.index, strict=True)
         ]
         args = tuple(b if a is None else a for a, b in zip(index, binders, strict=True))
-        self.write(variable, args, value, node, path, at, tuple(b for b in binders if b is not None))  # type: ignore[arg-type]
+        all_of = tuple(b for b in binders if b is not None)
+        self.write(variable, args, self.ev(s.value, path, at), s.value.node, s.node, path, at, all_of)  # type: ignore[arg-type]
 
     def write(
         self,
         variable: ir.StateVar,
         args: tuple[ir.Expr, ...],
         value: Value,
-        node: ast.stmt,
+        value_node: ast.AST,
+        node: ast.AST,
         path: Path,
         at: Scope,
         binders: tuple[ir.Var, ...] = (),
     ) -> None:
+        """What is written last to a location in a step is what it has after it."""
         if self.step.kind not in ("action", "process", "initially", "closure"):
             at.source.fail(
                 node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
@@ -278,328 +289,195 @@ class Executor(Evaluator):
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
             what = "a knob" if variable.kind == "knob" else "rigid"
             at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
-        target_node = node.value if isinstance(node, ast.Assign) else node
-        new = self.expr(value, target_node, at, variable.sort, path)
+        new = self.expr(value, value_node, at, variable.sort, path)
         if variable.kind != "ghost":
             self.no_ghost(f"the plain state '{variable.name}'", node, at, new, *args, *path.conds)
-        if self.step.kind != "closure":
-            self.once(variable, args, binders, node, path, at)
-        path.updates = (*path.updates, ir.Update(variable.name, binders, args, path.cond, new))
+        update = ir.Update(variable.name, binders, args, path.cond, new)
+        if path.binders:
+            self.step.accesses.append(Access(variable.name, args, node, at, writes=True))
+        path.updates = (*path.updates, update)
 
-    def once(
-        self,
-        variable: ir.StateVar,
-        args: tuple[ir.Expr, ...],
-        binders: tuple[ir.Var, ...],
-        node: ast.stmt,
-        path: Path,
-        at: Scope,
-    ) -> None:
-        """See to it that this location was not written before in this step."""
-        text = variable.name if not args else f"{variable.name}[...]"
-        for update in path.updates:
-            if update.var == variable.name:
-                match, bind = match_location(update, args)
-                again = terms.and_(match, terms.substitute(update.cond, bind))
-                again = without(again, (*path.conds, *path.facts))
-                if again is ir.TRUE:
-                    at.source.fail(
-                        node,
-                        f"'{text}' is assigned twice in one step",
-                        "Put a yield between the two if they are two steps; else keep the last.",
-                    )
-                if again is not ir.FALSE:
-                    self.owe(
-                        path,
-                        terms.close(binders, terms.not_(again)),
-                        f"'{text}' is assigned twice in one step",
-                        node,
-                        at,
-                    )
+    # ---------------------------------------------------------------------------------------------------------- branches
 
-    # --------------------------------------------------------------------------------------------------------- branches
-
-    def branch(self, node: ast.If, stack: Stack, path: Path, at: Scope) -> Stack | list[Outcome]:
-        cond = self.truth(self.ev(node.test, path, at), node.test, at)
+    def branch(self, s: core.If, stack: Stack, path: Path, at: Scope) -> Stack | list[Outcome]:
+        cond = self.truth(self.ev(s.test, path, at), s.test.node, at)
         if isinstance(cond, ir.Lit):
-            body = node.body if cond.value else node.orelse
+            body = s.body if cond.value else s.other
             return (*stack, block(body, at)) if body else stack
         yes, no = path.fork(cond), path.fork(terms.not_(cond))
-        # Inside a loop over a sort, what follows is executed once for all paths; elsewhere only leaving the block forks it.
-        if transfers(node.body) or transfers(node.orelse):
+        if s.leaves:
             return [
-                *self.run((*stack, block(node.body, at)), yes),
-                *self.run((*stack, block(node.orelse, at)), no),
+                *self.run((*stack, block(s.body, at)), yes),
+                *self.run((*stack, block(s.other, at)), no),
             ]
-        ends = [
-            *self.run((block(node.body, at),), yes),
-            *self.run((block(node.orelse, at),), no),
-        ]
-        path.become(self.merge(path, [(e.path, e.value) for e in ends], node, at)[0])
+        ends = [*self.run((block(s.body, at),), yes), *self.run((block(s.other, at),), no)]
+        path.become(self.merge(path, [(e.path, e.value) for e in ends])[0])
         return stack
 
-    def merge(self, base: Path, ends: list[tuple[Path, Value]], node: ast.AST, at: Scope) -> tuple[Path, Value]:
+    def merge(self, base: Path, ends: list[tuple[Path, Value]]) -> tuple[Path, Value]:
         """One path for several that together cover `base`, and one value for the values they returned."""
         if len(ends) == 1:
             end, value = ends[0]
-            return Path(end.env, base.conds, end.facts, end.updates, end.loops, base.binders, end.maybe), value
+            return Path(end.env, base.conds, end.facts, end.updates, end.loops, base.binders), value
         merged = base.fork()
         relative = [terms.and_(*end.conds[len(base.conds) :]) for end, _ in ends]
-        merged.maybe = merged.maybe.union(*(end.maybe for end, _ in ends))
-        for key in dict.fromkeys(key for end, _ in ends for key in end.env):
-            if all(key in end.env for end, _ in ends):
-                merged.env[key] = self.select(relative, [end.env[key] for end, _ in ends], node, at, key[1])
+        first, *others = [end.env for end, _ in ends]
+        merged.env = {}
+        for key in {**first, **{k: None for env in others for k in env}}:
+            values = [env.get(key, UNSET) for env in (first, *others)]
+            if all(v is values[0] for v in values):
+                merged.env[key] = values[0]
             else:
-                merged.env.pop(key, None)
-                merged.maybe |= {key}
+                merged.env[key] = self.select(relative, values)
         count = len(base.updates)
         merged.updates = base.updates + tuple(u for end, _ in ends for u in end.updates[count:])
-        merged.loops = base.loops.union(*(end.loops for end, _ in ends))
+        for end, _ in ends:
+            merged.loops.update(end.loops)
         for (end, _), cond in zip(ends, relative, strict=True):
             merged.facts += tuple(terms.implies(cond, f) for f in end.facts[len(base.facts) :])
-        return merged, self.select(relative, [value for _, value in ends], node, at, "the result")
+        return merged, self.select(relative, [value for _, value in ends])
 
-    def select(self, conds: list[ir.Expr], values: list[Value], node: ast.AST, at: Scope, name: str) -> Value:
-        """The value of the one condition that holds."""
-        result = values[-1]
-        for cond, value in reversed(list(zip(conds, values, strict=True))[:-1]):
-            if not same(value, result):
-                if isinstance(value, (Object, Method, Closure, MapRef)) or isinstance(
-                    result, (Object, Method, Closure, MapRef)
-                ):
-                    at.source.fail(node, f"'{name}' is not the same kind of thing on each way to here")
-                result = self.choice(cond, value, result, node, at)
-        return result
+    # ------------------------------------------------------------------------------------------------------------- loops
 
-    # ------------------------------------------------------------------------------------------------------------ loops
-
-    def loop(self, top: Loop, rest: Stack, path: Path) -> Stack | list[Outcome]:
-        at = top.scope
-        if top in path.loops:
-            at.source.fail(
-                top.node,
+    def round(self, top: Rounds, rest: Stack, path: Path) -> Stack:
+        """Begin one more round.  Without a yield in it a loop may go round again only where no branch depended on the state."""
+        rounds, branches = path.loops.get(top, (0, len(path.conds)))
+        node = top.loop.node
+        if rounds and branches != len(path.conds):
+            top.scope.source.fail(
+                node,
                 "this loop may go round without a yield",
                 'Put a `yield "label"` on each way round, so that others may run, or loop over a sort with `for`.',
             )
-        path.loops |= {top}
-        cond = self.truth(self.ev(top.node.test, path, at), top.node.test, at)
-        inside = (*rest, top, block(top.node.body, at))
-        if isinstance(cond, ir.Lit):
-            return inside if cond.value else rest
-        again, done = path.fork(cond), path.fork(terms.not_(cond))
-        done.loops -= {top}
-        return [*self.run(inside, again), *self.run(rest, done)]
+        if rounds > MOST_ROUNDS:
+            top.scope.source.fail(node, f"this loop goes round more than {MOST_ROUNDS:,} times without a yield")
+        path.loops[top] = (rounds + 1, len(path.conds))
+        return (*rest, top, block(top.loop.body, top.scope))
 
-    def bulk(self, node: ast.For, path: Path, at: Scope) -> None:
-        """``for x in Sort``: all elements at once."""
-        if node.orelse:
-            at.source.fail(node.orelse[0], "the language has no `else` of a loop")
-        iterated = self.iterated(node.iter, path, at)
-        if isinstance(iterated, Tup):
-            for item in iterated.items:
-                self.assign(node.target, item, node, path, at)
-                self.body_once(node, path, at)
-            return
-        binders = self.bind(node.target, iterated, node, at)
-        inner = path.fork()
-        inner.binders = (*path.binders, *(v for _, v in binders))
-        for name, var in binders:
-            inner.env[at.id, name] = var
-        if iterated.tuples and isinstance(node.target, ast.Name):
-            inner.env[at.id, node.target.id] = Tup(tuple(v for _, v in binders))
-        reads, self.step.reads = self.step.reads, []
-        self.body_once(node, inner, at)
-        mine, self.step.reads = self.step.reads, reads + self.step.reads
-        variables = tuple(v for _, v in binders)
-        new = inner.updates[len(path.updates) :]
-        self.independent(new, mine, variables, node, at)
-        outer = {key for key, value in path.env.items() if key in inner.env and not same(value, inner.env[key])}
-        targets = {name for name, _ in binders} | ({node.target.id} if isinstance(node.target, ast.Name) else set())
-        for _, name in outer:
-            if name not in targets:
-                at.source.fail(
-                    node,
-                    f"the loop changes the local '{name}'",
-                    "All rounds happen at once; use all(...) or any(...) to gather.",
-                )
-        path.updates += tuple(ir.Update(u.var, (*u.binders, *variables), u.args, u.cond, u.value) for u in new)
+    def loop_over(self, s: core.For, stack: Stack, path: Path, at: Scope) -> Stack:
+        value = self.ev(s.iterable, path, at)
+        iterated = self.iterated(value, s.iterable.node, at)
+        if isinstance(iterated, Product):
+            self.at_once(s, iterated, path, at)
+            return stack
+        return (*stack, Items(s, 0, at))
 
-    def body_once(self, node: ast.For, path: Path, at: Scope) -> None:
-        for inside in node.body:
-            for n in ast.walk(inside):
-                if isinstance(n, (ast.Yield, ast.YieldFrom, ast.Return, ast.Break, ast.Continue)):
-                    what = "yield" if isinstance(n, (ast.Yield, ast.YieldFrom)) else type(n).__name__.lower()
-                    hint = (
-                        "Use `while` with a Map[..., bool] of what is done, choosing one element a round."
-                        if what == "yield"
-                        else ""
-                    )
-                    at.source.fail(n, f"a loop over a sort happens at once and cannot {what}", hint)
-        ends = self.run((block(node.body, at),), path.fork())
-        path.become(self.merge(path, [(e.path, e.value) for e in ends], node, at)[0])
+    def item(self, top: Items, rest: Stack, path: Path) -> Stack:
+        iterable = top.loop.iterable
+        items = self.iterated(self.ev(iterable, path, top.scope), iterable.node, top.scope)
+        assert not isinstance(items, Product)
+        if top.next == len(items):
+            return rest
+        self.assign(top.loop.target, items[top.next], top.loop.node, path, top.scope)
+        return (*rest, Items(top.loop, top.next + 1, top.scope), block(top.loop.body, top.scope))
 
-    def independent(
-        self, new: tuple[ir.Update, ...], reads: list[Any], variables: tuple[ir.Var, ...], node: ast.For, at: Scope
-    ) -> None:
-        """See to it that no round of a loop writes what another writes or reads."""
-        for update in new:
-            for var in variables:
-                if var not in update.args:
-                    at.source.fail(
-                        node,
-                        f"every round of this loop writes the same '{update.var}'",
-                        f"Write a location of its own in each round: self.{update.var}[{var.name}, ...].",
-                    )
-            for read, place, scope in reads:
-                if read.name == update.var:
-                    positions = [i for i, a in enumerate(update.args) if a in variables]
-                    if any(read.args[i] is not update.args[i] for i in positions):
-                        scope.source.fail(
-                            place,
-                            f"a round of this loop reads '{read.name}' where another may write it",
-                            "All rounds happen at once; read what was before into a local first, or split the step.",
-                        )
+    def jump(self, s: core.Break | core.Continue, stack: Stack, path: Path) -> Stack:
+        while stack:
+            top, rest = stack[-1], stack[:-1]
+            match top:
+                case Rounds() | Items():
+                    if isinstance(s, core.Break):
+                        path.loops.pop(top, None)
+                        return rest
+                    return stack
+                case Exit():
+                    self.release(top, path)
+            stack = rest
+        raise AssertionError("Python has no break outside of a loop")
 
-    def iterated(self, node: ast.expr, path: Path, at: Scope) -> Product | Tup:
-        """What is looped over: sorts, or a fixed tuple of values."""
-        if isinstance(node, ast.Call):
-            function = self.ev(node.func, path, at)
-            if isinstance(function, Static) and function.value is declare.each:
-                sorts = [self.finite(v, node, at) for a in node.args for v in self.spread(a, path, at)]
-                return Product(tuple(sorts), True)
-        value = self.ev(node, path, at)
-        if isinstance(value, Tup):
-            return value
-        if isinstance(value, Static) and isinstance(value.value, tuple):
-            return Tup(tuple(map(Static, value.value)))
-        return Product((self.finite(value, node, at),), False)
+    # ------------------------------------------------------------------------------------------------- calls and returns
 
-    def finite(self, value: Value, node: ast.expr, at: Scope) -> ir.Sort:
-        if isinstance(value, Static) and isinstance(value.value, type):
-            try:
-                sort = to_sort(value.value)
-            except ModelError as error:
-                raise at.source.error(node, error.message, error.hint) from None
-            if not isinstance(sort, ir.CounterSort):
-                return sort
-            at.source.fail(node, f"the counter {sort.name} has no end to loop over")
-        at.source.fail(
-            node, f"{at.source.text(node)} is not a sort", "Loop over a Sort, an Enum, bool, each(A, B), or a tuple."
-        )
-
-    def bind(self, target: ast.expr, product: Product, node: ast.AST, at: Scope) -> list[tuple[str, ir.Var]]:
-        """Loop variables for the names of a target."""
-        sorts = product.sorts
-        if isinstance(target, ast.Name):
-            if not product.tuples:
-                return [(target.id, self.step.variable(target.id, sorts[0]))]
-            return [(f"{target.id}.{i}", self.step.variable(s.name.lower(), s)) for i, s in enumerate(sorts)]
-        if isinstance(target, ast.Tuple) and len(target.elts) == len(sorts):
-            names = [e.id for e in target.elts if isinstance(e, ast.Name)]
-            if len(names) == len(sorts):
-                return [(n, self.step.variable(n, s)) for n, s in zip(names, sorts, strict=True)]
-        at.source.fail(node, f"{len(sorts)} loop variables are needed here")
-
-    def quantify(self, generator: ast.GeneratorExp, kind: str, path: Path, at: Scope) -> ir.Expr:
-        """``all(... for x in Sort if ...)`` and ``any(...)``."""
-        inner = path.fork()
-        result = self.generated(generator, 0, kind, inner, at)
-        self.no_effects(inner, path, generator, at)
-        return result
-
-    def generated(self, generator: ast.GeneratorExp, number: int, kind: str, path: Path, at: Scope) -> ir.Expr:
-        if number == len(generator.generators):
-            return self.truth(self.ev(generator.elt, path, at), generator.elt, at)
-        clause = generator.generators[number]
-        iterated = self.iterated(clause.iter, path, at)
-        if isinstance(iterated, Tup):
-            parts = []
-            for item in iterated.items:
-                sub = path.fork()
-                self.assign(clause.target, item, ast.Pass(), sub, at)
-                parts.append(self.filtered(generator, number, kind, sub, at))
-            return terms.and_(*parts) if kind == "all" else terms.or_(*parts)
-        binders = self.bind(clause.target, iterated, generator, at)
-        inner = path.fork()
-        inner.binders = (*path.binders, *(v for _, v in binders))
-        for name, var in binders:
-            inner.env[at.id, name] = var
-        if iterated.tuples and isinstance(clause.target, ast.Name):
-            inner.env[at.id, clause.target.id] = Tup(tuple(v for _, v in binders))
-        body = self.filtered(generator, number, kind, inner, at)
-        self.no_effects(inner, path, generator, at)
-        for _, var in reversed(binders):
-            body = terms.forall(var, body) if kind == "all" else terms.exists(var, body)
-        return body
-
-    def filtered(self, generator: ast.GeneratorExp, number: int, kind: str, path: Path, at: Scope) -> ir.Expr:
-        conds = []
-        for test in generator.generators[number].ifs:
-            cond = self.truth(self.ev(test, path, at), test, at)
-            conds.append(cond)
-            path.facts = (*path.facts, cond)
-        body = self.generated(generator, number + 1, kind, path, at)
-        cond = terms.and_(*conds)
-        return terms.implies(cond, body) if kind == "all" else terms.and_(cond, body)
-
-    # ------------------------------------------------------------------------------------------------ calls and returns
-
-    def callee(
-        self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.AST, path: Path, at: Scope
-    ) -> tuple[Source, Scope]:
-        """Bind a call's arguments in a new scope."""
-        source = source_of(method.function)
-        if at.depth >= MAX_DEPTH:
-            at.source.fail(node, f"'{method.function.__name__}' calls itself", "A model has no recursion.")
-        place = f"{getattr(node, 'lineno', 0)}.{getattr(node, 'col_offset', 0)}"
-        scope = Scope(f"{at.id}/{source.tree.name}@{place}", source, at.depth + 1)
-        first: list[Value] = [] if method.owner.python is None else [method.owner]
-        try:
-            bound = inspect.signature(method.function).bind(*first, *args, **keywords)
-        except TypeError as error:
-            at.source.fail(node, f"{method.function.__name__}: {error}")
-        for name, parameter in inspect.signature(method.function).parameters.items():
-            if name in bound.arguments:
-                value = bound.arguments[name]
-                path.env[scope.id, name] = Tup(value) if parameter.kind is parameter.VAR_POSITIONAL else value
-            elif parameter.kind is parameter.VAR_POSITIONAL:
-                path.env[scope.id, name] = Tup(())
-            else:
-                path.env[scope.id, name] = Static(parameter.default)
-        return source, scope
-
-    def inline(
-        self, method: Method, args: list[Value], keywords: dict[str, Value], node: ast.AST, path: Path, at: Scope
+    def invoke(
+        self,
+        function: Value,
+        args: list[Value],
+        keywords: dict[str, Value],
+        call: object,
+        node: ast.AST,
+        path: Path,
+        at: Scope,
     ) -> Value:
-        target, self.target = self.target, ""
-        source, scope = self.callee(method, args, keywords, node, path, at)
-        if any(isinstance(n, (ast.Yield, ast.YieldFrom)) for n in ast.walk(source.tree)):
+        scope = self.callee(function, args, keywords, call, node, path, at)
+        if scope.function.stops:
             text = at.source.text(node)
-            at.source.fail(node, f"'{source.tree.name}' takes several steps", f"Write `yield from {text}`.")
+            at.source.fail(node, f"'{scope.function.name}' takes several steps", f"Write `yield from {text}`.")
         start = path.fork()
-        ends = self.run((block(source.tree.body, scope),), start)
-        merged, value = self.merge(path, [(e.path, e.value) for e in ends], node, at)
-        merged.env = {key: v for key, v in merged.env.items() if key[0] != scope.id}
+        ends = self.run((block(scope.function.body, scope),), start)
+        merged, value = self.merge(path, [(e.path, e.value) for e in ends])
+        if isinstance(value, Closure) and value.scope is scope:
+            at.source.fail(node, "a helper's lambda has no meaning outside of the helper", "Make it a method.")
+        merged.env = {key: v for key, v in merged.env.items() if key[0] is not scope}
         path.become(merged)
-        self.target = target
         return value
 
-    def enter(self, node: ast.YieldFrom, targets: tuple[ast.expr, ...], stack: Stack, path: Path, at: Scope) -> Stack:
+    def callee(
+        self,
+        function: Value,
+        args: list[Value],
+        keywords: dict[str, Value],
+        call: object,
+        node: ast.AST,
+        path: Path,
+        at: Scope,
+    ) -> Scope:
+        """Bind a call's arguments in its scope."""
+        if isinstance(function, Method):
+            target, outer = core_of(function.function), None
+            first: list[Value] = [] if function.owner is None else [function.owner]
+            name = function.function.__name__
+        else:
+            assert isinstance(function, Closure)
+            target, outer, first, name = function.function, function.scope, [], function.function.name
+        if at.depth >= MAX_DEPTH:
+            at.source.fail(node, f"'{name}' calls itself", "A model has no recursion.")
+        signature = inspect.Signature([p for _, p in target.parameters])
+        try:
+            bound = signature.bind(*first, *args, **keywords)
+        except TypeError as error:
+            at.source.fail(node, f"{name}: {error}")
+        scope = at.inner(call, target, outer)
+        defaults = dict(function.defaults) if isinstance(function, Closure) else {}
+        for local, parameter in target.parameters:
+            given = bound.arguments.get(parameter.name, inspect.Parameter.empty)
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                value: Value = Tup(given if given is not inspect.Parameter.empty else ())
+            elif parameter.kind is parameter.VAR_KEYWORD:
+                if given is not inspect.Parameter.empty:
+                    at.source.fail(
+                        node, f"{name}: `**{local.shown}` takes arguments of any name", "Name the parameters."
+                    )
+                value = Static({})
+            elif given is not inspect.Parameter.empty:
+                value = given
+            else:
+                value = defaults[local] if local in defaults else Static(parameter.default)
+            path.env[scope, local] = value
+        return scope
+
+    def enter(self, s: core.Delegate, stack: Stack, path: Path, at: Scope) -> Stack:
         """``yield from self.part.helper(...)``: go on in the helper."""
-        if not isinstance(node.value, ast.Call):
-            at.source.fail(node, "`yield from` takes the call of a helper")
-        function = self.ev(node.value.func, path, at)
+        function = self.ev(s.call.function, path, at)
+        if isinstance(function, Static) and inspect.isfunction(function.value):
+            function = Method(function.value, None)
         if not isinstance(function, Method):
-            at.source.fail(node, f"{at.source.text(node.value.func)} is not a method")
-        args = [v for a in node.value.args for v in self.spread(a, path, at)]
-        keywords = {k.arg: self.ev(k.value, path, at) for k in node.value.keywords if k.arg}
-        source, scope = self.callee(function, args, keywords, node.value, path, at)
-        return (*stack, Return(targets, node, at, scope), block(source.tree.body, scope))
+            at.source.fail(s.node, f"{at.source.text(s.call.function.node)} is not a method")
+        args = [v for _, v in self.items(s.call.args, path, at)]
+        scope = self.callee(function, args, self.keywords(s.call, path, at), s, s.node, path, at)
+        if not scope.function.stops:
+            text = at.source.text(s.call.function.node)
+            at.source.fail(
+                s.node,
+                f"'{scope.function.name}' takes no step of its own",
+                f"Call it without `yield from`: {text}(...).",
+            )
+        if declare.role_of(function.function) is not None:
+            kind = articled(declare.role_of(function.function).kind)  # type: ignore[union-attr]
+            at.source.fail(s.node, f"'{scope.function.name}' is {kind} and happens by itself")
+        return (*stack, Return(s.target, s.node, at, scope), block(scope.function.body, scope))
 
     def leave(self, frame: Return, value: Value, path: Path) -> None:
-        path.env = {key: v for key, v in path.env.items() if key[0] != frame.callee.id}
-        for target in frame.targets:
-            self.assign(target, value, ast.Pass(), path, frame.scope)
+        path.env = {key: v for key, v in path.env.items() if key[0] is not frame.callee}
+        self.assign(frame.target, value, frame.node, path, frame.scope)
 
     def unwind(self, stack: Stack, value: Value, path: Path) -> Stack | list[Outcome]:
         """`return`: release what is held, and go on in the caller."""
@@ -607,56 +485,43 @@ class Executor(Evaluator):
             top, stack = stack[-1], stack[:-1]
             match top:
                 case Exit():
-                    self.inline(top.release, list(top.args), {}, top.node.items[0].context_expr, path, top.scope)
+                    self.release(top, path)
                 case Return():
                     self.leave(top, value, path)
                     return stack
         return [Outcome("return", path, value)]
 
-    def jump(self, node: ast.Break | ast.Continue, stack: Stack, path: Path, at: Scope) -> Stack:
-        while stack:
-            top, rest = stack[-1], stack[:-1]
-            match top:
-                case Loop():
-                    if isinstance(node, ast.Break):
-                        path.loops -= {top}
-                    return rest if isinstance(node, ast.Break) else stack
-                case Exit():
-                    self.inline(top.release, list(top.args), {}, top.node.items[0].context_expr, path, top.scope)
-            stack = rest
-        at.source.fail(node, f"a {type(node).__name__.lower()} outside of a loop")
+    # -------------------------------------------------------------------------------------------------------- with, yield
 
-    def acquire(self, node: ast.With, stack: Stack, path: Path, at: Scope) -> Stack:
-        """``with self.lock(cpu):`` is acquire(cpu), the body, release(cpu)."""
-        for item in node.items:
-            call = item.context_expr
-            owner = self.ev(call.func, path, at) if isinstance(call, ast.Call) else None
-            if not isinstance(owner, Object) or item.optional_vars is not None:
-                at.source.fail(call, "`with` takes a part that can be held", "Write `with self.lock(cpu):`.")
-            assert isinstance(call, ast.Call)
-            methods = [getattr(type(owner.python), name, None) for name in ("acquire", "release")]
-            if None in methods:
-                at.source.fail(call, f"'{owner.path[:-1]}' has no acquire and release")
-            args = tuple(v for a in call.args for v in self.spread(a, path, at))
-            self.inline(Method(methods[0], owner), list(args), {}, call, path, at)  # type: ignore[arg-type]
-            stack = (*stack, Exit(Method(methods[1], owner), args, node, at))  # type: ignore[arg-type]
-        return (*stack, block(node.body, at))
+    def held(self, atom: Atom, path: Path, at: Scope) -> Held:
+        found = self.ev(atom, path, at)
+        if not isinstance(found, Held):
+            at.source.fail(atom.node, "`with` takes a part that can be held", "Write `with self.lock(cpu):`.")
+        return found
 
-    def at_yield(self, node: ast.Yield, stack: Stack, path: Path, at: Scope) -> Outcome:
+    def acquire(self, s: core.With, path: Path, at: Scope) -> None:
+        held = self.held(s.manager, path, at)
+        for name in ("acquire", "release"):
+            if getattr(type(held.part.python), name, None) is None:
+                at.source.fail(s.manager.node, f"'{held.part.path[:-1]}' has no acquire and release")
+        self.hold("acquire", held, s, path, at)
+
+    def release(self, frame: Exit, path: Path) -> None:
+        self.hold("release", self.held(frame.held.manager, path, frame.scope), frame.held, path, frame.scope)
+
+    def hold(self, name: str, held: Held, s: core.With, path: Path, at: Scope) -> None:
+        method = Method(getattr(type(held.part.python), name), held.part)
+        self.invoke(method, list(held.args.items), {}, (s, name), s.manager.node, path, at)
+
+    def stop(self, s: core.Stop, stack: Stack, path: Path, at: Scope) -> Outcome:
         if self.step.kind != "process":
-            at.source.fail(node, "only a process takes several steps", "Decorate it with @process(Cpu).")
-        if not (isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) and node.value.value):
-            at.source.fail(node, "a yield names the step that follows", 'Write yield "label".')
-        return Outcome("yield", path, node=node, label=node.value.value, stack=stack)
+            at.source.fail(s.node, "only a process takes several steps", "Decorate it with @process(Cpu).")
+        label = s.value.value if isinstance(s.value, ast.Constant) else None
+        if not (isinstance(label, str) and label):
+            at.source.fail(s.node, "a yield names the step that follows", 'Write yield "label".')
+        return Outcome("yield", path, node=s.node, label=label, stack=stack)
 
 
-def as_load(target: ast.expr) -> ast.expr:
-    """The target of an assignment as an expression that reads it."""
-    match target:
-        case ast.Name():
-            return ast.copy_location(ast.Name(target.id, ast.Load()), target)
-        case ast.Attribute():
-            return ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
-        case ast.Subscript():
-            return ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
-    return target
+def named(target: Local) -> str:
+    """The user's name for what gets a value."""
+    return target.hint if target.temporary else target.shown

@@ -32,14 +32,20 @@ def to_sort(annotation: Any) -> ir.Sort:
     match annotation:
         case type() if annotation is bool:
             return ir.BOOL
+        case type() if issubclass(annotation, enum.Flag):
+            raise ModelError(
+                f"{annotation.__name__} is a Flag, whose values are combined", hint="Use a bool for each flag."
+            )
         case type() if issubclass(annotation, enum.Enum):
+            if not len(annotation):
+                raise ModelError(f"{annotation.__name__} has no members")
             return ir.EnumSort(annotation.__name__, tuple(member.name for member in annotation))
         case type() if issubclass(annotation, Sort):
             return ir.Scalarset(annotation.__name__, annotation.ordered, annotation.first)
         case type() if issubclass(annotation, Counter):
             return ir.CounterSort(annotation.__name__)
         case Range():
-            return ir.IntSort(annotation.lo, annotation.hi)
+            return int_sort(annotation)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [a for a in args[1:] if isinstance(a, Range)]
@@ -59,6 +65,26 @@ def to_sort(annotation: Any) -> ir.Sort:
     if isinstance(annotation, type) and annotation.__module__ != "builtins":
         hint = f"Write class {shown}(Sort). {hint}"
     raise ModelError(f"{shown} is not a sort", hint=hint)
+
+
+MOST_VALUES = 1 << 32
+"""A range may have so many values: more are no small machine's."""
+
+
+def int_sort(bounds: Range) -> ir.IntSort:
+    """The sort of a range.
+
+    Raises:
+        ModelError: its bounds are none.
+    """
+    for bound in (bounds.lo, bounds.hi):
+        if not isinstance(bound, int) or isinstance(bound, (bool, enum.Enum)):
+            raise ModelError(f"{bound!r} is no bound of a range", hint="Write Range(0, 3), with whole numbers.")
+    if bounds.lo > bounds.hi:
+        raise ModelError(f"Range({bounds.lo}, {bounds.hi}) is empty", hint=f"Write Range({bounds.hi}, {bounds.lo}).")
+    if bounds.hi - bounds.lo >= MOST_VALUES:
+        raise ModelError(f"Range({bounds.lo}, {bounds.hi}) has too many values: {MOST_VALUES:,} are the most")
+    return ir.IntSort(bounds.lo, bounds.hi)
 
 
 def to_declared(annotation: Any) -> Declared | None:
@@ -92,12 +118,12 @@ def of_sorts(sorts: tuple[Any, ...], kind: str = "state") -> Declared:
     return Declared(tuple(index), value, kind)
 
 
-def sort_classes(annotation: Any) -> Iterator[type[Sort]]:
-    """The `Sort` classes that an annotation mentions."""
-    if isinstance(annotation, type) and issubclass(annotation, Sort):
+def classes_in(annotation: Any) -> Iterator[type]:
+    """The classes that an annotation mentions."""
+    if isinstance(annotation, type):
         yield annotation
     for part in get_args(annotation):
-        yield from sort_classes(part)
+        yield from classes_in(part)
 
 
 def hints(owner: Any) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What a name may stand for while a model's code is executed symbolically, and the paths through a step."""
+"""What a variable may stand for while the core is executed symbolically, and the paths through a step."""
 
 from __future__ import annotations
 
@@ -11,16 +11,47 @@ from typing import Any, Union
 from flushproof.model import ir
 from flushproof.model.ir.terms import and_
 
+from .core import Function, Local
 from .source import Source
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Scope:
-    """One inlined call of a function: its source, what `self` is, and a name that is unique in the step."""
+    """One call of a function, by the place of the call: the same call in another path or step has the same scope.
 
-    id: str
-    source: Source = field(compare=False)
-    depth: int = field(default=0, compare=False)
+    caller: the scope of the call; outer: of a lambda or a generator expression the scope where it was written.
+    """
+
+    function: Function
+    caller: Scope | None = None
+    outer: Scope | None = None
+    depth: int = 0
+    _inner: dict[Any, Scope] = field(default_factory=dict, repr=False)
+
+    @property
+    def source(self) -> Source:
+        return self.function.source
+
+    def inner(self, call: object, function: Function, outer: Scope | None) -> Scope:
+        """The scope of a call that stands here."""
+        key = (call, function, outer)
+        found = self._inner.get(key)
+        if found is None:
+            found = self._inner[key] = Scope(function, self, outer, self.depth + 1)
+        return found
+
+    def of(self, local: Local) -> Scope:
+        """The scope in which a variable lives that is read here."""
+        scope: Scope | None = self
+        while scope is not None and scope.function is not local.owner:
+            scope = scope.outer
+        assert scope is not None
+        return scope
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The helpers through which the calls led here."""
+        return () if self.caller is None else (*self.caller.names, self.function.name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +78,10 @@ class MapRef:
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """A function with the object that it belongs to."""
+    """A function with the object that it belongs to; None where it belongs to none."""
 
     function: Callable[..., Any]
-    owner: Object
+    owner: Object | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,22 +93,65 @@ class Tup:
 
 @dataclass(frozen=True, eq=False)
 class Closure:
-    """A lambda in the scope where it stands."""
+    """A lambda, a local function or a generator expression, in the scope where it stands."""
 
-    node: ast.Lambda
+    function: Function
     scope: Scope
+    defaults: tuple[tuple[Local, Value], ...] = ()
 
 
-Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Closure]
+@dataclass(frozen=True, eq=False)
+class Generated:
+    """A generator expression that was given what its first `for` goes through."""
 
-EXPRESSIONS = ir.Node
+    closure: Closure
+    through: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """All elements of sorts, to be gone through: tuples for ``each(A, B)``, else elements of one sort."""
+
+    sorts: tuple[ir.Sort, ...]
+    tuples: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A part that `with` holds, with the arguments of its acquiring and releasing."""
+
+    part: Object
+    args: Tup
+
+
+@dataclass(frozen=True, eq=False)
+class Above:
+    """``super()``: the classes after `cls` in the order in which Python looks."""
+
+    owner: Object
+    cls: type
+
+
+@dataclass(frozen=True, eq=False)
+class Bad:
+    """What a variable has where it has no value that can be used: reading it is an error."""
+
+    message: str
+    hint: str = ""
+
+
+Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Closure, Generated, Product, Held, Above, Bad]
 
 
 def same(left: Value, right: Value) -> bool:
     """Whether two values are certainly one."""
+    if left is right:
+        return True
     match left, right:
         case (Static(), Static()):
-            return left.value is right.value or (type(left.value) is type(right.value) and left.value == right.value)
+            return left.value is right.value or (
+                type(left.value) is type(right.value) and bool(left.value == right.value)
+            )
         case (Tup(), Tup()):
             return len(left.items) == len(right.items) and all(map(same, left.items, right.items))
         case (Object(), Object()):
@@ -85,48 +159,53 @@ def same(left: Value, right: Value) -> bool:
         case (MapRef(), MapRef()):
             return left.variable is right.variable
         case (Method(), Method()):
-            return left.function is right.function and left.owner.path == right.owner.path
+            return left.function is right.function and (
+                left.owner is right.owner
+                or (left.owner is not None and right.owner is not None and same(left.owner, right.owner))
+            )
         case (Closure(), Closure()):
-            return left.node is right.node and left.scope == right.scope
-        case _:
-            return left is right
+            return (
+                left.function is right.function
+                and left.scope is right.scope
+                and all(same(a, b) for (_, a), (_, b) in zip(left.defaults, right.defaults, strict=True))
+            )
+        case (Generated(), Generated()):
+            return same(left.closure, right.closure) and same(left.through, right.through)
+        case (Product(), Product()):
+            return left.sorts == right.sorts and left.tuples == right.tuples
+        case (Held(), Held()):
+            return same(left.part, right.part) and same(left.args, right.args)
+        case (Above(), Above()):
+            return left.cls is right.cls and same(left.owner, right.owner)
+        case (Bad(), Bad()):
+            return left.message == right.message
+    return False
 
 
-def static_literal(value: Any) -> ir.Lit | None:
-    """The literal for a Python constant whose sort is certain: a truth value, or a member of an enumeration."""
-    match value:
-        case bool():
-            return ir.Lit(value, ir.BOOL)
-        case enum.Enum():
-            return ir.Lit(value.name, ir.EnumSort(type(value).__name__, tuple(m.name for m in type(value))))
-    return None
-
-
-Name = tuple[str, str]
-"""A local variable: the scope's id and the name."""
+Name = tuple[Scope, Local]
+"""A variable of one call."""
 
 
 @dataclass
 class Path:
     """One way through a step, as far as it has been executed.
 
-    conds: the branches taken; facts: what is known besides (all requirements so far); env: the local variables;
-    updates: what was written, in order, each under its own full condition; loops: the loops entered in this step;
-    binders: the variables of the parallel loops around; maybe: locals that only some of the merged paths have set.
+    conds: the branches taken; facts: what is known besides (all requirements so far); env: the local variables; updates: what was
+    written, in order, each under its own full condition; loops: for each loop entered in this step how often it went round and
+    how many branches had been taken then; binders: the variables of the loops over sorts around.
     """
 
     env: dict[Name, Value] = field(default_factory=dict)
     conds: tuple[ir.Expr, ...] = ()
     facts: tuple[ir.Expr, ...] = ()
     updates: tuple[ir.Update, ...] = ()
-    loops: frozenset[Any] = frozenset()
+    loops: dict[Any, tuple[int, int]] = field(default_factory=dict)
     binders: tuple[ir.Var, ...] = ()
-    maybe: frozenset[Name] = frozenset()
 
     def fork(self, cond: ir.Expr = ir.TRUE) -> Path:
         """A copy on which `cond` was found true."""
         conds = self.conds if cond is ir.TRUE else (*self.conds, cond)
-        return Path(dict(self.env), conds, self.facts, self.updates, self.loops, self.binders, self.maybe)
+        return Path(dict(self.env), conds, self.facts, self.updates, dict(self.loops), self.binders)
 
     def become(self, other: Path) -> None:
         """Go on as `other`."""
@@ -142,9 +221,25 @@ class Path:
 
 
 @dataclass
-class Step:
-    """What one atomic step gathers, whichever path it takes."""
+class Access:
+    """A read of state in a loop over a sort, or a write: where, and in which text."""
 
+    variable: str
+    args: tuple[ir.Expr, ...]
+    node: ast.AST
+    at: Scope
+    writes: bool = False
+
+
+@dataclass
+class Step:
+    """What one atomic step gathers, whichever path it takes.
+
+    kind: of the method ("action", "process", "event", ...); names: of its variables, each of which is used once.
+    accesses: reads and writes inside of loops over sorts.
+    """
+
+    kind: str = "action"
     params: list[ir.Var] = field(default_factory=list)
     fresh: list[ir.Var] = field(default_factory=list)
     guards: list[ir.Expr] = field(default_factory=list)
@@ -152,8 +247,7 @@ class Step:
     costs: list[ir.Cost] = field(default_factory=list)
     clauses: list[tuple[str, ir.Clause]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    reads: list[tuple[ir.Read, ast.AST, Scope]] = field(default_factory=list)
-    kind: str = "action"
+    accesses: list[Access] = field(default_factory=list)
 
     def variable(self, name: str, sort: ir.Sort) -> ir.Var:
         """A new variable with this name, or one like it."""
@@ -162,3 +256,21 @@ class Step:
             unique, count = f"{name}{count}", count + 1
         self.names.add(unique)
         return ir.Var(unique, sort)
+
+
+def static_literal(value: Any) -> ir.Lit | None:
+    """The literal for a Python constant whose sort is certain: a truth value, or a member of an enumeration."""
+    match value:
+        case bool():
+            return ir.Lit(value, ir.BOOL)
+        case enum.Enum() if not isinstance(value, enum.Flag):
+            return ir.Lit(value.name, ir.EnumSort(type(value).__name__, tuple(m.name for m in type(value))))
+    return None
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, (bool, enum.Enum))
+
+
+def articled(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
+from multiprocessing import connection
 
 from flushproof.processes import DIED, each
 
@@ -39,3 +42,29 @@ def test_who_stops_early_leaves_no_process_behind() -> None:
             return
         time.sleep(0.1)
     raise AssertionError("a process is left")
+
+
+def answer_by_half(number: int) -> bytes:
+    """All but 0 stop in the middle of telling their answer, as those do that are killed just then."""
+
+    def half(self: connection.Connection, message: bytes) -> None:
+        os.write(self.fileno(), bytes(message)[: len(message) // 2])
+        time.sleep(600)
+
+    if number:
+        time.sleep(1)
+        connection.Connection._send = half  # type: ignore[attr-defined]
+    return bytes(100_000)
+
+
+def stop_in_the_middle_of_an_answer() -> None:
+    answers = each(answer_by_half, [0, 1], jobs=2)
+    assert len(next(answers)) == 100_000
+    time.sleep(4)
+    answers.close()  # type: ignore[attr-defined]
+
+
+def test_half_an_answer_is_not_waited_for() -> None:
+    """Neither where the iteration ends nor where the program does."""
+    program = "from tests.flushproof import test_processes as t; t.stop_in_the_middle_of_an_answer()"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

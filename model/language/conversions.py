@@ -1,0 +1,339 @@
+"""Values as terms of a sort: literals, the smallest sort that holds two values, and what a value owes where it is used."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from collections.abc import Sequence
+from typing import Any
+
+from flushproof.model import ir
+from flushproof.model.ir import terms
+
+from .declarations import Declarations
+from .values import Bad, MapRef, Method, Path, Scope, Static, Step, Tup, Value, is_number, same, static_literal
+
+
+class Conversions:
+    """Terms from values; `variables` are the declared state variables by name ("tlb.entry")."""
+
+    def __init__(self, declared: Declarations) -> None:
+        self.declared = declared
+        self.variables = declared.variables
+        self.ghosts = {v.name for v in self.variables.values() if v.kind == "ghost"}
+        self.step = Step()
+
+    # ------------------------------------------------------------------------------------------------------- obligations
+
+    def owe(self, path: Path, expr: ir.Expr, message: str, node: ast.AST, at: Scope) -> None:
+        """Record that `expr` must hold here, unless what is known on the path says so already."""
+        known = path.known
+        facts = set(known.args) if isinstance(known, ir.And) else {known}
+        parts = [p for p in (expr.args if isinstance(expr, ir.And) else (expr,)) if p not in facts]
+        rest = terms.and_(*parts)
+        if rest is not ir.TRUE:
+            when = known
+            if any(var in terms.free_vars(when) | terms.free_vars(rest) for var in path.binders):
+                rest, when = terms.implies(when, rest), ir.TRUE
+            closed = terms.close(path.binders, rest)
+            self.step.obligations.append(ir.Obligation(when, closed, message, at.source.place(node)))
+
+    def no_ghost(self, what: str, node: ast.AST, at: Scope, *exprs: ir.Expr) -> None:
+        ghost = min(terms.reads(*exprs) & self.ghosts, default=None)
+        if ghost and self.step.kind in ("action", "process"):
+            at.source.fail(
+                node,
+                f"the ghost '{self.shown(ghost)}' is read by {what}",
+                "Ghost state is for properties alone; make it plain state if the system really has it.",
+            )
+
+    def shown(self, variable: str) -> str:
+        """What a user calls a variable: a local that became a ghost is called by its own name."""
+        return variable.partition("@")[0]
+
+    # -------------------------------------------------------------------------------------------------------- as a term
+
+    def expr(
+        self, value: Value, node: ast.AST, at: Scope, sort: ir.Sort | None = None, path: Path | None = None
+    ) -> ir.Expr:
+        """The value as a term, of the given sort if one is given.
+
+        path: where a value that may not fit is used: it then owes that it fits.
+
+        Raises:
+            ModelError: it is no value of that sort, or no value that a state can hold.
+        """
+        match value:
+            case Static():
+                made = self.static(value.value, sort)
+                if made is None:
+                    at.source.fail(node, *self.not_a_value(value.value, sort))
+                value = made
+            case MapRef():
+                at.source.fail(
+                    node,
+                    f"'{value.variable.name}' is a map and needs an index",
+                    f"Write {at.source.text(node)}[{', '.join(s.name.lower() for s in value.variable.index)}].",
+                )
+            case Method():
+                name = value.function.__name__
+                at.source.fail(node, f"'{name}' is a method and must be called", f"Write {at.source.text(node)}(...).")
+            case Bad():
+                at.source.fail(node, value.message, value.hint)
+        if not isinstance(value, ir.Node):
+            hint = "A state holds single values: name each part of the tuple." if isinstance(value, Tup) else ""
+            at.source.fail(node, f"{at.source.text(node)} is not a value that a state can hold", hint)
+        return value if sort is None or value.sort == sort else self.coerce(value, sort, node, at, path)
+
+    def static(self, value: Any, sort: ir.Sort | None) -> ir.Expr | None:
+        """The literal for a Python constant, if it has this sort."""
+        if isinstance(sort, ir.OptionSort):
+            if value is None:
+                return ir.Lit(None, sort)
+            inner = self.static(value, sort.base)
+            return None if inner is None else terms.some(inner)
+        if isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
+            self.declared.know(type(value))
+        literal = static_literal(value)
+        if literal is not None:
+            return literal if sort is None or literal.of == sort else None
+        if is_number(value):
+            if sort is None:
+                return ir.Lit(value, ir.IntSort(value, value))
+            if isinstance(sort, ir.IntSort) and sort.lo <= value <= sort.hi:
+                return ir.Lit(value, sort)
+            if isinstance(sort, ir.CounterSort) and value == 0:
+                return ir.Lit(0, sort)
+            if isinstance(sort, ir.Scalarset) and sort.ordered and value >= 0:
+                return ir.Lit(value, sort)
+        return None
+
+    def not_a_value(self, value: Any, sort: ir.Sort | None) -> tuple[str, str]:
+        """Why a constant has no place here, and what has."""
+        shown = f"the sort {value.__name__}" if isinstance(value, type) else repr(value)
+        if isinstance(value, float):
+            return f"{shown} is no whole number", "The language has truth values, elements, members and whole numbers."
+        if sort is None:
+            hint = "None needs something to be compared with or assigned to." if value is None else ""
+            return f"{shown} is not a value that a state can hold", hint
+        if isinstance(sort, ir.EnumSort):
+            members = ", ".join(f"{sort.name}.{m}" for m in sort.members)
+            return f"{shown} is no {sort.name}", f"The members are: {members}."
+        if isinstance(sort, ir.Scalarset) and not sort.ordered and isinstance(value, int):
+            return (
+                f"{shown} is no {sort.name}",
+                f"The elements of {sort.name} are interchangeable and have no numbers; use choose({sort.name}) or a parameter.",
+            )
+        if value is None:
+            return f"None is no {sort.name}", f"Declare it Optional[{sort.name}] if it may be None."
+        return f"{shown} is no {sort.name}", ""
+
+    def coerce(self, value: ir.Expr, sort: ir.Sort, node: ast.AST, at: Scope, path: Path | None) -> ir.Expr:
+        """A term of another sort as one of this sort; what may not fit is owed."""
+        have = value.sort
+        if widened(have, sort):
+            return widen(value, sort)
+        if isinstance(sort, ir.OptionSort) and not isinstance(have, ir.OptionSort):
+            return terms.some(self.expr(value, node, at, sort.base, path))
+        if isinstance(have, ir.OptionSort) and not isinstance(sort, ir.OptionSort) and path is not None:
+            present = terms.not_(terms.is_none(value))
+            self.owe(path, present, f"{at.source.text(node)} is None where its {have.base.name} is used", node, at)
+            return self.expr(terms.the(value), node, at, sort, path)
+        if isinstance(have, ir.OptionSort) and isinstance(sort, ir.OptionSort) and path is not None:
+            if isinstance(have.base, ir.IntSort) and isinstance(sort.base, ir.IntSort):
+                inner = path.fork(terms.not_(terms.is_none(value)))
+                fits = self.expr(terms.the(value), node, at, sort.base, inner)
+                return terms.ite(terms.is_none(value), ir.Lit(None, sort), terms.some(fits))
+        if isinstance(have, ir.IntSort) and isinstance(sort, ir.IntSort) and path is not None:
+            if have.lo < sort.lo:
+                fits = terms.not_(terms.less(value, number(sort.lo)))
+                self.owe(path, fits, f"{at.source.text(node)} is less than {sort.lo}", node, at)
+            if have.hi > sort.hi:
+                fits = terms.not_(terms.less(number(sort.hi), value))
+                self.owe(path, fits, f"{at.source.text(node)} is more than {sort.hi}", node, at)
+            return terms.narrow(value, sort)
+        at.source.fail(
+            node,
+            f"{at.source.text(node)} is a {have.name} where a {sort.name} is needed",
+            self.conversion_hint(have, sort),
+        )
+
+    def conversion_hint(self, have: ir.Sort, want: ir.Sort) -> str:
+        """Which maps lead from one sort to the other."""
+        base = want.base if isinstance(want, ir.OptionSort) else want
+        maps = [v.name for v in self.variables.values() if v.index == (have,) and v.sort in (base, ir.OptionSort(base))]
+        return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
+
+    def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:
+        """The value as a condition."""
+        text = at.source.text(node)
+        if isinstance(value, Static):
+            if isinstance(value.value, bool) or is_number(value.value):
+                return terms.lit(bool(value.value))
+            if value.value is None:
+                at.source.fail(node, f"{text} is always None, not a condition", "Does a helper lack its `return`?")
+            at.source.fail(node, f"{text} is always {value.value!r}, not a condition", "Compare it with something.")
+        expr = self.expr(value, node, at)
+        if expr.sort != ir.BOOL:
+            option = isinstance(expr.sort, ir.OptionSort)
+            hint = f"Write {text} is not None." if option else "Compare it with something."
+            at.source.fail(node, f"{text} is a {expr.sort.name}, not a condition", hint)
+        return expr
+
+    # ---------------------------------------------------------------------------------------------- two values, one sort
+
+    def joined(self, left: Value, right: Value) -> tuple[ir.Expr, ir.Expr] | None:
+        """Both values in the smallest sort that holds both, or None if there is none."""
+        sorts = [self.sort_of(v) for v in (left, right)]
+        if any(s is None for s in sorts):
+            return None
+        sort = join(*sorts)  # type: ignore[arg-type]
+        if sort is None or sort is NONE:
+            return None
+        made = [self.widened_value(v, sort) for v in (left, right)]
+        return None if made[0] is None or made[1] is None else (made[0], made[1])
+
+    def sort_of(self, value: Value) -> ir.Sort | None:
+        """The sort of a value that a state can hold, the smallest of its range; None for any other value."""
+        if isinstance(value, ir.Node):
+            return value.sort
+        if isinstance(value, Static):
+            if value.value is None:
+                return NONE
+            literal = self.static(value.value, None)
+            return None if literal is None else literal.sort
+        return None
+
+    def widened_value(self, value: Value, sort: ir.Sort) -> ir.Expr | None:
+        if isinstance(value, Static):
+            return self.static(value.value, sort)
+        return widen(value, sort) if isinstance(value, ir.Node) and widened(value.sort, sort) else None
+
+    def choice(self, cond: ir.Expr, then: Value, other: Value) -> Value:
+        """`then` if `cond`, else `other`."""
+        if same(then, other):
+            return then
+        for bad in (then, other):
+            if isinstance(bad, Bad):
+                return bad
+        if isinstance(then, (Tup, Static)) and isinstance(other, (Tup, Static)):
+            first, second = items_of(then), items_of(other)
+            if first is not None and second is not None and len(first) == len(second):
+                return Tup(tuple(self.choice(cond, a, b) for a, b in zip(first, second, strict=True)))
+        if isinstance(then, ir.Node) and isinstance(other, Static) and is_number(other.value):
+            pair = self.with_number(then, other.value)
+        elif isinstance(other, ir.Node) and isinstance(then, Static) and is_number(then.value):
+            pair = self.with_number(other, then.value)
+            pair = None if pair is None else (pair[1], pair[0])
+        else:
+            pair = self.joined(then, other)
+        if pair is None:
+            return Bad("is not the same kind of thing on each way to here", "Give each way a variable of its own.")
+        return terms.ite(cond, *pair)
+
+    def with_number(self, term: ir.Expr, number: int) -> tuple[ir.Expr, ir.Expr] | None:
+        """A term and a number in one sort: the number may be an ordered sort's element, or a counter's 0."""
+        base = term.sort.base if isinstance(term.sort, ir.OptionSort) else term.sort
+        if isinstance(base, ir.IntSort):
+            return self.joined(term, Static(number))
+        literal = self.static(number, term.sort)
+        return None if literal is None else (term, literal)
+
+    def select(self, conds: Sequence[ir.Expr], values: Sequence[Value]) -> Value:
+        """The value of the one condition that holds."""
+        result = values[-1]
+        for cond, value in reversed(list(zip(conds, values, strict=True))[:-1]):
+            result = self.choice(cond, value, result)
+        return result
+
+    def unify(self, left: Value, right: Value, node: ast.AST, at: Scope, path: Path) -> tuple[ir.Expr, ir.Expr]:
+        """Both values as terms that can be compared for equality."""
+        for value in (left, right):
+            if not isinstance(value, (ir.Node, Static)):
+                self.expr(value, node, at)
+        if isinstance(left, ir.Node) and isinstance(right, Static):
+            return self.with_static(left, right.value, node, at)
+        if isinstance(left, Static) and isinstance(right, ir.Node):
+            return self.with_static(right, left.value, node, at)[::-1]
+        if isinstance(left, ir.Node) and isinstance(right, ir.Node):
+            if isinstance(left.sort, ir.IntSort) and isinstance(right.sort, ir.IntSort):
+                return left, right  # of whatever ranges
+        pair = self.joined(left, right)
+        if pair is None:
+            first, second = self.expr(left, node, at), self.expr(right, node, at)
+            at.source.fail(
+                node,
+                f"a {first.sort.name} is never a {second.sort.name}",
+                self.conversion_hint(first.sort, second.sort) or self.conversion_hint(second.sort, first.sort),
+            )
+        return pair
+
+    def with_static(self, term: ir.Expr, value: Any, node: ast.AST, at: Scope) -> tuple[ir.Expr, ir.Expr]:
+        sort = term.sort
+        if value is None and not isinstance(sort, ir.OptionSort):
+            hint = f"Declare it Optional[{sort.name}] if it may be None."
+            at.source.fail(node, f"a {sort.name} is never None", hint)
+        if isinstance(sort, ir.IntSort) and is_number(value):
+            return term, number(value)
+        if isinstance(sort, ir.OptionSort) and isinstance(sort.base, ir.IntSort) and is_number(value):
+            pair = self.joined(term, Static(value))
+            assert pair is not None
+            return pair
+        return term, self.expr(Static(value), node, at, sort)
+
+
+class NoneSort:
+    """The sort of None alone, which is no sort of the language: it joins with every other to an option."""
+
+    name = "None"
+
+
+NONE: Any = NoneSort()
+
+
+def number(value: int) -> ir.Lit:
+    return ir.Lit(value, ir.IntSort(value, value))
+
+
+def join(left: ir.Sort, right: ir.Sort) -> ir.Sort | None:
+    """The smallest sort that holds the values of both, or None: ranges widen to their hull, and None makes an option."""
+    if left == right:
+        return left
+    if left is NONE or right is NONE:
+        other = right if left is NONE else left
+        return other if isinstance(other, ir.OptionSort) else ir.OptionSort(other)
+    if isinstance(left, ir.OptionSort) or isinstance(right, ir.OptionSort):
+        base = join(*(s.base if isinstance(s, ir.OptionSort) else s for s in (left, right)))
+        assert not isinstance(base, ir.OptionSort)
+        return None if base is None else ir.OptionSort(base)
+    if isinstance(left, ir.IntSort) and isinstance(right, ir.IntSort):
+        return ir.IntSort(min(left.lo, right.lo), max(left.hi, right.hi))
+    return None
+
+
+def widened(have: ir.Sort, want: ir.Sort) -> bool:
+    """Whether every value of the one sort is one of the other."""
+    return join(have, want) == want
+
+
+def widen(value: ir.Expr, sort: ir.Sort) -> ir.Expr:
+    """The same value in a sort that holds all values of its own."""
+    have = value.sort
+    if have == sort:
+        return value
+    if isinstance(sort, ir.OptionSort):
+        if not isinstance(have, ir.OptionSort):
+            return terms.some(widen(value, sort.base))
+        present = terms.some(widen(terms.the(value), sort.base))
+        return terms.ite(terms.is_none(value), ir.Lit(None, sort), present)
+    assert isinstance(sort, ir.IntSort)
+    return terms.narrow(value, sort)
+
+
+def items_of(value: Value) -> tuple[Value, ...] | None:
+    """The parts of a tuple, also of one that is a constant; None for any other value."""
+    if isinstance(value, Tup):
+        return value.items
+    if isinstance(value, Static) and isinstance(value.value, tuple):
+        return tuple(map(Static, value.value))
+    return None

@@ -1,0 +1,283 @@
+"""Loops over sorts, and what all(...) and any(...) ask of them: all rounds at once, where that is the same as one after another."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flushproof.model import ir
+from flushproof.model.errors import ModelError
+from flushproof.model.ir import terms
+
+from . import core
+from .conversions import items_of
+from .operations import Operations
+from .values import Access, Bad, Generated, Path, Product, Scope, Static, Tup, Value
+
+AGAIN = Bad(
+    "is given a value in a loop whose rounds all happen at once",
+    "Use all(...) or any(...) to gather; behind the loop name one element.",
+)
+LEAVING = {
+    core.Stop: "yield",
+    core.Delegate: "yield",
+    core.Return: "return",
+    core.Break: "break",
+    core.Continue: "continue",
+}
+
+
+class Loops(Operations):
+    """Executes loops over sorts."""
+
+    def block_once(self, body: core.Block, path: Path, at: Scope) -> None:
+        """Execute statements that control leaves at their end."""
+        raise NotImplementedError
+
+    # --------------------------------------------------------------------------------------------------------- iterables
+
+    def iterated(self, value: Value, node: ast.AST, at: Scope) -> Product | tuple[Value, ...]:
+        """What is gone through: sorts, or a fixed group of values."""
+        if isinstance(value, Product):
+            return value
+        parts = items_of(value)
+        if parts is not None:
+            return parts
+        if isinstance(value, Static) and isinstance(value.value, range):
+            return tuple(map(Static, value.value))
+        return Product((self.finite(value, node, at),), False)
+
+    def finite(self, value: Value, node: ast.AST, at: Scope) -> ir.Sort:
+        if isinstance(value, Static) and (isinstance(value.value, type) or not callable(value.value)):
+            try:
+                sort = self.declared.sort(value.value)
+            except ModelError as error:
+                if isinstance(value.value, type):
+                    raise at.source.error(node, error.message, error.hint) from None
+            else:
+                if not isinstance(sort, ir.CounterSort):
+                    return sort
+                at.source.fail(node, f"the counter {sort.name} has no end to loop over")
+        text = at.source.text(node)
+        at.source.fail(node, f"{text} is not a sort", "Loop over a Sort, an Enum, bool, each(A, B), or a tuple.")
+
+    def elements(self, names: tuple[str, ...], product: Product, path: Path) -> tuple[tuple[ir.Var, ...], Value]:
+        """New variables for one element of each sort, and the value that the loop's variable gets."""
+        if product.tuples:
+            mine = names if len(names) == len(product.sorts) else tuple(s.name.lower() for s in product.sorts)
+        else:
+            mine = names[:1] or (product.sorts[0].name.lower(),)
+        variables = tuple(self.step.variable(n, s) for n, s in zip(mine, product.sorts, strict=True))
+        path.binders = (*path.binders, *variables)
+        return variables, Tup(variables) if product.tuples else variables[0]
+
+    # ------------------------------------------------------------------------------------------------------------- loops
+
+    def at_once(self, loop: core.For, product: Product, path: Path, at: Scope) -> None:
+        """``for x in Sort``."""
+        for statement in loop.body:
+            self.refuse_leaving(statement, at)
+        scope = at.of(loop.target)
+        inner = path.fork()
+        for local in loop.assigned:
+            inner.env[scope, local] = AGAIN
+        variables, element = self.elements(loop.names, product, inner)
+        inner.env[scope, loop.target] = element
+        accesses, self.step.accesses = self.step.accesses, []
+        self.block_once(loop.body, inner, at)
+        mine, self.step.accesses = self.step.accesses, accesses + self.step.accesses
+        new = inner.updates[len(path.updates) :]
+        path.updates += self.together(new, mine, variables, loop, at)
+        for local in loop.assigned:
+            path.env[scope, local] = AGAIN
+
+    def refuse_leaving(self, statement: core.Statement, at: Scope) -> None:
+        what = LEAVING.get(type(statement))
+        if what is not None:
+            hint = "Use `while` with a Map[..., bool] of what is done, choosing one element a round."
+            node = statement.node
+            at.source.fail(
+                node, f"a loop over a sort happens at once and cannot {what}", hint if what == "yield" else ""
+            )
+        for name in ("body", "other"):
+            for inside in getattr(statement, name, ()):
+                self.refuse_leaving(inside, at)
+
+    def together(
+        self,
+        new: tuple[ir.Update, ...],
+        accesses: list[Access],
+        variables: tuple[ir.Var, ...],
+        loop: core.For,
+        at: Scope,
+    ) -> tuple[ir.Update, ...]:
+        """The updates of all rounds, where no round reads or writes what another writes.
+
+        Two rounds differ in some loop variable.  Where one writes and the other reads or writes the same map, each loop variable
+        must therefore stand alone at one position of the index in both: then the locations differ too.
+        """
+        writes = [a for a in accesses if a.writes]
+        found = []
+        for update in new:
+            agreed = self.agreed(update, accesses, variables)
+            if agreed is not None:
+                found.append(agreed)
+                continue
+            here = next((a for a in writes if a.variable == update.var and a.args == update.args), None)
+            node, scope = (here.node, here.at) if here is not None else (loop.node, at)
+            for var in variables:
+                if var not in update.args:
+                    scope.source.fail(
+                        node,
+                        f"every round of this loop writes the same '{update.var}'",
+                        f"Write a location of its own in each round: self.{update.var}[{var.name}, ...].",
+                    )
+            for access in accesses:
+                if access.variable == update.var and not self.apart(update.args, access.args, variables):
+                    self.refuse_meeting(update, access, node, scope)
+            found.append(with_binders(update, variables))
+        return tuple(found)
+
+    def apart(self, one: tuple[ir.Expr, ...], other: tuple[ir.Expr, ...], variables: tuple[ir.Var, ...]) -> bool:
+        """Whether two accesses in different rounds are certainly to different locations."""
+        return all(any(a is v and b is v for a, b in zip(one, other, strict=True)) for v in variables)
+
+    def agreed(self, update: ir.Update, accesses: list[Access], variables: tuple[ir.Var, ...]) -> ir.Update | None:
+        """One update for all rounds that write one value to one place, if they do and nothing else in the loop touches it."""
+        mine = terms.free_vars(update.value).union(*map(terms.free_vars, update.args))
+        if mine & set(variables) or len([a for a in accesses if a.variable == update.var]) != 1:
+            return None
+        cond = update.cond
+        for var in reversed(variables):
+            cond = terms.exists(var, cond)
+        return ir.Update(update.var, update.binders, update.args, cond, update.value)
+
+    def refuse_meeting(self, update: ir.Update, access: Access, node: ast.AST, at: Scope) -> None:
+        there = access.at.source.place(access.node)
+        here = at.source.place(node)
+        if not access.writes:
+            access.at.source.fail(
+                access.node,
+                f"a round of this loop reads '{update.var}' where another may write it (line {here.line})",
+                "All rounds happen at once; read what was before into a local first, or split the step.",
+            )
+        at.source.fail(
+            node,
+            f"two rounds of this loop may write the same place of '{update.var}' (lines {here.line} and {there.line})",
+            "All rounds happen at once; let each write a place of its own.",
+        )
+
+    # ----------------------------------------------------------------------------------------------------------- gathers
+
+    def quantified(self, generated: Generated, kind: str, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
+        """``all(... for x in Sort if ...)`` and ``any(...)``."""
+        junction = terms.and_ if kind == "all" else terms.or_
+        guard: Callable[[ir.Expr, ir.Expr], ir.Expr] = terms.implies if kind == "all" else terms.and_
+        unit = ir.TRUE if kind == "all" else ir.FALSE
+
+        def gather(body: core.Block, inner: Path, scope: Scope) -> ir.Expr:
+            *before, last = body
+            self.block_once(tuple(before), inner, scope)
+            match last:
+                case core.Emit(value):
+                    return self.truth(self.ev(value, inner, scope), value.node, scope)
+                case core.If():
+                    cond = self.truth(self.ev(last.test, inner, scope), last.test.node, scope)
+                    if cond is ir.FALSE:
+                        return unit
+                    yes = inner.fork(cond)
+                    result = gather(last.body, yes, scope)
+                    self.no_effects(yes, inner, node, at)
+                    return guard(cond, result)
+                case core.For():
+                    return through(last, inner, scope)
+            raise AssertionError(last)
+
+        def through(loop: core.For, inner: Path, scope: Scope) -> ir.Expr:
+            iterated = self.iterated(self.ev(loop.iterable, inner, scope), loop.iterable.node, scope)
+            if not isinstance(iterated, Product):
+                parts = []
+                for item in iterated:
+                    sub = inner.fork()
+                    sub.facts += tuple(p if kind == "all" else terms.not_(p) for p in parts)  # else Python had stopped
+                    sub.env[scope, loop.target] = item
+                    parts.append(gather(loop.body, sub, scope))
+                    self.no_effects(sub, inner, node, at)
+                return junction(*parts)
+            sub = inner.fork()
+            variables, element = self.elements(loop.names, iterated, sub)
+            sub.env[scope, loop.target] = element
+            result = gather(loop.body, sub, scope)
+            self.no_effects(sub, inner, node, at)
+            for var in reversed(variables):
+                result = terms.forall(var, result) if kind == "all" else terms.exists(var, result)
+            return result
+
+        inner = path.fork()
+        scope = self.enter_generator(generated, node, inner, at)
+        result = gather(generated.closure.function.body, inner, scope)
+        self.no_effects(inner, path, node, at)
+        return result
+
+    def collected(self, generated: Generated, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
+        """The values of a generator expression over fixed groups of values."""
+        found: list[Value] = []
+
+        def gather(body: core.Block, inner: Path, scope: Scope) -> None:
+            *before, last = body
+            self.block_once(tuple(before), inner, scope)
+            match last:
+                case core.Emit(value):
+                    found.append(self.ev(value, inner, scope))
+                case core.If():
+                    cond = self.truth(self.ev(last.test, inner, scope), last.test.node, scope)
+                    if not isinstance(cond, ir.Lit):
+                        scope.source.fail(last.test.node, "how many values there are must not depend on the state")
+                    if cond.value:
+                        gather(last.body, inner, scope)
+                case core.For():
+                    iterated = self.iterated(self.ev(last.iterable, inner, scope), last.iterable.node, scope)
+                    if isinstance(iterated, Product):
+                        scope.source.fail(
+                            last.iterable.node,
+                            "a tuple has a fixed number of values, and a sort any number of elements",
+                            "Ask all(...) or any(...) of the sort.",
+                        )
+                    for item in iterated:
+                        inner.env[scope, last.target] = item
+                        gather(last.body, inner, scope)
+
+        inner = path.fork()
+        scope = self.enter_generator(generated, node, inner, at)
+        gather(generated.closure.function.body, inner, scope)
+        self.no_effects(inner, path, node, at)
+        return tuple(found)
+
+    def enter_generator(self, generated: Generated, node: ast.AST, path: Path, at: Scope) -> Scope:
+        function = generated.closure.function
+        scope = at.inner(node, function, generated.closure.scope)
+        path.env[scope, function.parameters[0][0]] = generated.through
+        return scope
+
+    def no_effects(self, sub: Path, path: Path, node: ast.AST, at: Scope) -> None:
+        if sub.updates != path.updates:
+            at.source.fail(
+                node,
+                "a condition over many elements must not change the state",
+                "Make the change in a loop of its own.",
+            )
+
+
+def with_binders(update: ir.Update, variables: Iterable[ir.Var]) -> ir.Update:
+    """The update for all values of the variables, each of which is an argument; a second occurrence becomes a condition."""
+    args: list[Any] = list(update.args)
+    binders, conds = list(update.binders), [update.cond]
+    for var in variables:
+        for position in [i for i, a in enumerate(args) if a is var][1:]:
+            twin = terms.fresh_var(var, [*binders, *(v for a in args for v in terms.free_vars(a)), *variables])
+            args[position] = twin
+            binders.append(twin)
+            conds.append(terms.eq(twin, var))
+        binders.append(var)
+    return ir.Update(update.var, tuple(binders), tuple(args), terms.and_(*conds), update.value)

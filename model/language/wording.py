@@ -1,0 +1,44 @@
+"""Constructs of Python that the language does not have, in a user's words, each with what to write instead."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+Words = Mapping[type[ast.AST], tuple[str, str]]
+
+STATEMENTS: Words = {
+    ast.Try: ("try statement", "A model has no exceptions; a step that is not possible says so with require(...)."),
+    ast.TryStar: ("try statement", "A model has no exceptions; a step that is not possible says so with require(...)."),
+    ast.Raise: ("raise statement", "A step that is not possible says so with require(...)."),
+    ast.Assert: ("assert statement", "Use require(...) for a guard, and a property for what must hold."),
+    ast.ClassDef: ("class inside of a method", "Define sorts and enumerations at module level."),
+    ast.Delete: ("del statement", "Assign None or False."),
+    ast.Import: ("import inside of a method", "Import at module level."),
+    ast.ImportFrom: ("import inside of a method", "Import at module level."),
+    ast.Global: ("global statement", "All state is declared in the class."),
+    ast.Nonlocal: ("nonlocal statement", "Return the value, and assign it where the function is called."),
+    ast.Match: ("match statement", "Use if and elif."),
+    ast.AsyncFor: ("async for", "Steps are separated by yield."),
+    ast.AsyncWith: ("async with", "Steps are separated by yield."),
+    ast.AsyncFunctionDef: ("async function", "Steps are separated by yield."),
+}
+
+EXPRESSIONS: Words = {
+    ast.ListComp: ("list comprehension", "Use all(...), any(...), or a for loop over a sort."),
+    ast.SetComp: ("set comprehension", "Use a Map[..., bool] as a set."),
+    ast.DictComp: ("dictionary comprehension", "Use a Map as a dictionary."),
+    ast.List: ("list", "Use a Map; a fixed group of values is a tuple."),
+    ast.Dict: ("dictionary", "Use a Map as a dictionary."),
+    ast.Set: ("set", "Use a Map[..., bool] as a set; a fixed group of values is a tuple."),
+    ast.JoinedStr: ("f-string", "Messages name parameters in braces, as plain strings."),
+    ast.Await: ("await", "Steps are separated by yield."),
+    ast.Yield: ("yield inside of an expression", "A yield is a statement of its own, in a process."),
+    ast.Starred: ("starred expression here", "A star stands in a tuple, an index or a list of arguments."),
+    ast.Slice: ("slice here", "Write `:` for all elements of a map."),
+}
+
+
+def named(node: ast.AST, words: Words) -> tuple[str, str]:
+    """What a construct is called, and what to write instead."""
+    return words.get(type(node), (f"{type(node).__name__} here", ""))

@@ -1,0 +1,425 @@
+"""What the language's own words mean in a step: require, choose, fresh, check, ..., and the few functions of Python's that it has."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flushproof.model import ir
+from flushproof.model.errors import ModelError, nearest
+from flushproof.model.ir import terms
+
+from . import core, declare
+from .conversions import items_of
+from .operations import SETTLED
+from .statements import Executor
+from .values import (
+    Closure,
+    Generated,
+    MapRef,
+    Method,
+    Path,
+    Product,
+    Scope,
+    Static,
+    Tup,
+    Value,
+    articled,
+    is_number,
+)
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument: its value, and the text that it stands for."""
+
+    value: Value
+    node: ast.AST
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call of a word.
+
+    given: the arguments by the names of the word's parameters; starred parameters have several; target: the user's name for the
+    variable that gets the value.
+    """
+
+    node: ast.AST
+    path: Path
+    at: Scope
+    given: Mapping[str, Any]
+    call: core.Call
+    target: str
+
+
+class Words(Executor):
+    """Executes calls of the language's words."""
+
+    def words(self) -> list[str]:
+        return sorted(f.__name__ for f in (*WORDS, *PYTHON))
+
+    def word(
+        self, call: core.Call, function: Static, node: ast.AST, path: Path, at: Scope, target: str
+    ) -> Value | None:
+        try:
+            meaning = WORDS.get(function.value)
+            plain = PYTHON.get(function.value)
+        except TypeError:  # not hashable, so none of them
+            return None
+        if meaning is None and plain is None:
+            return None
+        args = [Given(v, a.node) for a, v in self.items(call.args, path, at)]
+        if plain is not None:
+            if call.keywords:
+                at.source.fail(node, f"{function.value.__name__}() takes no keywords here")
+            return plain(self, args, node, path, at)
+        nodes = {name: atom.node for name, atom in call.keywords}
+        keywords = {k: Given(v, nodes.get(k, node)) for k, v in self.keywords(call, path, at).items()}
+        signature = inspect.signature(function.value)
+        try:
+            bound = signature.bind(*args, **keywords)
+        except TypeError:
+            takes = ", ".join(signature.parameters)
+            at.source.fail(node, f"{function.value.__name__} takes ({takes})")
+        assert meaning is not None
+        return meaning(self, Use(node, path, at, bound.arguments, call, target))
+
+    # ----------------------------------------------------------------------------------------------------- what can happen
+
+    def require(self, use: Use) -> Value:
+        at, path, test = use.at, use.path, use.given["condition"]
+        if self.step.kind in (*SETTLED, "closure"):
+            what = "a closure" if self.step.kind == "closure" else "a property"
+            at.source.fail(use.node, f"{what} cannot require", "Write `if`, or return the condition.")
+        cond = self.truth(test.value, test.node, at)
+        self.no_ghost("a guard", test.node, at, cond, *path.conds)
+        if path.binders:
+            at.source.fail(
+                use.node, "a loop cannot require", "Write require(all(... for x in Sort)) instead of the loop."
+            )
+        if self.choosing:
+            at.source.fail(use.node, "a `where` cannot require", "It returns whether the element can be chosen.")
+        self.step.guards.append(terms.implies(path.cond, cond))
+        path.facts = (*path.facts, cond)
+        return Static(None)
+
+    def choose(self, use: Use) -> Value:
+        at, path, of = use.at, use.path, use.given["sort"]
+        if self.step.kind not in ("action", "process", "initially"):
+            at.source.fail(use.node, f"{articled(self.step.kind)} cannot choose")
+        if path.binders or self.choosing:
+            hint = "Choose before the loop, or leave the map without an initial value."
+            at.source.fail(use.node, "a loop cannot choose", hint)
+        sort = self.sort_to_choose(of, at)
+        where = use.given.get("where")
+        name = use.target or self.parameter_name(where) or "choice"
+        self.no_ghost("a guard", use.node, at, *path.conds)
+        cond = path.cond
+        value: ir.Expr
+        if cond is ir.TRUE:
+            value = chosen = self.step.variable(name, sort)
+        elif isinstance(sort, ir.OptionSort):
+            value = chosen = self.step.variable(name, sort)
+            self.step.guards.append(terms.or_(cond, terms.is_none(value)))
+        else:
+            # On paths that do not come here the choice is None, so that each step is counted once.
+            chosen = self.step.variable(name, ir.OptionSort(sort))
+            present = terms.not_(terms.is_none(chosen))
+            self.step.guards.append(terms.eq(cond, present))
+            path.facts = (*path.facts, present)
+            value = terms.the(chosen)
+        self.step.params.append(chosen)
+        if where is not None and not is_none(where.value):
+            self.such_that(value, where, cond, use)
+        return value
+
+    def sort_to_choose(self, of: Given, at: Scope) -> ir.Sort:
+        sort, hint = None, ""
+        try:
+            if isinstance(of.value, Static):
+                sort = self.declared.sort(of.value.value)
+        except ModelError as error:
+            hint = error.hint
+        if sort is None or isinstance(sort, ir.CounterSort):
+            at.source.fail(of.node, f"{at.source.text(of.node)} is not a sort to choose from", hint)
+        return sort
+
+    def parameter_name(self, where: Given | None) -> str:
+        if where is not None and isinstance(where.value, Closure) and where.value.function.parameters:
+            return where.value.function.parameters[0][0].shown
+        return ""
+
+    def such_that(self, value: ir.Expr, where: Given, cond: ir.Expr, use: Use) -> None:
+        """The choice is one for which `where` holds."""
+        at, path = use.at, use.path
+        function = where.value
+        if isinstance(function, Static) and inspect.isfunction(function.value):
+            function = Method(function.value, None)
+        if not isinstance(function, (Closure, Method)):
+            at.source.fail(where.node, "`where` takes a lambda", "Write where=lambda x: ...")
+        before = path.updates
+        self.choosing = True
+        result = self.invoke(function, [value], {}, use.call, where.node, path, at)
+        self.choosing = False
+        if path.updates != before:
+            at.source.fail(where.node, "a `where` must not change the state")
+        wanted = self.truth(result, self.body_of(function, where.node), at)
+        self.no_ghost("a guard", where.node, at, wanted)
+        self.step.guards.append(terms.implies(cond, wanted))
+        path.facts = (*path.facts, wanted)
+
+    def body_of(self, function: Closure | Method, node: ast.AST) -> ast.AST:
+        if isinstance(function, Closure) and isinstance(function.function.node, ast.Lambda):
+            return function.function.node.body
+        return node
+
+    def fresh(self, use: Use) -> Value:
+        at, counter = use.at, use.given["counter"]
+        if self.step.kind not in ("action", "process", "initially"):
+            at.source.fail(
+                use.node, f"{articled(self.step.kind)} takes no fresh value", "Take it in an @action or a @process."
+            )
+        if use.path.binders or self.choosing:
+            at.source.fail(
+                use.node,
+                "a loop whose rounds all happen at once takes no fresh value",
+                "Take one before the loop, if all rounds may share it.",
+            )
+        cls = counter.value.value if isinstance(counter.value, Static) else None
+        if not (isinstance(cls, type) and issubclass(cls, declare.Counter)):
+            at.source.fail(use.node, "fresh() takes a Counter class", "Write fresh(Generation).")
+        sort = self.declared.sort(cls)
+        var = self.step.variable(sort.name.lower(), sort)
+        self.step.fresh.append(var)
+        return var
+
+    def cost(self, use: Use) -> Value:
+        name = use.given["name"].value
+        if not (isinstance(name, Static) and isinstance(name.value, str) and name.value):
+            use.at.source.fail(use.node, "cost() takes the operation's name as a plain string", 'Write cost("bc_tag").')
+        self.counted(use)
+        self.step.costs.append(ir.Cost(name.value, use.path.binders, use.path.cond))
+        return Static(None)
+
+    def dropped(self, use: Use) -> Value:
+        entry = use.given["entry"]
+        found = entry.value
+        if not (isinstance(found, ir.Read) and found.sort == ir.BOOL):
+            use.at.source.fail(
+                entry.node,
+                f"{use.at.source.text(entry.node)} is no cached entry as it was before this step",
+                "Write dropped(self.entry[cpu, tag]) in front of what drops it, entry being a Map[..., bool].",
+            )
+        self.counted(use)
+        cond = terms.and_(use.path.cond, found)
+        self.step.costs.append(ir.Cost(declare.DROPPED, use.path.binders, cond, found))
+        return Static(None)
+
+    def counted(self, use: Use) -> None:
+        if self.step.kind not in ("action", "process"):
+            kind = articled(self.step.kind)
+            use.at.source.fail(use.node, f"{kind} costs nothing", "Count in an @action or a @process.")
+
+    def check(self, use: Use) -> Value:
+        at, path = use.at, use.path
+        name, because, condition = (use.given[k] for k in ("name", "because", "condition"))
+        if self.step.kind != "event":
+            at.source.fail(use.node, "check() belongs in an event", "An @invariant returns its condition.")
+        texts = [g.value.value if isinstance(g.value, Static) else None for g in (name, because)]
+        if not all(isinstance(t, str) for t in texts):
+            at.source.fail(use.node, "check() takes the property's name and the explanation as plain strings")
+        cond = self.truth(condition.value, condition.node, at)
+        owed = [
+            terms.implies(o.when, o.expr) for o in self.step.obligations
+        ]  # where one fails, Python does not come here
+        guard = terms.and_(*self.step.guards, path.cond, *owed)
+        clause = ir.Clause(path.binders, guard, cond, message=str(texts[1]), place=at.source.place(use.node))
+        self.step.clauses.append((str(texts[0]), clause))
+        return Static(None)
+
+    def each(self, use: Use) -> Value:
+        sorts = tuple(self.finite(g.value, g.node, use.at) for g in use.given.get("sorts", ()))
+        return Product(sorts, True)
+
+    # ------------------------------------------------------------------------------------------------------ who is where
+
+    def step_at(self, use: Use) -> Value:
+        """``at(self.run, cpu, "label", ...)``: whether that process waits at one of the labels."""
+        if self.step.kind in ("action", "process"):
+            hint = "Keep what steps need in state of its own."
+            use.at.source.fail(use.node, "only properties and lemmas ask where a process is", hint)
+        process, args, rest = self.process_at(use, "labels")
+        where = self.read(process.pc, args, use.node, use.path, use.at)
+        found = []
+        for given in rest:
+            label = given.value.value if isinstance(given.value, Static) else None
+            members = process.labels.get(label) if isinstance(label, str) else None
+            if members is None:
+                guess = nearest(str(label), process.labels, "labels")
+                use.at.source.fail(use.node, f"{process.name} has no label '{label}'", guess)
+            found += [terms.eq(where, ir.Lit(member, process.pc.sort)) for member in members]
+        return terms.or_(*found)
+
+    def process_at(self, use: Use, what: str) -> tuple[Process, tuple[ir.Expr, ...], list[Given]]:
+        """A process, the arguments that say which instance, and what comes behind them."""
+        method, rest = use.given["process"].value, list(use.given.get("where", ()))
+        word = use.at.source.text(use.call.function.node)
+        if not isinstance(method, Method) or method.owner is None:
+            use.at.source.fail(use.node, f"{word}() takes a process, its parameters and {what}")
+        process = self.known_processes.get((method.owner.path, method.function))
+        if process is None:
+            name = method.owner.path + method.function.__name__
+            use.at.source.fail(use.node, f"'{name}' is not a process")
+        count = len(process.pc.index)
+        args = tuple(
+            self.expr(g.value, g.node, use.at, s, use.path)
+            for g, s in zip(rest[:count], process.pc.index, strict=False)
+        )
+        if len(args) != count:
+            use.at.source.fail(use.node, f"{word}() takes a process, its {count} parameters and {what}")
+        return process, args, rest[count:]
+
+    def local_at(self, use: Use) -> Value:
+        """``local(self.run, cpu, "helper.name")``: what a process keeps in a local variable."""
+        if self.step.kind not in ("lemma", "hint"):
+            hint = "Keep what others read in state of its own."
+            use.at.source.fail(use.node, "only lemmas read a local variable", hint)
+        process, args, rest = self.process_at(use, "the name of a local variable")
+        wanted = rest[0].value.value if len(rest) == 1 and isinstance(rest[0].value, Static) else None
+        found = process.locals.get(wanted, []) if isinstance(wanted, str) else []
+        if len(found) != 1:
+            if found:
+                sorts = " and ".join(v.sort.name for v in found)
+                use.at.source.fail(
+                    use.node, f"{process.name} keeps several locals '{wanted}': {sorts}", "Give each a name."
+                )
+            text = f"{process.name} keeps no local '{wanted}' from one step to another"
+            use.at.source.fail(use.node, text, nearest(str(wanted), process.locals, "locals that it keeps"))
+        return self.read(found[0], args, use.node, use.path, use.at)
+
+    # ------------------------------------------------------------------------------------------------ Python's functions
+
+    def quantifier(self, kind: str, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        if len(args) == 1:
+            value = args[0].value
+            if isinstance(value, Generated):
+                return self.quantified(value, kind, node, path, at)
+            items = items_of(value)
+            if items is not None:
+                junction = terms.and_ if kind == "all" else terms.or_
+                return junction(*(self.truth(i, args[0].node, at) for i in items))
+        at.source.fail(node, f"{kind}() takes a generator", f"Write {kind}(... for x in Sort).")
+
+    def length(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        value = args[0].value if len(args) == 1 else None
+        items = items_of(value) if value is not None else None
+        if items is not None:
+            return Static(len(items))
+        if isinstance(value, Static) and isinstance(value.value, (str, range)):
+            return Static(len(value.value))
+        if isinstance(value, MapRef):
+            hint = "Ask any(...) or all(...) of its elements, or keep a count of your own."
+            at.source.fail(node, "a map has no length", hint)
+        at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
+
+    def tuple_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Tup(tuple(v for a in args for v in self.fixed(a, "tuple", node, path, at)))
+
+    def fixed(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
+        """The values of what has a fixed number of them."""
+        if isinstance(given.value, Generated):
+            return self.collected(given.value, node, path, at)
+        iterated = self.iterated(given.value, given.node, at)
+        if isinstance(iterated, Product):
+            hint = "Ask all(...) or any(...) of the sort."
+            at.source.fail(
+                node, f"{what}() takes a fixed number of values, and a sort has any number of elements", hint
+            )
+        return iterated
+
+    def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Tup(tuple(map(Tup, zip(*(self.fixed(a, "zip", node, path, at) for a in args), strict=False))))
+
+    def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
+        items = self.fixed(args[0], "enumerate", node, path, at) if args else ()
+        return Tup(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
+
+    def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Tup(tuple(reversed(self.fixed(args[0], "reversed", node, path, at)))) if args else Tup(())
+
+    def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        values = [a.value.value if isinstance(a.value, Static) else None for a in args]
+        if not values or not all(map(is_number, values)) or (len(values) == 3 and values[2] == 0):
+            at.source.fail(node, "range() takes constants", "Loop over a Sort, or over range(3).")
+        return Static(range(*values))
+
+    def constant(self, function: Callable[..., Any], args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """A function of whole numbers that are known while compiling."""
+        values: list[Value] = [a.value for a in args]
+        if len(args) == 1:
+            values = list(self.fixed(args[0], function.__name__, node, path, at))
+        numbers = [v.value if isinstance(v, Static) else None for v in values]
+        if not numbers or not all(map(is_number, numbers)):
+            name = function.__name__
+            at.source.fail(
+                node, f"{name}() takes constants here", "Ask all(...) or any(...), or keep what you need as state."
+            )
+        return Static(function(numbers))
+
+    def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        at.source.fail(node, "sorts are known when compiling: isinstance() is not needed")
+
+    choosing = False
+    known_processes: dict[Any, Process]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A compiled process, for who asks where it is.
+
+    pc: its program counter; labels: the program counter's values by the user's label (several, if the label stands twice); locals:
+    the variables that keep its locals, by the user's name for them.
+    """
+
+    name: str
+    pc: ir.StateVar
+    labels: Mapping[str, list[str]]
+    locals: Mapping[str, list[ir.StateVar]]
+
+
+def is_none(value: Value) -> bool:
+    return isinstance(value, Static) and value.value is None
+
+
+WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
+    declare.require: Words.require,
+    declare.choose: Words.choose,
+    declare.fresh: Words.fresh,
+    declare.cost: Words.cost,
+    declare.dropped: Words.dropped,
+    declare.check: Words.check,
+    declare.each: Words.each,
+    declare.at: Words.step_at,
+    declare.local: Words.local_at,
+}
+
+PYTHON: Mapping[Any, Callable[[Words, list[Given], ast.AST, Path, Scope], Value]] = {
+    all: lambda x, *rest: x.quantifier("all", *rest),
+    any: lambda x, *rest: x.quantifier("any", *rest),
+    len: Words.length,
+    tuple: Words.tuple_of,
+    zip: Words.zipped,
+    enumerate: Words.enumerated,
+    reversed: Words.reverse,
+    range: Words.ranged,
+    sum: lambda x, *rest: x.constant(builtins.sum, *rest),
+    min: lambda x, *rest: x.constant(builtins.min, *rest),
+    max: lambda x, *rest: x.constant(builtins.max, *rest),
+    isinstance: Words.is_instance,
+}
