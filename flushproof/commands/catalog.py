@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from flushproof.commands.options import look
+from flushproof.model.language.core_text import core_of_system
 from flushproof.model.language.load import load_system, shipped
 from flushproof.report.catalog import list_text, show_text
 
@@ -17,9 +18,11 @@ def list_command() -> None:
 
 @click.command("show", short_help="What a system models, its knobs, policies and properties.")
 @click.argument("system", metavar="SYSTEM")
-def show_command(system: str) -> None:
+@click.option("--core", is_flag=True, help="Show the code as it is compiled: one operation a line (docs/language.md).")
+def show_command(system: str, core: bool) -> None:
     """What SYSTEM models and what it leaves out; its sizes, knobs, policies with their expected verdicts, and properties.
 
     SYSTEM is a name that `flushproof list` shows, or path/to/file.py:Class.
     """
-    click.echo(show_text(load_system(system), look()))
+    cls = load_system(system)
+    click.echo(core_of_system(cls) if core else show_text(cls, look()))

@@ -1,7 +1,7 @@
 """Closures: hardware that acts by itself after every step, until nothing changes any more.
 
-That end is the same in whatever order closures run, if each is monotone: it gives every variable that it writes one constant, and
-what it reads of such variables can only make it do more.  How often all of them must run then follows from which of them feeds which.
+That end is the same in whatever order closures run, if each is monotone: it gives every variable that it writes one constant,
+and what it reads of such variables can only make it do more.  How often all must run then follows from which of them feeds which.
 """
 
 from __future__ import annotations

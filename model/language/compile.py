@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import string
-import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -18,10 +17,10 @@ from flushproof.model.ir import terms
 from . import core, declare
 from .closures import Effect, rounds
 from .core import Function
-from .declarations import Declarations, Member, class_place
+from .declarations import Declarations, Member
 from .declare import System
 from .processes import ProcessCompiler
-from .source import Source, source_of
+from .source import Source, class_source, source_of
 from .statements import Outcome, block
 from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
@@ -353,16 +352,13 @@ def refuse_mistakes(cls: type[System]) -> None:
     - Of two methods with one name in a class only the last exists.
     """
     classes = cls.__mro__[: cls.__mro__.index(System)]
-    try:
-        trees = [ast.parse(textwrap.dedent(inspect.getsource(c))) for c in classes]
-    except (OSError, TypeError, SyntaxError):  # no source: the first method that is read says so
+    sources = [found for c in classes if (found := class_source(c)) is not None]
+    if len(sources) != len(classes):  # the first method that is read says so
         return
-    nodes = [node for tree in trees for node in ast.walk(tree)]
-    for c, tree in zip(classes, trees, strict=True):
-        refuse_twins(c, tree)
-    mentioned = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
-        n.id for n in nodes if isinstance(n, ast.Name)
-    }
+    for file, tree in sources:
+        refuse_twins(file, tree)
+    nodes = [node for _, tree in sources for node in ast.walk(tree)]
+    mentioned = {n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes if isinstance(n, (ast.Attribute, ast.Name))}
     for name, value in vars(cls).items():
         function = value.fget if isinstance(value, property) else value
         if not inspect.isfunction(function):
@@ -371,34 +367,32 @@ def refuse_mistakes(cls: type[System]) -> None:
         if isinstance(value, property):
             if len(source.tree.args.args) > 1:
                 source.fail(source.tree, f"the property '{name}' takes a parameter", "@action makes it a step.")
-        elif declare.role_of(value) is None and name not in mentioned:
-            if any(argument.annotation is not None for argument in source.tree.args.args):
-                source.fail(
-                    source.tree,
-                    f"nothing uses '{name}', and it is no step",
-                    "Decorate it: @action makes it a step, @event a check. Or remove it.",
-                )
+        elif (
+            declare.role_of(value) is None
+            and name not in mentioned
+            and any(argument.annotation is not None for argument in source.tree.args.args)
+        ):
+            source.fail(
+                source.tree,
+                f"nothing uses '{name}', and it is no step",
+                "Decorate it: @action makes it a step, @event a check. Or remove it.",
+            )
 
 
-def refuse_twins(cls: type, tree: ast.Module) -> None:
+def refuse_twins(file: str, tree: ast.ClassDef) -> None:
     """Refuse a method that a later one of the same class replaces, unless it is a part of the same property."""
-    known: dict[str, ast.FunctionDef] = {}
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    for node in body:
+    known: set[str] = set()
+    for node in tree.body:
         if not isinstance(node, ast.FunctionDef):
             continue
-        setters = [
-            d for d in node.decorator_list if isinstance(d, ast.Attribute) and d.attr in ("setter", "getter", "deleter")
-        ]
-        if node.name in known and not setters:
-            place = class_place(cls)
-            line = (place.line if place else 1) + node.lineno - 1
+        parts = [d for d in node.decorator_list if isinstance(d, ast.Attribute) and d.attr in ("setter", "getter", "deleter")]
+        if node.name in known and not parts:
             raise ModelError(
-                f"{cls.__name__} has two methods called '{node.name}', and Python keeps the last one only",
-                replace(place, line=line) if place else None,
+                f"{tree.name} has two methods called '{node.name}', and Python keeps the last one only",
+                ir.Place(file, node.lineno),
                 hint="Rename one of them.",
             )
-        known[node.name] = node
+        known.add(node.name)
 
 
 def argument_of(function: Function, name: str) -> ast.AST:

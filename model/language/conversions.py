@@ -139,11 +139,11 @@ class Conversions:
             present = terms.not_(terms.is_none(value))
             self.owe(path, present, f"{at.source.text(node)} is None where its {have.base.name} is used", node, at)
             return self.expr(terms.the(value), node, at, sort, path)
-        if isinstance(have, ir.OptionSort) and isinstance(sort, ir.OptionSort) and path is not None:
-            if isinstance(have.base, ir.IntSort) and isinstance(sort.base, ir.IntSort):
-                inner = path.fork(terms.not_(terms.is_none(value)))
-                fits = self.expr(terms.the(value), node, at, sort.base, inner)
-                return terms.ite(terms.is_none(value), ir.Lit(None, sort), terms.some(fits))
+        if are_options_of_numbers(have, sort) and path is not None:
+            assert isinstance(sort, ir.OptionSort)
+            inner = path.fork(terms.not_(terms.is_none(value)))
+            fits = self.expr(terms.the(value), node, at, sort.base, inner)
+            return terms.ite(terms.is_none(value), ir.Lit(None, sort), terms.some(fits))
         if isinstance(have, ir.IntSort) and isinstance(sort, ir.IntSort) and path is not None:
             if have.lo < sort.lo:
                 fits = terms.not_(terms.less(value, number(sort.lo)))
@@ -166,15 +166,16 @@ class Conversions:
 
     def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:
         """The value as a condition."""
-        text = at.source.text(node)
         if isinstance(value, Static):
             if isinstance(value.value, bool) or is_number(value.value):
                 return terms.lit(bool(value.value))
+            text = at.source.text(node)
             if value.value is None:
                 at.source.fail(node, f"{text} is always None, not a condition", "Does a helper lack its `return`?")
             at.source.fail(node, f"{text} is always {value.value!r}, not a condition", "Compare it with something.")
         expr = self.expr(value, node, at)
         if expr.sort != ir.BOOL:
+            text = at.source.text(node)
             option = isinstance(expr.sort, ir.OptionSort)
             hint = f"Write {text} is not None." if option else "Compare it with something."
             at.source.fail(node, f"{text} is a {expr.sort.name}, not a condition", hint)
@@ -184,10 +185,10 @@ class Conversions:
 
     def joined(self, left: Value, right: Value) -> tuple[ir.Expr, ir.Expr] | None:
         """Both values in the smallest sort that holds both, or None if there is none."""
-        sorts = [self.sort_of(v) for v in (left, right)]
-        if any(s is None for s in sorts):
+        sorts: list[Any] = [self.sort_of(v) for v in (left, right)]
+        if None in sorts:
             return None
-        sort = join(*sorts)  # type: ignore[arg-type]
+        sort = join(*sorts)
         if sort is None or sort is NONE:
             return None
         made = [self.widened_value(v, sort) for v in (left, right)]
@@ -199,7 +200,8 @@ class Conversions:
             return value.sort
         if isinstance(value, Static):
             if value.value is None:
-                return NONE
+                none: ir.Sort = NONE
+                return none
             literal = self.static(value.value, None)
             return None if literal is None else literal.sort
         return None
@@ -255,9 +257,8 @@ class Conversions:
             return self.with_static(left, right.value, node, at)
         if isinstance(left, Static) and isinstance(right, ir.Node):
             return self.with_static(right, left.value, node, at)[::-1]
-        if isinstance(left, ir.Node) and isinstance(right, ir.Node):
-            if isinstance(left.sort, ir.IntSort) and isinstance(right.sort, ir.IntSort):
-                return left, right  # of whatever ranges
+        if isinstance(left, ir.Node) and isinstance(right, ir.Node) and are_numbers(left.sort, right.sort):
+            return left, right  # of whatever ranges
         pair = self.joined(left, right)
         if pair is None:
             first, second = self.expr(left, node, at), self.expr(right, node, at)
@@ -293,6 +294,14 @@ NONE: Any = NoneSort()
 
 def number(value: int) -> ir.Lit:
     return ir.Lit(value, ir.IntSort(value, value))
+
+
+def are_numbers(*sorts: ir.Sort) -> bool:
+    return all(isinstance(s, ir.IntSort) for s in sorts)
+
+
+def are_options_of_numbers(*sorts: ir.Sort) -> bool:
+    return all(isinstance(s, ir.OptionSort) and isinstance(s.base, ir.IntSort) for s in sorts)
 
 
 def join(left: ir.Sort, right: ir.Sort) -> ir.Sort | None:

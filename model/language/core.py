@@ -335,7 +335,7 @@ class Function:
     parameters: in order, with the kind that `inspect` gives them; locals: all variables of its own.
     generator: it is a generator expression, and its one parameter is what its first `for` goes through.
     stops: it has a `yield` of its own, or a `yield from`; kept: the temporaries that live across one.
-    declared: the annotations of its variables.
+    declared: the annotations of its variables; spent: the temporaries that nobody uses behind a statement.
     """
 
     name: str
@@ -349,6 +349,7 @@ class Function:
     stops: bool = False
     kept: frozenset[Local] = frozenset()
     declared: dict[Local, Any] = field(default_factory=dict)
+    spent: dict[Statement, tuple[Local, ...]] = field(default_factory=dict)
     python: Callable[..., Any] | None = None
 
     def local(self, name: str) -> Local | None:

@@ -8,8 +8,13 @@ from collections.abc import Callable, Iterator
 from types import CellType, FunctionType
 from typing import Any, assert_never
 
+from flushproof.model.errors import ModelError
+
 from . import core
 from .core import Atom, Constant, Function, Local, Star
+from .declarations import Declarations
+from .declare import Part, System
+from .normalise import core_of
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Mod: "%", ast.FloorDiv: "//", ast.Div: "/", ast.Pow: "**",
@@ -170,3 +175,34 @@ def run_by_python(function: Function) -> Callable[..., Any]:
     same.__qualname__ = original.__qualname__
     same.__dict__.update(original.__dict__)
     return same
+
+
+def core_of_system(cls: type[System]) -> str:
+    """All that is compiled of a system: the methods of its class and of its parts' classes, in the core."""
+    declared = Declarations(cls)
+    sections = []
+    for owner in declared.objects.values():
+        made = owner.python if isinstance(owner.python, type) else type(owner.python)
+        functions = {
+            name: value
+            for c in reversed(made.__mro__)
+            for name, value in vars(c).items()
+            if c not in (object, System, Part) and not name.startswith("__")
+        }
+        if not isinstance(owner.python, type):
+            functions.update(vars(owner.python))
+        texts = []
+        for function in functions.values():
+            plain = function.fget if isinstance(function, property) else getattr(function, "__func__", function)
+            if inspect.isfunction(plain):
+                texts.append(_text_or_reason(plain))
+        title = f"{owner.path[:-1]}: {made.__name__}" if owner.path else made.__name__
+        sections.append("\n".join([f"# {title}", "", *texts]))
+    return "\n\n".join(sections)
+
+
+def _text_or_reason(function: Callable[..., Any]) -> str:
+    try:
+        return core_text(core_of(function))
+    except ModelError as error:  # a helper that nothing calls is never compiled
+        return f"# {function.__name__}: {error.message}\n"

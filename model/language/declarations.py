@@ -12,6 +12,7 @@ from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
 from .declare import Counter, Kind, Knob, Map, Part, Role, Sort, System, role_of
+from .source import class_place
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .values import Object, articled
 
@@ -201,10 +202,3 @@ class Declarations:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size
         return tuple(found.values()), sizes
-
-
-def class_place(cls: type) -> ir.Place | None:
-    try:
-        return ir.Place(inspect.getsourcefile(cls) or "?", inspect.getsourcelines(cls)[1])
-    except (OSError, TypeError):
-        return None

@@ -17,8 +17,8 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import fix_knobs, reads
 
 from .compile import compile_system
-from .declarations import class_place
 from .declare import Knob, Part, Policy, System, system_name
+from .source import class_place
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""

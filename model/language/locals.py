@@ -131,9 +131,9 @@ class Locals:
     def with_number(self, one: Fixed | Stored, other: Fixed | Stored, sorts: Any) -> ir.Sort | None:
         """A constant number beside an ordered sort's element, or beside a counter, is one of those."""
         for kept, sort in ((one, sorts[1]), (other, sorts[0])):
-            if isinstance(kept, Fixed) and isinstance(kept.value, Static) and sort is not NONE:
-                if not isinstance(base_of(sort), ir.IntSort) and self.x.static(kept.value.value, sort) is not None:
-                    return sort  # type: ignore[no-any-return]
+            constant = isinstance(kept, Fixed) and isinstance(kept.value, Static) and sort is not NONE
+            if constant and not isinstance(base_of(sort), ir.IntSort) and self.x.static(kept.value.value, sort) is not None:  # type: ignore[union-attr]
+                return sort  # type: ignore[no-any-return]
         return None
 
     def widened(self, name: Any, old: ir.Sort, new: ir.Sort) -> ir.Sort:
@@ -159,8 +159,8 @@ class Locals:
     def variable(self, leaf: Leaf, kept: Stored) -> ir.StateVar:
         """The state variable that keeps this part of a local of this sort.
 
-        One for each variable of the text, each way of calls that leads to it, and each sort: a helper that is called from two places
-        has its locals once, since it is in one of them at a time.
+        One for each variable of the text, each chain of helpers that leads to it, and each sort: a helper that is called from two
+        places has its locals once, since it is in one of them at a time.
         """
         (scope, local), parts = leaf
         functions = []

@@ -197,7 +197,7 @@ class Loops(Operations):
         def through(loop: core.For, inner: Path, scope: Scope) -> ir.Expr:
             iterated = self.iterated(self.ev(loop.iterable, inner, scope), loop.iterable.node, scope)
             if not isinstance(iterated, Product):
-                parts = []
+                parts: list[ir.Expr] = []
                 for item in iterated:
                     sub = inner.fork()
                     sub.facts += tuple(p if kind == "all" else terms.not_(p) for p in parts)  # else Python had stopped

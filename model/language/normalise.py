@@ -12,7 +12,8 @@ import builtins
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from types import NoneType
+from typing import Any, NoReturn
 
 from . import core
 from .core import Atom, Constant, Function, Local, Open, Operation, Star, Statement
@@ -21,7 +22,6 @@ from .wording import EXPRESSIONS, STATEMENTS, named
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 COMPREHENSIONS = (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
-T = TypeVar("T")
 
 
 @cache
@@ -47,6 +47,7 @@ class Normaliser:
         self.out: list[Statement] = []
         self.inner_class = class_name(source.function)
         self.hint = ""
+        self.made: list[Local] = []
 
     def method(self) -> Function:
         tree = self.source.tree
@@ -88,7 +89,9 @@ class Normaliser:
         return unique
 
     def temporary(self, shown: str = "value") -> Local:
-        return Local(self.fresh("t"), shown, self.function, temporary=True, hint=self.hint)
+        local = Local(self.fresh("t"), shown, self.function, temporary=True, hint=self.hint)
+        self.made.append(local)
+        return local
 
     def resolve(self, node: ast.Name) -> core.Name:
         name = self.mangled(node.id)
@@ -122,7 +125,7 @@ class Normaliser:
     # -------------------------------------------------------------------------------------------------------- statements
 
     def block(self, body: Iterable[ast.stmt]) -> core.Block:
-        return self.gathered(lambda: [self.statement(s) for s in body])
+        return self.gathered(lambda: self.statements(body))
 
     def gathered(self, work: Callable[[], object]) -> core.Block:
         """The statements that this work emits."""
@@ -130,6 +133,15 @@ class Normaliser:
         work()
         made, self.out = tuple(self.out), before
         return made
+
+    def statements(self, body: Iterable[ast.stmt]) -> None:
+        for node in body:
+            before, self.made = self.made, []
+            self.statement(node)
+            last = self.out[-1] if self.out else None
+            if not isinstance(last, (core.With, core.For, core.Loop, core.Delegate, NoneType)):
+                self.function.spent[last] = tuple(self.made)
+            self.made = before
 
     def emit(self, statement: Statement) -> None:
         self.out.append(statement)
@@ -140,8 +152,8 @@ class Normaliser:
                 return
             case ast.Expr(ast.Yield() as stop):
                 self.emit(core.Stop(stop.value, stop))
-            case ast.Expr(ast.YieldFrom()):
-                self.delegate(node.value, self.temporary("result"))
+            case ast.Expr(ast.YieldFrom() as helper):
+                self.delegate(helper, self.temporary("result"))
             case ast.Expr(value):
                 self.perform(value)
             case ast.Assign([ast.Name() as name], value):
@@ -264,13 +276,12 @@ class Normaliser:
                 if not (isinstance(node.test, ast.Constant) and node.test.value is True):
                     test = self.atom(node.test)
                     self.emit(self.branch(test, (), (core.Break(node),), node))
-                for statement in node.body:
-                    self.statement(statement)
+                self.statements(node.body)
 
             self.emit(core.Loop(self.gathered(body), node))
         else:
             iterable = self.atom(node.iter)
-            self.each(node.target, iterable, lambda: [self.statement(s) for s in node.body], node)
+            self.each(node.target, iterable, lambda: self.statements(node.body), node)
 
     def each(self, target: ast.expr, iterable: Atom, work: Callable[[], object], node: ast.AST) -> None:
         """``for target in iterable: work``."""
@@ -485,8 +496,7 @@ class Normaliser:
         target = self.target(ast.copy_location(ast.Name(node.name, ast.Load()), node))
 
         def body(function: Function) -> None:
-            for statement in node.body:
-                self.statement(statement)
+            self.statements(node.body)
 
         self.closure(node, node.args, bound_names(node), body, target)
 
@@ -506,7 +516,7 @@ class Normaliser:
         given += zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)
         values = [(a.arg, self.atom(d)) for a, d in given]
         function = self.inner(target.shown, node, names, body)
-        kinds = {a.arg: inspect.Parameter.POSITIONAL_ONLY for a in arguments.posonlyargs}
+        kinds: dict[str, Any] = {a.arg: inspect.Parameter.POSITIONAL_ONLY for a in arguments.posonlyargs}
         kinds |= {a.arg: inspect.Parameter.POSITIONAL_OR_KEYWORD for a in arguments.args}
         kinds |= {a.arg: inspect.Parameter.KEYWORD_ONLY for a in arguments.kwonlyargs}
         defaulted = {name for name, _ in values}

@@ -178,7 +178,9 @@ class Operations(Conversions):
         owner = path.env.get((method, first)) if first is not None else None
         if "__class__" not in free or not isinstance(owner, Object):
             at.source.fail(node, "super() has a meaning in a method only")
-        return Above(owner, function.__closure__[free.index("__class__")].cell_contents)  # type: ignore[index]
+        cells: Any = function.__closure__
+        cls: type = cells[free.index("__class__")].cell_contents
+        return Above(owner, cls)
 
     # -------------------------------------------------------------------------------------------------- reading a state
 
@@ -259,18 +261,17 @@ class Operations(Conversions):
                 return parts[position.value]
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
         if isinstance(value, Static) and isinstance(position, Static):
-            known = isinstance(value.value, Mapping) or (
-                isinstance(value.value, type) and issubclass(value.value, enum.Enum)
-            )
-            if known:
+            names: Mapping[Any, Any] | None = value.value if isinstance(value.value, Mapping) else None
+            if isinstance(value.value, type) and issubclass(value.value, enum.Enum):
+                names = value.value.__members__
+            if names is not None:
                 try:
-                    return Static(value.value[position.value])
+                    return Static(names[position.value])
                 except KeyError:
-                    names = map(str, value.value if isinstance(value.value, Mapping) else value.value.__members__)
                     at.source.fail(
                         node,
                         f"{at.source.text(owner)} has no {position.value!r}",
-                        nearest(str(position.value), list(names), "names"),
+                        nearest(str(position.value), list(map(str, names)), "names"),
                     )
         at.source.fail(node, f"{at.source.text(owner)} is not a map", "Declare it as Map[...] to index it.")
 
@@ -287,38 +288,43 @@ class Operations(Conversions):
     # -------------------------------------------------------------------------------------------------------- attributes
 
     def attribute(self, value: Value, operation: core.Attribute, node: ast.AST, path: Path, at: Scope) -> Value:
+        found: Value | None = None
         name = operation.mangled
-        owner = at.source.text(operation.owner.node)
         match value:
             case Object():
                 found = self.member(value, name, node, path, at)
-                if found is not None:
-                    return found
+            case Above():
+                mro = (value.owner.python if isinstance(value.owner.python, type) else type(value.owner.python)).__mro__
+                above = next((c for c in mro[mro.index(value.cls) + 1 :] if name in vars(c)), None)
+                if above is not None:
+                    found = self.bound(vars(above)[name], value.owner, node, path, at)
+            case Static():
+                if hasattr(value.value, name):
+                    found = Static(getattr(value.value, name))
+        return found if found is not None else self.no_attribute(value, operation, node, at)
+
+    def no_attribute(self, value: Value, operation: core.Attribute, node: ast.AST, at: Scope) -> NoReturn:
+        """Say what there is instead."""
+        name, owner = operation.name, at.source.text(operation.owner.node)
+        match value:
+            case Object():
                 members = [n[len(value.path) :].split(".")[0] for n in self.variables if n.startswith(value.path)]
                 members += [n for n in dir(value.python) if not n.startswith("_")]
                 what = value.path[:-1] or "the system"
-                at.source.fail(node, f"{what} has no '{operation.name}'", nearest(name, members, f"members of {what}"))
+                at.source.fail(node, f"{what} has no '{name}'", nearest(name, members, f"members of {what}"))
             case Above():
-                mro = (value.owner.python if isinstance(value.owner.python, type) else type(value.owner.python)).__mro__
-                for cls in mro[mro.index(value.cls) + 1 :]:
-                    if name in vars(cls):
-                        return self.bound(vars(cls)[name], value.owner, node, path, at)
-                at.source.fail(node, f"no class above {value.cls.__name__} has '{operation.name}'")
+                at.source.fail(node, f"no class above {value.cls.__name__} has '{name}'")
             case Static():
-                if hasattr(value.value, name):
-                    return Static(getattr(value.value, name))
                 names = [n for n in dir(value.value) if not n.startswith("_")]
-                guess = nearest(operation.name, names, f"members of {owner}")
-                at.source.fail(node, f"{owner} has no '{operation.name}'", guess)
+                at.source.fail(node, f"{owner} has no '{name}'", nearest(name, names, f"members of {owner}"))
             case ir.Node():
                 sort = value.sort.name
                 if isinstance(value.sort, ir.EnumSort):
                     hint = f"A member is compared as it is: {owner} == {sort}.{value.sort.members[0]}."
                 else:
-                    hint = f"Facts about a {sort} are kept in maps: self.{operation.name}[{owner}]."
-                at.source.fail(node, f"a {sort} has no '{operation.name}'", hint)
-            case _:
-                at.source.fail(node, f"{owner} has no '{operation.name}'")
+                    hint = f"Facts about a {sort} are kept in maps: self.{name}[{owner}]."
+                at.source.fail(node, f"a {sort} has no '{name}'", hint)
+        at.source.fail(node, f"{owner} has no '{name}'")
 
     def member(self, owner: Object, name: str, node: ast.AST, path: Path, at: Scope) -> Value | None:
         """What ``self.name`` is: state, a knob, a part, a method, a constant."""
@@ -366,12 +372,11 @@ class Operations(Conversions):
     def binary(self, operation: core.Binary, node: ast.AST, path: Path, at: Scope) -> Value:
         left, right = self.ev(operation.left, path, at), self.ev(operation.right, path, at)
         function = ARITHMETIC.get(type(operation.operator))
-        if isinstance(left, Static) and isinstance(right, Static) and function is not None:
-            if is_number(left.value) and is_number(right.value):
-                try:
-                    return Static(function(left.value, right.value))
-                except ZeroDivisionError:
-                    at.source.fail(node, "this divides by zero")
+        if function is not None and are_constants(left, right):
+            try:
+                return Static(function(left.value, right.value))  # type: ignore[union-attr]
+            except ZeroDivisionError:
+                at.source.fail(node, "this divides by zero")
         first, second = items_of(left), items_of(right)
         if isinstance(operation.operator, ast.Add) and first is not None and second is not None:
             return Tup((*first, *second))
@@ -440,17 +445,10 @@ class Operations(Conversions):
     def comparable(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> tuple[ir.Expr, ir.Expr]:
         """Both values as terms of one sort that has an order; of an option, its element."""
         if isinstance(left, Static) and isinstance(right, Static):
-            for value in (left, right):
-                if not (is_number(value.value) or isinstance(value.value, enum.Enum)):
-                    at.source.fail(node, f"{value.value!r} has no order")
-        values: list[Value] = []
-        for value in (left, right):
-            if isinstance(value, ir.Node) and isinstance(value.sort, ir.OptionSort):
-                self.owe(
-                    path, terms.not_(terms.is_none(value)), "None is compared with `<`, and has no order", node, at
-                )
-                value = terms.the(value)
-            values.append(value)
+            for constant in (left.value, right.value):
+                if not (is_number(constant) or isinstance(constant, enum.Enum)):
+                    at.source.fail(node, f"{constant!r} has no order")
+        values = [self.element(v, node, path, at) for v in (left, right)]
         if isinstance(left, Static) and isinstance(right, Static):
             pair = self.joined(left, right)
             if pair is None:
@@ -459,6 +457,14 @@ class Operations(Conversions):
             pair = self.unify(values[0], values[1], node, at, path)
         self.ordered(pair[0].sort, node, at)
         return pair
+
+    def element(self, value: Value, node: ast.AST, path: Path, at: Scope) -> Value:
+        """The element of an option that is compared by order."""
+        if isinstance(value, ir.Node) and isinstance(value.sort, ir.OptionSort):
+            present = terms.not_(terms.is_none(value))
+            self.owe(path, present, "None is compared with `<`, and has no order", node, at)
+            return terms.the(value)
+        return value
 
     def ordered(self, sort: ir.Sort, node: ast.AST, at: Scope) -> None:
         match sort:
@@ -626,6 +632,10 @@ UNSET = Bad("is set on some ways to this place only", "Give it a value on each o
 ITERABLES = (Product, Tup, Generated)
 
 
+def are_constants(*values: Value) -> bool:
+    return all(isinstance(v, Static) and is_number(v.value) for v in values)
+
+
 def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Expr, dict[ir.Var, ir.Expr]]:
     """When `update` writes the location `args` (its own condition aside), and what its binders then are."""
     bind = {mine: given for mine, given in zip(update.args, args, strict=True) if mine in update.binders}
@@ -634,7 +644,7 @@ def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Exp
         for mine, given in zip(update.args, args, strict=True)
         if mine not in update.binders
     ]
-    return terms.and_(*fixed), bind  # type: ignore[return-value]  # the binders are variables
+    return terms.and_(*fixed), bind
 
 
 def without(cond: ir.Expr, known: tuple[ir.Expr, ...]) -> ir.Expr:

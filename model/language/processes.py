@@ -15,10 +15,10 @@ from flushproof.model import ir
 from flushproof.model.ir import terms
 
 from .declarations import Member
-from .locals import Bad, Endless, Kept, Leaf, Locals, Stored, called
+from .locals import Endless, Kept, Leaf, Locals, Stored, called
 from .operations import UNSET
 from .statements import Block, Outcome, Stack, block
-from .values import Name, Path, Value
+from .values import Bad, Name, Path, Value
 from .words import Process, Words
 
 START = "start"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import linecache
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +26,6 @@ class Source:
     tree: ast.FunctionDef
     lines: tuple[str, ...]
     first: int
-    indent: int
     function: Callable[..., Any]
 
     def place(self, node: ast.AST) -> Place:
@@ -59,41 +59,83 @@ def source_of(function: Callable[..., Any]) -> Source:
     """The source of a function that was defined in a file.
 
     Raises:
-        ModelError: Python has no source for it (it was made by `exec`, or is built in).
+        ModelError: Python has no source for it (it was made by `exec`, or is built in), or it is no plain function.
     """
-    code = getattr(function, "__code__", None)
+    # Of the code, not of the function: a decorator's wrapper may say that it is the function which it wraps.
+    code: Any = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", repr(function))
     try:
-        # Of the code, not of the function: a decorator's wrapper may say that it is the function which it wraps.
-        lines, first = inspect.getsourcelines(code)  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        where = Place(code.co_filename, code.co_firstlineno) if code else None
+        lines, _ = inspect.findsource(code)
+        file = inspect.getsourcefile(code) or "?"
+        first = code.co_firstlineno
+        tree = functions_of("".join(lines)).get((first, code.co_name))
+    except (OSError, TypeError, SyntaxError):
         raise ModelError(
             f"there is no source text for {name}",
-            where,
+            Place(code.co_filename, code.co_firstlineno) if code else None,
             hint="Write the system in a file; its source is what is compiled.",
         ) from None
-    text = "".join(lines)
-    dedented = textwrap.dedent(text)
-    tree = ast.parse(dedented).body[0]
     if not isinstance(tree, ast.FunctionDef):
+        what = "takes no part in an async program" if tree is not None else "is not a plain function"
         raise ModelError(
-            f"{name} is not a plain function",
-            Place(inspect.getsourcefile(code) or "?", first),
-            lines[0].rstrip("\n"),
-            "Use `def`; lambdas are allowed only as the `where` of choose().",
+            f"{name} {what}",
+            Place(file, first),
+            lines[first - 1].rstrip("\n") if first <= len(lines) else "",
+            "Use `def`; lambdas are allowed inside of methods.",
         )
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.stmt, ast.expr, ast.arg, ast.keyword)):
-            node.lineno += first - 1
-            node.col_offset += indent
-    return Source(
-        name,
-        inspect.getsourcefile(code) or "?",
-        tree,
-        tuple(line.rstrip("\n") for line in lines),
-        first,
-        indent,
-        function,
-    )
+    last = tree.end_lineno or first
+    return Source(name, file, tree, tuple(line.rstrip("\n") for line in lines[first - 1 : last]), first, function)
+
+
+def class_source(cls: type) -> tuple[str, ast.ClassDef] | None:
+    """The file of a class, and where it stands there; None where there is no source."""
+    try:
+        file = inspect.getsourcefile(cls) or ""
+    except (OSError, TypeError):
+        return None
+    module = sys.modules.get(cls.__module__)
+    lines = linecache.getlines(file, vars(module) if module is not None else None)
+    try:
+        node = classes_of("".join(lines)).get(cls.__qualname__)
+    except SyntaxError:
+        return None
+    return None if node is None else (file, node)
+
+
+def class_place(cls: type) -> Place | None:
+    found = class_source(cls)
+    return None if found is None else Place(found[0], found[1].lineno)
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@cache
+def functions_of(text: str) -> dict[tuple[int, str], ast.AST]:
+    """All functions in a file, by the line of the first decorator, as Python counts, and the name."""
+    found: dict[tuple[int, str], ast.AST] = {}
+    for node in ast.walk(parsed(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found[min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name] = node
+    return found
+
+
+@cache
+def classes_of(text: str) -> dict[str, ast.ClassDef]:
+    """All classes in a file, by their qualified names; of several with one name the last, which is Python's."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def visit(node: ast.AST, above: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                found[above + child.name] = child
+                visit(child, f"{above}{child.name}.")
+            elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                visit(child, f"{above}{child.name}.<locals>.")
+            else:
+                visit(child, above)
+
+    visit(parsed(text), "")
+    return found

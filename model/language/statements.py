@@ -149,7 +149,10 @@ class Executor(Loops):
                         stack = rest
                         continue
                     after = (*rest, Block(top.body, top.key, top.next + 1, top.scope))
-                    result = self.statement(top.body[top.next], after, path, top.scope)
+                    statement = top.body[top.next]
+                    result = self.statement(statement, after, path, top.scope)
+                    for local in top.scope.function.spent.get(statement, ()):
+                        path.env.pop((top.scope, local), None)
                 case Rounds():
                     result = self.round(top, rest, path)
                 case Items():
@@ -234,7 +237,8 @@ class Executor(Loops):
             except Exception:
                 at.source.fail(found, f"the annotation of '{target.shown}' cannot be read", "Name a sort.")
             found = declared[target] = at.source.at(found, lambda: self.declared.sort(value))
-        return found
+        sort: ir.Sort = found
+        return sort
 
     def unpack(self, s: core.Unpack, path: Path, at: Scope) -> None:
         items = items_of(self.ev(s.value, path, at))

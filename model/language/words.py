@@ -1,4 +1,4 @@
-"""What the language's own words mean in a step: require, choose, fresh, check, ..., and the few functions of Python's that it has."""
+"""What the language's own words mean in a step (require, choose, check, ...), and those functions of Python's that it has."""
 
 from __future__ import annotations
 
@@ -354,7 +354,7 @@ class Words(Executor):
         return Tup(tuple(reversed(self.fixed(args[0], "reversed", node, path, at)))) if args else Tup(())
 
     def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        values = [a.value.value if isinstance(a.value, Static) else None for a in args]
+        values: list[Any] = [a.value.value if isinstance(a.value, Static) else None for a in args]
         if not values or not all(map(is_number, values)) or (len(values) == 3 and values[2] == 0):
             at.source.fail(node, "range() takes constants", "Loop over a Sort, or over range(3).")
         return Static(range(*values))
