@@ -13,7 +13,7 @@ from flushproof.model.errors import ModelError
 from . import core
 from .core import Atom, Constant, Function, Local, Star
 from .declarations import Declarations
-from .declare import Part, System
+from .declare import Part, System, system_name
 from .normalise import core_of
 
 OPERATORS = {
@@ -206,3 +206,50 @@ def _text_or_reason(function: Callable[..., Any]) -> str:
         return core_text(core_of(function))
     except ModelError as error:  # a helper that nothing calls is never compiled
         return f"# {function.__name__}: {error.message}\n"
+
+
+def core_class(cls: type[System]) -> type[System]:
+    """The system as Python runs its core: a class like this one, whose methods, and its parts', are those of the core.
+
+    A method that a subclass calls by `super()` stays as it was written.
+    """
+    known: dict[int, Any] = {}
+
+    def methods(of: type) -> dict[str, Any]:
+        space: dict[str, Any] = {}
+        for name in dict.fromkeys(n for c in of.__mro__ if c not in (object, System, Part) for n in vars(c)):
+            if not name.startswith("__"):
+                space[name] = changed(inspect.getattr_static(of, name))
+        return space
+
+    def changed(value: Any) -> Any:
+        match value:
+            case FunctionType():
+                return in_core(value)
+            case staticmethod():
+                return staticmethod(in_core(value.__func__))
+            case property():
+                return property(in_core(value.fget)) if value.fget is not None else value
+            case Part():
+                return part(value)
+        return value
+
+    def part(value: Part) -> Part:
+        """The same part under every name stays one part."""
+        if id(value) not in known:
+            made = known[id(value)] = object.__new__(type(value))
+            of = type(value)
+            made.__class__ = type(of.__name__, (of,), {**methods(of), "__module__": of.__module__})
+            made.__dict__.update({name: changed(v) for name, v in vars(value).items()})
+        found: Part = known[id(value)]
+        return found
+
+    made = type(cls.__name__, (cls,), {**methods(cls), "name": system_name(cls), "__module__": cls.__module__})
+    return made
+
+
+def in_core(function: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        return run_by_python(core_of(function))
+    except ModelError:  # a helper that nothing calls is never compiled
+        return function

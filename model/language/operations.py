@@ -258,7 +258,8 @@ class Operations(Conversions):
                 and is_number(position.value)
                 and -len(parts) <= position.value < len(parts)
             ):
-                return parts[position.value]
+                chosen: Value = parts[position.value]
+                return chosen
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
         if isinstance(value, Static) and isinstance(position, Static):
             names: Mapping[Any, Any] | None = value.value if isinstance(value.value, Mapping) else None
