@@ -12,7 +12,7 @@ from tabulate import MIN_PADDING, tabulate
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
-from flushproof.model.language.instantiate import knobs_of, settings
+from flushproof.model.language.instantiate import knob_values, knobs_of, settings
 from flushproof.report.trace import NARROWEST, Look
 
 
@@ -24,7 +24,7 @@ def list_text(systems: Mapping[str, type[System]], look: Look) -> str:
 
 def show_text(cls: type[System], look: Look) -> str:
     """Everything that a user needs to know before checking a system."""
-    compiled = compile_system(cls)
+    compiled = compile_system(cls, knobs=knob_values(cls, None, {}))
     sizes = [[s.name.lower(), str(compiled.sizes[s.name])] for s in compiled.sorts if isinstance(s, Scalarset)]
     sections = [
         ("", inspect.getdoc(cls) or ""),

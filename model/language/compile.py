@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,31 +29,48 @@ from .words import Words
 RESERVED = {"no-deadlock", "well-defined"}
 
 
-def compile_system(cls: type[System], *, proofs: bool = False) -> ir.System:
-    """The transition system of a class.
+def compile_system(
+    cls: type[System], *, proofs: bool = False, knobs: Mapping[str, Any] | None = None
+) -> ir.System:
+    """The transition system of a class, for all values of its knobs.
 
     proofs: with its lemmas and hints; a wrong one disturbs nobody else.
+    knobs: the values that are asked for, by name.  A class that can only be compiled once they are known (a local that is set under
+        one knob and read under it again, code of which one version has what another has not) is compiled for these alone.
 
     Raises:
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
     compiled = _COMPILED.setdefault(cls, {})
-    if proofs not in compiled:
-        compiled[proofs] = Compiler(cls).system(proofs)
-    return compiled[proofs]
+    everything: tuple[Any, ...] = (proofs,)
+    fixed = (proofs, *sorted((knobs or {}).items(), key=lambda item: item[0]))
+    if fixed in compiled:
+        return compiled[fixed]
+    try:
+        if everything not in compiled:
+            compiled[everything] = Compiler(cls).system(proofs)
+        return compiled[everything]
+    except ModelError:
+        if not knobs:
+            raise
+        found = compiled[fixed] = Compiler(cls, knobs).system(proofs)
+        return found
 
 
-_COMPILED: WeakKeyDictionary[type[System], dict[bool, ir.System]] = WeakKeyDictionary()
+_COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System]] = WeakKeyDictionary()
 
 
 class Compiler(Words):
     """Compiles one class."""
 
-    def __init__(self, cls: type[System]) -> None:
+    def __init__(self, cls: type[System], knobs: Mapping[str, Any] | None = None) -> None:
         self.cls = cls
         refuse_mistakes(cls)
         super().__init__(Declarations(cls))
         self.known_processes = {}
+        for name, value in (knobs or {}).items():
+            if name in self.variables and (literal := self.static(value, self.variables[name].sort)) is not None:
+                self.fixed[name] = literal
         self.undefined: list[ir.Clause] = []
 
     # ------------------------------------------------------------------------------------------------------------ system

@@ -22,6 +22,8 @@ class Conversions:
         self.variables = declared.variables
         self.ghosts = {v.name for v in self.variables.values() if v.kind == "ghost"}
         self.step = Step()
+        self.fixed: dict[str, ir.Expr] = {}
+        """Knobs whose values are known while compiling, by name."""
 
     # ------------------------------------------------------------------------------------------------------- obligations
 

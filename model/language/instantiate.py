@@ -46,9 +46,9 @@ def instantiate(
         FlushproofError: a name or a value that the system does not have.
         ModelError: the system does not compile.
     """
-    system = compile_system(cls, proofs=lemmas)
-    _check_declarations(cls, system)
     values = knob_values(cls, policy, knobs or {})
+    system = compile_system(cls, proofs=lemmas, knobs=values)
+    _check_declarations(cls, system)
     literals = {
         name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
         for name, value in values.items()
@@ -69,7 +69,7 @@ def instantiate(
 
 def knobs_of(cls: type[System]) -> dict[str, Knob]:
     """All knobs of a system and of its parts, by the names that users give them."""
-    return dict(_knobs(cls, ""))
+    return dict(_knobs(cls, "", set()))
 
 
 def _check_declarations(cls: type[System], system: ir.System) -> None:
@@ -102,7 +102,9 @@ def _check_declarations(cls: type[System], system: ir.System) -> None:
                 )
 
 
-def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:
+def _knobs(owner: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Knob]]:
+    """A part under two names is one part: its knobs have the first of them."""
+    seen.add(id(owner))
     classes = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
     found: dict[str, Any] = {}
     for cls in reversed(classes):
@@ -112,8 +114,8 @@ def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:
     for name, value in found.items():
         if isinstance(value, Knob):
             yield prefix + name, value
-        elif isinstance(value, Part):
-            yield from _knobs(value, f"{prefix}{name}.")
+        elif isinstance(value, Part) and id(value) not in seen:
+            yield from _knobs(value, f"{prefix}{name}.", seen)
 
 
 def policy_of(cls: type[System], name: str) -> Policy:

@@ -81,7 +81,8 @@ class Loops(Operations):
         scope = at.of(loop.target)
         inner = path.fork()
         for local in loop.assigned:
-            inner.env[scope, local] = AGAIN
+            if not local.temporary:  # those are set in front of each use
+                inner.env[scope, local] = AGAIN
         variables, element = self.elements(loop.names, product, inner)
         inner.env[scope, loop.target] = element
         accesses, self.step.accesses = self.step.accesses, []

@@ -38,6 +38,8 @@ from .values import (
 )
 
 MAX_DEPTH = 40
+MOST_CASES = 1024
+"""Arithmetic on two numbers of the state goes case by case, through so many at the most."""
 SETTLED = ("invariant", "reachable", "lemma", "hint", "axiom", "final")
 """The kinds of methods that say something of one state."""
 
@@ -331,9 +333,11 @@ class Operations(Conversions):
         """What ``self.name`` is: state, a knob, a part, a method, a constant."""
         variable = self.variables.get(owner.path + name)
         if variable is not None:
+            if variable.name in self.fixed:
+                return self.fixed[variable.name]
             return MapRef(variable) if variable.index else self.read(variable, (), node, path, at)
-        own = vars(owner.python).get(name) if isinstance(owner.python, declare.Part) else None
-        if own is not None:
+        if isinstance(owner.python, declare.Part) and name in vars(owner.python):
+            own = vars(owner.python)[name]
             if isinstance(own, declare.Part):
                 return self.declared.part(own)
             if inspect.isfunction(own):
@@ -383,22 +387,59 @@ class Operations(Conversions):
             return Tup((*first, *second))
         if isinstance(operation.operator, (ast.BitAnd, ast.BitOr, ast.BitXor)):
             return self.of_truths(operation, left, right, node, at)
-        if not isinstance(operation.operator, (ast.Add, ast.Sub)):
-            at.source.fail(node, "integers are added to and subtracted from only")
-        sign = 1 if isinstance(operation.operator, ast.Add) else -1
-        this = operation.left
-        if isinstance(left, Static) and sign == 1 and not isinstance(right, Static):
-            left, right, this = right, left, operation.right
-        term = self.expr(left, this.node, at)
+        if function is None:
+            at.source.fail(node, "numbers are combined by + - * // and % only")
+        one = self.number(left, operation.left, path, at)
+        other = self.number(right, operation.right, path, at)
+        if isinstance(operation.operator, (ast.Add, ast.Sub)) and isinstance(other, ir.Lit):
+            assert isinstance(other.value, int)
+            return terms.plus(one, other.value if isinstance(operation.operator, ast.Add) else -other.value)
+        if isinstance(operation.operator, ast.Add) and isinstance(one, ir.Lit):
+            assert isinstance(one.value, int)
+            return terms.plus(other, one.value)
+        return self.tabulated(function, one, other, node, path, at)
+
+    def number(self, value: Value, atom: Atom, path: Path, at: Scope) -> ir.Expr:
+        """A whole number; of an option, its element."""
+        term = self.expr(value, atom.node, at)
         if isinstance(term.sort, ir.OptionSort) and isinstance(term.sort.base, ir.IntSort):
-            term = self.expr(term, this.node, at, term.sort.base, path)
+            term = self.expr(term, atom.node, at, term.sort.base, path)
         if isinstance(term.sort, ir.CounterSort):
-            at.source.fail(node, "a counter is advanced by fresh(), not by adding", f"Write fresh({term.sort.name}).")
+            hint = f"Write fresh({term.sort.name})."
+            at.source.fail(atom.node, "a counter is advanced by fresh(), not by adding", hint)
         if not isinstance(term.sort, ir.IntSort):
-            at.source.fail(node, f"a {term.sort.name} cannot be added to")
-        if not (isinstance(right, Static) and is_number(right.value)):
-            at.source.fail(node, "only a constant can be added to an integer")
-        return terms.plus(term, sign * right.value)
+            at.source.fail(atom.node, f"a {term.sort.name} is no number to calculate with")
+        return term
+
+    def tabulated(
+        self, function: Callable[[int, int], int], one: ir.Expr, other: ir.Expr, node: ast.AST, path: Path, at: Scope
+    ) -> ir.Expr:
+        """What Python makes of two numbers, case by case: both have few values."""
+        assert isinstance(one.sort, ir.IntSort) and isinstance(other.sort, ir.IntSort)
+        rows = range(one.sort.lo, one.sort.hi + 1)
+        columns = range(other.sort.lo, other.sort.hi + 1)
+        if len(rows) * len(columns) > MOST_CASES:
+            at.source.fail(
+                node,
+                f"{len(rows):,} values and {len(columns):,} values are more than {MOST_CASES:,} cases together",
+                "Give the numbers smaller ranges.",
+            )
+        if function in (operator.floordiv, operator.mod) and 0 in columns:
+            nonzero = terms.not_(self.is_number(other, 0))
+            self.owe(path, nonzero, f"{at.source.text(node)} divides by zero", node, at)
+        cases = {(a, b): function(a, b) for a in rows for b in columns if b or function not in (operator.floordiv, operator.mod)}
+        if not cases:
+            at.source.fail(node, "this divides by zero")
+        hull = ir.IntSort(min(cases.values()), max(cases.values()))
+        table: ir.Expr = ir.Lit(hull.lo, hull)
+        for (a, b), value in cases.items():
+            here = terms.and_(self.is_number(one, a), self.is_number(other, b))
+            table = terms.ite(here, ir.Lit(value, hull), table)
+        return table
+
+    def is_number(self, term: ir.Expr, value: int) -> ir.Expr:
+        assert isinstance(term.sort, ir.IntSort)
+        return terms.eq(term, ir.Lit(value, term.sort))
 
     def of_truths(self, operation: core.Binary, left: Value, right: Value, node: ast.AST, at: Scope) -> Value:
         """``a & b``, ``a | b`` and ``a ^ b`` of truth values."""

@@ -328,9 +328,9 @@ class Words(Executor):
         at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
 
     def tuple_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(v for a in args for v in self.fixed(a, "tuple", node, path, at)))
+        return Tup(tuple(v for a in args for v in self.several(a, "tuple", node, path, at)))
 
-    def fixed(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
+    def several(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
         """The values of what has a fixed number of them."""
         if isinstance(given.value, Generated):
             return self.collected(given.value, node, path, at)
@@ -343,15 +343,15 @@ class Words(Executor):
         return iterated
 
     def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(map(Tup, zip(*(self.fixed(a, "zip", node, path, at) for a in args), strict=False))))
+        return Tup(tuple(map(Tup, zip(*(self.several(a, "zip", node, path, at) for a in args), strict=False))))
 
     def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
-        items = self.fixed(args[0], "enumerate", node, path, at) if args else ()
+        items = self.several(args[0], "enumerate", node, path, at) if args else ()
         return Tup(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
 
     def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(reversed(self.fixed(args[0], "reversed", node, path, at)))) if args else Tup(())
+        return Tup(tuple(reversed(self.several(args[0], "reversed", node, path, at)))) if args else Tup(())
 
     def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         values: list[Any] = [a.value.value if isinstance(a.value, Static) else None for a in args]
@@ -363,7 +363,7 @@ class Words(Executor):
         """A function of whole numbers that are known while compiling."""
         values: list[Value] = [a.value for a in args]
         if len(args) == 1:
-            values = list(self.fixed(args[0], function.__name__, node, path, at))
+            values = list(self.several(args[0], function.__name__, node, path, at))
         numbers = [v.value if isinstance(v, Static) else None for v in values]
         if not numbers or not all(map(is_number, numbers)):
             name = function.__name__
