@@ -19,10 +19,11 @@ from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
 from .declare import System
+from .notes import Notes
 from .processes import ProcessCompiler
 from .source import Source, class_source, source_of
 from .statements import Outcome, block
-from .types import hints
+from .types import hints, to_declared
 from .values import Path, Scope, Static, Step, Tup, Value, articled
 from .words import Words
 
@@ -68,6 +69,9 @@ class Compiler(Words):
         refuse_mistakes(cls)
         super().__init__(Declarations(cls))
         self.known_processes = {}
+        self.system_class = cls.proves or cls
+        if cls.proves is not None:
+            refuse_changes(cls, cls.proves)
         for name, value in (knobs or {}).items():
             if name in self.variables and (literal := self.static(value, self.variables[name].sort)) is not None:
                 self.fixed[name] = literal
@@ -77,12 +81,14 @@ class Compiler(Words):
 
     def system(self, proofs: bool) -> ir.System:
         declared = self.declared
+        self.notes = Notes(declared.of_kind("after"))
         compilers = [ProcessCompiler(self, m) for m in declared.of_kind("process")]
         processes = [self.process(c) for c in compilers]
         self.closures = [Effect(m, self.closed_by(NOTHING, [m]).updates) for m in declared.of_kind("closure")]
         self.rounds = rounds(self.closures)
         actions = [self.finish(self.action(m)) for m in declared.of_kind("action")]
         actions += [self.finish(a) for process in processes for a in process]
+        self.notes.refuse_unused()
         init = self.defined_start(self.finish(self.initial(), always=True))
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         properties = self.all_properties()
@@ -94,8 +100,8 @@ class Compiler(Words):
         sorts, sizes = declared.sort_sizes()
         return ir.System(
             name=declare.system_name(self.cls),
-            title=self.cls.__name__,
-            doc=inspect.getdoc(self.cls) or "",
+            title=self.system_class.__name__,
+            doc=inspect.getdoc(self.system_class) or "",
             sorts=sorts,
             sizes=sizes,
             variables=tuple(self.variables.values()),
@@ -152,7 +158,9 @@ class Compiler(Words):
     def action(self, member: Member) -> ir.Action:
         function, scope, path = self.begin(member)
         params = self.parameters(member, function, scope, path)
-        merged, _ = self.merge(path, [(e.path, Static(None)) for e in self.ends(function, scope, path)])
+        ends = self.ends(function, scope, path)
+        self.note({member.name, member.attribute}, ends, dict(path.env), [scope])
+        merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends])
         step = self.step
         self.check_doc(member, (*params, *step.params))
         return ir.Action(
@@ -359,6 +367,24 @@ def variables_of(action: ir.Action) -> set[ir.Var]:
     found = {e for e in ir.walk(*exprs) if isinstance(e, ir.Var)}
     found |= {e.var for e in ir.walk(*exprs) if isinstance(e, ir.Quant)}
     return found | {*action.params, *action.fresh}
+
+
+def refuse_changes(proof: type[System], system: type[System]) -> None:
+    """See to it that a proof adds to its system nothing but lemmas, hints, helpers, and ghosts that it notes down."""
+    found = class_source(proof)
+    place = None if found is None else ir.Place(found[0], found[1].lineno)
+    for name, value in vars(proof).items():
+        role = declare.role_of(value)
+        if role is not None and role.kind not in ("lemma", "hint", "after"):
+            source = source_of(value)
+            source.fail(source.tree, f"{articled(role.kind)} belongs to the system, not to its proof", "Move it there.")
+        if not name.startswith("__") and name != "proves" and hasattr(system, name):
+            raise ModelError(f"the proof changes '{name}' of {system.__name__}", place, hint="Give it a name of its own.")
+    for name, annotation in hints(proof).items():
+        if name not in hints(system) and (declared := to_declared(annotation)) is not None and declared.kind != "ghost":
+            raise ModelError(
+                f"{proof.__name__}.{name} is state of a proof, and no ghost", place, hint=f"Write {name}: Ghost[...]."
+            )
 
 
 def refuse_mistakes(cls: type[System]) -> None:

@@ -336,6 +336,13 @@ def hint(function: F) -> F:
     return _mark(function, Role("hint"))
 
 
+def after(*labels: str) -> Callable[[F], F]:
+    """In a proof: what its ghosts note down at the end of each step that begins at one of these labels, or of the action or
+    process of that name.  The parameters are the step's own variables, by their names: parameters, choices and locals."""
+    _not_bare(labels, "@after", '@after("the step\'s label")')
+    return lambda function: _mark(function, Role("after", labels))
+
+
 def initially(function: F) -> F:
     """Sets the initial state, where the defaults (None, False, the first member, any element) do not fit."""
     return _mark(function, Role("initially"))
@@ -443,13 +450,20 @@ class System:
     """What is checked: state, steps, properties, knobs and named policies.
 
     name: as on the command line (by default made from the class's name); sizes: default number of elements of each sort.
+
+    ``class SwitchProof(Switch, proof=True)`` is no other system but the proof of `Switch`: lemmas, hints, and the ghosts that only
+    they read, which @after notes down.  `prove` alone reads it.
     """
 
     name: ClassVar[str] = ""
     sizes: ClassVar[Mapping[Any, int]] = {}
     policies: ClassVar[Mapping[str, Policy]] = {}
 
-    def __init_subclass__(cls) -> None:
+    proves: ClassVar[type[System] | None] = None
+    """Of a proof, the system that it is about."""
+
+    def __init_subclass__(cls, *, proof: bool = False) -> None:
+        cls.proves = cls.__base__ if proof else None
         for name, value in vars(cls).items():
             if name != "policies" and isinstance(value, dict) and any(isinstance(p, Policy) for p in value.values()):
                 frame = sys._getframe(1)
@@ -462,6 +476,8 @@ class System:
 
 def system_name(cls: type[System]) -> str:
     """`kvm-vcpu-switch`; without a `name`, `VcpuSwitch` is called `vcpu-switch`."""
+    if cls.proves is not None:
+        return system_name(cls.proves)
     if cls.name:
         return cls.name
     return "".join("-" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(cls.__name__))

@@ -18,6 +18,7 @@ from flushproof.model.ir.terms import fix_knobs, reads
 
 from .compile import compile_system
 from .declare import Knob, Part, Policy, System, system_name
+from .load import proof_of
 from .source import class_place
 
 MOST_LOCATIONS = 1_000_000
@@ -47,7 +48,7 @@ def instantiate(
         ModelError: the system does not compile.
     """
     values = knob_values(cls, policy, knobs or {})
-    system = compile_system(cls, proofs=lemmas, knobs=values)
+    system = compile_system(proof_of(cls) if lemmas else cls, proofs=lemmas, knobs=values)
     _check_declarations(cls, system)
     literals = {
         name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)

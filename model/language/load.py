@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from flushproof.model import systems
+from flushproof.model import proofs, systems
 from flushproof.model.errors import FlushproofError, ModelError, import_hint, nearest
 from flushproof.model.ir import Place
 
@@ -69,6 +69,23 @@ def _systems_of(module: str) -> dict[str, type[System]]:
     return {system_name(cls): cls for cls in systems_in(importlib.import_module(module)) if cls.policies}
 
 
+def proof_of(cls: type[System]) -> type[System]:
+    """The proof of a system: of a shipped one in `model/proofs`, under the name of the system's own file, else beside it; the
+    system itself if it has none, and may have lemmas of its own."""
+    if cls.proves is not None:
+        return cls
+    homes = [sys.modules.get(cls.__module__)]
+    if is_shipped(cls):
+        name = cls.__module__.replace(systems.__name__, proofs.__name__, 1)
+        if importlib.util.find_spec(name) is not None:
+            homes.insert(0, importlib.import_module(name))
+    for home in homes:
+        for found in vars(home).values() if home is not None else ():
+            if isinstance(found, type) and issubclass(found, System) and found.proves is cls:
+                return found
+    return cls
+
+
 def systems_in(module: ModuleType) -> list[type[System]]:
     """The systems that a module itself defines, in order; a name with a leading underscore is a building block."""
     return [
@@ -77,6 +94,7 @@ def systems_in(module: ModuleType) -> list[type[System]]:
         if isinstance(cls, type)
         and issubclass(cls, System)
         and cls.__module__ == module.__name__
+        and cls.proves is None
         and not name.startswith("_")
     ]
 

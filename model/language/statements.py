@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, assert_never
 
 from flushproof.model import ir
+from flushproof.model.errors import nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
@@ -21,6 +23,7 @@ from .core import Atom, Function, Local
 from .declarations import Member
 from .loops import Loops
 from .normalise import core_of
+from .notes import Notes
 from .operations import MAX_DEPTH, UNSET
 from .values import (
     Access,
@@ -28,6 +31,7 @@ from .values import (
     Held,
     MapRef,
     Method,
+    Name,
     Object,
     Path,
     Product,
@@ -116,6 +120,7 @@ class Executor(Loops):
     def __init__(self, declared: Any) -> None:
         super().__init__(declared)
         self.roots: dict[tuple[str, Any], Scope] = {}
+        self.notes = Notes(())
 
     def begin(self, member: Member) -> tuple[Function, Scope, Path]:
         """A new step for this method, with `self` bound; its other parameters are the caller's to bind."""
@@ -135,6 +140,28 @@ class Executor(Loops):
         """See to it that a method which happens by itself takes none."""
         if len(function.parameters) > 1:
             function.source.fail(function.node, f"{what} takes no parameters", "Use all(... for x in Sort).")
+
+    def note(self, names: set[str], outcomes: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]) -> None:
+        """Let a proof note down what a step did, at its end.
+
+        names: those of the step; before: its variables at its beginning, in these scopes, the innermost last.
+        """
+        for member in self.notes.of(names):
+            function = core_of(member.function)
+            for outcome in outcomes:
+                path = outcome.path
+                seen = {**before, **{k: v for k, v in path.env.items() if k[0] in scopes}}
+                known = {local.shown: v for s in scopes for (at, local), v in seen.items() if at is s and not local.temporary}
+                args: list[Value] = []
+                for local, _ in function.parameters[1:]:
+                    if local.shown not in known:
+                        step = ", ".join(sorted(names))
+                        guess = nearest(local.shown, [n for n in known if n != "self"], "its variables")
+                        function.source.fail(function.node, f"the step '{step}' has no variable '{local.shown}'", guess)
+                    args.append(known[local.shown])
+                kind, self.step.kind = self.step.kind, "after"
+                self.invoke(Method(member.function, member.owner), args, {}, member.function, function.node, path, scopes[0])
+                self.step.kind = kind
 
     # ------------------------------------------------------------------------------------------------------- the machine
 
@@ -286,13 +313,15 @@ class Executor(Loops):
         binders: tuple[ir.Var, ...] = (),
     ) -> None:
         """What is written last to a location in a step is what it has after it."""
-        if self.step.kind not in ("action", "process", "initially", "closure"):
+        if self.step.kind not in ("action", "process", "initially", "closure", "after"):
             at.source.fail(
                 node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
             )
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
             what = "a knob" if variable.kind == "knob" else "rigid"
             at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
+        if self.step.kind == "after" and variable.kind != "ghost":
+            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down ghosts only.")
         new = self.expr(value, value_node, at, variable.sort, path)
         if variable.kind != "ghost":
             self.no_ghost(f"the plain state '{variable.name}'", node, at, new, *args, *path.conds)
