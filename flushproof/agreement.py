@@ -38,6 +38,9 @@ MOST_WAYS = 256
 LONGEST = 60
 """Steps in one walk."""
 
+MOST_DENIED = 100
+"""Steps that are tried where the compiled system has none."""
+
 _KEPT = 20_000
 _GUESSES = 200
 
@@ -105,12 +108,14 @@ class Agreement:
         self.walked = Walked()
         self.taken: Counts[str] = Counts()
         self.looked_at: set[Any] = set()
+        self._target: State | None = None
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
         self.owed = self._owed()
         self.arity = {name: len(sorts) for name, sorts in self.machine.arguments.items()}
         self.arity.update({name: len(process.sorts) for name, process in self.machine.processes.items()})
+        self.most = tuple(instance.cardinality(slot.sort) for slot in instance.slots)
         self._number_slots()
 
     def _owed(self) -> Mapping[str, Callable[[State], object]]:
@@ -320,6 +325,7 @@ class Agreement:
         misfit = None
         for state in states:
             for action, codes, after in self.groups(state).get(key, ()):
+                self.within(step, after)
                 seen = (*self.of_ir(after), self.cost(action, codes, state))
                 nearest = _nearer(result.seen, seen, nearest)
                 if seen == result.seen:
@@ -335,6 +341,19 @@ class Agreement:
         if nearest[:2] == result.seen[:2]:
             raise Difference(f"{_call(step)} costs {dict(result.seen[2])} in Python and {dict(nearest[2])} compiled")
         raise Difference(f"after {_call(step)} {self.told(result.seen[:2], nearest[:2])}")
+
+    def within(self, step: Step, state: State) -> None:
+        """That each slot holds a code of its sort: engines that pack states keep no other.
+
+        Raises:
+            Difference: one does not.
+        """
+        for slot, code, most in zip(self.instance.slots, state, self.most, strict=True):
+            if not 0 <= code < most:
+                raise Difference(
+                    f"{_call(step)} gives '{slot.var}' a value that the compiled system's {slot.sort.name} has not "
+                    f"(number {code} of {most})"
+                )
 
     def every_way(self, step: Step, states: Sequence[State], walk: Walk | None) -> None:
         """Compares all that a step may lead to, whatever it chooses, with what the IR says.
@@ -512,7 +531,7 @@ class Agreement:
             if (name, location) in self.free:
                 number, codes = self.free[name, location]
                 state[number] = codes[value]
-        for number, slot in enumerate(self.instance.slots):
+        for slot in self.instance.slots:
             variable = self.instance.system.variable[slot.var]
             key = self.machine.primary(slot.var)
             if variable.free and key not in {name for name, _, _ in self.machine.free}:
@@ -578,6 +597,8 @@ class Agreement:
                 break  # nothing moves here
             if begun > 20 and not self.walked.steps:
                 break
+        if not begun:
+            self.given_up("the start: no initial state was found")
         return self.walked
 
     def walk(self, walk: Walk, until: float | None = None) -> bool:
@@ -600,9 +621,9 @@ class Agreement:
                 states = self.look(states)
                 walk = replace(walk, tried=None)
                 chosen = self.choose(states)
+                self.tries(walk, states, MOST_DENIED if chosen is None else 2)
                 if chosen is None:
                     break
-                walk = self.tries(walk, states)
                 step, wishes, many = chosen
                 walk = replace(walk, tried=step)
                 if step.name not in self.machine.processes and many:
@@ -611,22 +632,17 @@ class Agreement:
                 if target is None:
                     return True
                 taken, after = target
-                if many and step.name in self.machine.processes and not self.same(taken, states, after, wishes):
+                if many and step.name in self.machine.processes and self._target not in after:  # it chose otherwise
                     self.every_way(taken, states, walk)
                 walk, states = replace(walk, steps=(*walk.steps, taken), tried=None), after
                 self.walked.steps += 1
-                self.taken[self.at(step, states)] += 1
             self.end(walk, states)
         except Difference as difference:
             raise Disagreement(str(difference), walk) from None
         return True
 
-    def same(self, step: Step, states: Sequence[State], after: Sequence[State], wishes: tuple[Any, ...]) -> bool:
-        """Whether the way that the IR chose is the one that Python went."""
-        return self._target in after
-
     def choose(self, states: Sequence[State]) -> tuple[Step, tuple[Any, ...], bool] | None:
-        """A step that a state of the IR allows, one that was taken seldom; the values that it chooses, and whether there are others."""
+        """A step that a state of the IR allows, taken seldom so far; the values that it chooses, and whether there are others."""
         state = self.rng.choice(states)
         groups = self.groups(state)
         if not groups:
@@ -648,11 +664,7 @@ class Agreement:
         wishes = tuple(_plain_code(p.of, c) for p, c in zip(action.params[arity:], codes[arity:], strict=True))
         return Step(key[0], known[key], ()), wishes, len(groups[key]) > 1 or bool(wishes)
 
-    def at(self, step: Step, states: Sequence[State]) -> str:
-        """What is counted besides the step: where its process is then."""
-        return f"{step.name} @ {self.machine.waiting.get((step.name, step.args))}"
-
-    def tries(self, walk: Walk, states: Sequence[State], most: int = 2) -> Walk:
+    def tries(self, walk: Walk, states: Sequence[State], most: int) -> None:
         """Tries a few steps of actions that the IR does not allow here."""
         denied = self.denied(states)
         actions = [k for k in denied if k[0] not in self.machine.processes]
@@ -662,7 +674,6 @@ class Agreement:
                 self.refused(step, states)
             except Difference as difference:
                 raise Disagreement(str(difference), replace(walk, tried=step)) from None
-        return walk
 
     def denied(self, states: Sequence[State]) -> list[Key]:
         """The steps that none of these states allows."""
