@@ -154,7 +154,9 @@ class Agreement:
             key = (process, instances[process][slot.index])
             if name == process + ".pc":
                 if not isinstance(slot.sort, ir.EnumSort):
-                    raise Difference(f"the label at which '{process}' waits is a {slot.sort.name} in the compiled system")
+                    raise Difference(
+                        f"the label at which '{process}' waits is a {slot.sort.name} in the compiled system"
+                    )
                 self.labels.append((number, key, tuple(_label(m) for m in slot.sort.members)))
             else:
                 self.locals.setdefault(key, []).append((number, name.rpartition(".")[2], slot.sort))
@@ -173,7 +175,9 @@ class Agreement:
     def of_python(self, machine: Machine) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """The declared state as codes, counters renamed by rank, and the labels."""
         store = machine.store
-        codes: list[Any] = [store[key] if codes is None else codes.get(store[key], -1) for _, key, codes, _ in self.shared]
+        codes: list[Any] = [
+            store[key] if codes is None else codes.get(store[key], -1) for _, key, codes, _ in self.shared
+        ]
         if self.counted:
             self._rank(codes, lambda v: v.value if isinstance(v, Counter) else v)
         waiting = machine.waiting
@@ -203,13 +207,17 @@ class Agreement:
             for at, value in values.items():
                 codes[at] = -1 if value is None else order[value]
 
-    def told(self, seen: tuple[tuple[int, ...], tuple[str, ...]], other: tuple[tuple[int, ...], tuple[str, ...]]) -> str:
+    def told(
+        self, seen: tuple[tuple[int, ...], tuple[str, ...]], other: tuple[tuple[int, ...], tuple[str, ...]]
+    ) -> str:
         """In what Python's state (`seen`) differs from another one, in words."""
         parts = []
         for (_, (name, index), _, sort), mine, its in zip(self.shared, seen[0], other[0], strict=True):
             if mine != its:
                 place = f"[{', '.join(map(repr, index))}]" if index else ""
-                parts.append(f"{name}{place} is {self._shown(sort, mine)} in Python and {self._shown(sort, its)} compiled")
+                parts.append(
+                    f"{name}{place} is {self._shown(sort, mine)} in Python and {self._shown(sort, its)} compiled"
+                )
         for (_, (name, index), _), here, there in zip(self.labels, seen[1], other[1], strict=True):
             if here != there:
                 who = ", ".join(map(repr, index))
@@ -219,7 +227,9 @@ class Agreement:
     def _shown(self, sort: ir.Sort, code: int) -> str:
         return str(code) if _counter(sort) else self.instance.show(sort, code) if code >= 0 else "something else"
 
-    def fits(self, state: State, process: str, args: tuple[Any, ...], frames: Sequence[Mapping[str, Any]]) -> str | None:
+    def fits(
+        self, state: State, process: str, args: tuple[Any, ...], frames: Sequence[Mapping[str, Any]]
+    ) -> str | None:
         """Whether the locals that the IR keeps of a process are what Python has, where Python has one of that name; None if so."""
         for number, name, sort in self.locals.get((process, args), ()):
             code = state[number]
@@ -239,7 +249,9 @@ class Agreement:
             made: dict[Any, list[tuple[ir.Action, Codes, State]]] = {}
             for action, codes, after in self.reference.successors(state):
                 name = self.name(action)
-                args = tuple(_plain_code(p.of, c) for p, c in zip(action.params, codes[: self.arity[name]], strict=False))
+                args = tuple(
+                    _plain_code(p.of, c) for p, c in zip(action.params, codes[: self.arity[name]], strict=False)
+                )
                 made.setdefault((name, args), []).append((action, codes, after))
             found = self._groups[state] = made
         return found
@@ -286,7 +298,9 @@ class Agreement:
     def given_up(self, what: str) -> None:
         self.walked.could_not_run[what] = None
 
-    def advance(self, step: Step, states: Sequence[State], wishes: tuple[Any, ...], walk: Walk) -> tuple[Step, list[State]] | None:
+    def advance(
+        self, step: Step, states: Sequence[State], wishes: tuple[Any, ...], walk: Walk
+    ) -> tuple[Step, list[State]] | None:
         """Takes a step that some state of the IR allows; the step with its ways, and the states that agree.
 
         None where it is undefined, or Python cannot run it: the walk ends.
@@ -394,7 +408,10 @@ class Agreement:
         for state in states:
             if self.undefined(state, step.name):
                 return
-            steps = [(a, c, after, (*self.of_ir(after), self.cost(a, c, state))) for a, c, after in self.groups(state).get(key, ())]
+            steps = [
+                (a, c, after, (*self.of_ir(after), self.cost(a, c, state)))
+                for a, c, after in self.groups(state).get(key, ())
+            ]
             its = {seen for *_, seen in steps}
             if mine == its:
                 strange = [
@@ -572,7 +589,8 @@ class Agreement:
         values = {(n, i): self.rng.choice(machine.domain(s)) for n, i, s in machine.free}
         if directed and self.free:
             state = next(
-                (s for s in (self.reference.guess(self.rng) for _ in range(_GUESSES)) if any(self.reference.begun(s))), None
+                (s for s in (self.reference.guess(self.rng) for _ in range(_GUESSES)) if any(self.reference.begun(s))),
+                None,
             )
             if state is None:
                 state = next((before for before, _, _ in self.reference.beginnings()), None)

@@ -200,9 +200,7 @@ class Auditor:
             self.spent,
         )
 
-    def _fail(
-        self, said: str, walk: Walk | None, state: State | None = None, searched: Instance | None = None
-    ) -> None:
+    def _fail(self, said: str, walk: Walk | None, state: State | None = None, searched: Instance | None = None) -> None:
         """Writes what differs into a file.
 
         Raises:

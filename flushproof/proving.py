@@ -194,7 +194,9 @@ class _Run:
         self.wanted = _wanted(self.instance, request.properties)
         self.lemmas = _lemmas(self.instance, request.without)
         self.auditor = (
-            Auditor(request.system, self.instance, request.policy, request.knobs, request.audit) if request.audit else None
+            Auditor(request.system, self.instance, request.policy, request.knobs, request.audit)
+            if request.audit
+            else None
         )
         self.shown: dict[str, Shown] = {}
         self.violated: Violated | None = None

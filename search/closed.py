@@ -198,7 +198,9 @@ class Sample:
                 if action.name in self.searched.hidden and after not in seen:
                     seen.add(after)
                     ways.append(after)
-        raise Omission("a successor of a stored state was not found, nor is any state to which hidden steps lead from it", state)
+        raise Omission(
+            "a successor of a stored state was not found, nor is any state to which hidden steps lead from it", state
+        )
 
     def _walk(self, most: int | None, until: float | None) -> Again:
         """Walks of the interpreter: what they meet is stored."""

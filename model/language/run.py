@@ -195,7 +195,11 @@ class Machine:
     """
 
     def __init__(
-        self, cls: type[System], sizes: Mapping[str, int], knobs: Mapping[str, Any], primed: frozenset[str] | None = None
+        self,
+        cls: type[System],
+        sizes: Mapping[str, int],
+        knobs: Mapping[str, Any],
+        primed: frozenset[str] | None = None,
     ) -> None:
         self.cls, self.sizes, self.knobs, self.primed = cls, sizes, knobs, primed
         self.store: dict[Key, Any] = {}
@@ -294,7 +298,9 @@ class Machine:
                 number = value if type(value) is int else value.index
                 elements = self.elements(annotation)
                 if not 0 <= number < len(elements):
-                    raise Undefined(f"{name} is given {value!r}, and {annotation.__name__} has {len(elements)} elements")
+                    raise Undefined(
+                        f"{name} is given {value!r}, and {annotation.__name__} has {len(elements)} elements"
+                    )
                 return elements[number]
             raise foreign(value)
 
@@ -478,7 +484,9 @@ class Machine:
             NotEnabled: an axiom does not hold.
         """
         with self.running():
-            for generator in self.live.values():  # what holds a lock releases it now, and not when the garbage is collected
+            for (
+                generator
+            ) in self.live.values():  # what holds a lock releases it now, and not when the garbage is collected
                 with contextlib.suppress(Exception):
                     generator.close()
             self.live, self.waiting = {}, {}
@@ -614,7 +622,9 @@ class Machine:
     def reached(self) -> set[str]:
         """The names of the states to be reached that this one is."""
         with self.running():
-            return {title(name) for name, role, method in self.members if role.kind == "reachable" and self.true(method)}
+            return {
+                title(name) for name, role, method in self.members if role.kind == "reachable" and self.true(method)
+            }
 
     def final(self) -> bool:
         """Whether it is right that nothing more happens."""
