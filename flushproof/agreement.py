@@ -734,8 +734,8 @@ class Agreement:
                 states = self.look(states)
             if (step_ := walk.tried) is not None:
                 if any((step_.name, tuple(map(plain, step_.args))) in self.groups(s) for s in states):
-                    self.every_way(step_, states, done)
                     self.advance(step_, states, (), done)
+                    self.every_way(step_, states, done)
                 else:
                     self.refused(step_, states)
         except Difference as difference:

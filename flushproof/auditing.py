@@ -153,8 +153,7 @@ class Auditor:
         try:
             sample = Sample(searched)
             self.again = sample.look(self.amount.states, until and started + 0.7 * (until - started))
-            if searched.symmetry or not searched.hidden:
-                self._by_z3(searched, sample, until)
+            self._by_z3(searched, sample, until)
         except Omission as omission:
             self._fail(omission.said, None, omission.state, searched.instance)
         finally:
