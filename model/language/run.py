@@ -88,7 +88,7 @@ class Script:
         return way
 
     def _wished(self, values: list[Any]) -> int | None:
-        offered = {plain(value): way for way, value in reversed(list(enumerate(values)))}
+        offered: dict[Any, int] = {plain(value): way for way, value in reversed(list(enumerate(values)))}
         for wish in self._left:
             if wish in offered:
                 self._left.remove(wish)
@@ -295,7 +295,7 @@ class Machine:
 
         def element(value: Any) -> Any:
             if isinstance(value, annotation) or (annotation.ordered and type(value) is int):
-                number = value if type(value) is int else value.index
+                number = int(value.index if isinstance(value, annotation) else value)
                 elements = self.elements(annotation)
                 if not 0 <= number < len(elements):
                     raise Undefined(
