@@ -600,13 +600,13 @@ class Agreement:
         return tuple(values[n, i] for n, i, _ in machine.free)
 
     def compare(self, steps: int | None, until: float | None) -> Walked:
-        """Walks until so many steps are made, or until that time (`time.monotonic()`).
+        """Walks until so many steps are made, or until that time (`time.thread_time()`).
 
         Raises:
             Disagreement: the readings differ.
         """
         begun = tried = 0
-        while (steps is None or self.walked.steps < steps) and (until is None or time.monotonic() < until):
+        while (steps is None or self.walked.steps < steps) and (until is None or time.thread_time() < until):
             before = self.walked.steps
             tried += 1
             walk = Walk(self.free_values(directed=tried % 2 == 0 or begun == 0), ())
@@ -634,7 +634,7 @@ class Agreement:
             walk, states = started
             self.walked.walks += 1
             for _ in range(LONGEST):
-                if until is not None and time.monotonic() > until:
+                if until is not None and time.thread_time() > until:
                     return True
                 states = self.look(states)
                 walk = replace(walk, tried=None)
@@ -746,12 +746,12 @@ class Agreement:
 
     def smaller(self, walk: Walk, said: str, seconds: float) -> tuple[Walk, str]:
         """A walk with fewer steps that differs too, and in what."""
-        until = time.monotonic() + seconds
+        until = time.thread_time() + seconds
         progress = True
         while progress:
             progress = False
             for at in reversed(range(len(walk.steps))):
-                if time.monotonic() > until:
+                if time.thread_time() > until:
                     return walk, said
                 shorter = replace(walk, steps=(*walk.steps[:at], *walk.steps[at + 1 :]))
                 found = self.differs(shorter)

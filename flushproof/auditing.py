@@ -33,7 +33,7 @@ STEPS, STATES, BY_Z3 = 2000, 500, 40
 """How much is looked at where there is time for it."""
 
 SECONDS, SHARE = 0.5, 0.1
-"""An audit takes no longer than this, or than this share of what it audits."""
+"""An audit takes no more processor time than this, or than this share of the time of what it audits."""
 
 _SHRINKING = 3.0
 """Seconds for making a reproduction small."""
@@ -81,7 +81,7 @@ class Audit:
     again: of what the search stored, None where it did not see everything; by_z3: of its states, those whose successors Z3 found
         again.
     could_not_run: what Python could not run, in words.
-    seconds: what it took.
+    seconds: of processor time that it took.
     """
 
     walks: int
@@ -121,7 +121,7 @@ class Auditor:
 
     def walk(self, share: float = 0.5) -> None:
         """Walks through the system, for this part of the time."""
-        started = time.monotonic()
+        started = time.thread_time()
         try:
             if self._agreement is None:
                 self._agreement = Agreement(self.cls, self.instance, self.knobs)
@@ -133,7 +133,7 @@ class Auditor:
             walk, said = self._agreement.smaller(disagreement.walk, disagreement.said, _SHRINKING)
             self._fail(said, walk)
         finally:
-            self.spent += time.monotonic() - started
+            self.spent += time.thread_time() - started
 
     def _limits(self, started: float, share: float) -> tuple[int | None, float | None]:
         if self.amount.timed:
@@ -148,7 +148,7 @@ class Auditor:
 
     def stored(self, searched: Searched) -> None:
         """Looks again at a part of what the search stored."""
-        started = time.monotonic()
+        started = time.thread_time()
         until = started + self._left() if self.amount.timed else None
         try:
             sample = Sample(searched)
@@ -157,17 +157,17 @@ class Auditor:
         except Omission as omission:
             self._fail(omission.said, None, omission.state, searched.instance)
         finally:
-            self.spent += time.monotonic() - started
+            self.spent += time.thread_time() - started
 
     def _by_z3(self, searched: Searched, sample: Sample, until: float | None) -> None:
         """Z3 finds no other successors than the interpreter, and decides the properties alike."""
         states = sample.looked[: BY_Z3 if self.amount.states is not None else None]
         # Translating the steps takes Z3 about so long; where there is no time for it, it is left out, and the count says so.
-        if not states or (until is not None and until - time.monotonic() < 0.0015 * len(searched.instance.slots)):
+        if not states or (until is not None and until - time.thread_time() < 0.0015 * len(searched.instance.slots)):
             return
         steps = Steps(searched.instance)
         for state, known in states:
-            if until is not None and time.monotonic() > until:
+            if until is not None and time.thread_time() > until:
                 break
             with contextlib.suppress(LookupError):
                 other = steps.other(state, known)
@@ -175,7 +175,7 @@ class Auditor:
                     raise Omission("Z3 finds a successor of a stored state that the interpreter does not find", state)
                 self.by_z3 += 1
         for prop in searched.instance.system.properties:
-            if until is not None and time.monotonic() > until:
+            if until is not None and time.thread_time() > until:
                 break
             if prop.kind == "invariant" and prop.name in sample.checks:
                 slots = reads_slots(searched.instance, prop)

@@ -100,7 +100,7 @@ class Sample:
         return frozenset(visited.states(range(visited.count)))
 
     def look(self, most: int | None, until: float | None) -> Again:
-        """Looks at so many states, or until that time (`time.monotonic()`).
+        """Looks at so many states, or until that time (`time.thread_time()`).
 
         Raises:
             Omission: something is missing, or does not hold.
@@ -115,7 +115,7 @@ class Sample:
         size = count if most is None else min(most, count)
         numbers = self.rng.sample(range(count), size)
         for start in range(0, size, _CHUNK):
-            if until is not None and start and time.monotonic() > until:
+            if until is not None and start and time.thread_time() > until:
                 break
             self._chunk(visited.states(numbers[start : start + _CHUNK]))
         return Again(len(self.looked), count, self.successors, self.evaluated)
@@ -207,7 +207,7 @@ class Sample:
         met: dict[State, None] = {}
         wanted = self.searched.visited.count if most is None else most
         steps = 0
-        while len(met) < wanted and steps < 4 * wanted and (until is None or time.monotonic() < until):
+        while len(met) < wanted and steps < 4 * wanted and (until is None or time.thread_time() < until):
             state = next((s for s in self._guesses() if s is not None), None)
             if state is None:
                 break
@@ -215,7 +215,7 @@ class Sample:
                 steps += 1
                 met[state] = None
                 after = [s for _, _, s in self.reference.successors(state)]
-                if not after or (until is not None and time.monotonic() > until):
+                if not after or (until is not None and time.thread_time() > until):
                     break
                 state = self.rng.choice(after)
         for state in met:

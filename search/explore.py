@@ -78,17 +78,21 @@ def explore(
     )
     if bound is not None:
         task = _bounded(task, instance, bound)
+    auditing = 0.0
     if audit is not None:
         steps = instance if bound is None else replace(instance, system=Bounded(instance.system, bound).system)
         invariants, hidden = task.invariants, fused.hidden
 
         def stored(visited: Visited, violated: Collection[str]) -> None:
+            nonlocal auditing
+            begun = time.monotonic()
             kept = tuple(p for p in invariants if p.name not in violated)
             audit(Searched(steps, kept, asked.deadlock and NO_DEADLOCK not in violated, symmetry, hidden, visited))
+            auditing = time.monotonic() - begun
 
         task = replace(task, audit=stored)
     found = engine.search(task)
-    seconds = time.monotonic() - task.started
+    seconds = time.monotonic() - task.started - auditing
     violations = _violations(instance, asked, symmetry, fused.hidden, found)
     violations.sort(key=lambda v: (v.depth, asked.names.index(v.property)))
     outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
