@@ -18,6 +18,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from flushproof.model import ir
@@ -109,6 +110,7 @@ class Agreement:
         self.taken: Counts[str] = Counts()
         self.looked_at: set[Any] = set()
         self._target: State | None = None
+        self.walking, self.looking = time.thread_time(), 0.0
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
@@ -169,6 +171,11 @@ class Agreement:
             if codes is not None
         }
         self.counted = any(codes is None for _, _, codes, _ in self.shared)
+
+    @cached_property
+    def known(self) -> Mapping[Any, tuple[Any, ...]]:
+        """The arguments of every step that Python may take, by its name and their plain form."""
+        return {(name, tuple(map(plain, args))): args for name, args in self.machine.steps()}
 
     # ----------------------------------------------------------------------------------------------------- what is seen
 
@@ -498,6 +505,14 @@ class Agreement:
         self.looked_at.add(key)
         return agreed
 
+    def timed_look(self, states: list[State]) -> list[State]:
+        """`look`, whose time is noted: where events have very many arguments, it must not take all of it."""
+        begun = time.thread_time()
+        try:
+            return self.look(states)
+        finally:
+            self.looking += time.thread_time() - begun
+
     # ------------------------------------------------------------------------------------------------------------ walks
 
     def begin(self, walk: Walk) -> tuple[Walk, list[State]] | None:
@@ -606,6 +621,7 @@ class Agreement:
             Disagreement: the readings differ.
         """
         begun = tried = 0
+        self.walking, self.looking = time.thread_time(), 0.0
         while (steps is None or self.walked.steps < steps) and (until is None or time.thread_time() < until):
             before = self.walked.steps
             tried += 1
@@ -636,7 +652,8 @@ class Agreement:
             for _ in range(LONGEST):
                 if until is not None and time.thread_time() > until:
                     return True
-                states = self.look(states)
+                if until is None or self.looking <= (time.thread_time() - self.walking) / 2:
+                    states = self.timed_look(states)
                 walk = replace(walk, tried=None)
                 chosen = self.choose(states)
                 self.tries(walk, states, MOST_DENIED if chosen is None else 2)
@@ -665,7 +682,6 @@ class Agreement:
         groups = self.groups(state)
         if not groups:
             return None
-        known = {(n, tuple(map(plain, args))): args for n, args in self.machine.steps()}
         ways: dict[str, list[Any]] = {}
         for key, steps in groups.items():
             for way in steps:
@@ -675,12 +691,12 @@ class Agreement:
             name = self.rng.choice(list(ways))
         key, (action, codes, after) = self.rng.choice(ways[name])
         self.taken[name] += 1
-        if key not in known:
+        if key not in self.known:
             raise Difference(f"the compiled system takes the step {key[0]}{key[1]}, and Python has none such")
         self._target = after
         arity = self.arity[key[0]]
         wishes = tuple(_plain_code(p.of, c) for p, c in zip(action.params[arity:], codes[arity:], strict=True))
-        return Step(key[0], known[key], ()), wishes, len(groups[key]) > 1 or bool(wishes)
+        return Step(key[0], self.known[key], ()), wishes, len(groups[key]) > 1 or bool(wishes)
 
     def tries(self, walk: Walk, states: Sequence[State], most: int) -> None:
         """Tries a few steps of actions that the IR does not allow here."""
@@ -696,7 +712,7 @@ class Agreement:
     def denied(self, states: Sequence[State]) -> list[Key]:
         """The steps that none of these states allows."""
         allowed = {key for state in states for key in self.groups(state)}
-        return [(n, args) for n, args in self.machine.steps() if (n, tuple(map(plain, args))) not in allowed]
+        return [(key[0], args) for key, args in self.known.items() if key not in allowed]
 
     def end(self, walk: Walk, states: Sequence[State]) -> None:
         """At a walk's end the processes take the steps that the IR denies: each has a generator of its own to lose."""

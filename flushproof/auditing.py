@@ -35,6 +35,9 @@ STEPS, STATES, BY_Z3 = 2000, 500, 40
 SECONDS, SHARE = 0.5, 0.1
 """An audit takes no more processor time than this, or than this share of the time of what it audits."""
 
+MOST_SLOTS = 5000
+"""Python's own state is copied for each step that is tried: where it has more locations, half a second is nothing."""
+
 _SHRINKING = 3.0
 """Seconds for making a reproduction small."""
 
@@ -122,6 +125,8 @@ class Auditor:
     def walk(self, share: float = 0.5) -> None:
         """Walks through the system, for this part of the time."""
         started = time.thread_time()
+        if self.amount.timed and len(self.instance.slots) > MOST_SLOTS:
+            return
         try:
             if self._agreement is None:
                 self._agreement = Agreement(self.cls, self.instance, self.knobs)
@@ -151,7 +156,7 @@ class Auditor:
         started = time.thread_time()
         until = started + self._left() if self.amount.timed else None
         try:
-            sample = Sample(searched)
+            sample = Sample(searched, until=until)
             self.again = sample.look(self.amount.states, until and started + 0.7 * (until - started))
             self._by_z3(searched, sample, until)
         except Omission as omission:
@@ -185,7 +190,9 @@ class Auditor:
 
     def done(self) -> Audit:
         """The end of the audit: the time that is left goes to more walks."""
-        assert self._agreement is not None
+        if self._agreement is None:
+            why = f"walks by Python itself: a state has {len(self.instance.slots):,} locations (see --audit all)"
+            return Audit(0, 0, 0, self.again, self.by_z3, (why,), self.spent)
         walked = self._agreement.walked
         if self.amount.timed and walked.steps and self._left() > 0.02 and walked.steps < STEPS:
             self.walk(share=1.0)
