@@ -111,6 +111,7 @@ class Agreement:
         self.looked_at: set[Any] = set()
         self._target: State | None = None
         self.walking, self.looking = time.thread_time(), 0.0
+        self.tried = 0
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
@@ -570,17 +571,20 @@ class Agreement:
                 raise Difference(f"'{slot.var}' starts with any value in the compiled system, and not in Python")
         return tuple(state)
 
-    def all_beginnings(self, free: tuple[Any, ...]) -> None:
-        """Compares all initial states with these free values.
+    def all_beginnings(self, free: tuple[Any, ...], until: float | None = None) -> None:
+        """Compares all initial states with these free values; not, if there are too many for a tenth of the time.
 
         Raises:
             Difference: one reading has one that the other has not.
         """
         mine = set()
         ways: Ways | None = ()
+        now = time.thread_time()
         for _ in range(MOST_WAYS):
             if ways is None:
                 break
+            if until is not None and time.thread_time() > now + max(0.0, until - now) / 10:
+                return
             script = Script(ways)
             possible = self.started(free, script)
             if possible is None:
@@ -642,8 +646,9 @@ class Agreement:
             Disagreement: the readings differ.
         """
         try:
-            if self.walked.walks % 4 == 0:
-                self.all_beginnings(walk.free)
+            self.tried += 1
+            if self.tried % 4 == 2:
+                self.all_beginnings(walk.free, until)
             started = self.begin(walk)
             if started is None:
                 return False

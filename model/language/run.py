@@ -132,40 +132,33 @@ class View:
     def __init__(self, machine: Machine, name: str, sorts: tuple[Any, ...], value: Any) -> None:
         self.machine, self.name, self.sorts = machine, name, sorts
         self.convert = machine.converter(value, name)
-        self.converts = [machine.converter(sort, name) for sort in sorts]
-
-    def _key(self, index: Any) -> tuple[Any, ...]:
-        key = index if isinstance(index, tuple) else (index,)
-        if any(k is ... for k in key):
-            at = next(i for i, k in enumerate(key) if k is ...)
-            key = (*key[:at], *[slice(None)] * (len(self.sorts) - len(key) + 1), *key[at + 1 :])
-        if len(key) != len(self.sorts):
-            raise Foreign(f"{self.name} is asked for {key}, and has {len(self.sorts)} indices")
-        try:
-            return tuple(
-                k if isinstance(k, slice) else convert(k) for k, convert in zip(key, self.converts, strict=True)
-            )
-        except Foreign:
-            raise Undefined(f"{self.name} has no value at {key}") from None
 
     def __getitem__(self, index: Any) -> Any:
         self.machine.touched = True
-        key = (self.name, self._key(index))
         try:
-            return self.machine.store[key]
+            return self.machine.store[self.name, index if isinstance(index, tuple) else (index,)]
         except (KeyError, TypeError):
             raise Undefined(f"{self.name} is read at {index}, where it has no value") from None
 
     def __setitem__(self, index: Any, value: Any) -> None:
         machine = self.machine
         machine.touched = True
-        key = self._key(index)
+        key = index if isinstance(index, tuple) else (index,)
         value = self.convert(value)
-        ways = [machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
-        for location in itertools.product(*ways):
+        for location in self._locations(key) if any(k is ... or isinstance(k, slice) for k in key) else [key]:
             if (self.name, location) not in machine.store:
                 raise Undefined(f"{self.name} is written at {location}, which it does not have")
             machine.store[self.name, location] = value
+
+    def _locations(self, key: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """All locations of a key with slices or an ellipsis."""
+        if any(k is ... for k in key):
+            at = next(i for i, k in enumerate(key) if k is ...)
+            key = (*key[:at], *[slice(None)] * (len(self.sorts) - len(key) + 1), *key[at + 1 :])
+        if len(key) != len(self.sorts):
+            raise Foreign(f"{self.name} is asked for {key}, and has {len(self.sorts)} indices")
+        ways = [self.machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
+        return itertools.product(*ways)
 
 
 @dataclass
