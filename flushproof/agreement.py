@@ -147,7 +147,7 @@ class Agreement:
                 codes = None if counter else {v: c for c, v in enumerate(machine.domain(variable.value))}
                 self.shared.append((number, key, codes, slot.sort))
                 continue
-            process = next((p for p in machine.processes if name.startswith(p + ".")), None)
+            process = max((p for p in machine.processes if name.startswith(p + ".")), key=len, default=None)
             if process is None:
                 raise Difference(f"the compiled system has a variable '{slot.var}', and Python has none")
             if process not in instances:
@@ -630,7 +630,8 @@ class Agreement:
             before = self.walked.steps
             tried += 1
             walk = Walk(self.free_values(directed=tried % 2 == 0 or begun == 0), ())
-            begun += self.walk(walk, until)
+            longest = LONGEST if steps is None else min(LONGEST, steps - self.walked.steps)
+            begun += self.walk(walk, until, longest)
             if self.walked.steps == before and tried > 3 + 10 * begun + (100 if begun == 0 else 0):
                 break  # nothing moves here
             if begun > 20 and not self.walked.steps:
@@ -639,8 +640,8 @@ class Agreement:
             self.given_up("the start: no initial state was found")
         return self.walked
 
-    def walk(self, walk: Walk, until: float | None = None) -> bool:
-        """One walk; whether it could begin.
+    def walk(self, walk: Walk, until: float | None = None, longest: int = LONGEST) -> bool:
+        """One walk of so many steps at most; whether it could begin.
 
         Raises:
             Disagreement: the readings differ.
@@ -654,7 +655,7 @@ class Agreement:
                 return False
             walk, states = started
             self.walked.walks += 1
-            for _ in range(LONGEST):
+            for _ in range(longest):
                 if until is not None and time.thread_time() > until:
                     return True
                 if until is None or self.looking <= (time.thread_time() - self.walking) / 2:
