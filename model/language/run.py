@@ -547,14 +547,15 @@ class Machine:
         """
         with self.running():
             self.script, self.costs = script, {}
-            if name in self.processes:
-                try:
-                    self.waiting[name, args] = next(self.live[name, args])
-                except StopIteration:
-                    self.restart(name, args)
-            else:
-                next(method for full, _, method in self.members if full == name)(*args)
-            self.close()
+            with nothing_of_none():
+                if name in self.processes:
+                    try:
+                        self.waiting[name, args] = next(self.live[name, args])
+                    except StopIteration:
+                        self.restart(name, args)
+                else:
+                    next(method for full, _, method in self.members if full == name)(*args)
+                self.close()
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
@@ -603,7 +604,8 @@ class Machine:
         while ways is not None:
             self.broken, self.script = [], Script(ways)
             try:
-                event(*args)
+                with nothing_of_none():
+                    event(*args)
             except NotEnabled:
                 pass
             except Undefined:
@@ -627,9 +629,25 @@ class Machine:
     def true(self, condition: Callable[[], Any]) -> bool:
         """Whether a condition holds; where it is undefined, it does not."""
         try:
-            return bool(condition())
+            with nothing_of_none():
+                return bool(condition())
         except Undefined:
             return False
+
+
+@contextlib.contextmanager
+def nothing_of_none() -> Iterator[None]:
+    """What Python cannot do with None, such as comparing it by `<`, is undefined.
+
+    Raises:
+        Undefined: that was done.
+    """
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        if "NoneType" not in str(error):
+            raise
+        raise Undefined(str(error)) from error
 
 
 def argument_sorts(method: Any) -> tuple[Any, ...]:
