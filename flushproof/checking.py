@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flushproof.auditing import DEFAULT, Amount, Auditor
 from flushproof.engines import DEFAULT_ENGINE, Resources, engine_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance, State
@@ -41,6 +42,7 @@ class Request:
     bound: do not rename counters by rank, and explore so many of their values only.
     engine: one of `ENGINES`; resources: what it may use of the machine.
     decide_with_z3: let Z3 decide each property as well, on what it reads of each reachable state.
+    audit: how much of it is read again by another way; None for nothing.
     progress: called a few times a second.
     """
 
@@ -57,6 +59,7 @@ class Request:
     engine: str = DEFAULT_ENGINE
     resources: Resources = field(default_factory=Resources)
     decide_with_z3: bool = False
+    audit: Amount | None = DEFAULT
     limits: Limits = field(default_factory=Limits)
     progress: Callable[[Progress], None] | None = None
 
@@ -79,6 +82,7 @@ def check(
     engine: str = DEFAULT_ENGINE,
     resources: Resources = Resources(),  # noqa: B008 - frozen
     decide_with_z3: bool = False,
+    audit: Amount | None = DEFAULT,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
@@ -89,6 +93,7 @@ def check(
     Raises:
         FlushproofError: a name or value that does not exist, a system that does not compile.
         CertificateError: Z3 did not confirm the trace that was found.
+        AuditError: two readings of the system differ.
     """
     cls = load_system(system) if isinstance(system, str) else system
     return run(
@@ -105,6 +110,7 @@ def check(
             engine=engine,
             resources=resources,
             decide_with_z3=decide_with_z3,
+            audit=audit,
             limits=limits,
             progress=progress,
         )
@@ -119,6 +125,9 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else property_names(instance)
     )
     collected = Collected(instance, names) if request.decide_with_z3 else None
+    auditor = Auditor(request.system, instance, request.policy, request.knobs, request.audit) if request.audit else None
+    if auditor:
+        auditor.walk()
     outcome = explore(
         instance,
         properties=names,
@@ -130,6 +139,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         limits=request.limits,
         progress=request.progress,
         on_state=collected.add if collected else on_state,
+        audit=auditor.stored if auditor else None,
     )
     decided = collected.decide({v.property for v in outcome.violations}, outcome.reached) if collected else None
     not_reached = outcome.not_reached if outcome.complete else ()
@@ -161,6 +171,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         engine=outcome.engine,
         decided=decided,
         settings=settings(request.knobs, request.sizes),
+        audit=auditor.done() if auditor else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from flushproof.auditing import AuditError
 from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
@@ -51,6 +52,8 @@ class _Commands(click.Group):
             _fail("", INCONCLUSIVE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except AuditError as error:
+            _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
         except CertificateError as error:
             traceback.print_exc()
             _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)

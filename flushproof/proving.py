@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from flushproof.auditing import DEFAULT, Amount, Audit, Auditor
 from flushproof.checking import certified
 from flushproof.engines import engine_of
 from flushproof.model import ir
@@ -28,7 +29,7 @@ from flushproof.properties.induction.induction import prove as induction
 from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
 from flushproof.properties.lemmas.search import Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
-from flushproof.search.explore import explore
+from flushproof.search.explore import Searched, explore
 from flushproof.search.native.library import MOST_PROPERTIES
 from flushproof.search.outcome import Outcome, Violated
 from flushproof.search.reductions.symmetry import Symmetry
@@ -63,6 +64,7 @@ class ProofRequest:
     infer: how many seconds to look for lemmas, where those that the system has do not suffice; None or 0 for not at all.
     without: lemmas of the system, by name, that are not used; `ALL_LEMMAS` stands for every one that somebody wrote.
     told: is told what is done, in a few words, every now and then.
+    audit: how much is read again by another way; None for nothing.
     """
 
     system: type[System]
@@ -77,6 +79,7 @@ class ProofRequest:
     without: tuple[str, ...] = ()
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
+    audit: Amount | None = DEFAULT
 
     def __str__(self) -> str:
         return " ".join(filter(None, [system_name(self.system), self.policy, settings(self.knobs, self.sizes)]))
@@ -107,6 +110,7 @@ class ProofResult:
     proof: the induction; None where the policy is violated, and where it was not asked for.
     inference: the search for lemmas, where one was made; `proof` is then its proof.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
+    audit: what was read again by another way, and agreed; None where nothing was to be.
     """
 
     instance: Instance
@@ -120,6 +124,7 @@ class ProofResult:
     seconds: float
     inference: Inference | None = None
     settings: str = ""
+    audit: Audit | None = None
 
     @property
     def kind(self) -> Kind | None:
@@ -188,6 +193,11 @@ class _Run:
         self.instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
         self.wanted = _wanted(self.instance, request.properties)
         self.lemmas = _lemmas(self.instance, request.without)
+        self.auditor = (
+            Auditor(request.system, self.instance, request.policy, request.knobs, request.audit)
+            if request.audit
+            else None
+        )
         self.shown: dict[str, Shown] = {}
         self.violated: Violated | None = None
         self.explored: Outcome | None = None
@@ -197,6 +207,8 @@ class _Run:
 
     def result(self) -> ProofResult:
         by = self.request.by
+        if self.auditor:
+            self.auditor.walk()
         if by in ("auto", "induction"):
             self._explore()
         if self.violated is None and by != "bounded":
@@ -215,6 +227,7 @@ class _Run:
             time.monotonic() - self.started,
             self.inference,
             settings(self.request.knobs, self.request.sizes),
+            self.auditor.done() if self.auditor else None,
         )
 
     def _verdict(self) -> Verdict:
@@ -230,7 +243,8 @@ class _Run:
 
     def _explore(self) -> None:
         names = {p.name for p in self.wanted}
-        self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request)
+        audit = self.auditor.stored if self.auditor else None
+        self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request, audit)
         met = [replace(v, trace=certified(v.trace)) for v in found.violations]
         # Where the model itself makes no sense, nothing that it says is a proof; nor where it comes to a halt, unless that was
         # not asked about.
@@ -342,7 +356,9 @@ def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:
     return tuple(invariants[name] for name in dict.fromkeys(names or invariants))
 
 
-def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequest) -> Outcome:
+def _explored(
+    instance: Instance, claims: Sequence[Property], request: ProofRequest, audit: Callable[[Searched], None] | None
+) -> Outcome:
     """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each.
 
     One search watches a limited number of them; the others are looked at in further ones, of the same states.
@@ -357,6 +373,7 @@ def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequ
             focus=NO_DEADLOCK,
             limits=request.limits,
             progress=request.progress,
+            audit=audit if part is parts[0] else None,
             engine=engine_of(),
         )
         for part in parts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from flushproof.auditing import Audit
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
 
@@ -35,6 +36,7 @@ class Result:
     expected: the verdict that the policy declares ("holds" or a property), where it declares one for these settings.
     decided: how many projected states Z3 decided, where it was asked to.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
+    audit: what was read again by another way, and agreed; None where nothing was to be.
     """
 
     instance: Instance
@@ -63,6 +65,7 @@ class Result:
     engine: str = "reference"
     decided: int | None = None
     settings: str = ""
+    audit: Audit | None = None
 
     def __repr__(self) -> str:
         """`<Result: kvm-vcpu-switch none: violated (no-foreign-hit), 139 states>`; a trace in full is what reports are for."""

@@ -7,7 +7,7 @@ interpreter, step by step from a real initial state, so that a trace never rests
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.errors import FlushproofError, nearest
@@ -20,7 +20,7 @@ from .reductions.fusion import Fused, fuse_hidden
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
-from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
+from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task, Visited
 
 
 def property_names(instance: Instance) -> tuple[str, ...]:
@@ -39,6 +39,7 @@ def explore(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     progress: Callable[[Progress], None] | None = None,
     on_state: Callable[[State], None] | None = None,
+    audit: Callable[[Searched], None] | None = None,
     engine: Engine | None = None,
 ) -> Outcome:
     """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
@@ -51,6 +52,7 @@ def explore(
     bound: do not rename counters by rank, and cut off what needs more values than so many (see `bounded`): a search that
         meets such a step cannot say that something holds.
     progress, on_state: see `Task`.
+    audit: called once with what is stored, after a search that saw everything and found no violation.
     engine: the interpreter if None.
 
     Raises:
@@ -76,12 +78,42 @@ def explore(
     )
     if bound is not None:
         task = _bounded(task, instance, bound)
+    auditing = 0.0
+    if audit is not None:
+        steps = instance if bound is None else replace(instance, system=Bounded(instance.system, bound).system)
+        invariants, hidden = task.invariants, fused.hidden
+
+        def stored(visited: Visited, violated: Collection[str]) -> None:
+            nonlocal auditing
+            begun = time.monotonic()
+            kept = tuple(p for p in invariants if p.name not in violated)
+            audit(Searched(steps, kept, asked.deadlock and NO_DEADLOCK not in violated, symmetry, hidden, visited))
+            auditing = time.monotonic() - begun
+
+        task = replace(task, audit=stored)
     found = engine.search(task)
-    seconds = time.monotonic() - task.started
+    seconds = time.monotonic() - task.started - auditing
     violations = _violations(instance, asked, symmetry, fused.hidden, found)
     violations.sort(key=lambda v: (v.depth, asked.names.index(v.property)))
     outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
     return outcome if bound is None else _cut(outcome, bound)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search has stored, and what it is about.
+
+    instance: whose states they are, its steps not fused; symmetry: as in `Task`.
+    invariants, deadlock: what was asked for, and not violated.
+    hidden: actions that were fused to the end of the step before them: states in between are not stored.
+    """
+
+    instance: Instance
+    invariants: tuple[Property, ...]
+    deadlock: bool
+    symmetry: bool
+    hidden: tuple[str, ...]
+    visited: Visited
 
 
 def _bounded(task: Task, instance: Instance, bound: int) -> Task:

@@ -17,7 +17,7 @@ workers, the levels have exact rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -79,6 +79,27 @@ class Progress:
         return (self.states - self.restored[0]) / self.seconds if self.seconds > 0 else 0.0
 
 
+class Visited(Protocol):
+    """What a search that saw everything has stored, while it is still there to be looked at."""
+
+    @property
+    def count(self) -> int:
+        """How many states."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the states themselves are there, and not their fingerprints alone."""
+
+    def states(self, numbers: Sequence[int]) -> list[State]:
+        """Those with these numbers, from 0 on, as they are stored."""
+
+    def missing(self, states: Sequence[State]) -> Sequence[State]:
+        """Those of the states (with symmetry: perhaps a permutation) that are not among those stored."""
+
+    def representatives(self, states: Sequence[State]) -> set[State]:
+        """What the engine stores for these states (with symmetry: one for each class)."""
+
+
 @dataclass(frozen=True)
 class Task:
     """One search.
@@ -89,6 +110,8 @@ class Task:
     symmetry: explore orbits of the permutations of scalarsets instead of states.
     progress: called at most a few times a second; on_state: called with each state when it is stored (with symmetry,
         with one of each orbit).  Neither may change anything.
+    audit: called once with all that is stored and the names of what is violated all the same, after a search that saw everything
+        and did not find what it looked for.
     started: `time.monotonic()` of the beginning.
     """
 
@@ -101,7 +124,13 @@ class Task:
     limits: Limits = Limits()
     progress: Callable[[Progress], None] | None = None
     on_state: Callable[[State], None] | None = None
+    audit: Callable[[Visited, Collection[str]], None] | None = None
     started: float = field(default_factory=time.monotonic)
+
+    def audited(self, visited: Visited, stopped: str | None, violated: Mapping[str, object]) -> None:
+        """Shows what is stored to who asked for it, where everything was seen."""
+        if self.audit is not None and stopped is None and not self.done(violated) and visited.count:
+            self.audit(visited, violated)
 
     def done(self, violated: Mapping[str, object]) -> bool:
         """Whether nothing is left to look for once these properties are violated."""

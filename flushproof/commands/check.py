@@ -13,12 +13,14 @@ from typing import Any
 
 import click
 
+from flushproof.auditing import Amount
 from flushproof.checking import Request, expectations, run, run_all
 from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
     INCONCLUSIVE,
     VIOLATED,
+    audit_option,
     look,
     memory,
     settings_options,
@@ -94,6 +96,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @click.option(
     "--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state."
 )
+@audit_option
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
 @click.option(
     "--max-memory", "--memory", metavar="SIZE", callback=memory, help="Stop at this much memory, as in 500M or 2G."
@@ -147,6 +150,7 @@ def check_command(
     compact: bool,
     engine: str,
     decide_with: str | None,
+    audit: Amount | None,
     max_states: int | None,
     max_memory: int | None,
     max_seconds: float | None,
@@ -202,6 +206,7 @@ def check_command(
         engine=engine,
         resources=Resources(workers, checkpoint or resume, resume is not None, spill),
         decide_with_z3=decide_with == "z3",
+        audit=audit,
         limits=Limits(max_states, max_memory, max_seconds, max_depth),
     )
     if everything:
@@ -282,5 +287,5 @@ def _check_all(how: Request, systems: Mapping[str, type[System]] | None, jobs: i
 def _manner(how: Request) -> dict[str, Any]:
     return {
         name: getattr(how, name)
-        for name in ("symmetry", "fuse", "compact", "bound", "engine", "resources", "decide_with_z3", "limits")
+        for name in ("symmetry", "fuse", "compact", "bound", "engine", "resources", "decide_with_z3", "audit", "limits")
     }

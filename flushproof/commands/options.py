@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from flushproof.auditing import DEFAULT, Amount
 from flushproof.model.errors import FlushproofError
 from flushproof.report.trace import Look
 
@@ -57,6 +58,19 @@ text_or_json = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."
 )
 """`--format`, for what has no other form."""
+
+
+def _amount(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Amount | None:
+    return DEFAULT if text is None else Amount.of(text)
+
+
+audit_option = click.option(
+    "--audit",
+    metavar="N|off|all",
+    callback=_amount,
+    help="How much is read again by another way: N steps and states. [default: what half a second or a tenth of the time allows]",
+)
+"""`--audit`: gives the command an `Amount`, or None for off."""
 
 
 def pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:

@@ -12,12 +12,14 @@ from typing import get_args
 
 import click
 
+from flushproof.auditing import Amount
 from flushproof.commands.check import WIDE
 from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
     INCONCLUSIVE,
     VIOLATED,
+    audit_option,
     look,
     settings_options,
     text_or_json,
@@ -90,6 +92,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw what the proof rests on: FILE.svg, or FILE.mmd for Mermaid.",
 )
+@audit_option
 @text_or_json
 @click.option(
     "--save",
@@ -111,6 +114,7 @@ def prove_command(
     without: tuple[str, ...],
     jobs: int | None,
     graph: Path | None,
+    audit: Amount | None,
     form: str,
     save: Path | None,
 ) -> None:
@@ -134,7 +138,7 @@ def prove_command(
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
     if jobs and not everything:
         raise click.UsageError("--jobs is about --all.")
-    how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth)
+    how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth, audit=audit)
     if system is None:
         if policy or knobs or sizes or properties or without or save or graph:
             raise click.UsageError("--all takes each system as it is.")
@@ -176,7 +180,8 @@ def _draw(result: ProofResult, path: Path) -> None:
 
 
 def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
-    requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth) for r in promises()]
+    manner = {name: getattr(how, name) for name in ("limits", "infer", "by", "depth", "audit")}
+    requests = [replace(request, **manner) for request in promises()]
     results: list[ProofResult] = []
     broken, interrupted = False, True
     with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt):

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from flushproof.auditing import Amount, Auditor
 from flushproof.checking import certified
-from flushproof.commands.options import INCONCLUSIVE, VIOLATED, look, settings_options, text_or_json
+from flushproof.commands.options import INCONCLUSIVE, VIOLATED, audit_option, look, settings_options, text_or_json
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.simulation import simulation_json, simulation_text
@@ -27,6 +28,7 @@ from flushproof.search.task import Limits
 @click.option("--walks", type=click.IntRange(min=1), default=100, show_default=True, help="How many walks.")
 @click.option("--steps", type=click.IntRange(min=0), default=1000, show_default=True, help="How long each may be.")
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
+@audit_option
 @text_or_json
 def simulate_command(
     system: str,
@@ -38,6 +40,7 @@ def simulate_command(
     walks: int,
     steps: int,
     max_seconds: float | None,
+    audit: Amount | None,
     form: str,
 ) -> None:
     """Walks through SYSTEM at random: what a walk meets is real, and what no walk meets may exist all the same.
@@ -49,6 +52,9 @@ def simulate_command(
     """
     cls = load_system(system)
     instance = instantiate(cls, policy, knobs, sizes)
+    auditor = Auditor(cls, instance, policy, knobs, audit) if audit else None
+    if auditor:
+        auditor.walk()
     found = simulate(
         instance,
         seed=seed,
@@ -59,7 +65,11 @@ def simulate_command(
     )
     for violated in found.violations:
         certified(violated.trace)
-    shown: Any = simulation_json(instance, found) if form == "json" else simulation_text(instance, found, look())
+    agreed = auditor.done() if auditor else None
+    if form == "json":
+        shown: Any = simulation_json(instance, found, agreed)
+    else:
+        shown = simulation_text(instance, found, look(), agreed)
     click.echo(json.dumps(shown, indent=1) if form == "json" else shown, color=True)
     sys.exit(status(found))
 

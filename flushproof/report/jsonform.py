@@ -16,6 +16,7 @@ from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
+from flushproof.report.audit import audit_json
 from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
 from flushproof.result import Result
 
@@ -53,6 +54,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "fused": list(result.fused),
         "engine": result.engine,
         "decided_with_z3": result.decided,
+        "audit": audit_json(result.audit),
         "certified": result.certified,
         **trace_json(result.trace),
     }

@@ -14,6 +14,7 @@ from flushproof.properties.induction.counterexample import Counterexample, pictu
 from flushproof.properties.induction.induction import Proof, Result
 from flushproof.properties.lemmas.printing import show, show_lemma
 from flushproof.proving import KINDS, Kind, ProofResult, Shown, written
+from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
@@ -43,6 +44,8 @@ def proof_text(result: ProofResult, look: Look) -> str:
             never = ", ".join(result.proof.vacuous)
             parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
         parts.append(look.faint(look.wrapped(_effort(result))))
+    if result.audit is not None:
+        parts.append(look.faint(look.wrapped(audit_text(result.audit))))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -155,6 +158,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "states": 0 if result.explored is None else result.explored.states,
         "complete": result.explored is not None and result.explored.complete,
         "seconds": round(result.seconds, 6),
+        "audit": audit_json(result.audit),
         "z3_seconds": 0.0 if proof is None else round(proof.seconds, 6),
         "certified": True if violated else None,
         **trace_json(violated.trace if violated else None),

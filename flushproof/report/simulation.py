@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flushproof.auditing import Audit
 from flushproof.model.ir.instance import Instance
+from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, trace_json
 from flushproof.report.trace import Look, trace_text
@@ -13,7 +15,7 @@ from flushproof.report.words import many
 from flushproof.search.simulate import Simulation
 
 
-def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
+def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Audit | None = None) -> str:
     """The verdict, the nearest violation, how often each action was taken, and what is not to be concluded."""
     parts = [heading(instance, look)]
     if found.violations:
@@ -47,10 +49,12 @@ def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
             )
         )
     )
+    if audit is not None:
+        parts.append(look.faint(look.wrapped(audit_text(audit))))
     return "\n\n".join(parts)
 
 
-def simulation_json(instance: Instance, found: Simulation) -> dict[str, Any]:
+def simulation_json(instance: Instance, found: Simulation, audit: Audit | None = None) -> dict[str, Any]:
     """The same for machines; the trace as in the JSON of a check."""
     first = found.violations[0] if found.violations else None
     return {
@@ -73,5 +77,6 @@ def simulation_json(instance: Instance, found: Simulation) -> dict[str, Any]:
         "not_reached": list(found.not_reached),
         "reason": found.reason,
         "certified": True if first else None,
+        "audit": audit_json(audit),
         **trace_json(first.trace if first else None),
     }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from flushproof.model.ir import Scalarset
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import settings
+from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
 from flushproof.report.words import many
@@ -21,6 +22,8 @@ def check_text(result: Result, look: Look) -> str:
         parts += [trace_text(result.trace, look), _certificate(result, look)]
     parts += [look.unsure(look.wrapped(warning)) for warning in warnings(result)]
     parts.append(look.faint(look.wrapped(_explored(result))))
+    if result.audit is not None:
+        parts.append(look.faint(look.wrapped(audit_text(result.audit))))
     return "\n\n".join(parts)
 
 

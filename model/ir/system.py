@@ -517,10 +517,10 @@ class System:
     name: as on the command line; title: the class's name.
     sorts: every scalarset and counter in use, in order of first use, with its default size (None for counters).
     init: the action that makes the initial states; its guard holds the axioms about rigid maps as well.
-    undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
     final: a state in which no action is possible is a deadlock unless this holds there.
     settle: what hardware does by itself within every step (the closures), alone: it changes no reachable state.
     lemmas: candidate auxiliary invariants, for proofs; hints: what further ones may speak of.
+    undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
     """
 
     name: str
@@ -532,11 +532,11 @@ class System:
     init: Action
     actions: tuple[Action, ...]
     properties: tuple[Property, ...]
-    undefined: tuple[Clause, ...] = ()
     final: Expr = FALSE
     settle: Action = Action("settle", (), TRUE, ())
     lemmas: tuple[Property, ...] = ()
     hints: tuple[Hint, ...] = ()
+    undefined: tuple[Clause, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

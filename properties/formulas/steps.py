@@ -8,7 +8,7 @@ room for one more value than can be stored nothing is lost, since only the order
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -204,6 +204,33 @@ class Steps:
     def breaking(self, conjunct: Conjunct) -> Step:
         """The step that was found when `keep` said None."""
         return self._step(self.solver.model(), conjunct)
+
+    def other(self, state: State, known: Collection[State], most: int = 400) -> State | None:
+        """A successor of the state, counters renamed by rank, that is none of those that are known; None if there is none.
+
+        Raises:
+            LookupError: there are more ways than `most` to number the counters of those that are known.
+        """
+        here = [self._has(slot, code) for slot, code in enumerate(state)]
+        asked, ranks = self._mark("other"), {ranked(self.instance, after) for after in known}
+        for after in ranks:
+            self.solver.add(z3.Implies(asked, z3.Not(self._is_after(after))))
+        for _ in range(most):
+            if self.solver.check(self._obey, asked, *here) == z3.unsat:
+                return None
+            raw = self._codes(self.solver.model(), self.after)
+            found = ranked(self.instance, raw)
+            if found not in ranks:
+                return found
+            self.solver.add(z3.Implies(asked, z3.Not(self._is_after(raw))))
+        raise LookupError
+
+    def _is_after(self, codes: Sequence[int]) -> Formula:
+        """That these are the codes after the step."""
+        return conjunction(
+            self.domain.equal(self.after.slots[slot.var, slot.index], self.domain.coded(slot.sort, code))
+            for slot, code in zip(self.instance.slots, codes, strict=True)
+        )
 
     # ---------------------------------------------------------------------------------------------- translation
 

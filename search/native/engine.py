@@ -22,6 +22,7 @@ from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .steps import Budget
 from .store import STATES, Store, bytes_of, most_successors
+from .visited import StoredStates
 
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
 _CHUNK = 1 << 16
@@ -167,7 +168,7 @@ class Search:
         reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
         path = self._path_of_prints if store.library.compact else self._path
         violated = {name: path(number) for name, number in violating.items()}
-        return Found(
+        found = Found(
             count,
             store.transitions,
             depth,
@@ -179,6 +180,8 @@ class Search:
             omission(count, store.layout.words) if store.library.compact else None,
             self.compile_seconds,
         )
+        self.task.audited(StoredStates(store), stopped, violated)
+        return found
 
     def _search(self) -> None:
         store, limits = self.store, self.task.limits

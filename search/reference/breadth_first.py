@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 from flushproof.model.ir.instance import State
@@ -64,6 +65,7 @@ class _Search:
             stopped = "an interrupt"
         violated = {name: self._path(state) for name, state in self.violating.items()}
         depth = self.depth + bool(self.found)
+        self.task.audited(_Visited(self.came_from, self.canonical), stopped, violated)
         return Found(
             len(self.came_from),
             self.transitions,
@@ -150,6 +152,29 @@ class _Search:
             path.append(state)
             state = self.came_from[state]
         return tuple(reversed(path))
+
+
+class _Visited:
+    """The visited set, for an audit."""
+
+    kept = True
+
+    def __init__(self, came_from: Mapping[State, State | None], canonical: Callable[[State], State]) -> None:
+        self._all, self._canonical = list(came_from), canonical
+        self._set = came_from
+
+    @property
+    def count(self) -> int:
+        return len(self._all)
+
+    def states(self, numbers: Sequence[int]) -> list[State]:
+        return [self._all[number] for number in numbers]
+
+    def missing(self, states: Sequence[State]) -> Sequence[State]:
+        return [state for state in states if self._canonical(state) not in self._set]
+
+    def representatives(self, states: Sequence[State]) -> set[State]:
+        return set(map(self._canonical, states))
 
 
 def _itself(state: State) -> State:

@@ -305,4 +305,4 @@ def test_walks_find_a_violation_and_prove_nothing(turns: Any) -> None:
     assert (found["verdict"], found["property"], found["trace"]) == ("inconclusive", None, None)
     assert set(found["taken"]) == {"enter", "leave"}
     again = data("simulate", turns(), "--policy", "polite", "--walks", "5", "--steps", "20")
-    assert {**found, "seconds": 0} == {**again, "seconds": 0}
+    assert {**found, "seconds": 0, "audit": 0} == {**again, "seconds": 0, "audit": 0}  # both are matters of time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_icache import IcacheIsolation
 from flushproof.properties.confirmation.certify import certify
 from flushproof.properties.formulas.conjuncts import conjuncts
@@ -17,7 +17,7 @@ from flushproof.search.explore import explore
 
 from flushproof.engines import engine_of
 from tests.model.hardware.explored import contents
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
@@ -98,8 +98,7 @@ def test_symmetry_changes_no_verdict(policy: str) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(IcacheIsolation, {"Cpu": 2, "Vcpu": 2}, knob_values(IcacheIsolation, "ic-iallu", {}))
-    assert walk.run(40) == 40
+    assert agreed(IcacheIsolation, "ic-iallu", {"Cpu": 2, "Vcpu": 2})
 
 
 def test_the_trace_is_the_threads() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_trapped_tlbi import TrappedTlbi
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search.explore import explore
 
 from tests.model.hardware.explored import contents
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
@@ -72,8 +72,7 @@ def test_symmetry_changes_no_verdict(policy: str) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(TrappedTlbi, {"Cpu": 2, "Vcpu": 2}, knob_values(TrappedTlbi, "nuke", {}))
-    assert walk.run(40) == 40
+    assert agreed(TrappedTlbi, "nuke", {"Cpu": 2, "Vcpu": 2})
 
 
 def test_an_interrupt_in_the_window_also_loses_the_vmid() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
 
 from flushproof.proving import prove
 from tests.model.hardware.explored import contents
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .mutants import undetected
 from .verdicts import Cell, cells, found, verdict
@@ -82,8 +82,7 @@ def test_last_ran_holds_on_larger_machines(sizes: dict[str, int]) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(VcpuSwitch, {"Cpu": 2, "Vm": 1, "Vcpu": 2, "Page": 2}, knob_values(VcpuSwitch, "both", {}))
-    assert walk.run(40) == 40
+    assert agreed(VcpuSwitch, "both", {"Cpu": 2, "Vm": 1, "Vcpu": 2, "Page": 2})
 
 
 # ---------------------------------------------------------------------------------------------------------------- traces

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_vmid_allocator import VmidAllocator
 from flushproof.properties.induction.induction import Limits, prove
 from flushproof.search.explore import explore
@@ -14,7 +14,7 @@ from flushproof.search.native.engine import NativeEngine
 from flushproof.search.outcome import Outcome
 
 from tests.model.hardware.explored import contents
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .mutants import undetected
 from .verdicts import Cell, cells, found, verdict
@@ -100,8 +100,7 @@ def test_symmetry_changes_no_verdict(policy: str) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(VmidAllocator, {"Cpu": 2, "Vm": 2, "Vmid": 2}, knob_values(VmidAllocator, "fixed", {}))
-    assert walk.run(40) == 40
+    assert agreed(VmidAllocator, "fixed", {"Cpu": 2, "Vm": 2, "Vmid": 2})
 
 
 # ---------------------------------------------------------------------------------------------------------------- traces

@@ -2,14 +2,14 @@
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_vmid_generation import VmidGeneration
 from flushproof.search.explore import explore
 from flushproof.search.outcome import Outcome
 
 from flushproof.proving import prove
 from tests.model.hardware.explored import contents
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .mutants import undetected
 from .verdicts import Cell, cells, found, verdict
@@ -63,10 +63,7 @@ def test_symmetry_changes_no_verdict(policy: str) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(
-        VmidGeneration, {"Cpu": 2, "Vm": 2, "Vcpu": 2, "Vmid": 2}, knob_values(VmidGeneration, "fixed", {})
-    )
-    assert walk.run(40) == 40
+    assert agreed(VmidGeneration, "fixed", {"Cpu": 2, "Vm": 2, "Vcpu": 2, "Vmid": 2})
 
 
 # ---------------------------------------------------------------------------------------------------------------- traces

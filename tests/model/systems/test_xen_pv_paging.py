@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.language.instantiate import instantiate, knob_values
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.model.systems.xen_pv_paging import XenPvPaging
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 
-from tests.model.language.agree import Agreement
+from tests.model.language.agree import agreed
 
 from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
@@ -57,8 +57,7 @@ def test_a_literal_tlb_and_all_states_agree(cell: Cell) -> None:
 
 
 def test_python_and_the_ir_agree() -> None:
-    walk = Agreement(XenPvPaging, {"Cpu": 1, "Frame": 4}, knob_values(XenPvPaging, "per-batch", {}))
-    assert walk.run(12) == 12
+    assert agreed(XenPvPaging, "per-batch", {"Cpu": 1, "Frame": 4})
 
 
 # ---------------------------------------------------------------------------------------------------------------- traces

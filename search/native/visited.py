@@ -1,0 +1,45 @@
+"""The states of a native search, for who looks at them again: which are stored, and whether a state is among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from flushproof.model.ir.instance import State
+
+from .store import Store, most_successors
+
+
+class StoredStates:
+    """What a finished search has stored (see `task.Visited`).
+
+    To ask for a state is to try to store it: one that is missing is stored then, so that the search is of no use afterwards.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @property
+    def count(self) -> int:
+        return self.store.count
+
+    @property
+    def kept(self) -> bool:
+        return not self.store.library.compact
+
+    def states(self, numbers: Sequence[int]) -> list[State]:
+        if isinstance(numbers, range) and numbers.step == 1:
+            return self.store.states(numbers.start, numbers.stop)
+        return [self.store.states(number, number + 1)[0] for number in numbers]
+
+    def missing(self, states: Sequence[State]) -> Sequence[State]:
+        before = self.store.count
+        self.store.add(states)
+        if self.store.full:  # one was not stored because there is no room for more
+            return list(states)
+        return self.store.states(before, self.store.count)
+
+    def representatives(self, states: Sequence[State]) -> set[State]:
+        with closing(Store(self.store.library, len(states) + most_successors(self.store.layout.instance))) as alone:
+            alone.add(states)
+            return set(alone.states(0, alone.count))
