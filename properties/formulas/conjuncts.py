@@ -12,16 +12,17 @@ from flushproof.model.ir.terms import closed, free_vars, reads
 
 @dataclass(frozen=True)
 class Conjunct:
-    """One clause of a property or lemma.
+    """One clause of a property or lemma.  Two are told apart by all of this together, since users choose names.
 
-    name: the property's, with the clause's number where it has several.
-    of: the name of the property or lemma; role: which of the two it is.
+    name: for people: the property's, with the clause's number where it has several.
+    of: the name of the property or lemma; role: which of the two it is; number: of the clause in it, from 0.
     """
 
     name: str
     clause: Clause
     of: str
     role: Literal["property", "lemma"]
+    number: int = 0
 
     @property
     def formula(self) -> Expr:
@@ -34,8 +35,9 @@ def conjuncts(properties: Iterable[Property], role: Literal["property", "lemma"]
     for prop in properties:
         if prop.kind == "invariant":
             several = len(prop.clauses) > 1
-            for number, clause in enumerate(prop.clauses, 1):
-                yield Conjunct(f"{prop.name}#{number}" if several else prop.name, _complete(clause), prop.name, role)
+            for number, clause in enumerate(prop.clauses):
+                name = f"{prop.name}#{number + 1}" if several else prop.name
+                yield Conjunct(name, _complete(clause), prop.name, role, number)
 
 
 def _complete(clause: Clause) -> Clause:

@@ -106,21 +106,21 @@ def ranked(instance: Instance, codes: Sequence[int]) -> Codes:
 class Answer:
     """What Z3 says to a question.
 
-    core: for "unsatisfiable", names of formulas that cannot be true together; seconds: of this thread's processor time.
+    core: for "unsatisfiable", keys of formulas that cannot be true together; seconds: of this thread's processor time.
     """
 
     outcome: Outcome
     seconds: float
-    core: tuple[str, ...] = ()
+    core: tuple[Any, ...] = ()
     model: Model | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Question:
-    """Can these formulas be true at once?  Those named in `hypotheses` appear in an answer's core; `facts` do not."""
+    """Can these formulas be true at once?  The keys of `hypotheses`, whatever they are, appear in an answer's core; `facts` do not."""
 
     domain: Domain
-    hypotheses: Mapping[str, Formula]
+    hypotheses: Mapping[Any, Formula]
     facts: Sequence[Formula]
 
     def _solver(self, plain: bool = False) -> z3.Solver:
@@ -130,7 +130,7 @@ class Question:
             solver.add(axiom)
         return solver
 
-    def only(self, names: Container[str]) -> Question:
+    def only(self, names: Container[Any]) -> Question:
         """The question with only these hypotheses: where it cannot be, it cannot be with all of them."""
         return replace(self, hypotheses={n: f for n, f in self.hypotheses.items() if n in names})
 
@@ -150,7 +150,7 @@ class Question:
         solver.set("core.minimize", small_core)
         if seed:
             solver.set("random_seed", seed)
-        marks = {name: z3.Bool(f"use {name}") for name in self.hypotheses} if tracked else {}
+        marks = {key: z3.Bool(f"use {number}") for number, key in enumerate(self.hypotheses)} if tracked else {}
         for name, formula in self.hypotheses.items():
             solver.add(z3.Implies(marks[name], formula) if tracked else formula)
         answer = _asked(self.domain, solver, marks)
@@ -166,7 +166,7 @@ class Question:
 class Checker:
     """An incremental solver over a finite domain: facts that stay, questions that come and go.
 
-    Facts that are given with a name appear in the core of an answer, and can be taken back.
+    Facts that are given with a key appear in the core of an answer, and can be taken back.
 
     patience: by how much an answer may exceed its limit on the clock.
     """
@@ -174,30 +174,30 @@ class Checker:
     def __init__(self, domain: Domain, patience: float = PATIENCE) -> None:
         self.domain, self.patience = domain, patience
         self._solver = z3.Solver()
-        self._marks: dict[str, Formula] = {}
+        self._marks: dict[Any, Formula] = {}
         self._numbers = itertools.count()
 
     def tell(self, facts: Iterable[Formula]) -> None:
         self._solver.add(*facts)
 
-    def suppose(self, name: str, fact: Formula) -> None:
-        self._marks[name] = z3.Bool(f"use {name}~{next(self._numbers)}")
-        self._solver.add(z3.Implies(self._marks[name], fact))
+    def suppose(self, key: Any, fact: Formula) -> None:
+        self._marks[key] = z3.Bool(f"use {next(self._numbers)}")
+        self._solver.add(z3.Implies(self._marks[key], fact))
 
-    def take_back(self, name: str) -> None:
-        del self._marks[name]
+    def take_back(self, key: Any) -> None:
+        del self._marks[key]
 
     def can(
         self,
         facts: Iterable[Formula],
         limit: float | None = None,
-        only: Container[str] | None = None,
+        only: Container[Any] | None = None,
         *,
         small_core: bool = False,
     ) -> Answer:
         """Whether the given facts can be true together with those that stay.
 
-        only: of those with a name, only these; small_core: leave out of the core whatever can be.
+        only: of those with a key, only these; small_core: leave out of the core whatever can be.
         """
         self._solver.push()
         self._solver.set("core.minimize", small_core)
@@ -211,7 +211,7 @@ class Checker:
             self._solver.pop()
 
 
-def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[str, Formula]) -> Answer:
+def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula]) -> Answer:
     start = time.thread_time()
     outcome = _outcome(solver.check(*marks.values()))
     core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()

@@ -181,8 +181,8 @@ class Steps:
         self.after = Constants(self.domain, instance, self.before)
         self.reader, self.reader_after = Reader(self.domain, self.before), Reader(self.domain, self.after)
         self.solver = z3.SolverFor("QF_FD")
-        self._assumed: dict[str, Formula] = {}
-        self._denied: dict[str, Formula] = {}
+        self._assumed: dict[Conjunct, Formula] = {}
+        self._denied: dict[Conjunct, Formula] = {}
         self._rigid = [
             i for i, slot in enumerate(instance.slots) if self.system.variable[slot.var].kind in ("rigid", "knob")
         ]
@@ -193,13 +193,13 @@ class Steps:
 
     # ------------------------------------------------------------------------------------------------ questions
 
-    def keep(self, conjunct: Conjunct, assumed: Iterable[Conjunct]) -> frozenset[str] | None:
-        """The names of those assumed with which every step keeps the conjunct; None if some step breaks it."""
-        switches = {self._assume(c): c.name for c in assumed}
+    def keep(self, conjunct: Conjunct, assumed: Iterable[Conjunct]) -> frozenset[Conjunct] | None:
+        """Those of what is assumed with which every step keeps the conjunct; None if some step breaks it."""
+        switches = {self._assume(c): c for c in assumed}
         if self.solver.check(self._obey, self._deny(conjunct), *switches) != z3.unsat:
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
-        return frozenset(name for switch, name in switches.items() if switch.get_id() in core)
+        return frozenset(c for switch, c in switches.items() if switch.get_id() in core)
 
     def breaking(self, conjunct: Conjunct) -> Step:
         """The step that was found when `keep` said None."""
@@ -217,14 +217,14 @@ class Steps:
         return mark
 
     def _assume(self, conjunct: Conjunct) -> Formula:
-        switch = self._assumed.get(conjunct.name)
+        switch = self._assumed.get(conjunct)
         if switch is None:
-            switch = self._assumed[conjunct.name] = self._mark("assume")
+            switch = self._assumed[conjunct] = self._mark("assume")
             self.solver.add(z3.Implies(switch, self.reader.holds(conjunct.formula)))
         return switch
 
     def _deny(self, conjunct: Conjunct) -> Formula:
-        mark = self._denied.get(conjunct.name)
+        mark = self._denied.get(conjunct)
         if mark is None:
             clause = conjunct.clause
             denials = (
@@ -233,7 +233,7 @@ class Steps:
                 )
                 for env in self.domain.in_order(clause.params)
             )
-            mark = self._denied[conjunct.name] = self._defined("deny", disjunction(denials))
+            mark = self._denied[conjunct] = self._defined("deny", disjunction(denials))
         return mark
 
     def _translate(self) -> None:

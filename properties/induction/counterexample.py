@@ -26,7 +26,7 @@ class Counterexample:
     """A step that leaves an invariant.
 
     before: the state before the step, which satisfies every conjunct; None where the initial state breaks it.
-    action, binding: the step, and the codes of its parameters.
+    action, binding: the step (where `before` is None: the making of the initial state), and the codes of its parameters.
     after: the state after it, its counters renamed by rank.
     conjunct, witness: what does not hold there, and the codes of its parameters for which it does not.
     reachable: whether exploring reaches `before` at these sizes; None where nobody looked.
@@ -34,7 +34,7 @@ class Counterexample:
 
     instance: Instance
     before: State | None
-    action: str
+    action: Action
     binding: Mapping[str, int]
     after: State
     conjunct: Conjunct
@@ -50,7 +50,7 @@ class Looked:
 
     outcome: Outcome
     seconds: float
-    core: tuple[str, ...]
+    core: tuple[Conjunct, ...]
     example: Counterexample | None
 
 
@@ -67,22 +67,22 @@ class SmallInduction:
         self.checker.tell(self.reader.holds(e) for e in rigid_axioms(self.system))
         for part in assumed:
             self.assume(part)
-        self._steps: dict[str, Transition] = {}
+        self._steps: dict[Action, Transition] = {}
         self._initial: tuple[Transition, Checker] | None = None
 
     def assume(self, part: Conjunct) -> None:
         """One more conjunct holds in the state before."""
-        self.checker.suppose(part.name, self.reader.holds(part.formula))
+        self.checker.suppose(part, self.reader.holds(part.formula))
 
-    def forget(self, name: str) -> None:
+    def forget(self, part: Conjunct) -> None:
         """This conjunct is no longer assumed."""
-        self.checker.take_back(name)
+        self.checker.take_back(part)
 
     def step(self, action: Action) -> Transition:
         """The action, taken in the symbolic state."""
-        if action.name not in self._steps:
-            self._steps[action.name] = transition(self.domain, self.symbols, action)
-        return self._steps[action.name]
+        if action not in self._steps:
+            self._steps[action] = transition(self.domain, self.symbols, action)
+        return self._steps[action]
 
     def possible(self, action: Action, limit: float | None = None) -> bool | None:
         """Whether some state satisfies all that is assumed and the action's guard."""
@@ -105,7 +105,7 @@ class SmallInduction:
         conjunct: Conjunct,
         limit: float | None = None,
         *,
-        only: Container[str] | None = None,
+        only: Container[Conjunct] | None = None,
         assuming: bool = False,
         small_core: bool = False,
     ) -> Looked:
@@ -147,7 +147,7 @@ class SmallInduction:
         return Counterexample(
             self.instance,
             before,
-            step.action.name,
+            step.action,
             model.binding(step.env, step.action.params),
             model.state(self.instance, step.after),
             conjunct,
@@ -214,7 +214,7 @@ class Picture:
 def picture(example: Counterexample) -> Picture:
     """The counterexample as a table of the locations that the step or the conjunct looks at, or that change."""
     instance = example.instance
-    action = _action(instance.system, example.action)
+    action = example.action
     clause = example.conjunct.clause
     matters = reads(action.guard, clause.guard, clause.expr, *(e for u in action.updates for e in _parts(u)))
     rows = []
@@ -226,7 +226,7 @@ def picture(example: Counterexample) -> Picture:
                 instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
             )
             rows.append((f"{slot.var}[{index}]" if index else slot.var, old, "" if new == old else new))
-    step = _call(instance, example.action, action.params, example.binding)
+    step = _call(instance, action.name, action.params, example.binding)
     broken = _call(instance, example.conjunct.name, clause.params, example.witness)
     headline = f"{step} breaks {broken}"
     if example.before is None:
@@ -236,10 +236,6 @@ def picture(example: Counterexample) -> Picture:
 
 def _parts(update: Update) -> tuple[Expr, ...]:
     return (*update.args, update.cond, update.value)
-
-
-def _action(system: System, name: str) -> Action:
-    return next((a for a in system.actions if a.name == name), system.init)
 
 
 def _call(instance: Instance, name: str, params: Sequence[Var], codes: Mapping[str, int]) -> str:

@@ -176,11 +176,12 @@ class _Search:
         vocabulary = Vocabulary(replace(system, lemmas=()))
         self.excluder = Excluder(vocabulary, usual_variables(system, effort.each), known, effort.seed)
         self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
-        self.found: dict[str, Property] = {}
+        self.found: dict[Conjunct, Property] = {}
         self.names: dict[Clause, str] = {}
-        self.unused = (f"lemma-{number}" for number in itertools.count(1))
-        self.cores: dict[str, frozenset[str]] = {}
-        self.hopeless: set[str] = set()
+        taken = {p.name for p in (*properties, *lemmas)}
+        self.unused = (name for number in itertools.count(1) if (name := f"lemma-{number}") not in taken)
+        self.cores: dict[Conjunct, frozenset[Conjunct]] = {}
+        self.hopeless: set[Conjunct] = set()
         self.steps: list[Steps] = []
         self.assumed: list[Known] = []
         self.answered = self.tried = self.setbacks = 0
@@ -251,29 +252,29 @@ class _Search:
         if sample is not None and sample.states:
             known = self._known(sample)
             self.excluder.known.append(known)
-            wrong = [p for p in self.parts if p.name in self.found and not known.columns.holds(p.formula, {}).all()]
+            wrong = [p for p in self.parts if p in self.found and not known.columns.holds(p.formula, {}).all()]
             known.columns.forget()
             if wrong:
                 self._drop(wrong)
 
     def _needed(self) -> list[Conjunct]:
         """The conjuncts that the properties rest on, as far as is known from the cores."""
-        by_name = {part.name: part for part in self.parts}
-        needed = [p.name for p in self.parts if p.role == "property" and p.name not in self.hopeless]
-        for name in needed:
-            needed += sorted(self.cores.get(name, frozenset()).difference(needed, self.hopeless))
-        return [by_name[name] for name in needed]
+        needed = [p for p in self.parts if p.role == "property" and p not in self.hopeless]
+        for part in needed:
+            more = self.cores.get(part, frozenset()).difference(needed, self.hopeless)
+            needed += sorted(more, key=lambda p: (p.name, p.role, p.of))
+        return needed
 
     def _next_counterexample(self) -> tuple[Conjunct, int, Step] | None:
         """A step that breaks a needed conjunct, and the number of the size where it was found."""
-        while (part := next((p for p in self._needed() if p.name not in self.cores), None)) is not None:
-            core: set[str] = set()
+        while (part := next((p for p in self._needed() if p not in self.cores), None)) is not None:
+            core: set[Conjunct] = set()
             for number, steps in enumerate(self.steps):
                 needed = steps.keep(part, self.parts)
                 if needed is None:
                     return part, number, steps.breaking(part)
                 core |= needed
-            self.cores[part.name] = frozenset(core)
+            self.cores[part] = frozenset(core)
         return None
 
     def _answer(self, part: Conjunct, number: int, step: Step) -> None:
@@ -284,7 +285,7 @@ class _Search:
             return
         self.setbacks += 1
         if part.role == "property":
-            self.hopeless.add(part.name)
+            self.hopeless.add(part)
             self._drop([part])
             self.progress(f"{part.name}: nothing excludes a step of {step.action.name}")
         else:
@@ -322,24 +323,23 @@ class _Search:
     # lemmas
 
     def _conjunct(self, cube: Cube) -> Conjunct:
-        name = self.names.get(cube.clause) or next(n for n in self.unused if all(n != p.name for p in self.given))
+        name = self.names.get(cube.clause) or next(self.unused)
         self.names[cube.clause] = name
         (part,) = conjuncts([Property(name, (cube.clause,))], "lemma")
         return part
 
     def _add(self, cube: Cube) -> None:
         part = self._conjunct(cube)
-        self.found[part.name] = Property(part.name, (cube.clause,))
+        self.found[part] = Property(part.name, (cube.clause,))
         self.parts.append(part)
         self.progress(f"{part.name}: {show(part.formula)}")
 
     def _drop(self, parts: Sequence[Conjunct]) -> None:
-        names = {p.name for p in parts}
-        self.progress(f"given up: {', '.join(sorted(names))}")
-        for name in names:
-            self.found.pop(name, None)
-        self.parts = [p for p in self.parts if p.name not in names]
-        self.cores = {n: core for n, core in self.cores.items() if n not in names and not core & names}
+        self.progress(f"given up: {', '.join(sorted(p.name for p in parts))}")
+        for part in parts:
+            self.found.pop(part, None)
+        self.parts = [p for p in self.parts if p not in parts]
+        self.cores = {p: core for p, core in self.cores.items() if p not in parts and core.isdisjoint(parts)}
 
     # -------------------------------------------------------------------------------------------------------------
     # proof
@@ -349,27 +349,27 @@ class _Search:
         out."""
         parts = self._needed()
         afresh = [Steps(s.instance) for s in self.steps]  # without what is left of all earlier questions
-        cores = {p.name: self.cores[p.name] for p in parts}
+        cores = {p: self.cores[p] for p in parts}
         for part in sorted((p for p in parts if p.role == "lemma"), key=lambda p: len(str(p.clause)), reverse=True):
             fewer = [p for p in parts if p is not part]
-            again: dict[str, frozenset[str]] = {}
+            again: dict[Conjunct, frozenset[Conjunct]] = {}
             for other in fewer:
-                if part.name in cores[other.name]:
+                if part in cores[other]:
                     found = [s.keep(other, fewer) for s in afresh]
                     if None in found:
                         break
-                    again[other.name] = frozenset().union(*(f for f in found if f is not None))
+                    again[other] = frozenset().union(*(f for f in found if f is not None))
             else:
                 parts, cores = fewer, {**cores, **again}
         return parts
 
     def _proof(self, parts: Sequence[Conjunct], progress: Callable[[Result], None] | None = None) -> Proof:
-        names = {p.of for p in parts}
-        self.lemmas = tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
+        kept = {p for p in parts if p.role == "lemma"}
+        given = (p for p in self.given if not kept.isdisjoint(conjuncts([p], "lemma")))
+        self.lemmas = (*given, *(p for part, p in self.found.items() if part in kept))
         self.progress(f"proving with {len(self.lemmas)} lemmas")
         return prove(self.system, self.properties, self.lemmas, limits=self.limits, progress=progress)
 
     def _result(self, proof: Proof) -> Inference:
-        holding = {c.of for c in proof.inductive}
-        found = tuple(p for p in self.lemmas if p.name in self.found and p.name in holding)
+        found = tuple(self.found[c] for c in proof.inductive if c in self.found)
         return Inference(self.lemmas, found, proof, self.tried, self.spent())
