@@ -18,8 +18,8 @@ from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, nearest
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.declare import Expect, System, system_name
-from flushproof.model.language.instantiate import instantiate, settings
+from flushproof.model.language.declare import Expect, Knob, System, system_name
+from flushproof.model.language.instantiate import instantiate, knob_values, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
 from flushproof.properties.induction.induction import Proof
@@ -107,6 +107,7 @@ class ProofResult:
     proof: the induction; None where the policy is violated, and where it was not asked for.
     inference: the search for lemmas, where one was made; `proof` is then its proof.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
+    given: the knobs that have other values than the policy says.
     """
 
     instance: Instance
@@ -120,6 +121,7 @@ class ProofResult:
     seconds: float
     inference: Inference | None = None
     settings: str = ""
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind | None:
@@ -215,6 +217,7 @@ class _Run:
             time.monotonic() - self.started,
             self.inference,
             settings(self.request.knobs, self.request.sizes),
+            _given(self.request.system, self.instance),
         )
 
     def _verdict(self) -> Verdict:
@@ -294,6 +297,11 @@ class _Run:
         return k_induction(self.instance, prop, depth, known, seconds, told)
 
 
+def _given(cls: type[System], instance: Instance) -> dict[str, str]:
+    usual = knob_values(cls, instance.policy, {})
+    return {name: text for name, text in instance.knobs.items() if text != Knob.text(usual[name])}
+
+
 class _Counted:
     """Tells how many questions of an induction are answered."""
 
@@ -302,7 +310,7 @@ class _Counted:
 
     def answered(self, result: Answered) -> None:
         self.count += 1
-        self.told(f"{self.count} questions answered, now at {result.conjunct}")
+        self.told(f"{self.count} questions answered, now at {result.conjunct.name}")
 
 
 def samples(system: ir.System) -> Iterator[Sample]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from flushproof.model.ir import Scalarset
@@ -92,8 +92,8 @@ def _missing(proof: Proof, look: Look) -> list[str]:
         if failure.counterexample is not None:
             parts.append(str(picture(failure.counterexample)))
         else:
-            parts.append(f"{failure.action} may break {failure.conjunct}: Z3 gives no answer in time")
-    rest = [f"{f.action} breaks {f.conjunct}" for f in first[SHOWN:]]
+            parts.append(f"{failure.step} may break {failure.conjunct.name}: Z3 gives no answer in time")
+    rest = [f"{f.step} breaks {f.conjunct.name}" for f in first[SHOWN:]]
     if rest:
         parts.append(look.wrapped(f"And {len(rest)} more: {'; '.join(rest)}."))
     return parts
@@ -116,7 +116,7 @@ def _rests_on(proof: Proof, look: Look) -> str:
     lemmas = [c for c in proof.inductive if c.role == "lemma"]
     if not lemmas:
         return ""
-    rows = [(c.name, "yes" if c.name in used else "no", ", ".join(sorted(needs[c.name]))) for c in lemmas]
+    rows = [(c.name, "yes" if c in used else "no", ", ".join(sorted(n.name for n in needs[c]))) for c in lemmas]
     return table(["lemma (holds for any size)", "used", "needs"], rows, look)
 
 
@@ -166,14 +166,14 @@ def _shown_json(shown: Shown | None) -> dict[str, Any] | None:
 
 
 def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
-    used, holds = proof.used(), {c.name for c in proof.inductive}
+    used, holds = proof.used(), set(proof.inductive)
     return [
         {
             "name": c.name,
             "formula": show(c.formula),
             "origin": _origin(c, result),
-            "holds": c.name in holds,
-            "used": c.name in used,
+            "holds": c in holds,
+            "used": c in used,
         }
         for c in proof.conjuncts
         if c.role == "lemma"
@@ -182,11 +182,12 @@ def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
 
 def _question_json(result: Result) -> dict[str, Any]:
     return {
-        "action": result.action,
-        "conjunct": result.conjunct,
+        "action": result.step,
+        "initial": result.action is None,
+        "conjunct": result.conjunct.name,
         "verdict": result.verdict,
         "seconds": round(result.seconds, 6),
-        "needs": list(result.core),
+        "needs": [c.name for c in result.core],
         "counterexample": _counterexample_json(result.counterexample),
     }
 
@@ -234,7 +235,7 @@ def lemmas_needed(result: ProofResult, by: Container[str] | None = None) -> Coun
     if result.proof is None:
         return Counter()
     used = result.proof.used(by)
-    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c.name in used)
+    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c in used)
 
 
 def _origin(lemma: Conjunct, result: ProofResult) -> Origin:
@@ -247,12 +248,26 @@ def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:
     return {"version": VERSION, "proofs": [proof_json(r) for r in results]}
 
 
+def elements(least: Mapping[str, int]) -> str:
+    """How many elements there must be: `3 Levels`."""
+    return ", ".join(f"{n} {name}" for name, n in least.items())
+
+
 def verification_text(found: Verification, look: Look) -> str:
     """What became of a certificate."""
-    content = found.content
+    claimed = found.certificate
     wrong = [c for c in found.checked if not c.ok]
-    policy = f", policy {content['policy']}" if content.get("policy") else ""
-    parts = [look.strong(f"{content['system']}{policy}"), f"claims for any size: {', '.join(content['properties'])}"]
+    settings = "".join(f" {name}={value}" for name, value in claimed.given.items())
+    policy = f", policy {claimed.policy}" if claimed.policy else ""
+    least = f", with at least {elements(claimed.elements)}" if claimed.elements else ""
+    parts = [
+        look.strong(f"{claimed.system}{policy}{settings}"),
+        f"claims for any size{least}: {', '.join(claimed.properties)}",
+    ]
+    if not found.compared:
+        hint = f"flushproof verify {claimed.path} --system path/to/file.py:Class"
+        parts.append(look.unsure("NOT VERIFIED") + f": not compared with any system, since none of flushproof's own is called "
+                     f"{claimed.system}. Say where it is:\n  {hint}")  # fmt: skip
     parts += [look.bad(f"Wrong: {complaint}") for complaint in found.complaints]
     parts += [
         look.bad(f"Wrong: {c.action}, {c.conjunct}: Z3 says {c.z3}, cvc5 {c.cvc5 or 'was not asked'}") for c in wrong

@@ -7,6 +7,7 @@ A `Question` is a set of named formulas: can all of them be true at once?  An `A
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -157,7 +158,7 @@ class Question:
         return answer if tracked or answer.outcome != "unsatisfiable" else replace(answer, core=tuple(self.hypotheses))
 
     def smtlib(self) -> str:
-        """The question as an SMT-LIB 2 script that any solver reads."""
+        """The question as an SMT-LIB 2 script that any solver reads; see `same_script`."""
         solver = self._solver()
         solver.add(*self.hypotheses.values())
         return f"(set-logic ALL)\n{solver.to_smt2()}"
@@ -239,33 +240,61 @@ def answer_script(script: str, limit: float) -> Outcome:
     return "unknown"
 
 
+_TOKEN = re.compile(r"\(|\)|\|[^|]*\||\"(?:[^\"]|\"\")*\"|[^\s()|\";]+|;[^\n]*")
+
+
 def same_script(one: str, other: str) -> bool:
-    """Whether two scripts assert the same formulas, up to the names of bound variables and the order of assertions."""
-    context = z3.Context()
-    shapes: dict[int, int] = {}
-    known: dict[tuple[Any, ...], int] = {}
+    """Whether two scripts have the same commands, up to what they abbreviate by `let`.
+
+    What Z3 abbreviates depends on everything that it has seen before. It does not read these scripts: one comes from a file,
+    and a script may hold any command.
+    """
+    shapes: dict[tuple[Any, ...], int] = {}
     try:
-        parsed = [z3.parse_smt2_string(script, ctx=context) for script in (one, other)]
-    except z3.Z3Exception:
+        left, right = ([_shape(command, {}, shapes) for command in _commands(script)] for script in (one, other))
+    except (RecursionError, ValueError):
         return False
-    left, right = ({_shape(formula, shapes, known) for formula in formulas} for formulas in parsed)
     return left == right
 
 
-def _shape(term: Any, shapes: dict[int, int], known: dict[tuple[Any, ...], int]) -> int:
-    """A number for the term that is the same for terms that differ in names of bound variables only."""
-    key = term.get_id()
-    if key not in shapes:
-        if z3.is_var(term):
-            head: tuple[Any, ...] = ("bound", z3.get_var_index(term))
-        elif z3.is_quantifier(term):
-            sorts = tuple(term.var_sort(i).sexpr() for i in range(term.num_vars()))
-            head = ("forall" if term.is_forall() else "exists", sorts)
-        else:
-            head = (term.decl().sexpr(),)
-        shape = (*head, *(_shape(child, shapes, known) for child in term.children()))
-        shapes[key] = known.setdefault(shape, len(known))
-    return shapes[key]
+def _commands(script: str) -> list[Any]:
+    """The commands as nested lists of tokens.
+
+    Raises:
+        ValueError: the brackets do not match.
+    """
+    stack: list[list[Any]] = [[]]
+    for token in _TOKEN.findall(script):
+        if token == "(":
+            stack.append([])
+        elif token == ")":
+            if len(stack) == 1:
+                raise ValueError("a bracket too many")
+            done = stack.pop()
+            stack[-1].append(done)
+        elif not token.startswith(";"):
+            stack[-1].append(token)
+    if len(stack) > 1:
+        raise ValueError("a bracket too few")
+    return stack[0]
+
+
+def _shape(term: Any, lets: Mapping[str, int], shapes: dict[tuple[Any, ...], int]) -> int:
+    """A number for the term, the same for terms that differ in abbreviations only."""
+    while isinstance(term, list) and len(term) == 3 and term[0] == "let" and isinstance(term[1], list):
+        values = {}
+        for bound in term[1]:
+            if not isinstance(bound, list) or len(bound) != 2 or not isinstance(bound[0], str):
+                raise ValueError("a let that binds nothing")
+            values[bound[0]] = _shape(bound[1], lets, shapes)
+        lets, term = {**lets, **values}, term[2]
+    if isinstance(term, str):
+        found = lets.get(term)
+        return shapes.setdefault((term,), len(shapes)) if found is None else found
+    if len(term) == 3 and term[0] in ("forall", "exists") and isinstance(term[1], list):  # what it binds is no abbreviation
+        hidden = {pair[0] for pair in term[1] if isinstance(pair, list) and pair and isinstance(pair[0], str)}
+        lets = {name: shape for name, shape in lets.items() if name not in hidden}
+    return shapes.setdefault(tuple([_shape(part, lets, shapes) for part in term]), len(shapes))
 
 
 def second_opinion(script: str, limit: float) -> Outcome | None:

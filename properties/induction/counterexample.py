@@ -8,14 +8,14 @@ state of an `Instance`: exploring tells whether it can be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flushproof.model.ir import Action, Expr, Lit, OptionSort, Scalarset, System, Update, Var, walk
+from flushproof.model.ir import Action, Expr, Scalarset, System, Update, Var
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.ir.terms import map_system, reads
+from flushproof.model.ir.terms import reads
 
-from ..formulas.conjuncts import Conjunct, rigid_axioms
+from ..formulas.conjuncts import Conjunct, named_elements, rigid_axioms
 from ..formulas.domain import Formula, Value, finite, negation
 from ..formulas.first_order import Reader, SymbolicState, Symbols, Transition, initially, parameters, transition
 from ..formulas.solver import Checker, Model, Outcome
@@ -172,18 +172,17 @@ def uneven_instances(system: System) -> Iterator[Instance]:
 
 def _fewest(system: System) -> dict[str, int]:
     """How many elements of each scalarset there must be for every literal to be one of them."""
-    fewest = {s.name: 1 for s in system.sorts if isinstance(s, Scalarset)}
+    named = named_elements(system)
+    return {s.name: named.get(s.name, 1) for s in system.sorts if isinstance(s, Scalarset)}
 
-    def note(expr: Expr) -> Expr:
-        for node in walk(expr):
-            if isinstance(node, Lit) and isinstance(node.value, int):
-                sort = node.of.base if isinstance(node.of, OptionSort) else node.of
-                if isinstance(sort, Scalarset):
-                    fewest[sort.name] = max(fewest.get(sort.name, 1), node.value + 1)
-        return expr
 
-    map_system(system, note)
-    return fewest
+def where_it_begins(system: System, sizes: Iterable[Instance], limit: float) -> Instance | None:
+    """The first of these instances for which Z3 finds an initial state; None where it finds none."""
+    for instance in sizes:
+        domain = finite(instance)
+        if Checker(domain).can(initially(domain).facts, limit).outcome == "satisfiable":
+            return instance
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------

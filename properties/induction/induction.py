@@ -90,7 +90,7 @@ class Proof:
     failures: why the other conjuncts were dropped.  The first ones failed with everything assumed, later ones perhaps
     only
         because something that they needed had been dropped: `rounds` says in which round each failed, from 0.
-    vacuous: actions that are never possible where the invariant holds, at the small sizes that were tried.
+    vacuous: actions that are never possible where the invariant holds, whatever the sizes.
     """
 
     system: System
@@ -171,10 +171,17 @@ class AnyNumber:
 
     def consecution(self, action: Action, conjunct: Conjunct) -> Question:
         """Can the action lead from a state with all that is assumed to one that denies the conjunct?"""
+        step = self._step(action)
+        return Question(self.domain, self.assumed, (*self.always, *step.facts, *self._denied(conjunct, step.after)))
+
+    def possible(self, action: Action) -> Question:
+        """Can the action be taken in a state with all that is assumed?"""
+        return Question(self.domain, self.assumed, (*self.always, *self._step(action).facts))
+
+    def _step(self, action: Action) -> Transition:
         if action not in self._steps:
             self._steps[action] = transition(self.domain, self.symbols, action)
-        step = self._steps[action]
-        return Question(self.domain, self.assumed, (*self.always, *step.facts, *self._denied(conjunct, step.after)))
+        return self._steps[action]
 
     def _denied(self, conjunct: Conjunct, state: SymbolicState) -> list[Formula]:
         env, facts = parameters(self.domain, conjunct.clause.params, "witness")
@@ -184,6 +191,12 @@ class AnyNumber:
             reader.holds(conjunct.clause.guard, env),
             negation(reader.holds(conjunct.clause.expr, env)),
         ]
+
+
+def sizes_to_begin_with(system: System) -> Iterator[Instance]:
+    """Small sizes, at one of which a system that makes sense has an initial state."""
+    yield from small_instances(system, 4)
+    yield from uneven_instances(system)
 
 
 def touches(action: Action, conjunct: Conjunct) -> bool:
@@ -218,11 +231,15 @@ class Prover:
         return self._decide(action, conjunct, self.questions.consecution(action, conjunct))
 
     def vacuous(self) -> Iterator[str]:
-        """Actions that are impossible wherever the invariant holds, with up to two elements of each sort."""
+        """Actions that are impossible wherever the invariant holds, for any number of elements.
+
+        Small sizes refute most of it at once; they prove nothing, since an action may need more elements than they have.
+        """
         for action in self.system.actions:
-            small = (self._at(instance) for instance in self.even[:2])
-            if all(s.possible(action, self.limits.small) is False for s in small):
-                yield action.name
+            small = (self._at(instance) for instance in self.even[1:3])
+            if not any(s.possible(action, self.limits.small) for s in small):
+                if self.questions.possible(action).ask(self.limits.first).outcome == "unsatisfiable":
+                    yield action.name
 
     def _at(self, instance: Instance) -> SmallInduction:
         """The same questions at the sizes of this instance."""
@@ -381,7 +398,7 @@ def prove(
     reachable: tells of a counterexample whether its first state can be reached.
     progress: called with each result.
     """
-    claimed = (*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))
+    claimed = tuple(dict.fromkeys((*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))))
     prover = Prover(system, claimed, limits)
     done: dict[tuple[Action | None, Conjunct], Result] = {}
     failures: list[tuple[int, Result]] = []

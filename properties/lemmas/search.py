@@ -365,7 +365,7 @@ class _Search:
 
     def _proof(self, parts: Sequence[Conjunct], progress: Callable[[Result], None] | None = None) -> Proof:
         kept = {p for p in parts if p.role == "lemma"}
-        given = (p for p in self.given if not kept.isdisjoint(conjuncts([p], "lemma")))
+        given = (p for p in self.given if any(p.name == part.of for part in kept))
         self.lemmas = (*given, *(p for part, p in self.found.items() if part in kept))
         self.progress(f"proving with {len(self.lemmas)} lemmas")
         return prove(self.system, self.properties, self.lemmas, limits=self.limits, progress=progress)
