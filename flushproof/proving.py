@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from flushproof.checking import certified
+from flushproof.audit_proof import Audited, audit
+from flushproof.checking import certified, source_of
 from flushproof.engines import engine_of
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, nearest
@@ -22,11 +23,14 @@ from flushproof.model.language.declare import Expect, Knob, System, system_name
 from flushproof.model.language.instantiate import instantiate, knob_values, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
-from flushproof.properties.induction.induction import Proof
+from flushproof.properties.formulas.conjuncts import named_elements
+from flushproof.properties.induction import certificates
+from flushproof.properties.induction.counterexample import where_it_begins
+from flushproof.properties.induction.induction import Proof, sizes_to_begin_with
 from flushproof.properties.induction.induction import Result as Answered
 from flushproof.properties.induction.induction import prove as induction
 from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
-from flushproof.properties.lemmas.search import Effort, Inference, Sample, infer, sample_sizes
+from flushproof.properties.lemmas.search import INTERRUPTED, Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import explore
 from flushproof.search.native.library import MOST_PROPERTIES
@@ -47,6 +51,9 @@ REMEMBERED = 500_000
 
 ALL_LEMMAS = "all"
 
+SECONDS_TO_BEGIN = 10.0
+"""For Z3, to find an initial state at one size."""
+
 SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 """Of each sample of reachable states for the search for lemmas."""
 
@@ -62,6 +69,7 @@ class ProofRequest:
     depth: how many steps are unrolled at most.
     infer: how many seconds to look for lemmas, where those that the system has do not suffice; None or 0 for not at all.
     without: lemmas of the system, by name, that are not used; `ALL_LEMMAS` stands for every one that somebody wrote.
+    audit: look again at what is proved for any size; see `audit_proof`.
     told: is told what is done, in a few words, every now and then.
     """
 
@@ -75,6 +83,7 @@ class ProofRequest:
     by: Way = "auto"
     depth: int = 20
     without: tuple[str, ...] = ()
+    audit: bool = True
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
 
@@ -108,6 +117,9 @@ class ProofResult:
     inference: the search for lemmas, where one was made; `proof` is then its proof.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
     given: the knobs that have other values than the policy says.
+    reason: why there is no verdict, or no more than there is: no initial state, an interrupt.
+    elements: what is proved for any size is proved for at least so many elements of these sorts, which literals name.
+    audited: how what is proved for any size was looked at again; None where it was not.
     """
 
     instance: Instance
@@ -122,6 +134,9 @@ class ProofResult:
     inference: Inference | None = None
     settings: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    elements: Mapping[str, int] = field(default_factory=dict)
+    audited: Audited | None = None
 
     @property
     def kind(self) -> Kind | None:
@@ -190,21 +205,23 @@ class _Run:
         self.instance = instantiate(request.system, request.policy, request.knobs, request.sizes, lemmas=True)
         self.wanted = _wanted(self.instance, request.properties)
         self.lemmas = _lemmas(self.instance, request.without)
+        self.given = _given(request.system, self.instance)
         self.shown: dict[str, Shown] = {}
         self.violated: Violated | None = None
         self.explored: Outcome | None = None
         self.wrong: tuple[Violated, ...] = ()
+        self.refuted: list[Property] = []
         self.proof: Proof | None = None
         self.inference: Inference | None = None
+        self.reason: str | None = None
+        self.audited: Audited | None = None
+        self.doing = ""
 
     def result(self) -> ProofResult:
-        by = self.request.by
-        if by in ("auto", "induction"):
-            self._explore()
-        if self.violated is None and by != "bounded":
-            self._by_induction()
-        if self.violated is None and by != "induction":
-            self._unroll()
+        try:
+            self._carry_out()
+        except KeyboardInterrupt:
+            self.reason = f"interrupted while {self.doing}"
         return ProofResult(
             self.instance,
             self._verdict(),
@@ -217,8 +234,42 @@ class _Run:
             time.monotonic() - self.started,
             self.inference,
             settings(self.request.knobs, self.request.sizes),
-            _given(self.request.system, self.instance),
+            self.given,
+            self.reason,
+            {} if self.proof is None else named_elements(self.instance.system, self.proof.inductive),
+            self.audited,
         )
+
+    def _carry_out(self) -> None:
+        by = self.request.by
+        self._now("looking for an initial state")
+        where = where_it_begins(
+            self.instance.system, (self.instance, *sizes_to_begin_with(self.instance.system)), SECONDS_TO_BEGIN
+        )
+        if where is None:
+            self.reason = (
+                "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these sizes or at other small ones"
+            )
+            return
+        if by in ("auto", "induction"):
+            self._now("exploring")
+            self._explore()
+        if self.violated is None and by != "bounded":
+            self._now("asking Z3 about any size")
+            self._by_induction()
+        if self.violated is None and by != "induction":
+            self._now("unrolling steps")
+            self._unroll()
+        proved = [name for name, shown in self.shown.items() if shown.kind == "any-size"]
+        if self.violated is None and proved and self.request.audit:
+            assert self.proof is not None
+            self._now("auditing the proof")
+            certificate = certificates.certificate(self.proof, self.instance, self.given)
+            self.audited = audit(self.instance, proved, certificate, source_of(self.request.system))
+
+    def _now(self, doing: str) -> None:
+        self.doing = doing
+        self.told(doing)
 
     def _verdict(self) -> Verdict:
         if self.violated is not None:
@@ -232,40 +283,56 @@ class _Run:
         return [p for p in self.wanted if p.name not in self.shown or self.shown[p.name].kind == "bounded"]
 
     def _explore(self) -> None:
-        names = {p.name for p in self.wanted}
-        self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request)
-        met = [replace(v, trace=certified(v.trace)) for v in found.violations]
+        claims = (*self.wanted, *self.lemmas)
+        self.explored, met = _explored(self.instance, claims, self.request)
         # Where the model itself makes no sense, nothing that it says is a proof; nor where it comes to a halt, unless that was
         # not asked about.
         built_in = [WELL_DEFINED] if self.request.properties else [WELL_DEFINED, NO_DEADLOCK]
-        decisive = [*(v for v in met if v.property in names), *(v for v in met if v.property in built_in)]
+        decisive = [*(v for claim, v in met if claim in self.wanted), *(v for _, v in met if v.property in built_in)]
         self.violated = next(iter(decisive), None)
-        self.wrong = tuple(v for v in met if v.property not in (*names, WELL_DEFINED, NO_DEADLOCK))
-        for name in names if self.violated is None else ():
-            if found.complete:
-                self.shown[name] = Shown("finite", "exploring")
-            elif found.depth > 0:  # states of the last level were not all found
-                self.shown[name] = Shown("bounded", "exploring", found.depth - 1)
+        self.refuted = [claim for claim, _ in met if claim is not None and claim not in self.wanted]
+        self.wrong = tuple(v for claim, v in met if claim in self.refuted)
+        for prop in self.wanted if self.violated is None else ():
+            if self.explored.complete:
+                self.shown[prop.name] = Shown("finite", "exploring")
+            elif self.explored.depth > 0:  # states of the last level were not all found
+                self.shown[prop.name] = Shown("bounded", "exploring", self.explored.depth - 1)
+        if "an interrupt" in (self.explored.reason or ""):
+            raise KeyboardInterrupt
 
     def _by_induction(self) -> None:
         system, request = self.instance.system, self.request
-        wrong = {v.property for v in self.wrong}
-        right = [lemma for lemma in self.lemmas if lemma.name not in wrong]
+        right = [lemma for lemma in self.lemmas if lemma not in self.refuted]
         reached = Reached(request.limits).includes
         told = _Counted(self.told).answered
         searching = bool(request.infer) and request.by != "k-induction"
         # a search begins with the same questions at small sizes: asked of Z3 first they only cost time where nothing was written
         if not searching or any(written(p.name) for p in right):
-            self.proof = induction(system, self.wanted, right, reachable=None if searching else reached, progress=told)
+            self._conclude(induction(system, self.wanted, right, reachable=None if searching else reached, progress=told))
         if searching and (self.proof is None or not self.proof.proved):
-            effort = Effort(seconds=request.infer or 0.0)
-            self.told("looking for reachable states")
-            self.inference = infer(system, self.wanted, samples(system), right, effort=effort, progress=request.told)
-            self.proof = self.inference.proof
-            if not self.proof.proved:  # say of each counterexample whether it is reached
-                self.proof = induction(system, self.wanted, self.inference.lemmas, reachable=reached, progress=told)
-        assert self.proof is not None
-        for name, proved in self.proof.properties.items():
+            seconds = request.infer or 0.0
+            self._now("looking for lemmas")
+            found = infer(
+                system,
+                self.wanted,
+                samples(system, seconds),
+                right,
+                effort=Effort(seconds=seconds),
+                progress=request.told,
+            )
+            self.inference = found
+            if found.ended == INTERRUPTED:
+                raise KeyboardInterrupt
+            if found.proof is not None and found.proof.proved:
+                self._conclude(found.proof)
+            else:  # say of each counterexample whether it is reached
+                self._now("asking Z3 about any size")
+                with_them = found.lemmas if found.proof is not None else right
+                self._conclude(induction(system, self.wanted, with_them, reachable=reached, progress=told))
+
+    def _conclude(self, proof: Proof) -> None:
+        self.proof = proof
+        for name, proved in proof.properties.items():
             if proved:
                 self.shown[name] = Shown("any-size", "induction")
 
@@ -313,12 +380,17 @@ class _Counted:
         self.told(f"{self.count} questions answered, now at {result.conjunct.name}")
 
 
-def samples(system: ir.System) -> Iterator[Sample]:
-    """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught."""
+def samples(system: ir.System, seconds: float = 60.0) -> Iterator[Sample]:
+    """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught.
+
+    seconds: of the whole search for lemmas, of which no sample takes more than a part.
+    """
     for sizes in sample_sizes(system):
         instance, states = Instance(system, sizes), list[State]()
-        limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
-        explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
+        limits = Limits(states=SAMPLE_STATES, seconds=min(SAMPLE_SECONDS, seconds / 12))
+        found = explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
+        if "an interrupt" in (found.reason or ""):
+            raise KeyboardInterrupt
         yield Sample(instance, states)
 
 
@@ -350,29 +422,47 @@ def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:
     return tuple(invariants[name] for name in dict.fromkeys(names or invariants))
 
 
-def _explored(instance: Instance, claims: Sequence[Property], request: ProofRequest) -> Outcome:
-    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each.
+def _explored(
+    instance: Instance, claims: Sequence[Property], request: ProofRequest
+) -> tuple[Outcome, list[tuple[Property | None, Violated]]]:
+    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each, certified; of what is
+    built in, with None for the claim.
 
-    One search watches a limited number of them; the others are looked at in further ones, of the same states.
+    One search watches a limited number of them; the others are looked at in further ones, of the same states. A search tells
+    properties apart by their names, and a lemma may have that of another or of a property: so they get names of their own.
     """
     at_once = MOST_PROPERTIES - 2
-    parts = [claims[first : first + at_once] for first in range(0, len(claims), at_once)]
+    named = {f"claim {number}": claim for number, claim in enumerate(claims)}
+    names = list(named)
+    parts = [names[first : first + at_once] for first in range(0, len(names), at_once)]
     # "no-deadlock" as the focus keeps the search going after the violation of a claim, so that each gets its own trace.
-    found = [
-        explore(
-            replace(instance, system=replace(instance.system, properties=tuple(part))),
-            properties=[*(p.name for p in part), WELL_DEFINED, NO_DEADLOCK],
+    found = []
+    for part in parts:
+        system = replace(instance.system, properties=tuple(replace(named[n], name=n) for n in part), lemmas=())
+        outcome = explore(
+            replace(instance, system=system),
+            properties=[*part, WELL_DEFINED, NO_DEADLOCK],
             focus=NO_DEADLOCK,
             limits=request.limits,
             progress=request.progress,
             engine=engine_of(),
         )
-        for part in parts
-    ]
-    built_in = (WELL_DEFINED, NO_DEADLOCK)
-    more = [v for outcome in found[1:] for v in outcome.violations if v.property not in built_in]
+        found.append(outcome)
+        if "an interrupt" in (outcome.reason or ""):
+            break
+    more = [v for outcome in found[1:] for v in outcome.violations if v.property in named]
     shallowest = min(found, key=lambda outcome: (outcome.complete, outcome.depth))
-    return replace(shallowest, violations=(*found[0].violations, *more))
+    met = [_under_its_name(v, named.get(v.property)) for v in (*found[0].violations, *more)]
+    return replace(shallowest, violations=tuple(v for _, v in met)), met
+
+
+def _under_its_name(violated: Violated, claim: Property | None) -> tuple[Property | None, Violated]:
+    """The violation, certified, under the name that the claim has in the system."""
+    trace = certified(violated.trace)
+    if claim is None:
+        return None, replace(violated, trace=trace)
+    alone = replace(trace.instance, system=replace(trace.instance.system, properties=(claim,)))
+    return claim, replace(violated, property=claim.name, trace=replace(trace, instance=alone, property=claim.name))
 
 
 class Reached:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -31,10 +33,52 @@ PATIENCE = 5.0
 """By how much a question may exceed its limit on the clock, before it is given up on a machine that is busy or slow."""
 
 
+class OutOfTime(Exception):
+    """The time for all of it is over; see `until`."""
+
+
+_DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def until(deadline: float) -> Iterator[None]:
+    """Inside, whatever asks a question (or calls `in_time`) after this `time.monotonic()` ends with `OutOfTime`."""
+    token = _DEADLINE.set(deadline)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def in_time() -> float | None:
+    """How many seconds there are left; None where there is no deadline.
+
+    Raises:
+        OutOfTime: none.
+    """
+    deadline = _DEADLINE.get()
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise OutOfTime
+    return left
+
+
 def _limited(solver: z3.Solver, seconds: float | None, patience: float = PATIENCE) -> None:
-    """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer."""
+    """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer; and by the deadline."""
+    left = in_time()
     solver.set("rlimit", 0 if seconds is None else max(1, min(int(seconds * STEPS_PER_SECOND), 2**32 - 1)))
-    solver.set("timeout", 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience)))
+    clock = 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience))
+    solver.set("timeout", clock if left is None else max(1, min(clock, int(left * 1000))))
+
+
+def checked(solver: z3.Solver, *assumptions: Formula) -> z3.CheckSatResult:
+    """Z3's answer; an interrupt, which Z3 takes for itself, is raised, and so is that the time is over."""
+    result = solver.check(*assumptions)
+    if result == z3.unknown:
+        if "interrupted from keyboard" in solver.reason_unknown():
+            raise KeyboardInterrupt
+        in_time()
+    return result
 
 
 def _outcome(result: z3.CheckSatResult) -> Outcome:
@@ -214,7 +258,7 @@ class Checker:
 
 def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula]) -> Answer:
     start = time.thread_time()
-    outcome = _outcome(solver.check(*marks.values()))
+    outcome = _outcome(checked(solver, *marks.values()))
     core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()
     seconds = time.thread_time() - start
     if outcome == "satisfiable":
@@ -234,7 +278,7 @@ def answer_script(script: str, limit: float) -> Outcome:
             solver.from_string(script)
         except z3.Z3Exception:
             return "unknown"
-        outcome = _outcome(solver.check())
+        outcome = _outcome(checked(solver))
         if outcome != "unknown":
             return outcome
     return "unknown"

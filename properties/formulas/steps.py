@@ -20,7 +20,7 @@ from flushproof.model.ir.terms import free_vars
 from .conjuncts import Conjunct, rigid_axioms
 from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, disjunction, negation
 from .first_order import Reader, Transition, transition
-from .solver import ranked
+from .solver import checked, in_time, ranked
 
 INTEGER_BITS = 24
 """Enough for every integer of a model, and for a sum on the way."""
@@ -196,7 +196,9 @@ class Steps:
     def keep(self, conjunct: Conjunct, assumed: Iterable[Conjunct]) -> frozenset[Conjunct] | None:
         """Those of what is assumed with which every step keeps the conjunct; None if some step breaks it."""
         switches = {self._assume(c): c for c in assumed}
-        if self.solver.check(self._obey, self._deny(conjunct), *switches) != z3.unsat:
+        left = in_time()
+        self.solver.set("timeout", 2**32 - 1 if left is None else max(1, int(left * 1000)))
+        if checked(self.solver, self._obey, self._deny(conjunct), *switches) != z3.unsat:
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
         return frozenset(c for switch, c in switches.items() if switch.get_id() in core)

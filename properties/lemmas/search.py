@@ -26,6 +26,7 @@ from flushproof.model.ir import Clause, Property, Scalarset, System
 from flushproof.model.ir.instance import Instance, State
 
 from ..formulas.conjuncts import Conjunct, conjuncts
+from ..formulas.solver import OutOfTime, until
 from ..formulas.steps import Step, Steps
 from ..induction.induction import Limits, Proof, Result, prove
 from .columns import Columns
@@ -60,7 +61,7 @@ def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
 class Effort:
     """How long and how far to search.
 
-    seconds: of the processor, in all.
+    seconds: on the clock, in all; the last tenth of them is for a proof with what is there by then.
     patience: after how many counterexamples one more sample is looked at; they are counted, and not timed, so that a
     search that has time enough finds the same on any machine.
     each: how many elements of a sort a clause speaks about.
@@ -87,15 +88,23 @@ class Effort:
 class Inference:
     """What was found.
 
-    lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas.
-    found: the new ones; tried: how many candidates were looked at; seconds: of the processor, for searching and proving.
+    lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas, None where the search
+        was stopped before there was one.
+    found: the new ones; candidates, that nobody has proved, where there is no proof.
+    tried: how many candidates were looked at; seconds: on the clock, for searching and proving.
+    ended: why the search ended.
     """
 
     lemmas: tuple[Property, ...]
     found: tuple[Property, ...]
-    proof: Proof
+    proof: Proof | None
     tried: int
     seconds: float
+    ended: str = ""
+
+    @property
+    def proved(self) -> bool:
+        return self.proof is not None and self.proof.proved
 
 
 Progress = Callable[[str], None]
@@ -121,31 +130,75 @@ def infer(
     give up a conjunct, and those that give up some seldom find one.  A search that ends without a proof is begun again
     with the next seed, as long as there is time.
     """
-    told = progress or (lambda _: None)
-    until = time.process_time() + effort.seconds
-    looked_at: list[Sample] = []
-    ended: list[Inference] = []
-    tried, seconds = 0, 0.0
-    rest = iter(samples)
-    for number in itertools.count():
-        left = replace(
-            effort,
-            seed=effort.seed + number,
-            seconds=until - time.process_time(),
-            setbacks=effort.setbacks << number,
-        )
-        if ended and (left.seconds <= 0 or len(ended) == effort.tries):
-            break
-        search = _Search(system, properties, _from(looked_at, rest), lemmas, left, limits, told)
-        found = search.run()
-        tried, seconds = tried + search.tried, seconds + search.spent()
-        if found is not None:
-            ended.append(found)
-            if found.proof.proved:
-                break
-        told(f"not found with seed {left.seed}")
-    best = max(ended, key=lambda found: sum(found.proof.properties.values()))
-    return replace(best, tried=tried, seconds=seconds)
+    started = time.monotonic()
+    looking = _Looking(system, tuple(properties), samples, tuple(lemmas), effort, limits, progress or (lambda _: None))
+    try:
+        with until(started + effort.seconds):
+            ended = looking.run()
+    except OutOfTime:
+        ended = f"the {effort.seconds:g} seconds for it were over"
+    except KeyboardInterrupt:
+        ended = INTERRUPTED
+    return replace(looking.best(), tried=looking.tried, seconds=time.monotonic() - started, ended=ended)
+
+
+INTERRUPTED = "it was interrupted"
+
+
+class _Looking:
+    """One search after the other, each with its seed, and what came of them."""
+
+    def __init__(
+        self,
+        system: System,
+        properties: tuple[Property, ...],
+        samples: Iterable[Sample],
+        lemmas: tuple[Property, ...],
+        effort: Effort,
+        limits: Limits,
+        told: Progress,
+    ) -> None:
+        self.system, self.properties, self.lemmas = system, properties, lemmas
+        self.effort, self.limits, self.told = effort, limits, told
+        self.until = time.monotonic() + 0.9 * effort.seconds
+        self.rest, self.looked_at = iter(samples), list[Sample]()
+        self.searches: list[_Search] = []
+        self.ended: list[Inference] = []
+
+    def run(self) -> str:
+        """Why there is no more to try."""
+        for number in itertools.count():
+            left = replace(
+                self.effort,
+                seed=self.effort.seed + number,
+                seconds=self.until - time.monotonic(),
+                setbacks=self.effort.setbacks << number,
+            )
+            if self.ended and left.seconds <= 0:
+                return f"the {self.effort.seconds:g} seconds for it were over"
+            if len(self.ended) == self.effort.tries:
+                return f"{self.effort.tries} searches came to an end without a proof: nothing more can be said in the system's words"
+            samples = _from(self.looked_at, self.rest)
+            search = _Search(self.system, self.properties, samples, self.lemmas, left, self.limits, self.told)
+            self.searches.append(search)
+            found = search.run()
+            if found is not None:
+                self.ended.append(found)
+                if found.proved:
+                    return "there is a proof"
+            self.told(f"not found with seed {left.seed}")
+        raise AssertionError("there is always a next number")
+
+    @property
+    def tried(self) -> int:
+        return sum(search.tried for search in self.searches)
+
+    def best(self) -> Inference:
+        """What proves most; where there is nothing yet, the candidates of the last search."""
+        if not self.ended:
+            found = tuple(self.searches[-1].found.values()) if self.searches else ()
+            return Inference(self.lemmas, found, None, 0, 0.0)
+        return max(self.ended, key=lambda found: sum(found.proof.properties.values()) if found.proof else 0)
 
 
 def _from(looked_at: list[Sample], rest: Iterator[Sample]) -> Iterator[Sample]:
@@ -169,7 +222,7 @@ class _Search:
     ) -> None:
         self.system, self.properties, self.effort, self.limits = system, tuple(properties), effort, limits
         self.given, self.progress = tuple(lemmas), progress
-        self.started = time.process_time()
+        self.started = time.monotonic()
         self.rng = random.Random(effort.seed)
         self.samples = iter(samples)
         known = [self._known(s) for s in itertools.islice(self.samples, 3)]
@@ -241,7 +294,7 @@ class _Search:
             return None if example is None else example.instance.sizes
 
     def spent(self) -> float:
-        return time.process_time() - self.started
+        return time.monotonic() - self.started
 
     def _late(self) -> bool:
         return self.spent() > self.effort.seconds
