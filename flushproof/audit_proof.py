@@ -87,11 +87,12 @@ def _explored(instance: Instance, proved: Sequence[str]) -> Iterator[Explored]:
     properties = tuple(p for p in instance.system.properties if p.name in proved)
     system = replace(instance.system, properties=properties, lemmas=(), hints=())
     until = time.monotonic() + SECONDS
-    for sizes in larger(instance):
+    several = tuple(larger(instance))
+    for number, sizes in enumerate(several):
         left = until - time.monotonic()
         if left <= 0:
             return
-        limits = Limits(states=STATES, seconds=left)
+        limits = Limits(states=STATES, seconds=left / (len(several) - number))
         found = explore(
             replace(instance, system=system, sizes=sizes),
             properties=[p.name for p in properties],
@@ -107,13 +108,13 @@ def _explored(instance: Instance, proved: Sequence[str]) -> Iterator[Explored]:
 
 
 def larger(instance: Instance) -> Iterator[Mapping[str, int]]:
-    """Sizes beyond the instance's: three of each sort, one more of one sort at a time, four of each; never fewer than literals
+    """Sizes beyond the instance's: one more of one sort at a time, three of each sort, four of each; never fewer than literals
     name."""
     least = {name: max(size, named_elements(instance.system).get(name, 1)) for name, size in instance.sizes.items()}
     seen = {tuple(instance.sizes.values())}
     more = [
-        {name: max(size, 3) for name, size in least.items()},
         *({**least, name: size + 1} for name, size in least.items()),
+        {name: max(size, 3) for name, size in least.items()},
         {name: max(size, 4) for name, size in least.items()},
     ]
     for sizes in more:

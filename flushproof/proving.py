@@ -248,7 +248,7 @@ class _Run:
         )
         if where is None:
             self.reason = (
-                "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these sizes or at other small ones"
+                "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these or other small sizes"
             )
             return
         if by in ("auto", "induction"):

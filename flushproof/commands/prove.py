@@ -20,7 +20,9 @@ from flushproof.commands.options import (
     VIOLATED,
     look,
     settings_options,
+    terminated_as_interrupted,
     text_or_json,
+    try_path,
     write,
 )
 from flushproof.commands.progress import counted, shown
@@ -85,6 +87,13 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     help="With --all: how many proofs at once.  [default: one for each CPU]",
 )
 @click.option(
+    "--audit",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    show_default=True,
+    help="Explore what is proved for any size at larger sizes too, and have another process verify the certificate.",
+)
+@click.option(
     "--graph",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -110,6 +119,7 @@ def prove_command(
     infer: float | None,
     without: tuple[str, ...],
     jobs: int | None,
+    audit: str,
     graph: Path | None,
     form: str,
     save: Path | None,
@@ -134,7 +144,7 @@ def prove_command(
         raise click.UsageError("Give either a SYSTEM or --all. `flushproof list` shows the systems.")
     if jobs and not everything:
         raise click.UsageError("--jobs is about --all.")
-    how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth)
+    how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth, audit=audit == "on")
     if system is None:
         if policy or knobs or sizes or properties or without or save or graph:
             raise click.UsageError("--all takes each system as it is.")
@@ -149,14 +159,23 @@ def prove_command(
         infer=60.0 if infer is None else infer,
         without=without,
     )
-    with shown("proving") as progress:
+    if graph is not None and graph.suffix not in PICTURES:
+        raise FlushproofError(f"{graph}: a proof is drawn as .svg or .mmd")
+    for path in filter(None, (save, graph)):
+        try_path(path)
+    with shown("proving") as progress, terminated_as_interrupted():
         result = run(replace(request, progress=progress, told=progress))
-    if save is not None:
-        _save(result, save)
-    if graph is not None:
-        _draw(result, graph)
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
+    for path, written in ((save, _save), (graph, _draw)):
+        if path is not None:
+            try:
+                written(result, path)
+            except FlushproofError as error:  # the verdict stands
+                click.echo(f"flushproof: {error}", err=True)
     sys.exit(STATUS[result.verdict])
+
+
+PICTURES = {".svg": svg, ".mmd": mermaid}
 
 
 def _save(result: ProofResult, path: Path) -> None:
@@ -167,16 +186,13 @@ def _save(result: ProofResult, path: Path) -> None:
 
 def _draw(result: ProofResult, path: Path) -> None:
     if result.proof is None:
-        why = "the policy is violated" if result.violated else "no induction was asked for"
+        why = "the policy is violated" if result.violated else result.reason or "no induction was asked for"
         raise FlushproofError(f"{why}, so there is no proof to draw in {path}")
-    pictures = {".svg": svg, ".mmd": mermaid}
-    if path.suffix not in pictures:
-        raise FlushproofError(f"{path}: a proof is drawn as .svg or .mmd")
-    write(path, pictures[path.suffix](result.proof))
+    write(path, PICTURES[path.suffix](result.proof))
 
 
 def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
-    requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth) for r in promises()]
+    requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth, audit=how.audit) for r in promises()]
     results: list[ProofResult] = []
     broken, interrupted = False, True
     with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt):
@@ -202,7 +218,7 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
 
 @click.command("verify", short_help="Check a proof's file again, without the search.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--system", "spec", metavar="SYSTEM", help="Where the system is: path/to/file.py:Class.  [default: the shipped one of that name]")
+@click.option("--system", "spec", metavar="SYSTEM", help="Where it is: path/to/file.py:Class.  [default: shipped]")
 @click.option(
     "--cvc5", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Ask cvc5 too, if installed."
 )

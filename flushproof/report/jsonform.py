@@ -182,6 +182,7 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
         "knobs": dict(instance.knobs),
         "sizes": dict(instance.sizes),
         "verdict": VIOLATED,
+        "certified": True,
         **trace_json(trace),
     }
     for key, value in says.items():
@@ -237,9 +238,13 @@ def _unlike_a_trace(data: Any) -> str | None:
         return "this check found no violation"
     if data["version"] is True or not isinstance(data.get("policy"), str | None):
         return "'version' or 'policy' is malformed"
+    if not isinstance(data.get("shortest"), bool):
+        return "'shortest' is missing or malformed"
     given = data.get("set", {})
     if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
         return "'set' is malformed"
+    if not isinstance(data.get("sizes"), dict) or not all(type(size) is int for size in data["sizes"].values()):
+        return "'sizes' is missing or malformed"
     shapes = {
         "source": str,
         "property": str,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from flushproof.audit_proof import Audited
 from flushproof.model.ir import Scalarset
 from flushproof.properties.formulas.conjuncts import Conjunct
 from flushproof.properties.induction.certificates import Verification
@@ -32,22 +33,31 @@ def proof_text(result: ProofResult, look: Look) -> str:
     parts = [heading(result.instance, look), _verdict(result, look)]
     if result.violated is not None:
         parts.append(trace_text(result.violated.trace, look))
+    if result.reason is not None:
+        parts.append(look.unsure(look.wrapped(f"Not finished: {result.reason}.")))
     for wrong in result.wrong_lemmas:
         parts.append(look.bad(f"The lemma '{wrong.property}' does not hold:"))
         parts.append(trace_text(wrong.trace, look))
+    parts.append(_found(result))
+    if result.inference is not None and not result.inference.proved:
+        parts.append(look.wrapped(f"The search for lemmas ended after {result.inference.seconds:.1f} s: {result.inference.ended}."))
     if result.proof is not None:
-        parts += _missing(result.proof, look)
-        parts.append(_found(result))
+        parts += _missing(result, result.proof, look)
         parts.append(_rests_on(result.proof, look))
         if result.proof.vacuous:
             never = ", ".join(result.proof.vacuous)
             parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
+    if result.audited is not None:
+        parts.append(look.faint(look.wrapped(_audited(result.audited))))
+    if result.proof is not None:
         parts.append(look.faint(look.wrapped(_effort(result))))
     return "\n\n".join(part for part in parts if part)
 
 
 def _verdict(result: ProofResult, look: Look) -> str:
     """One line for each kind of proof, so that none can be taken for another."""
+    if result.reason is not None and not result.shown and result.violated is None:
+        return look.unsure("NO VERDICT") + f": {', '.join(result.properties)}"
     if result.violated is not None:
         steps = many(len(result.violated.trace.steps), "step")
         return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps}; there is nothing to prove"
@@ -67,7 +77,8 @@ def _kind(shown: Shown | None, result: ProofResult) -> tuple[str, str]:
     if shown is None:
         return "NOTHING SHOWN", "no step was looked at in time"
     if shown.kind == "any-size":
-        return "PROVED for any size", f"whatever the number of {_counted(result)}"
+        least = f" with at least {elements(result.elements)}" if result.elements else ""
+        return f"PROVED for any size{least}", f"whatever the number of {_counted(result)}{' beyond that' if least else ''}"
     if shown.kind == "finite":
         by = "every reachable state was explored" if shown.by == "exploring" else f"by k-induction, k = {shown.depth}"
         return "PROVED for these sizes only", f"{by}; not proved for any size"
@@ -79,8 +90,10 @@ def _counted(result: ProofResult) -> str:
     return ", ".join(s.name for s in result.instance.system.sorts if isinstance(s, Scalarset))
 
 
-def _missing(proof: Proof, look: Look) -> list[str]:
-    """The steps that leave the invariant with everything assumed: where to think."""
+def _missing(result: ProofResult, proof: Proof, look: Look) -> list[str]:
+    """The steps that leave the invariant with everything assumed: where to think. Where all is proved, nothing is missing."""
+    if result.verdict == "holds":
+        return []
     first = [f for f, number in zip(proof.failures, proof.rounds, strict=True) if number == 0]
     if not first:
         return []
@@ -100,13 +113,16 @@ def _missing(proof: Proof, look: Look) -> list[str]:
 
 
 def _found(result: ProofResult) -> str:
-    """The lemmas that the search found and the proof needs, as they can be pasted into the system."""
+    """The lemmas that the search found and the proof needs, as they can be pasted into the system; those that it had come to, where
+    it was stopped."""
     if result.inference is None or not result.inference.found:
         return ""
+    what = "lemma" if result.inference.proof is not None else "candidate"
     processes = {a.process for a in result.instance.system.actions if a.process is not None}
     lemmas = [show_lemma(p.name, clause, processes) for p in result.inference.found for clause in p.clauses]
     words = sorted({"lemma", *re.findall(r"\b(at|local)\(self\.", "".join(lemmas))})
-    head = f"Found {many(len(lemmas), 'lemma')}, to be pasted into the system; they need this import:"
+    head = f"Found {many(len(lemmas), what)}{'' if what == 'lemma' else ' so far, of which none is proved'}, to be pasted into the "
+    head += "system; they need this import:"
     head += f"\n\nfrom flushproof.model.language import {', '.join(words)}"
     return "\n\n".join([head, *lemmas])
 
@@ -133,6 +149,29 @@ def _effort(result: ProofResult) -> str:
     )
 
 
+def _audited(found: Audited) -> str:
+    sizes = [
+        f"{' '.join(f'{name.lower()}={size}' for name, size in e.sizes.items())} ({many(e.states, 'state')}"
+        f"{'' if e.complete else f', up to depth {e.depth}'})"
+        for e in found.explored
+    ]
+    explored = f"explored beyond the given sizes: {'; '.join(sizes)}" if sizes else "no larger size was explored"
+    verified = "verified by another process" if found.verified else f"not verified apart: {found.why_not}"
+    return f"Audited in {found.seconds:.1f} s: {explored}. The certificate was {verified}."
+
+
+def _audit_json(found: Audited | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "verified": found.verified,
+        "explored": [
+            {"sizes": dict(e.sizes), "states": e.states, "depth": e.depth, "complete": e.complete} for e in found.explored
+        ],
+        "seconds": round(found.seconds, 6),
+    }
+
+
 def proof_json(result: ProofResult) -> dict[str, Any]:
     """One proof."""
     proof = result.proof
@@ -149,6 +188,10 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "properties": {name: _shown_json(result.shown.get(name)) for name in result.properties},
         "lemmas": [] if proof is None else _lemmas_json(proof, result),
         "found": [] if result.inference is None else [p.name for p in result.inference.found],
+        "search_ended": None if result.inference is None else result.inference.ended,
+        "reason": result.reason,
+        "elements": dict(result.elements),
+        "audit": _audit_json(result.audited),
         "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
         "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
         "vacuous": [] if proof is None else list(proof.vacuous),

@@ -64,7 +64,7 @@ def in_time() -> float | None:
 
 
 def _limited(solver: z3.Solver, seconds: float | None, patience: float = PATIENCE) -> None:
-    """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer; and by the deadline."""
+    """Limits the next answer by Z3's count of its work, so that other load changes no answer; and by the deadline."""
     left = in_time()
     solver.set("rlimit", 0 if seconds is None else max(1, min(int(seconds * STEPS_PER_SECOND), 2**32 - 1)))
     clock = 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience))
@@ -162,7 +162,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """Can these formulas be true at once?  The keys of `hypotheses`, whatever they are, appear in an answer's core; `facts` do not."""
+    """Can these formulas be true at once?  The keys of `hypotheses` appear in an answer's core; `facts` do not."""
 
     domain: Domain
     hypotheses: Mapping[Any, Formula]

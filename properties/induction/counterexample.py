@@ -177,10 +177,10 @@ def _fewest(system: System) -> dict[str, int]:
 
 
 def where_it_begins(system: System, sizes: Iterable[Instance], limit: float) -> Instance | None:
-    """The first of these instances for which Z3 finds an initial state; None where it finds none."""
+    """The first of these instances for which Z3 does not show that there is no initial state; None where it does for all."""
     for instance in sizes:
         domain = finite(instance)
-        if Checker(domain).can(initially(domain).facts, limit).outcome == "satisfiable":
+        if Checker(domain).can(initially(domain).facts, limit).outcome != "unsatisfiable":
             return instance
     return None
 

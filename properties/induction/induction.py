@@ -236,10 +236,10 @@ class Prover:
         Small sizes refute most of it at once; they prove nothing, since an action may need more elements than they have.
         """
         for action in self.system.actions:
-            small = (self._at(instance) for instance in self.even[1:3])
-            if not any(s.possible(action, self.limits.small) for s in small):
-                if self.questions.possible(action).ask(self.limits.first).outcome == "unsatisfiable":
-                    yield action.name
+            if any(self._at(instance).possible(action, self.limits.small) for instance in self.even[1:3]):
+                continue
+            if self.questions.possible(action).ask(self.limits.first).outcome == "unsatisfiable":
+                yield action.name
 
     def _at(self, instance: Instance) -> SmallInduction:
         """The same questions at the sizes of this instance."""

@@ -177,7 +177,7 @@ class _Looking:
             if self.ended and left.seconds <= 0:
                 return f"the {self.effort.seconds:g} seconds for it were over"
             if len(self.ended) == self.effort.tries:
-                return f"{self.effort.tries} searches came to an end without a proof: nothing more can be said in the system's words"
+                return f"{self.effort.tries} searches came to an end without a proof: the system's own words say no more"
             samples = _from(self.looked_at, self.rest)
             search = _Search(self.system, self.properties, samples, self.lemmas, left, self.limits, self.told)
             self.searches.append(search)

@@ -242,7 +242,7 @@ def test_reachability_is_asked_of_the_caller() -> None:
 
 def test_what_a_proof_rests_on() -> None:
     found = proof(Generations)
-    used = found.used()
+    used = {c.name for c in found.used()}
     assert "no-vm-is-ahead" not in used, "nothing needs it"
     assert "who-enters-is-current-or-interrupted" in used
     needed = prove(found.system, found.system.properties, [p for p in found.system.lemmas if p.name in used])
