@@ -19,7 +19,7 @@ def simulation_text(instance: Instance, found: Simulation, look: Look) -> str:
     if found.violations:
         first = found.violations[0]
         parts.append(
-            look.bad(f"VIOLATED: {first.property}") + f", met after {first.depth} steps (a walk, not a shortest way)"
+            look.bad(f"VIOLATED: {first.property}") + f", met after {many(len(first.trace.steps), 'step')} (a walk, not a shortest way)"
         )
         parts.append(trace_text(first.trace, look))
         also = [v.property for v in found.violations[1:]]
