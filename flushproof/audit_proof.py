@@ -22,11 +22,8 @@ from flushproof.properties.formulas.conjuncts import named_elements
 from flushproof.search.explore import explore
 from flushproof.search.task import Limits
 
-SECONDS = 2.0
-"""Of exploring, in all; compiling comes on top."""
-
-STATES = 100_000
-"""Of one size."""
+STATES, SECONDS = 20_000, 10.0
+"""Of one size.  It is the states that are meant to stop it: then the same is explored on any machine."""
 
 PATIENCE = 120.0
 """Seconds for the process that verifies the certificate."""
@@ -86,17 +83,11 @@ def audit(instance: Instance, proved: Sequence[str], certificate: Mapping[str, o
 def _explored(instance: Instance, proved: Sequence[str]) -> Iterator[Explored]:
     properties = tuple(p for p in instance.system.properties if p.name in proved)
     system = replace(instance.system, properties=properties, lemmas=(), hints=())
-    until = time.monotonic() + SECONDS
-    several = tuple(larger(instance))
-    for number, sizes in enumerate(several):
-        left = until - time.monotonic()
-        if left <= 0:
-            return
-        limits = Limits(states=STATES, seconds=left / (len(several) - number))
+    for sizes in larger(instance):
         found = explore(
             replace(instance, system=system, sizes=sizes),
             properties=[p.name for p in properties],
-            limits=limits,
+            limits=Limits(states=STATES, seconds=SECONDS),
             engine=engine_of(),
         )
         if "an interrupt" in (found.reason or ""):
@@ -108,14 +99,13 @@ def _explored(instance: Instance, proved: Sequence[str]) -> Iterator[Explored]:
 
 
 def larger(instance: Instance) -> Iterator[Mapping[str, int]]:
-    """Sizes beyond the instance's: one more of one sort at a time, three of each sort, four of each; never fewer than literals
-    name."""
+    """Sizes beyond the instance's: one more of one sort at a time, and three of each sort (four, where there are three); never
+    fewer than literals name."""
     least = {name: max(size, named_elements(instance.system).get(name, 1)) for name, size in instance.sizes.items()}
     seen = {tuple(instance.sizes.values())}
     more = [
         *({**least, name: size + 1} for name, size in least.items()),
-        {name: max(size, 3) for name, size in least.items()},
-        {name: max(size, 4) for name, size in least.items()},
+        {name: max(size, 4 if min(least.values()) > 2 else 3) for name, size in least.items()},
     ]
     for sizes in more:
         if tuple(sizes.values()) not in seen:

@@ -166,10 +166,10 @@ def prove_command(
     with shown("proving") as progress, terminated_as_interrupted():
         result = run(replace(request, progress=progress, told=progress))
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
-    for path, written in ((save, _save), (graph, _draw)):
-        if path is not None:
+    for target, written in ((save, _save), (graph, _draw)):
+        if target is not None:
             try:
-                written(result, path)
+                written(result, target)
             except FlushproofError as error:  # the verdict stands
                 click.echo(f"flushproof: {error}", err=True)
     sys.exit(STATUS[result.verdict])

@@ -231,7 +231,7 @@ class _Reading:
             case "forall" | "exists", [name, sort, body]:
                 var = Var(self.text(name), self.sort(sort))
                 within = {**bound, (var.name, var.of): var}
-                return Quant(head, var, self.of_sort(BOOL, body, within, depth + 1))  # type: ignore[arg-type]
+                return Quant(head, var, self.of_sort(BOOL, body, within, depth + 1))
         raise FlushproofError(f"{_short(data)} is no expression")
 
     def alike(self, left: Expr, right: Expr) -> tuple[Expr, Expr]:

@@ -1,4 +1,4 @@
-"""Proofs and traces that somebody changed: none that claims something false is accepted, and none makes more than a message of it."""
+"""Proofs and traces that somebody changed: none that claims something false is accepted, and none makes more than a message."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.properties.induction import certificates
 from flushproof.properties.induction.induction import prove
-from flushproof.report.jsonform import read_trace, trace_json
 
 from flushproof.cli import main
+from flushproof.report.jsonform import read_trace, trace_json
 
 SYSTEM = '''
 """A room with a lamp."""

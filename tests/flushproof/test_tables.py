@@ -18,7 +18,7 @@ SETTING = re.compile(r"`(?:--set )?([a-z_.]+=[a-z0-9-]+)`")
 
 
 def cells() -> Iterator[tuple[str, str, str, int | None, str]]:
-    """System, policy, setting, number of VMIDs and verdict of each cell that has nothing but verdicts, in tables that give lengths."""
+    """System, policy, setting, number of VMIDs and verdict of each cell with verdicts alone, in tables that give lengths."""
     for path in sorted(DOCS.glob("*.md")):
         for table in re.findall(r"(?:^\|.*\n)+", path.read_text(), re.MULTILINE):
             header, _, *rows = ([c.strip() for c in line.strip("|\n ").split(" | ")] for line in table.splitlines())
