@@ -23,7 +23,7 @@ from flushproof.model.language.declare import Expect, Knob, System, system_name
 from flushproof.model.language.instantiate import instantiate, knob_values, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
-from flushproof.properties.formulas.conjuncts import named_elements
+from flushproof.properties.formulas.conjuncts import AT_REST, named_elements, resting
 from flushproof.properties.induction import certificates
 from flushproof.properties.induction.counterexample import where_it_begins
 from flushproof.properties.induction.induction import Proof, sizes_to_begin_with
@@ -302,13 +302,18 @@ class _Run:
 
     def _by_induction(self) -> None:
         system, request = self.instance.system, self.request
-        right = [lemma for lemma in self.lemmas if lemma not in self.refuted]
+        right = tuple(lemma for lemma in self.lemmas if lemma not in self.refuted)
         reached = Reached(request.limits).includes
         told = _Counted(self.told).answered
         searching = bool(request.infer) and request.by != "k-induction"
         # a search begins with the same questions at small sizes: asked of Z3 first they only cost time where nothing was written
         if not searching or any(written(p.name) for p in right):
             self._conclude(induction(system, self.wanted, right, reachable=None if searching else reached, progress=told))
+        # With these, counterexamples are states in which the hardware has done what it does by itself; where nothing is missing
+        # they only cost time.
+        right += tuple(resting(system))
+        if not searching and self.proof is not None and not self.proof.proved and system.settle.updates:
+            self._conclude(induction(system, self.wanted, right, reachable=reached, progress=told))
         if searching and (self.proof is None or not self.proof.proved):
             seconds = request.infer or 0.0
             self._now("looking for lemmas")
@@ -395,8 +400,9 @@ def samples(system: ir.System, seconds: float = 60.0) -> Iterator[Sample]:
 
 
 def written(lemma: str) -> bool:
-    """Whether somebody wrote the lemma of this name, rather than that it holds of a process's stored local by construction."""
-    return not ("." in lemma and lemma.endswith(("-set", "-unset")))
+    """Whether somebody wrote the lemma of this name, rather than that it holds by construction: of a process's stored local, or of
+    what hardware does by itself."""
+    return not lemma.endswith(AT_REST) and not ("." in lemma and lemma.endswith(("-set", "-unset")))
 
 
 def _lemmas(instance: Instance, without: Sequence[str]) -> tuple[Property, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from flushproof.model.ir import And, Clause, Expr, Lit, OptionSort, Property, Scalarset, System, Var, walk
-from flushproof.model.ir.terms import closed, free_vars, map_system, reads
+from flushproof.model.ir import TRUE, And, Clause, Expr, Lit, OptionSort, Property, Read, Scalarset, System, Var, walk
+from flushproof.model.ir.terms import and_, closed, eq, free_vars, ite, map_system, reads, substitute
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,32 @@ def named_elements(system: System, more: Iterable[Conjunct] = ()) -> dict[str, i
     for part in more:
         note(part.formula)
     return {s.name: fewest[s.name] for s in system.sorts if s.name in fewest}
+
+
+AT_REST = " at rest"
+"""How the names of the lemmas of `resting` end; no lemma that somebody writes has a blank in its name."""
+
+
+def resting(system: System) -> Iterator[Property]:
+    """That what the hardware does by itself would change nothing, for each variable that it writes.
+
+    Every step ends with it, so this holds by construction; it is a lemma to be proved all the same.
+    """
+    settle = system.settle
+    for name in dict.fromkeys(u.var for u in settle.updates):
+        variable = system.variable[name]
+        index = tuple(Var(f"at{number}", sort) for number, sort in enumerate(variable.index))
+        before: Expr = Read(name, index, variable.sort)
+        after = before
+        for update in settle.updates:
+            if update.var == name:
+                pairs = list(zip(update.args, index, strict=True))
+                bound: dict[Var, Expr] = {a: at for a, at in pairs if isinstance(a, Var) and a in update.binders}
+                here = [eq(at, substitute(a, bound)) for a, at in pairs if a not in bound]
+                after = ite(
+                    and_(*here, substitute(update.cond, bound)), substitute(update.value, bound), after
+                )
+        yield Property(name + AT_REST, (Clause(index, TRUE, eq(before, after)),))
 
 
 def rigid_axioms(system: System) -> tuple[Expr, ...]:

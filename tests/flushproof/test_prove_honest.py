@@ -276,6 +276,45 @@ def test_sizes_of_the_audit_are_larger(write: Write) -> None:
     assert [dict(s) for s in larger(instance)] == [{"Level": 5, "Cpu": 2}, {"Level": 4, "Cpu": 3}]
 
 
+def test_counterexamples_are_at_rest_under_the_closures(write: Write) -> None:
+    """`wrong` is set where the hardware has not done its part: by construction it always has, and that is proved as a lemma."""
+    text = '''
+class S(System):
+    """A wire that hardware drives by itself."""
+
+    on: Map[Cpu, bool]
+    wire: Map[Cpu, bool]
+    wrong: bool
+
+    @action
+    def turn(self, c: Cpu):
+        """{c} turns"""
+        self.on[c] = not self.on[c]
+        self.wire[c] = False
+
+    @action
+    def look(self, c: Cpu):
+        """{c} looks"""
+        if self.on[c] and not self.wire[c]:
+            self.wrong = True
+
+    @closure
+    def drives(self):
+        """what is on drives its wire"""
+        for c in Cpu:
+            if self.on[c]:
+                self.wire[c] = True
+
+    @invariant("wrong")
+    def fine(self):
+        return not self.wrong
+'''
+    found = json.loads(call("prove", write(text), "--infer", "0", "--format", "json").stdout)
+    assert found["verdict"] == "holds" and found["audit"]["verified"]
+    (lemma,) = (lemma for lemma in found["lemmas"] if lemma["used"])
+    assert (lemma["name"], lemma["origin"]) == ("wire at rest", "construction")
+
+
 def test_paths_are_tried_before_and_written_after(write: Write, tmp_path: Path) -> None:
     spec, nowhere = write(LEVELS), str(tmp_path / "no" / "proof.json")
     for option in ("--save", "--graph"):
