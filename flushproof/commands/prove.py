@@ -195,7 +195,7 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
     requests = [replace(r, limits=how.limits, infer=how.infer, by=how.by, depth=how.depth, audit=how.audit) for r in promises()]
     results: list[ProofResult] = []
     broken, interrupted = False, True
-    with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt):
+    with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt), terminated_as_interrupted():
         for found in run_all(requests, jobs):
             if isinstance(found, str):
                 click.echo(f"flushproof: {found}", err=True)

@@ -456,7 +456,7 @@ def test_a_file_that_is_no_trace(tmp_path: Path, content: bytes, reason: str) ->
     file = tmp_path / "trace.json"
     file.write_bytes(content)
     called = call("trace", str(file))
-    assert called.exit_code == 2 and f"{file} is not a flushproof trace: {reason}" in called.stderr
+    assert called.exit_code == 2 and f"{file} is " in called.stderr and reason in called.stderr
 
 
 def test_no_such_file(tmp_path: Path) -> None:
