@@ -305,10 +305,10 @@ class Steps:
     def _core(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], free: frozenset[int]) -> frozenset[int]:
         """Few slots whose values exclude the goal, in addition to those that cost nothing."""
         needed = set(marks)
-        if self.solver.check(*goal, *marks.values()) != z3.unsat:
+        if checked(self.solver, *goal, *marks.values()) != z3.unsat:
             raise AssertionError("a step is what its choices and its state make it")
         for slot in self._rigid:
-            if self.solver.check(*goal, *(marks[i] for i in needed if i != slot)) == z3.unsat:
+            if checked(self.solver, *goal, *(marks[i] for i in needed if i != slot)) == z3.unsat:
                 needed.discard(slot)
         needed = self._fewer(goal, marks, needed) or needed
         for slot in sorted(needed - free):
@@ -318,7 +318,7 @@ class Steps:
 
     def _fewer(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], slots: set[int]) -> set[int] | None:
         """Those of the slots that exclude the goal already; None where all of them do not."""
-        if self.solver.check(*goal, *(marks[i] for i in slots)) != z3.unsat:
+        if checked(self.solver, *goal, *(marks[i] for i in slots)) != z3.unsat:
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
         return {i for i in slots if marks[i].get_id() in core}
@@ -377,7 +377,10 @@ class States:
         given = [self._mark(c.clause, partial(self.reader.holds, c.formula)) for c in assumed]
         given += [self._mark(key, partial(self._has, *key)) for key in codes]
         marks = [self._claim(*claim) for claim in claims]
+        in_time()
         outcome, found = self.solver.consequences(given, [m for m in marks if m is not YES])
+        if outcome == z3.unknown and "interrupted from keyboard" in self.solver.reason_unknown():
+            raise KeyboardInterrupt
         assert outcome == z3.sat, outcome
         sure = {c.arg(1).get_id() for c in found}
         return [i for i, m in enumerate(marks) if m is YES or m.get_id() in sure]
