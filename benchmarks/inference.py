@@ -69,8 +69,8 @@ def _rows(
             yield name, "without it", "0", "0"
             continue
         result = infer(system, properties, known, kept, effort=effort)
-        proved = result.proof.properties
-        outcome = "all" if result.proof.proved else f"{sum(proved.values())} of {len(proved)}"
+        proved = result.proof.properties if result.proof is not None else {}
+        outcome = "all" if result.proved else f"{sum(proved.values())} of {len(properties)}"
         yield name, outcome, str(len(result.found)), f"{result.seconds:.1f}"
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     options.add_argument("--write", action="store_true", help=f"into {DOCUMENT.name}")
     asked = options.parse_args()
     requests = [
-        replace(r, limits=Limits(seconds=asked.max_seconds), infer=asked.infer)
+        replace(r, limits=Limits(seconds=asked.max_seconds), infer=asked.infer, audit=False)
         for r in promises()
         if not asked.systems or system_name(r.system) in asked.systems
     ]

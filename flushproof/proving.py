@@ -12,22 +12,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from flushproof.audit_proof import Audited, audit
 from flushproof.auditing import DEFAULT, Amount, Audit, Auditor
-from flushproof.checking import certified
+from flushproof.checking import certified, source_of
 from flushproof.engines import engine_of
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, nearest
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.declare import Expect, System, system_name
-from flushproof.model.language.instantiate import instantiate, settings
+from flushproof.model.language.declare import Expect, Knob, System, system_name
+from flushproof.model.language.instantiate import instantiate, knob_values, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
-from flushproof.properties.induction.induction import Proof
+from flushproof.properties.formulas.conjuncts import AT_REST, named_elements, resting
+from flushproof.properties.induction import certificates
+from flushproof.properties.induction.counterexample import where_it_begins
+from flushproof.properties.induction.induction import Proof, sizes_to_begin_with
 from flushproof.properties.induction.induction import Result as Answered
 from flushproof.properties.induction.induction import prove as induction
 from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
-from flushproof.properties.lemmas.search import Effort, Inference, Sample, infer, sample_sizes
+from flushproof.properties.lemmas.search import INTERRUPTED, Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
 from flushproof.search.explore import Searched, explore
 from flushproof.search.native.library import MOST_PROPERTIES
@@ -47,6 +51,9 @@ REMEMBERED = 500_000
 """States of one size that are kept, to tell whether the one of a counterexample is among them."""
 
 ALL_LEMMAS = "all"
+
+SECONDS_TO_BEGIN = 10.0
+"""For Z3, to find an initial state at one size."""
 
 SAMPLE_STATES, SAMPLE_SECONDS = 50_000, 5.0
 """Of each sample of reachable states for the search for lemmas."""
@@ -111,6 +118,10 @@ class ProofResult:
     inference: the search for lemmas, where one was made; `proof` is then its proof.
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
     audit: what was read again by another way, and agreed; None where nothing was to be.
+    given: the knobs that have other values than the policy says.
+    reason: why there is no verdict, or no more than there is: no initial state, an interrupt.
+    elements: what is proved for any size is proved for at least so many elements of these sorts, which literals name.
+    audited: how what is proved for any size was looked at again; None where it was not.
     """
 
     instance: Instance
@@ -125,6 +136,10 @@ class ProofResult:
     inference: Inference | None = None
     settings: str = ""
     audit: Audit | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    reason: str | None = None
+    elements: Mapping[str, int] = field(default_factory=dict)
+    audited: Audited | None = None
 
     @property
     def kind(self) -> Kind | None:
@@ -198,23 +213,25 @@ class _Run:
             if request.audit
             else None
         )
+        self.given = _given(request.system, self.instance)
         self.shown: dict[str, Shown] = {}
         self.violated: Violated | None = None
         self.explored: Outcome | None = None
         self.wrong: tuple[Violated, ...] = ()
+        self.refuted: list[Property] = []
         self.proof: Proof | None = None
         self.inference: Inference | None = None
+        self.reason: str | None = None
+        self.audited: Audited | None = None
+        self.doing = ""
 
     def result(self) -> ProofResult:
-        by = self.request.by
         if self.auditor:
             self.auditor.walk()
-        if by in ("auto", "induction"):
-            self._explore()
-        if self.violated is None and by != "bounded":
-            self._by_induction()
-        if self.violated is None and by != "induction":
-            self._unroll()
+        try:
+            self._carry_out()
+        except KeyboardInterrupt:
+            self.reason = f"interrupted while {self.doing}"
         return ProofResult(
             self.instance,
             self._verdict(),
@@ -228,7 +245,42 @@ class _Run:
             self.inference,
             settings(self.request.knobs, self.request.sizes),
             self.auditor.done() if self.auditor else None,
+            self.given,
+            self.reason,
+            {} if self.proof is None else named_elements(self.instance.system, self.proof.inductive),
+            self.audited,
         )
+
+    def _carry_out(self) -> None:
+        by = self.request.by
+        self._now("looking for an initial state")
+        where = where_it_begins(
+            self.instance.system, (self.instance, *sizes_to_begin_with(self.instance.system)), SECONDS_TO_BEGIN
+        )
+        if where is None:
+            self.reason = (
+                "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these or other small sizes"
+            )
+            return
+        if by in ("auto", "induction"):
+            self._now("exploring")
+            self._explore()
+        if self.violated is None and by != "bounded":
+            self._now("asking Z3 about any size")
+            self._by_induction()
+        if self.violated is None and by != "induction":
+            self._now("unrolling steps")
+            self._unroll()
+        proved = [name for name, shown in self.shown.items() if shown.kind == "any-size"]
+        if self.violated is None and proved and self.request.audit:
+            assert self.proof is not None
+            self._now("auditing the proof")
+            certificate = certificates.certificate(self.proof, self.instance, self.given)
+            self.audited = audit(self.instance, proved, certificate, source_of(self.request.system))
+
+    def _now(self, doing: str) -> None:
+        self.doing = doing
+        self.told(doing)
 
     def _verdict(self) -> Verdict:
         if self.violated is not None:
@@ -242,41 +294,62 @@ class _Run:
         return [p for p in self.wanted if p.name not in self.shown or self.shown[p.name].kind == "bounded"]
 
     def _explore(self) -> None:
-        names = {p.name for p in self.wanted}
-        audit = self.auditor.stored if self.auditor else None
-        self.explored = found = _explored(self.instance, (*self.wanted, *self.lemmas), self.request, audit)
-        met = [replace(v, trace=certified(v.trace)) for v in found.violations]
+        claims = (*self.wanted, *self.lemmas)
+        audit_stored = self.auditor.stored if self.auditor else None
+        self.explored, met = _explored(self.instance, claims, self.request, audit_stored)
         # Where the model itself makes no sense, nothing that it says is a proof; nor where it comes to a halt, unless that was
         # not asked about.
         built_in = [WELL_DEFINED] if self.request.properties else [WELL_DEFINED, NO_DEADLOCK]
-        decisive = [*(v for v in met if v.property in names), *(v for v in met if v.property in built_in)]
+        decisive = [*(v for claim, v in met if claim in self.wanted), *(v for _, v in met if v.property in built_in)]
         self.violated = next(iter(decisive), None)
-        self.wrong = tuple(v for v in met if v.property not in (*names, WELL_DEFINED, NO_DEADLOCK))
-        for name in names if self.violated is None else ():
-            if found.complete:
-                self.shown[name] = Shown("finite", "exploring")
-            elif found.depth > 0:  # states of the last level were not all found
-                self.shown[name] = Shown("bounded", "exploring", found.depth - 1)
+        self.refuted = [claim for claim, _ in met if claim is not None and claim not in self.wanted]
+        self.wrong = tuple(v for claim, v in met if claim in self.refuted)
+        for prop in self.wanted if self.violated is None else ():
+            if self.explored.complete:
+                self.shown[prop.name] = Shown("finite", "exploring")
+            elif self.explored.depth > 0:  # states of the last level were not all found
+                self.shown[prop.name] = Shown("bounded", "exploring", self.explored.depth - 1)
+        if "an interrupt" in (self.explored.reason or ""):
+            raise KeyboardInterrupt
 
     def _by_induction(self) -> None:
         system, request = self.instance.system, self.request
-        wrong = {v.property for v in self.wrong}
-        right = [lemma for lemma in self.lemmas if lemma.name not in wrong]
+        right = tuple(lemma for lemma in self.lemmas if lemma not in self.refuted)
         reached = Reached(request.limits).includes
         told = _Counted(self.told).answered
         searching = bool(request.infer) and request.by != "k-induction"
         # a search begins with the same questions at small sizes: asked of Z3 first they only cost time where nothing was written
         if not searching or any(written(p.name) for p in right):
-            self.proof = induction(system, self.wanted, right, reachable=None if searching else reached, progress=told)
+            self._conclude(induction(system, self.wanted, right, reachable=None if searching else reached, progress=told))
+        # With these, counterexamples are states in which the hardware has done what it does by itself; where nothing is missing
+        # they only cost time.
+        right += tuple(resting(system))
+        if not searching and self.proof is not None and not self.proof.proved and system.settle.updates:
+            self._conclude(induction(system, self.wanted, right, reachable=reached, progress=told))
         if searching and (self.proof is None or not self.proof.proved):
-            effort = Effort(seconds=request.infer or 0.0)
-            self.told("looking for reachable states")
-            self.inference = infer(system, self.wanted, samples(system), right, effort=effort, progress=request.told)
-            self.proof = self.inference.proof
-            if not self.proof.proved:  # say of each counterexample whether it is reached
-                self.proof = induction(system, self.wanted, self.inference.lemmas, reachable=reached, progress=told)
-        assert self.proof is not None
-        for name, proved in self.proof.properties.items():
+            seconds = request.infer or 0.0
+            self._now("looking for lemmas")
+            found = infer(
+                system,
+                self.wanted,
+                samples(system, seconds),
+                right,
+                effort=Effort(seconds=seconds),
+                progress=request.told,
+            )
+            self.inference = found
+            if found.ended == INTERRUPTED:
+                raise KeyboardInterrupt
+            if found.proof is not None and found.proof.proved:
+                self._conclude(found.proof)
+            else:  # say of each counterexample whether it is reached
+                self._now("asking Z3 about any size")
+                with_them = found.lemmas if found.proof is not None else right
+                self._conclude(induction(system, self.wanted, with_them, reachable=reached, progress=told))
+
+    def _conclude(self, proof: Proof) -> None:
+        self.proof = proof
+        for name, proved in proof.properties.items():
             if proved:
                 self.shown[name] = Shown("any-size", "induction")
 
@@ -308,6 +381,11 @@ class _Run:
         return k_induction(self.instance, prop, depth, known, seconds, told)
 
 
+def _given(cls: type[System], instance: Instance) -> dict[str, str]:
+    usual = knob_values(cls, instance.policy, {})
+    return {name: text for name, text in instance.knobs.items() if text != Knob.text(usual[name])}
+
+
 class _Counted:
     """Tells how many questions of an induction are answered."""
 
@@ -316,21 +394,27 @@ class _Counted:
 
     def answered(self, result: Answered) -> None:
         self.count += 1
-        self.told(f"{self.count} questions answered, now at {result.conjunct}")
+        self.told(f"{self.count} questions answered, now at {result.conjunct.name}")
 
 
-def samples(system: ir.System) -> Iterator[Sample]:
-    """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught."""
+def samples(system: ir.System, seconds: float = 60.0) -> Iterator[Sample]:
+    """Reachable states at small sizes, from which lemmas are guessed and by which wrong guesses are caught.
+
+    seconds: of the whole search for lemmas, of which no sample takes more than a part.
+    """
     for sizes in sample_sizes(system):
         instance, states = Instance(system, sizes), list[State]()
-        limits = Limits(states=SAMPLE_STATES, seconds=SAMPLE_SECONDS)
-        explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
+        limits = Limits(states=SAMPLE_STATES, seconds=min(SAMPLE_SECONDS, seconds / 12))
+        found = explore(instance, properties=[], limits=limits, on_state=states.append, engine=engine_of())
+        if "an interrupt" in (found.reason or ""):
+            raise KeyboardInterrupt
         yield Sample(instance, states)
 
 
 def written(lemma: str) -> bool:
-    """Whether somebody wrote the lemma of this name, rather than that it holds of a process's stored local by construction."""
-    return not ("." in lemma and lemma.endswith(("-set", "-unset")))
+    """Whether somebody wrote the lemma of this name, rather than that it holds by construction: of a process's stored local, or of
+    what hardware does by itself."""
+    return not lemma.endswith(AT_REST) and not ("." in lemma and lemma.endswith(("-set", "-unset")))
 
 
 def _lemmas(instance: Instance, without: Sequence[str]) -> tuple[Property, ...]:
@@ -357,31 +441,50 @@ def _wanted(instance: Instance, names: Sequence[str]) -> tuple[Property, ...]:
 
 
 def _explored(
-    instance: Instance, claims: Sequence[Property], request: ProofRequest, audit: Callable[[Searched], None] | None
-) -> Outcome:
-    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each.
+    instance: Instance,
+    claims: Sequence[Property],
+    request: ProofRequest,
+    audit: Callable[[Searched], None] | None,
+) -> tuple[Outcome, list[tuple[Property | None, Violated]]]:
+    """Every reachable state at the instance's sizes, looked at for all claims: the first violation of each, certified; of what is
+    built in, with None for the claim.
 
-    One search watches a limited number of them; the others are looked at in further ones, of the same states.
+    One search watches a limited number of them; the others are looked at in further ones, of the same states. A search tells
+    properties apart by their names, and a lemma may have that of another or of a property: so they get names of their own.
     """
     at_once = MOST_PROPERTIES - 2
-    parts = [claims[first : first + at_once] for first in range(0, len(claims), at_once)]
+    named = {f"claim {number}": claim for number, claim in enumerate(claims)}
+    names = list(named)
+    parts = [names[first : first + at_once] for first in range(0, len(names), at_once)]
     # "no-deadlock" as the focus keeps the search going after the violation of a claim, so that each gets its own trace.
-    found = [
-        explore(
-            replace(instance, system=replace(instance.system, properties=tuple(part))),
-            properties=[*(p.name for p in part), WELL_DEFINED, NO_DEADLOCK],
+    found = []
+    for part in parts:
+        system = replace(instance.system, properties=tuple(replace(named[n], name=n) for n in part), lemmas=())
+        outcome = explore(
+            replace(instance, system=system),
+            properties=[*part, WELL_DEFINED, NO_DEADLOCK],
             focus=NO_DEADLOCK,
             limits=request.limits,
             progress=request.progress,
             audit=audit if part is parts[0] else None,
             engine=engine_of(),
         )
-        for part in parts
-    ]
-    built_in = (WELL_DEFINED, NO_DEADLOCK)
-    more = [v for outcome in found[1:] for v in outcome.violations if v.property not in built_in]
+        found.append(outcome)
+        if "an interrupt" in (outcome.reason or ""):
+            break
+    more = [v for outcome in found[1:] for v in outcome.violations if v.property in named]
     shallowest = min(found, key=lambda outcome: (outcome.complete, outcome.depth))
-    return replace(shallowest, violations=(*found[0].violations, *more))
+    met = [_under_its_name(v, named.get(v.property)) for v in (*found[0].violations, *more)]
+    return replace(shallowest, violations=tuple(v for _, v in met)), met
+
+
+def _under_its_name(violated: Violated, claim: Property | None) -> tuple[Property | None, Violated]:
+    """The violation, certified, under the name that the claim has in the system."""
+    trace = certified(violated.trace)
+    if claim is None:
+        return None, replace(violated, trace=trace)
+    alone = replace(trace.instance, system=replace(trace.instance.system, properties=(claim,)))
+    return claim, replace(violated, property=claim.name, trace=replace(trace, instance=alone, property=claim.name))
 
 
 class Reached:

@@ -22,7 +22,9 @@ from flushproof.commands.options import (
     audit_option,
     look,
     settings_options,
+    terminated_as_interrupted,
     text_or_json,
+    try_path,
     write,
 )
 from flushproof.commands.progress import counted, shown
@@ -153,30 +155,36 @@ def prove_command(
         infer=60.0 if infer is None else infer,
         without=without,
     )
-    with shown("proving") as progress:
+    if graph is not None and graph.suffix not in PICTURES:
+        raise FlushproofError(f"{graph}: a proof is drawn as .svg or .mmd")
+    for path in filter(None, (save, graph)):
+        try_path(path)
+    with shown("proving") as progress, terminated_as_interrupted():
         result = run(replace(request, progress=progress, told=progress))
-    if save is not None:
-        _save(result, save)
-    if graph is not None:
-        _draw(result, graph)
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
+    for target, written in ((save, _save), (graph, _draw)):
+        if target is not None:
+            try:
+                written(result, target)
+            except FlushproofError as error:  # the verdict stands
+                click.echo(f"flushproof: {error}", err=True)
     sys.exit(STATUS[result.verdict])
+
+
+PICTURES = {".svg": svg, ".mmd": mermaid}
 
 
 def _save(result: ProofResult, path: Path) -> None:
     if result.proof is None or not result.proved:
         raise FlushproofError(f"nothing is proved for any size, so there is no proof to write to {path}")
-    write(path, json.dumps(certificates.certificate(result.proof, result.instance), indent=1))
+    write(path, json.dumps(certificates.certificate(result.proof, result.instance, result.given), indent=1))
 
 
 def _draw(result: ProofResult, path: Path) -> None:
     if result.proof is None:
-        why = "the policy is violated" if result.violated else "no induction was asked for"
+        why = "the policy is violated" if result.violated else result.reason or "no induction was asked for"
         raise FlushproofError(f"{why}, so there is no proof to draw in {path}")
-    pictures = {".svg": svg, ".mmd": mermaid}
-    if path.suffix not in pictures:
-        raise FlushproofError(f"{path}: a proof is drawn as .svg or .mmd")
-    write(path, pictures[path.suffix](result.proof))
+    write(path, PICTURES[path.suffix](result.proof))
 
 
 def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
@@ -184,7 +192,7 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
     requests = [replace(request, **manner) for request in promises()]
     results: list[ProofResult] = []
     broken, interrupted = False, True
-    with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt):
+    with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt), terminated_as_interrupted():
         for found in run_all(requests, jobs):
             if isinstance(found, str):
                 click.echo(f"flushproof: {found}", err=True)
@@ -207,26 +215,27 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
 
 @click.command("verify", short_help="Check a proof's file again, without the search.")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--system", "spec", metavar="SYSTEM", help="Also compare the proof with this system as it is now.")
+@click.option("--system", "spec", metavar="SYSTEM", help="Where it is: path/to/file.py:Class.  [default: shipped]")
 @click.option(
     "--cvc5", type=click.Choice(["on", "off"]), default="on", show_default=True, help="Ask cvc5 too, if installed."
 )
 def verify_command(file: Path, spec: str | None, cvc5: str) -> None:
-    """Asks every question of a proof that `flushproof prove --save FILE` wrote once more, and sees to it that none is missing.
+    """Checks a proof that `flushproof prove --save FILE` wrote, without any search.
 
-    The questions are also made anew from the system's source as it is now, and compared: that of the shipped system of the name in
-    the file, or the one that --system names. Without either, the file could ask about anything.
+    Every question is made anew from the system's source as it is now, under the policy and settings that the file names, and asked:
+    of the shipped system of the name in the file, or of the one that --system names. Only the lemmas that a search found, and what
+    suffices for which question, are taken from the file.
 
-    Exit status: 0 verified, 1 a question is answered otherwise, 2 the file is no proof.
+    Exit status: 0 verified, 1 not verified, 2 the file is no proof, 3 there is no system to compare it with.
     """
-    system = None
-    try:
-        content = json.loads(file.read_text())
-        known = spec or (content["system"] if content["system"] in shipped() else None)
-        if known is not None:
-            system = instantiate(load_system(known), content["policy"], content["knobs"], lemmas=True).system
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FlushproofError(f"{file} is no proof: {error}") from None
-    found = certificates.verify(file, system, cvc5=cvc5 == "on")
+    claimed = certificates.read(file)
+    known = spec or (claimed.system if claimed.system in shipped() else None)
+    instance = None
+    if known is not None:
+        try:
+            instance = instantiate(load_system(known), claimed.policy, claimed.given, lemmas=True)
+        except FlushproofError as error:
+            raise FlushproofError(f"{file} does not fit {known} as it is now: {error}") from None
+    found = certificates.verify(claimed, instance, cvc5=cvc5 == "on")
     click.echo(verification_text(found, look()), color=True)
-    sys.exit(HOLDS if found.ok else VIOLATED)
+    sys.exit(INCONCLUSIVE if not found.compared else HOLDS if found.ok else VIOLATED)

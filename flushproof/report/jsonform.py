@@ -16,9 +16,10 @@ from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
+from flushproof.model.reading import read_json
 from flushproof.report.audit import audit_json
 from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
-from flushproof.result import Result
+from flushproof.result import VIOLATED, Result
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -32,6 +33,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "source": result.source,
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
+        "set": _set(result),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
         "property": result.violated,
@@ -58,6 +60,12 @@ def check_json(result: Result) -> dict[str, Any]:
         "certified": result.certified,
         **trace_json(result.trace),
     }
+
+
+def _set(result: Result) -> dict[str, str]:
+    """The knobs that were set besides the policy's, with their values."""
+    asked = {text.partition("=")[0].lower().replace("-", "_") for text in result.settings.split()}
+    return {n: text for n, text in result.instance.knobs.items() if n.lower().replace("-", "_") in asked}
 
 
 def trace_json(trace: Trace | None) -> dict[str, Any]:
@@ -146,27 +154,71 @@ def read_trace(path: Path, source: str | None = None) -> SavedTrace:
 
     source: where the system is, if not where the file says.
 
-    Nothing in the file is believed beyond its form: whoever shows the trace certifies it first.
+    Nothing in the file is believed: what it says of the policy, of each step and of the violation must be what the system says of
+    such a trace, and whoever shows the trace certifies it first.
 
     Raises:
         FlushproofError: the file does not hold a trace of a system as it is now.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FlushproofError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FlushproofError(f"{path} is not a flushproof trace: not JSON ({error})") from None
+    data = read_json(path)
     reason = _unlike_a_trace(data)
     if reason:
         raise FlushproofError(f"{path} is not a flushproof trace: {reason}")
     source = source or data["source"]
-    instance = instantiate(_present(source, path), data["policy"], data["knobs"], data["sizes"])
+    instance = instantiate(_present(source, path), data["policy"], data.get("set", {}), data["sizes"])
     try:
-        return SavedTrace(_decoded(instance, data), source)
+        trace = _decoded(instance, data)
+        what = _untrue(trace, data)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise FlushproofError(f"{path} does not fit {instance.system.name} as it is now: {what}") from None
+    if what is not None:
+        raise FlushproofError(f"{path} does not fit {instance.system.name} as it is now: {what}")
+    return SavedTrace(trace, source)
+
+
+def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
+    """What the file says otherwise than the system does, of this trace and of how it came about."""
+    instance = trace.instance
+    says = {
+        "system": instance.system.name,
+        "knobs": dict(instance.knobs),
+        "sizes": dict(instance.sizes),
+        "verdict": VIOLATED,
+        "certified": True,
+        **trace_json(trace),
+    }
+    for key, value in says.items():
+        if _text(data.get(key)) != _text(value):
+            place = _difference(key, data.get(key), value)
+            if key == "knobs":
+                return f"its policy '{instance.policy}' and what is set besides do not give these values: {place}"
+            return f"what it says of {place} is not so"
+    # What a trace leaves out or says twice shows in no step by itself.
+    clause = clause_of(trace)
+    events = [number for number, step in enumerate(trace.steps) if step.event]
+    if events != ([len(trace.steps) - 1] if clause is not None and clause.event is not None else []):
+        return "the access that shows the violation is its last step, and no other"
+    moves = [step.state for step in trace.steps if not step.event]
+    if data.get("shortest") and len({trace.initial, *moves}) <= len(moves):
+        return "it is said to be a shortest trace, and passes through one state twice"
+    return None
+
+
+def _text(value: Any) -> str:
+    """The value as JSON has it, in which `true` and `1` differ."""
+    return json.dumps(value, sort_keys=True)
+
+
+def _difference(place: str, one: Any, other: Any) -> str:
+    """Where two values differ first: a short path into them."""
+    match one, other:
+        case dict(), dict() if one.keys() == other.keys():
+            key = next(key for key in other if _text(one[key]) != _text(other[key]))
+            return _difference(f"{place}, {key}", one[key], other[key])
+        case list(), list() if len(one) == len(other):
+            number = next(i for i, (a, b) in enumerate(zip(one, other, strict=True)) if _text(a) != _text(b))
+            return _difference(f"{place} {number + 1}", one[number], other[number])
+    return place
 
 
 def _present(source: str, path: Path) -> type[System]:
@@ -186,6 +238,15 @@ def _unlike_a_trace(data: Any) -> str | None:
         return f"its version is {data.get('version')!r}, and this program reads version {VERSION}"
     if not data["trace"]:
         return "this check found no violation"
+    if data["version"] is True or not isinstance(data.get("policy"), str | None):
+        return "'version' or 'policy' is malformed"
+    if not isinstance(data.get("shortest"), bool):
+        return "'shortest' is missing or malformed"
+    given = data.get("set", {})
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        return "'set' is malformed"
+    if not isinstance(data.get("sizes"), dict) or not all(type(size) is int for size in data["sizes"].values()):
+        return "'sizes' is missing or malformed"
     shapes = {
         "source": str,
         "property": str,
@@ -203,9 +264,14 @@ def _unlike_a_trace(data: Any) -> str | None:
 def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
     violation = data["violation"]
     prop = property_of(instance, data["property"])
-    clause = prop.clauses[violation["clause"]] if prop and violation["clause"] is not None else None
+    number = violation["clause"]
+    if number is not None and (type(number) is not int or number < 0):
+        raise ValueError(f"{number!r:.60} is no clause")
+    clause = prop.clauses[number] if prop and number is not None else None
     steps = []
     for step in data["trace"]:
+        if type(step["event"]) is not bool or type(step["action"]) is not str:
+            raise ValueError("a step's 'event' or 'action' is malformed")
         action = action_of(instance, step["action"])
         if not step["event"] and action is None:
             raise ValueError(f"it has no action '{step['action']}'")
@@ -244,4 +310,4 @@ def _code(instance: Instance, sort: Sort, value: Any) -> int:
         shown = instance.json(sort, code)
         if type(shown) is type(value) and shown == value:
             return code
-    raise ValueError(f"{value!r} is no {sort.name} at these sizes")
+    raise ValueError(f"{value!r:.60} is no {sort.name} at these sizes")

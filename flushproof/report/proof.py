@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from flushproof.audit_proof import Audited
 from flushproof.model.ir import Scalarset
 from flushproof.properties.formulas.conjuncts import Conjunct
 from flushproof.properties.induction.certificates import Verification
@@ -33,16 +34,23 @@ def proof_text(result: ProofResult, look: Look) -> str:
     parts = [heading(result.instance, look), _verdict(result, look)]
     if result.violated is not None:
         parts.append(trace_text(result.violated.trace, look))
+    if result.reason is not None:
+        parts.append(look.unsure(look.wrapped(f"Not finished: {result.reason}.")))
     for wrong in result.wrong_lemmas:
         parts.append(look.bad(f"The lemma '{wrong.property}' does not hold:"))
         parts.append(trace_text(wrong.trace, look))
+    parts.append(_found(result))
+    if result.inference is not None and not result.inference.proved:
+        parts.append(look.wrapped(f"The search for lemmas ended after {result.inference.seconds:.1f} s: {result.inference.ended}."))
     if result.proof is not None:
-        parts += _missing(result.proof, look)
-        parts.append(_found(result))
+        parts += _missing(result, result.proof, look)
         parts.append(_rests_on(result.proof, look))
         if result.proof.vacuous:
             never = ", ".join(result.proof.vacuous)
             parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
+    if result.audited is not None:
+        parts.append(look.faint(look.wrapped(_audited(result.audited))))
+    if result.proof is not None:
         parts.append(look.faint(look.wrapped(_effort(result))))
     if result.audit is not None:
         parts.append(look.faint(look.wrapped(audit_text(result.audit))))
@@ -51,6 +59,8 @@ def proof_text(result: ProofResult, look: Look) -> str:
 
 def _verdict(result: ProofResult, look: Look) -> str:
     """One line for each kind of proof, so that none can be taken for another."""
+    if result.reason is not None and not result.shown and result.violated is None:
+        return look.unsure("NO VERDICT") + f": {', '.join(result.properties)}"
     if result.violated is not None:
         steps = many(len(result.violated.trace.steps), "step")
         return look.bad(f"VIOLATED: {result.violated.property}") + f", in {steps}; there is nothing to prove"
@@ -70,7 +80,8 @@ def _kind(shown: Shown | None, result: ProofResult) -> tuple[str, str]:
     if shown is None:
         return "NOTHING SHOWN", "no step was looked at in time"
     if shown.kind == "any-size":
-        return "PROVED for any size", f"whatever the number of {_counted(result)}"
+        least = f" with at least {elements(result.elements)}" if result.elements else ""
+        return f"PROVED for any size{least}", f"whatever the number of {_counted(result)}{' beyond that' if least else ''}"
     if shown.kind == "finite":
         by = "every reachable state was explored" if shown.by == "exploring" else f"by k-induction, k = {shown.depth}"
         return "PROVED for these sizes only", f"{by}; not proved for any size"
@@ -82,8 +93,10 @@ def _counted(result: ProofResult) -> str:
     return ", ".join(s.name for s in result.instance.system.sorts if isinstance(s, Scalarset))
 
 
-def _missing(proof: Proof, look: Look) -> list[str]:
-    """The steps that leave the invariant with everything assumed: where to think."""
+def _missing(result: ProofResult, proof: Proof, look: Look) -> list[str]:
+    """The steps that leave the invariant with everything assumed: where to think. Where all is proved, nothing is missing."""
+    if result.verdict == "holds":
+        return []
     first = [f for f, number in zip(proof.failures, proof.rounds, strict=True) if number == 0]
     if not first:
         return []
@@ -95,21 +108,24 @@ def _missing(proof: Proof, look: Look) -> list[str]:
         if failure.counterexample is not None:
             parts.append(str(picture(failure.counterexample)))
         else:
-            parts.append(f"{failure.action} may break {failure.conjunct}: Z3 gives no answer in time")
-    rest = [f"{f.action} breaks {f.conjunct}" for f in first[SHOWN:]]
+            parts.append(f"{failure.step} may break {failure.conjunct.name}: Z3 gives no answer in time")
+    rest = [f"{f.step} breaks {f.conjunct.name}" for f in first[SHOWN:]]
     if rest:
         parts.append(look.wrapped(f"And {len(rest)} more: {'; '.join(rest)}."))
     return parts
 
 
 def _found(result: ProofResult) -> str:
-    """The lemmas that the search found and the proof needs, as they can be pasted into the system."""
+    """The lemmas that the search found and the proof needs, as they can be pasted into the system; those that it had come to, where
+    it was stopped."""
     if result.inference is None or not result.inference.found:
         return ""
+    what = "lemma" if result.inference.proof is not None else "candidate"
     processes = {a.process for a in result.instance.system.actions if a.process is not None}
     lemmas = [show_lemma(p.name, clause, processes) for p in result.inference.found for clause in p.clauses]
     words = sorted({"lemma", *re.findall(r"\b(at|local)\(self\.", "".join(lemmas))})
-    head = f"Found {many(len(lemmas), 'lemma')}, to be pasted into the system; they need this import:"
+    head = f"Found {many(len(lemmas), what)}{'' if what == 'lemma' else ' so far, of which none is proved'}, to be pasted into the "
+    head += "system; they need this import:"
     head += f"\n\nfrom flushproof.model.language import {', '.join(words)}"
     return "\n\n".join([head, *lemmas])
 
@@ -119,7 +135,7 @@ def _rests_on(proof: Proof, look: Look) -> str:
     lemmas = [c for c in proof.inductive if c.role == "lemma"]
     if not lemmas:
         return ""
-    rows = [(c.name, "yes" if c.name in used else "no", ", ".join(sorted(needs[c.name]))) for c in lemmas]
+    rows = [(c.name, "yes" if c in used else "no", ", ".join(sorted(n.name for n in needs[c]))) for c in lemmas]
     return table(["lemma (holds for any size)", "used", "needs"], rows, look)
 
 
@@ -134,6 +150,29 @@ def _effort(result: ProofResult) -> str:
         f"Z3: {many(len(asked), 'question')}, {proof.seconds:.2f} s, the slowest {slowest * 1000:.0f} ms. "
         f"{before}In all {result.seconds:.1f} s."
     )
+
+
+def _audited(found: Audited) -> str:
+    sizes = [
+        f"{' '.join(f'{name.lower()}={size}' for name, size in e.sizes.items())} ({many(e.states, 'state')}"
+        f"{'' if e.complete else f', up to depth {e.depth}'})"
+        for e in found.explored
+    ]
+    explored = f"explored beyond the given sizes: {'; '.join(sizes)}" if sizes else "no larger size was explored"
+    verified = "verified by another process" if found.verified else f"not verified apart: {found.why_not}"
+    return f"Audited in {found.seconds:.1f} s: {explored}. The certificate was {verified}."
+
+
+def _audit_json(found: Audited | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "verified": found.verified,
+        "explored": [
+            {"sizes": dict(e.sizes), "states": e.states, "depth": e.depth, "complete": e.complete} for e in found.explored
+        ],
+        "seconds": round(found.seconds, 6),
+    }
 
 
 def proof_json(result: ProofResult) -> dict[str, Any]:
@@ -152,6 +191,10 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "properties": {name: _shown_json(result.shown.get(name)) for name in result.properties},
         "lemmas": [] if proof is None else _lemmas_json(proof, result),
         "found": [] if result.inference is None else [p.name for p in result.inference.found],
+        "search_ended": None if result.inference is None else result.inference.ended,
+        "reason": result.reason,
+        "elements": dict(result.elements),
+        "proof_audit": _audit_json(result.audited),
         "wrong_lemmas": {v.property: trace_json(v.trace) for v in result.wrong_lemmas},
         "questions": [] if proof is None else [_question_json(r) for r in (*proof.results, *proof.failures)],
         "vacuous": [] if proof is None else list(proof.vacuous),
@@ -170,14 +213,14 @@ def _shown_json(shown: Shown | None) -> dict[str, Any] | None:
 
 
 def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
-    used, holds = proof.used(), {c.name for c in proof.inductive}
+    used, holds = proof.used(), set(proof.inductive)
     return [
         {
             "name": c.name,
             "formula": show(c.formula),
             "origin": _origin(c, result),
-            "holds": c.name in holds,
-            "used": c.name in used,
+            "holds": c in holds,
+            "used": c in used,
         }
         for c in proof.conjuncts
         if c.role == "lemma"
@@ -186,11 +229,12 @@ def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
 
 def _question_json(result: Result) -> dict[str, Any]:
     return {
-        "action": result.action,
-        "conjunct": result.conjunct,
+        "action": result.step,
+        "initial": result.action is None,
+        "conjunct": result.conjunct.name,
         "verdict": result.verdict,
         "seconds": round(result.seconds, 6),
-        "needs": list(result.core),
+        "needs": [c.name for c in result.core],
         "counterexample": _counterexample_json(result.counterexample),
     }
 
@@ -238,7 +282,7 @@ def lemmas_needed(result: ProofResult, by: Container[str] | None = None) -> Coun
     if result.proof is None:
         return Counter()
     used = result.proof.used(by)
-    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c.name in used)
+    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c in used)
 
 
 def _origin(lemma: Conjunct, result: ProofResult) -> Origin:
@@ -251,12 +295,26 @@ def table_json(results: Iterable[ProofResult]) -> dict[str, Any]:
     return {"version": VERSION, "proofs": [proof_json(r) for r in results]}
 
 
+def elements(least: Mapping[str, int]) -> str:
+    """How many elements there must be: `3 Levels`."""
+    return ", ".join(f"{n} {name}" for name, n in least.items())
+
+
 def verification_text(found: Verification, look: Look) -> str:
     """What became of a certificate."""
-    content = found.content
+    claimed = found.certificate
     wrong = [c for c in found.checked if not c.ok]
-    policy = f", policy {content['policy']}" if content.get("policy") else ""
-    parts = [look.strong(f"{content['system']}{policy}"), f"claims for any size: {', '.join(content['properties'])}"]
+    settings = "".join(f" {name}={value}" for name, value in claimed.given.items())
+    policy = f", policy {claimed.policy}" if claimed.policy else ""
+    least = f", with at least {elements(claimed.elements)}" if claimed.elements else ""
+    parts = [
+        look.strong(f"{claimed.system}{policy}{settings}"),
+        f"claims for any size{least}: {', '.join(claimed.properties)}",
+    ]
+    if not found.compared:
+        hint = f"flushproof verify {claimed.path} --system path/to/file.py:Class"
+        parts.append(look.unsure("NOT VERIFIED") + f": not compared with any system, since none of flushproof's own is called "
+                     f"{claimed.system}. Say where it is:\n  {hint}")  # fmt: skip
     parts += [look.bad(f"Wrong: {complaint}") for complaint in found.complaints]
     parts += [
         look.bad(f"Wrong: {c.action}, {c.conjunct}: Z3 says {c.z3}, cvc5 {c.cvc5 or 'was not asked'}") for c in wrong

@@ -20,9 +20,8 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
     parts = [heading(instance, look)]
     if found.violations:
         first = found.violations[0]
-        parts.append(
-            look.bad(f"VIOLATED: {first.property}") + f", met after {first.depth} steps (a walk, not a shortest way)"
-        )
+        steps = many(len(first.trace.steps), "step")
+        parts.append(look.bad(f"VIOLATED: {first.property}") + f", met after {steps} (a walk, not a shortest way)")
         parts.append(trace_text(first.trace, look))
         also = [v.property for v in found.violations[1:]]
         confirmed = "Z3 confirmed this trace: its initial state, each step, and the violation."

@@ -4,6 +4,9 @@ Two domains share one interface.  In a *finite* one, a scalarset is an enumerati
 integer.  In one of *any number*, a scalarset is an uninterpreted sort, and a counter is an uninterpreted sort with a
 strict total order and a least element for the literal 0.  Known values are single objects, and operations on them
 fold at once: what depends on a known index or program point never reaches Z3.
+
+To Z3 a name is all that a symbol is.  What is not a state variable has a character in its name that no name of a model
+has: `$` behind a sort, `?` behind an option, `!` before a parameter, `~` before a number, `@` before that of a state.
 """
 
 from __future__ import annotations
@@ -117,7 +120,7 @@ def _enumeration(name: str, members: tuple[str, ...]) -> tuple[z3.SortRef, tuple
     Z3 has no two of one name, and systems have (the program counters of two policies): the name tells the members.
     """
     unique = f"{name}.{zlib.crc32(repr(members).encode()):08x}"
-    sort, elements = z3.EnumSort(unique, [f"{name}.{m}" for m in members])
+    sort, elements = z3.EnumSort(unique, [f"{name}${m}" for m in members])
     return sort, tuple(elements)
 
 
@@ -232,7 +235,7 @@ class Domain:
         """In a domain of any number: the element of an ordered sort with `index` elements before it."""
         counted = self._counted.setdefault(sort, [])
         while len(counted) <= index:
-            term = z3.Const(f"{sort.name}.{len(counted)}", self.sort(sort))
+            term = z3.Const(f"{sort.name}${len(counted)}", self.sort(sort))
             counted.append(term)
             self._known[id(term)] = term
         return counted[index]
@@ -243,7 +246,7 @@ class Domain:
         if sort in self._nothing:
             return self._nothing[sort]
         if (self.alike and isinstance(sort, Scalarset)) or (self.any_number and isinstance(sort, CounterSort)):
-            self._nothing[sort] = z3.Const(f"{sort.name}.none", self.sort(sort))
+            self._nothing[sort] = z3.Const(f"{sort.name}$none", self.sort(sort))
             return self._nothing[sort]
         value = self.coded(sort, 0)
         assert not isinstance(value, Maybe)
@@ -292,7 +295,7 @@ class Domain:
     def constant(self, name: str, sort: Sort) -> Value:
         """A symbol for some value of the sort; see `within` for what must be said about it."""
         if isinstance(sort, OptionSort):
-            return Maybe(z3.Bool(f"{name}.some"), z3.Const(f"{name}.the", self.sort(sort.base)))
+            return Maybe(z3.Bool(f"{name}?some"), z3.Const(f"{name}?the", self.sort(sort.base)))
         return z3.Const(name, self.sort(sort))
 
     def fresh_constant(self, name: str, sort: Sort) -> Term:
@@ -361,7 +364,7 @@ class Domain:
     def order(self, sort: Sort) -> z3.FuncDeclRef:
         if sort not in self._orders:
             z3_sort = self.sort(sort)
-            self._orders[sort] = z3.Function(f"{sort.name}.before", z3_sort, z3_sort, z3.BoolSort())
+            self._orders[sort] = z3.Function(f"{sort.name}$before", z3_sort, z3_sort, z3.BoolSort())
         return self._orders[sort]
 
     def the(self, value: Value, sort: Sort) -> Term:
@@ -395,7 +398,7 @@ class Domain:
             return
         for sort in {**self._orders, **self._counted}:
             before, z3_sort = self.order(sort), self.sort(sort)
-            a, b, c = (z3.Const(f"{sort.name}.{n}", z3_sort) for n in "abc")
+            a, b, c = (z3.Const(f"{sort.name}${n}", z3_sort) for n in "abc")
             yield z3.ForAll([a], z3.Not(before(a, a)))
             yield z3.ForAll([a, b, c], z3.Implies(z3.And(before(a, b), before(b, c)), before(a, c)))
             yield z3.ForAll([a, b], z3.Or(before(a, b), a == b, before(b, a)))

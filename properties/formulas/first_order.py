@@ -76,8 +76,8 @@ class Symbols:
     def _apply(self, var: StateVar, args: tuple[Value, ...]) -> Value:
         terms = [t for value, sort in zip(args, var.index, strict=True) for t in self._flat(value, sort)]
         if isinstance(var.sort, OptionSort):
-            present = self._function(var, ".some", z3.BoolSort())(*terms)
-            return Maybe(present, self._function(var, ".the", self.domain.sort(var.sort.base))(*terms))
+            present = self._function(var, "?some", z3.BoolSort())(*terms)
+            return Maybe(present, self._function(var, "?the", self.domain.sort(var.sort.base))(*terms))
         return self._function(var, "", self.domain.sort(var.sort))(*terms)
 
     def _flat(self, value: Value, sort: Sort) -> tuple[Term, ...]:

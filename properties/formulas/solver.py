@@ -7,8 +7,11 @@ A `Question` is a set of named formulas: can all of them be true at once?  An `A
 from __future__ import annotations
 
 import itertools
+import re
 import time
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -30,10 +33,52 @@ PATIENCE = 5.0
 """By how much a question may exceed its limit on the clock, before it is given up on a machine that is busy or slow."""
 
 
+class OutOfTime(Exception):
+    """The time for all of it is over; see `until`."""
+
+
+_DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def until(deadline: float) -> Iterator[None]:
+    """Inside, whatever asks a question (or calls `in_time`) after this `time.monotonic()` ends with `OutOfTime`."""
+    token = _DEADLINE.set(deadline)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def in_time() -> float | None:
+    """How many seconds there are left; None where there is no deadline.
+
+    Raises:
+        OutOfTime: none.
+    """
+    deadline = _DEADLINE.get()
+    left = None if deadline is None else deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise OutOfTime
+    return left
+
+
 def _limited(solver: z3.Solver, seconds: float | None, patience: float = PATIENCE) -> None:
-    """Limits the next answer by Z3's count of its work, so that other load on the machine changes no answer."""
+    """Limits the next answer by Z3's count of its work, so that other load changes no answer; and by the deadline."""
+    left = in_time()
     solver.set("rlimit", 0 if seconds is None else max(1, min(int(seconds * STEPS_PER_SECOND), 2**32 - 1)))
-    solver.set("timeout", 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience)))
+    clock = 2**32 - 1 if seconds is None else max(1, int(seconds * 1000 * patience))
+    solver.set("timeout", clock if left is None else max(1, min(clock, int(left * 1000))))
+
+
+def checked(solver: z3.Solver, *assumptions: Formula) -> z3.CheckSatResult:
+    """Z3's answer; an interrupt, which Z3 takes for itself, is raised, and so is that the time is over."""
+    result = solver.check(*assumptions)
+    if result == z3.unknown:
+        if "interrupted from keyboard" in solver.reason_unknown():
+            raise KeyboardInterrupt
+        in_time()
+    return result
 
 
 def _outcome(result: z3.CheckSatResult) -> Outcome:
@@ -106,21 +151,21 @@ def ranked(instance: Instance, codes: Sequence[int]) -> Codes:
 class Answer:
     """What Z3 says to a question.
 
-    core: for "unsatisfiable", names of formulas that cannot be true together; seconds: of this thread's processor time.
+    core: for "unsatisfiable", keys of formulas that cannot be true together; seconds: of this thread's processor time.
     """
 
     outcome: Outcome
     seconds: float
-    core: tuple[str, ...] = ()
+    core: tuple[Any, ...] = ()
     model: Model | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Question:
-    """Can these formulas be true at once?  Those named in `hypotheses` appear in an answer's core; `facts` do not."""
+    """Can these formulas be true at once?  The keys of `hypotheses` appear in an answer's core; `facts` do not."""
 
     domain: Domain
-    hypotheses: Mapping[str, Formula]
+    hypotheses: Mapping[Any, Formula]
     facts: Sequence[Formula]
 
     def _solver(self, plain: bool = False) -> z3.Solver:
@@ -130,7 +175,7 @@ class Question:
             solver.add(axiom)
         return solver
 
-    def only(self, names: Container[str]) -> Question:
+    def only(self, names: Container[Any]) -> Question:
         """The question with only these hypotheses: where it cannot be, it cannot be with all of them."""
         return replace(self, hypotheses={n: f for n, f in self.hypotheses.items() if n in names})
 
@@ -150,14 +195,14 @@ class Question:
         solver.set("core.minimize", small_core)
         if seed:
             solver.set("random_seed", seed)
-        marks = {name: z3.Bool(f"use {name}") for name in self.hypotheses} if tracked else {}
+        marks = {key: z3.Bool(f"use {number}") for number, key in enumerate(self.hypotheses)} if tracked else {}
         for name, formula in self.hypotheses.items():
             solver.add(z3.Implies(marks[name], formula) if tracked else formula)
         answer = _asked(self.domain, solver, marks)
         return answer if tracked or answer.outcome != "unsatisfiable" else replace(answer, core=tuple(self.hypotheses))
 
     def smtlib(self) -> str:
-        """The question as an SMT-LIB 2 script that any solver reads."""
+        """The question as an SMT-LIB 2 script that any solver reads; see `same_script`."""
         solver = self._solver()
         solver.add(*self.hypotheses.values())
         return f"(set-logic ALL)\n{solver.to_smt2()}"
@@ -166,7 +211,7 @@ class Question:
 class Checker:
     """An incremental solver over a finite domain: facts that stay, questions that come and go.
 
-    Facts that are given with a name appear in the core of an answer, and can be taken back.
+    Facts that are given with a key appear in the core of an answer, and can be taken back.
 
     patience: by how much an answer may exceed its limit on the clock.
     """
@@ -174,30 +219,30 @@ class Checker:
     def __init__(self, domain: Domain, patience: float = PATIENCE) -> None:
         self.domain, self.patience = domain, patience
         self._solver = z3.Solver()
-        self._marks: dict[str, Formula] = {}
+        self._marks: dict[Any, Formula] = {}
         self._numbers = itertools.count()
 
     def tell(self, facts: Iterable[Formula]) -> None:
         self._solver.add(*facts)
 
-    def suppose(self, name: str, fact: Formula) -> None:
-        self._marks[name] = z3.Bool(f"use {name}~{next(self._numbers)}")
-        self._solver.add(z3.Implies(self._marks[name], fact))
+    def suppose(self, key: Any, fact: Formula) -> None:
+        self._marks[key] = z3.Bool(f"use {next(self._numbers)}")
+        self._solver.add(z3.Implies(self._marks[key], fact))
 
-    def take_back(self, name: str) -> None:
-        del self._marks[name]
+    def take_back(self, key: Any) -> None:
+        del self._marks[key]
 
     def can(
         self,
         facts: Iterable[Formula],
         limit: float | None = None,
-        only: Container[str] | None = None,
+        only: Container[Any] | None = None,
         *,
         small_core: bool = False,
     ) -> Answer:
         """Whether the given facts can be true together with those that stay.
 
-        only: of those with a name, only these; small_core: leave out of the core whatever can be.
+        only: of those with a key, only these; small_core: leave out of the core whatever can be.
         """
         self._solver.push()
         self._solver.set("core.minimize", small_core)
@@ -211,9 +256,9 @@ class Checker:
             self._solver.pop()
 
 
-def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[str, Formula]) -> Answer:
+def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula]) -> Answer:
     start = time.thread_time()
-    outcome = _outcome(solver.check(*marks.values()))
+    outcome = _outcome(checked(solver, *marks.values()))
     core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()
     seconds = time.thread_time() - start
     if outcome == "satisfiable":
@@ -233,39 +278,67 @@ def answer_script(script: str, limit: float) -> Outcome:
             solver.from_string(script)
         except z3.Z3Exception:
             return "unknown"
-        outcome = _outcome(solver.check())
+        outcome = _outcome(checked(solver))
         if outcome != "unknown":
             return outcome
     return "unknown"
 
 
+_TOKEN = re.compile(r"\(|\)|\|[^|]*\||\"(?:[^\"]|\"\")*\"|[^\s()|\";]+|;[^\n]*")
+
+
 def same_script(one: str, other: str) -> bool:
-    """Whether two scripts assert the same formulas, up to the names of bound variables and the order of assertions."""
-    context = z3.Context()
-    shapes: dict[int, int] = {}
-    known: dict[tuple[Any, ...], int] = {}
+    """Whether two scripts have the same commands, up to what they abbreviate by `let`.
+
+    What Z3 abbreviates depends on everything that it has seen before. It does not read these scripts: one comes from a file,
+    and a script may hold any command.
+    """
+    shapes: dict[tuple[Any, ...], int] = {}
     try:
-        parsed = [z3.parse_smt2_string(script, ctx=context) for script in (one, other)]
-    except z3.Z3Exception:
+        left, right = ([_shape(command, {}, shapes) for command in _commands(script)] for script in (one, other))
+    except (RecursionError, ValueError):
         return False
-    left, right = ({_shape(formula, shapes, known) for formula in formulas} for formulas in parsed)
     return left == right
 
 
-def _shape(term: Any, shapes: dict[int, int], known: dict[tuple[Any, ...], int]) -> int:
-    """A number for the term that is the same for terms that differ in names of bound variables only."""
-    key = term.get_id()
-    if key not in shapes:
-        if z3.is_var(term):
-            head: tuple[Any, ...] = ("bound", z3.get_var_index(term))
-        elif z3.is_quantifier(term):
-            sorts = tuple(term.var_sort(i).sexpr() for i in range(term.num_vars()))
-            head = ("forall" if term.is_forall() else "exists", sorts)
-        else:
-            head = (term.decl().sexpr(),)
-        shape = (*head, *(_shape(child, shapes, known) for child in term.children()))
-        shapes[key] = known.setdefault(shape, len(known))
-    return shapes[key]
+def _commands(script: str) -> list[Any]:
+    """The commands as nested lists of tokens.
+
+    Raises:
+        ValueError: the brackets do not match.
+    """
+    stack: list[list[Any]] = [[]]
+    for token in _TOKEN.findall(script):
+        if token == "(":
+            stack.append([])
+        elif token == ")":
+            if len(stack) == 1:
+                raise ValueError("a bracket too many")
+            done = stack.pop()
+            stack[-1].append(done)
+        elif not token.startswith(";"):
+            stack[-1].append(token)
+    if len(stack) > 1:
+        raise ValueError("a bracket too few")
+    return stack[0]
+
+
+def _shape(term: Any, lets: Mapping[str, int], shapes: dict[tuple[Any, ...], int]) -> int:
+    """A number for the term, the same for terms that differ in abbreviations only."""
+    while isinstance(term, list) and len(term) == 3 and term[0] == "let" and isinstance(term[1], list):
+        values = {}
+        for bound in term[1]:
+            if not isinstance(bound, list) or len(bound) != 2 or not isinstance(bound[0], str):
+                raise ValueError("a let that binds nothing")
+            values[bound[0]] = _shape(bound[1], lets, shapes)
+        lets, term = {**lets, **values}, term[2]
+    if isinstance(term, str):
+        found = lets.get(term)
+        return shapes.setdefault((term,), len(shapes)) if found is None else found
+    if len(term) == 3 and term[0] in ("forall", "exists") and isinstance(term[1], list):  # what it binds is no abbreviation
+        hidden = {pair[0] for pair in term[1] if isinstance(pair, list) and pair and isinstance(pair[0], str)}
+        lets = {name: shape for name, shape in lets.items() if name not in hidden}
+    return shapes.setdefault(tuple([_shape(part, lets, shapes) for part in term]), len(shapes))
 
 
 def second_opinion(script: str, limit: float) -> Outcome | None:

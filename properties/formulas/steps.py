@@ -20,7 +20,7 @@ from flushproof.model.ir.terms import free_vars
 from .conjuncts import Conjunct, rigid_axioms
 from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, disjunction, negation
 from .first_order import Reader, Transition, transition
-from .solver import ranked
+from .solver import checked, in_time, ranked
 
 INTEGER_BITS = 24
 """Enough for every integer of a model, and for a sum on the way."""
@@ -181,8 +181,8 @@ class Steps:
         self.after = Constants(self.domain, instance, self.before)
         self.reader, self.reader_after = Reader(self.domain, self.before), Reader(self.domain, self.after)
         self.solver = z3.SolverFor("QF_FD")
-        self._assumed: dict[str, Formula] = {}
-        self._denied: dict[str, Formula] = {}
+        self._assumed: dict[Conjunct, Formula] = {}
+        self._denied: dict[Conjunct, Formula] = {}
         self._rigid = [
             i for i, slot in enumerate(instance.slots) if self.system.variable[slot.var].kind in ("rigid", "knob")
         ]
@@ -193,13 +193,15 @@ class Steps:
 
     # ------------------------------------------------------------------------------------------------ questions
 
-    def keep(self, conjunct: Conjunct, assumed: Iterable[Conjunct]) -> frozenset[str] | None:
-        """The names of those assumed with which every step keeps the conjunct; None if some step breaks it."""
-        switches = {self._assume(c): c.name for c in assumed}
-        if self.solver.check(self._obey, self._deny(conjunct), *switches) != z3.unsat:
+    def keep(self, conjunct: Conjunct, assumed: Iterable[Conjunct]) -> frozenset[Conjunct] | None:
+        """Those of what is assumed with which every step keeps the conjunct; None if some step breaks it."""
+        switches = {self._assume(c): c for c in assumed}
+        left = in_time()
+        self.solver.set("timeout", 2**32 - 1 if left is None else max(1, int(left * 1000)))
+        if checked(self.solver, self._obey, self._deny(conjunct), *switches) != z3.unsat:
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
-        return frozenset(name for switch, name in switches.items() if switch.get_id() in core)
+        return frozenset(c for switch, c in switches.items() if switch.get_id() in core)
 
     def breaking(self, conjunct: Conjunct) -> Step:
         """The step that was found when `keep` said None."""
@@ -244,14 +246,14 @@ class Steps:
         return mark
 
     def _assume(self, conjunct: Conjunct) -> Formula:
-        switch = self._assumed.get(conjunct.name)
+        switch = self._assumed.get(conjunct)
         if switch is None:
-            switch = self._assumed[conjunct.name] = self._mark("assume")
+            switch = self._assumed[conjunct] = self._mark("assume")
             self.solver.add(z3.Implies(switch, self.reader.holds(conjunct.formula)))
         return switch
 
     def _deny(self, conjunct: Conjunct) -> Formula:
-        mark = self._denied.get(conjunct.name)
+        mark = self._denied.get(conjunct)
         if mark is None:
             clause = conjunct.clause
             denials = (
@@ -260,7 +262,7 @@ class Steps:
                 )
                 for env in self.domain.in_order(clause.params)
             )
-            mark = self._denied[conjunct.name] = self._defined("deny", disjunction(denials))
+            mark = self._denied[conjunct] = self._defined("deny", disjunction(denials))
         return mark
 
     def _translate(self) -> None:
@@ -330,10 +332,10 @@ class Steps:
     def _core(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], free: frozenset[int]) -> frozenset[int]:
         """Few slots whose values exclude the goal, in addition to those that cost nothing."""
         needed = set(marks)
-        if self.solver.check(*goal, *marks.values()) != z3.unsat:
+        if checked(self.solver, *goal, *marks.values()) != z3.unsat:
             raise AssertionError("a step is what its choices and its state make it")
         for slot in self._rigid:
-            if self.solver.check(*goal, *(marks[i] for i in needed if i != slot)) == z3.unsat:
+            if checked(self.solver, *goal, *(marks[i] for i in needed if i != slot)) == z3.unsat:
                 needed.discard(slot)
         needed = self._fewer(goal, marks, needed) or needed
         for slot in sorted(needed - free):
@@ -343,7 +345,7 @@ class Steps:
 
     def _fewer(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], slots: set[int]) -> set[int] | None:
         """Those of the slots that exclude the goal already; None where all of them do not."""
-        if self.solver.check(*goal, *(marks[i] for i in slots)) != z3.unsat:
+        if checked(self.solver, *goal, *(marks[i] for i in slots)) != z3.unsat:
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
         return {i for i in slots if marks[i].get_id() in core}
@@ -402,7 +404,10 @@ class States:
         given = [self._mark(c.clause, partial(self.reader.holds, c.formula)) for c in assumed]
         given += [self._mark(key, partial(self._has, *key)) for key in codes]
         marks = [self._claim(*claim) for claim in claims]
+        in_time()
         outcome, found = self.solver.consequences(given, [m for m in marks if m is not YES])
+        if outcome == z3.unknown and "interrupted from keyboard" in self.solver.reason_unknown():
+            raise KeyboardInterrupt
         assert outcome == z3.sat, outcome
         sure = {c.arg(1).get_id() for c in found}
         return [i for i, m in enumerate(marks) if m is YES or m.get_id() in sure]

@@ -8,14 +8,14 @@ state of an `Instance`: exploring tells whether it can be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from flushproof.model.ir import Action, Expr, Lit, OptionSort, Scalarset, System, Update, Var, walk
+from flushproof.model.ir import Action, Expr, Scalarset, System, Update, Var
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.ir.terms import map_system, reads
+from flushproof.model.ir.terms import reads
 
-from ..formulas.conjuncts import Conjunct, rigid_axioms
+from ..formulas.conjuncts import Conjunct, named_elements, rigid_axioms
 from ..formulas.domain import Formula, Value, finite, negation
 from ..formulas.first_order import Reader, SymbolicState, Symbols, Transition, initially, parameters, transition
 from ..formulas.solver import Checker, Model, Outcome
@@ -26,7 +26,7 @@ class Counterexample:
     """A step that leaves an invariant.
 
     before: the state before the step, which satisfies every conjunct; None where the initial state breaks it.
-    action, binding: the step, and the codes of its parameters.
+    action, binding: the step (where `before` is None: the making of the initial state), and the codes of its parameters.
     after: the state after it, its counters renamed by rank.
     conjunct, witness: what does not hold there, and the codes of its parameters for which it does not.
     reachable: whether exploring reaches `before` at these sizes; None where nobody looked.
@@ -34,7 +34,7 @@ class Counterexample:
 
     instance: Instance
     before: State | None
-    action: str
+    action: Action
     binding: Mapping[str, int]
     after: State
     conjunct: Conjunct
@@ -50,7 +50,7 @@ class Looked:
 
     outcome: Outcome
     seconds: float
-    core: tuple[str, ...]
+    core: tuple[Conjunct, ...]
     example: Counterexample | None
 
 
@@ -67,22 +67,22 @@ class SmallInduction:
         self.checker.tell(self.reader.holds(e) for e in rigid_axioms(self.system))
         for part in assumed:
             self.assume(part)
-        self._steps: dict[str, Transition] = {}
+        self._steps: dict[Action, Transition] = {}
         self._initial: tuple[Transition, Checker] | None = None
 
     def assume(self, part: Conjunct) -> None:
         """One more conjunct holds in the state before."""
-        self.checker.suppose(part.name, self.reader.holds(part.formula))
+        self.checker.suppose(part, self.reader.holds(part.formula))
 
-    def forget(self, name: str) -> None:
+    def forget(self, part: Conjunct) -> None:
         """This conjunct is no longer assumed."""
-        self.checker.take_back(name)
+        self.checker.take_back(part)
 
     def step(self, action: Action) -> Transition:
         """The action, taken in the symbolic state."""
-        if action.name not in self._steps:
-            self._steps[action.name] = transition(self.domain, self.symbols, action)
-        return self._steps[action.name]
+        if action not in self._steps:
+            self._steps[action] = transition(self.domain, self.symbols, action)
+        return self._steps[action]
 
     def possible(self, action: Action, limit: float | None = None) -> bool | None:
         """Whether some state satisfies all that is assumed and the action's guard."""
@@ -105,7 +105,7 @@ class SmallInduction:
         conjunct: Conjunct,
         limit: float | None = None,
         *,
-        only: Container[str] | None = None,
+        only: Container[Conjunct] | None = None,
         assuming: bool = False,
         small_core: bool = False,
     ) -> Looked:
@@ -147,7 +147,7 @@ class SmallInduction:
         return Counterexample(
             self.instance,
             before,
-            step.action.name,
+            step.action,
             model.binding(step.env, step.action.params),
             model.state(self.instance, step.after),
             conjunct,
@@ -172,18 +172,17 @@ def uneven_instances(system: System) -> Iterator[Instance]:
 
 def _fewest(system: System) -> dict[str, int]:
     """How many elements of each scalarset there must be for every literal to be one of them."""
-    fewest = {s.name: 1 for s in system.sorts if isinstance(s, Scalarset)}
+    named = named_elements(system)
+    return {s.name: named.get(s.name, 1) for s in system.sorts if isinstance(s, Scalarset)}
 
-    def note(expr: Expr) -> Expr:
-        for node in walk(expr):
-            if isinstance(node, Lit) and isinstance(node.value, int):
-                sort = node.of.base if isinstance(node.of, OptionSort) else node.of
-                if isinstance(sort, Scalarset):
-                    fewest[sort.name] = max(fewest.get(sort.name, 1), node.value + 1)
-        return expr
 
-    map_system(system, note)
-    return fewest
+def where_it_begins(system: System, sizes: Iterable[Instance], limit: float) -> Instance | None:
+    """The first of these instances for which Z3 does not show that there is no initial state; None where it does for all."""
+    for instance in sizes:
+        domain = finite(instance)
+        if Checker(domain).can(initially(domain).facts, limit).outcome != "unsatisfiable":
+            return instance
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -214,7 +213,7 @@ class Picture:
 def picture(example: Counterexample) -> Picture:
     """The counterexample as a table of the locations that the step or the conjunct looks at, or that change."""
     instance = example.instance
-    action = _action(instance.system, example.action)
+    action = example.action
     clause = example.conjunct.clause
     matters = reads(action.guard, clause.guard, clause.expr, *(e for u in action.updates for e in _parts(u)))
     rows = []
@@ -226,7 +225,7 @@ def picture(example: Counterexample) -> Picture:
                 instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
             )
             rows.append((f"{slot.var}[{index}]" if index else slot.var, old, "" if new == old else new))
-    step = _call(instance, example.action, action.params, example.binding)
+    step = _call(instance, action.name, action.params, example.binding)
     broken = _call(instance, example.conjunct.name, clause.params, example.witness)
     headline = f"{step} breaks {broken}"
     if example.before is None:
@@ -236,10 +235,6 @@ def picture(example: Counterexample) -> Picture:
 
 def _parts(update: Update) -> tuple[Expr, ...]:
     return (*update.args, update.cond, update.value)
-
-
-def _action(system: System, name: str) -> Action:
-    return next((a for a in system.actions if a.name == name), system.init)
 
 
 def _call(instance: Instance, name: str, params: Sequence[Var], codes: Mapping[str, int]) -> str:

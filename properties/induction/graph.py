@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import networkx as nx
 
+from ..formulas.conjuncts import Conjunct
 from ..lemmas.printing import show
 from .induction import Proof
 
@@ -25,38 +26,38 @@ _COLOURS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def proof_graph(proof: Proof) -> nx.DiGraph[str]:
+def proof_graph(proof: Proof) -> nx.DiGraph[Conjunct]:
     """A node for each conjunct, an edge to each other one that some step needed to keep it.
 
     Nodes have `role` ("property" or "lemma"), `status` ("property", "lemma", "unused" or "failed"), `formula`, and
     `broken_by`, the actions that break it; edges have `actions`.
     """
-    graph: nx.DiGraph[str] = nx.DiGraph(system=proof.system.name)
+    graph: nx.DiGraph[Conjunct] = nx.DiGraph(system=proof.system.name)
     used, failed = proof.used(), {r.conjunct for r in proof.failures}
     for conjunct in proof.conjuncts:
-        status = conjunct.role if conjunct.name in used else "failed" if conjunct.name in failed else "unused"
-        broken_by = [r.action for r in proof.failures if r.conjunct == conjunct.name]
+        status = conjunct.role if conjunct in used else "failed" if conjunct in failed else "unused"
+        broken_by = [r.step for r in proof.failures if r.conjunct == conjunct]
         graph.add_node(
-            conjunct.name, role=conjunct.role, status=status, formula=show(conjunct.formula), broken_by=broken_by
+            conjunct, role=conjunct.role, status=status, formula=show(conjunct.formula), broken_by=broken_by
         )
     for result in proof.results:
         for needed in result.core:
             if needed != result.conjunct:
                 if not graph.has_edge(result.conjunct, needed):
                     graph.add_edge(result.conjunct, needed, actions=[])
-                graph.edges[result.conjunct, needed]["actions"].append(result.action)
+                graph.edges[result.conjunct, needed]["actions"].append(result.step)
     return graph
 
 
 def mermaid(proof: Proof) -> str:
     """The graph as a Mermaid flowchart; an edge tells for how many actions, or for which one."""
     graph = proof_graph(proof)
-    ids = {name: f"n{i}" for i, name in enumerate(graph)}
+    ids = {part: f"n{i}" for i, part in enumerate(graph)}
     lines = ["flowchart TD"]
-    for name, data in graph.nodes(data=True):
-        text = name if not data["broken_by"] else f"{name}<br/>broken by {_few(data['broken_by'])}"
+    for part, data in graph.nodes(data=True):
+        text = part.name if not data["broken_by"] else f"{part.name}<br/>broken by {_few(data['broken_by'])}"
         opening, closing = ("([", "])") if data["role"] == "property" else ("[", "]")
-        lines.append(f'    {ids[name]}{opening}"{_quoted(text)}"{closing}:::{data["status"]}')
+        lines.append(f'    {ids[part]}{opening}"{_quoted(text)}"{closing}:::{data["status"]}')
     for source, target, data in graph.edges(data=True):
         lines.append(f'    {ids[source]} -->|"{_quoted(_few(data["actions"]))}"| {ids[target]}')
     for status, (fill, line) in _COLOURS.items():
@@ -92,28 +93,28 @@ def svg(proof: Proof) -> str:
     ]
     for source, target, data in graph.edges(data=True):
         parts.append(_edge(places[source], places[target], ", ".join(data["actions"])))
-    for name, data in graph.nodes(data=True):
-        parts.append(_node(places[name], name, data["status"], data["formula"], data["broken_by"]))
+    for part, data in graph.nodes(data=True):
+        parts.append(_node(places[part], part.name, data["status"], data["formula"], data["broken_by"]))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _places(graph: nx.DiGraph[str]) -> dict[str, tuple[int, int]]:
+def _places(graph: nx.DiGraph[Conjunct]) -> dict[Conjunct, tuple[int, int]]:
     """Layers by distance from the properties; unreached nodes below.  Within a layer, under what needs them."""
     roots = [n for n, data in graph.nodes(data=True) if data["role"] == "property"]
-    depth: dict[str, int] = {}
-    for level, names in enumerate(nx.bfs_layers(graph, roots)):
-        depth.update(dict.fromkeys(names, level))
+    depth: dict[Conjunct, int] = {}
+    for level, parts in enumerate(nx.bfs_layers(graph, roots)):
+        depth.update(dict.fromkeys(parts, level))
     lowest = max(depth.values(), default=-1) + 1
-    layers: dict[int, list[str]] = {}
-    for name in graph:
-        layers.setdefault(depth.get(name, lowest), []).append(name)
-    column: dict[str, float] = {}
+    layers: dict[int, list[Conjunct]] = {}
+    for part in graph:
+        layers.setdefault(depth.get(part, lowest), []).append(part)
+    column: dict[Conjunct, float] = {}
     places = {}
     for level in sorted(layers):
         layer = sorted(layers[level], key=lambda n: _mean([column[p] for p in graph.predecessors(n) if p in column]))
-        for i, name in enumerate(layer):
-            column[name] = i
-            places[name] = (MARGIN + i * (WIDTH + GAP_X), MARGIN + level * (HEIGHT + GAP_Y))
+        for i, part in enumerate(layer):
+            column[part] = i
+            places[part] = (MARGIN + i * (WIDTH + GAP_X), MARGIN + level * (HEIGHT + GAP_Y))
     return places
 
 

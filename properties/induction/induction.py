@@ -33,6 +33,7 @@ from ..formulas.solver import Answer, Question
 from .counterexample import Counterexample, Looked, Reachable, SmallInduction, small_instances, uneven_instances
 
 INITIALLY = "initially"
+"""How the making of an initial state is called where people read it; an action may have this name too."""
 
 FEW, MOST = 4, 6
 """Elements of a sort for which a question is expanded over all of them: at first, and where nothing else helps."""
@@ -62,17 +63,22 @@ class Limits:
 
 @dataclass(frozen=True)
 class Result:
-    """The answer to one question: does `action` (or "initially" the initial state) keep `conjunct`?
+    """The answer to one question: does the action (None: the making of an initial state) keep the conjunct?
 
     core: conjuncts that suffice before the step; seconds: Z3's time, with all searches at small sizes.
     """
 
-    action: str
-    conjunct: str
+    action: Action | None
+    conjunct: Conjunct
     verdict: Verdict
     seconds: float = 0.0
-    core: tuple[str, ...] = ()
+    core: tuple[Conjunct, ...] = ()
     counterexample: Counterexample | None = None
+
+    @property
+    def step(self) -> str:
+        """The action's name, for people."""
+        return INITIALLY if self.action is None else self.action.name
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Proof:
     failures: why the other conjuncts were dropped.  The first ones failed with everything assumed, later ones perhaps
     only
         because something that they needed had been dropped: `rounds` says in which round each failed, from 0.
-    vacuous: actions that are never possible where the invariant holds, at the small sizes that were tried.
+    vacuous: actions that are never possible where the invariant holds, whatever the sizes.
     """
 
     system: System
@@ -98,16 +104,16 @@ class Proof:
     def inductive(self) -> tuple[Conjunct, ...]:
         """The conjuncts that hold in every reachable state, for any number of elements."""
         dropped = {r.conjunct for r in self.failures}
-        return tuple(c for c in self.conjuncts if c.name not in dropped)
+        return tuple(c for c in self.conjuncts if c not in dropped)
 
     @property
     def properties(self) -> Mapping[str, bool]:
         """For each property whether it is proved."""
-        proved = {c.name for c in self.inductive}
+        proved = set(self.inductive)
         verdicts: dict[str, bool] = {}
         for c in self.conjuncts:
             if c.role == "property":
-                verdicts[c.of] = verdicts.get(c.of, True) and c.name in proved
+                verdicts[c.of] = verdicts.get(c.of, True) and c in proved
         return verdicts
 
     @property
@@ -120,24 +126,24 @@ class Proof:
         """Z3's time for all questions that were answered."""
         return sum(r.seconds for r in (*self.results, *self.failures))
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[Conjunct, frozenset[Conjunct]]:
         """For each inductive conjunct the others that some step needed to keep it, by the unsatisfiable cores."""
-        needed: dict[str, set[str]] = {c.name: set() for c in self.inductive}
+        needed: dict[Conjunct, set[Conjunct]] = {c: set() for c in self.inductive}
         for result in self.results:
             needed[result.conjunct].update(c for c in result.core if c != result.conjunct)
-        return {name: frozenset(others) for name, others in needed.items()}
+        return {part: frozenset(others) for part, others in needed.items()}
 
-    def used(self, by: Container[str] | None = None) -> frozenset[str]:
+    def used(self, by: Container[str] | None = None) -> frozenset[Conjunct]:
         """The conjuncts that the proved properties rest on, themselves included; `by`: only these properties."""
         needs, proved = self.needs(), self.properties
-        found: set[str] = set()
+        found: set[Conjunct] = set()
         roots = [name for name, holds in proved.items() if holds and (by is None or name in by)]
-        frontier = [c.name for c in self.inductive if c.role == "property" and c.of in roots]
+        frontier = [c for c in self.inductive if c.role == "property" and c.of in roots]
         while frontier:
-            name = frontier.pop()
-            if name not in found:
-                found.add(name)
-                frontier.extend(needs[name])
+            part = frontier.pop()
+            if part not in found:
+                found.add(part)
+                frontier.extend(needs[part])
         return frozenset(found)
 
 
@@ -149,26 +155,33 @@ class AnyNumber:
         self.domain = any_number(system)
         self.symbols = Symbols(self.domain)
         self.reader = Reader(self.domain, self.symbols)
-        self.assumed = {c.name: self.reader.holds(c.formula) for c in assumed}
+        self.assumed = {c: self.reader.holds(c.formula) for c in assumed}
         self.always = (
             *(self.reader.holds(e) for e in rigid_axioms(system)),
             *self.symbols.ranges(),
         )
-        self._steps: dict[str, Transition] = {}
+        self._steps: dict[Action | None, Transition] = {}
 
     def initiation(self, conjunct: Conjunct) -> Question:
         """Can an initial state deny the conjunct?"""
-        if INITIALLY not in self._steps:
-            self._steps[INITIALLY] = initially(self.domain)
-        step = self._steps[INITIALLY]
+        if None not in self._steps:
+            self._steps[None] = initially(self.domain)
+        step = self._steps[None]
         return Question(self.domain, {}, (*step.facts, *self._denied(conjunct, step.after)))
 
     def consecution(self, action: Action, conjunct: Conjunct) -> Question:
         """Can the action lead from a state with all that is assumed to one that denies the conjunct?"""
-        if action.name not in self._steps:
-            self._steps[action.name] = transition(self.domain, self.symbols, action)
-        step = self._steps[action.name]
+        step = self._step(action)
         return Question(self.domain, self.assumed, (*self.always, *step.facts, *self._denied(conjunct, step.after)))
+
+    def possible(self, action: Action) -> Question:
+        """Can the action be taken in a state with all that is assumed?"""
+        return Question(self.domain, self.assumed, (*self.always, *self._step(action).facts))
+
+    def _step(self, action: Action) -> Transition:
+        if action not in self._steps:
+            self._steps[action] = transition(self.domain, self.symbols, action)
+        return self._steps[action]
 
     def _denied(self, conjunct: Conjunct, state: SymbolicState) -> list[Formula]:
         env, facts = parameters(self.domain, conjunct.clause.params, "witness")
@@ -178,6 +191,12 @@ class AnyNumber:
             reader.holds(conjunct.clause.guard, env),
             negation(reader.holds(conjunct.clause.expr, env)),
         ]
+
+
+def sizes_to_begin_with(system: System) -> Iterator[Instance]:
+    """Small sizes, at one of which a system that makes sense has an initial state."""
+    yield from small_instances(system, 4)
+    yield from uneven_instances(system)
 
 
 def touches(action: Action, conjunct: Conjunct) -> bool:
@@ -195,27 +214,31 @@ class Prover:
         self.uneven = tuple(uneven_instances(system))
         self._small: dict[tuple[int, ...], SmallInduction] = {}
 
-    def drop(self, names: Set[str]) -> None:
+    def drop(self, wrong: Set[Conjunct]) -> None:
         """These conjuncts are no longer claimed, nor assumed."""
-        self.parts = tuple(part for part in self.parts if part.name not in names)
-        for name in names:
-            del self.questions.assumed[name]
+        self.parts = tuple(part for part in self.parts if part not in wrong)
+        for part in wrong:
+            del self.questions.assumed[part]
             for small in self._small.values():
-                small.forget(name)
+                small.forget(part)
 
     def initiation(self, conjunct: Conjunct) -> Result:
         return self._decide(None, conjunct, self.questions.initiation(conjunct))
 
     def consecution(self, action: Action, conjunct: Conjunct) -> Result:
         if not touches(action, conjunct):
-            return Result(action.name, conjunct.name, "untouched")
+            return Result(action, conjunct, "untouched")
         return self._decide(action, conjunct, self.questions.consecution(action, conjunct))
 
     def vacuous(self) -> Iterator[str]:
-        """Actions that are impossible wherever the invariant holds, with up to two elements of each sort."""
+        """Actions that are impossible wherever the invariant holds, for any number of elements.
+
+        Small sizes refute most of it at once; they prove nothing, since an action may need more elements than they have.
+        """
         for action in self.system.actions:
-            small = (self._at(instance) for instance in self.even[:2])
-            if all(s.possible(action, self.limits.small) is False for s in small):
+            if any(self._at(instance).possible(action, self.limits.small) for instance in self.even[1:3]):
+                continue
+            if self.questions.possible(action).ask(self.limits.first).outcome == "unsatisfiable":
                 yield action.name
 
     def _at(self, instance: Instance) -> SmallInduction:
@@ -226,15 +249,13 @@ class Prover:
         return self._small[key]
 
     def _decide(self, action: Action | None, conjunct: Conjunct, question: Question) -> Result:
-        name = INITIALLY if action is None else action.name
-
-        def look(instance: Instance, only: Set[str] | None, small_core: bool) -> Looked:
+        def look(instance: Instance, only: Set[Conjunct] | None, small_core: bool) -> Looked:
             return self._at(instance).look(action, conjunct, self.limits.small, only=only, small_core=small_core)
 
         smallest, *larger = self.even
         attempt = _Attempt(look, question, smallest)
         verdict = attempt.guided(larger, self.limits) or attempt.with_everything(self.uneven, self.limits)
-        return Result(name, conjunct.name, verdict, attempt.seconds, attempt.core, attempt.example)
+        return Result(action, conjunct, verdict, attempt.seconds, attempt.core, attempt.example)
 
 
 class _Attempt:
@@ -246,14 +267,14 @@ class _Attempt:
     """
 
     def __init__(
-        self, look: Callable[[Instance, Set[str] | None, bool], Looked], question: Question, smallest: Instance
+        self, look: Callable[[Instance, Set[Conjunct] | None, bool], Looked], question: Question, smallest: Instance
     ) -> None:
         self.look, self.question, self.smallest = look, question, smallest
         self.seconds = 0.0
-        self.core: tuple[str, ...] = ()
+        self.core: tuple[Conjunct, ...] = ()
         self.example: Counterexample | None = None
         self.seen: set[tuple[int, ...]] = set()
-        self.needed: set[str] | None = None
+        self.needed: set[Conjunct] | None = None
 
     def guided(self, sizes: Sequence[Instance], limits: Limits) -> Verdict | None:
         """The answer with few hypotheses, which exclude counterexamples at small sizes: more of both, and more time, as
@@ -348,7 +369,7 @@ class _Attempt:
         self.example = looked.example or self.example
         return looked
 
-    def _asked(self, limit: float, seed: int = 0, only: Set[str] | None = None, *, plain: bool = False) -> Answer:
+    def _asked(self, limit: float, seed: int = 0, only: Set[Conjunct] | None = None, *, plain: bool = False) -> Answer:
         # Without having to say what it used, Z3 may simplify the hypotheses; what it was given is a core all the same.
         question = self.question if only is None else self.question.only(only)
         answer = question.ask(limit, seed, tracked=False, plain=plain)
@@ -377,15 +398,15 @@ def prove(
     reachable: tells of a counterexample whether its first state can be reached.
     progress: called with each result.
     """
-    claimed = (*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))
+    claimed = tuple(dict.fromkeys((*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma"))))
     prover = Prover(system, claimed, limits)
-    done: dict[tuple[str, str], Result] = {}
+    done: dict[tuple[Action | None, Conjunct], Result] = {}
     failures: list[tuple[int, Result]] = []
     for number in itertools.count():
-        names = {c.name for c in prover.parts}
+        present = set(prover.parts)
         wrong: list[Result] = []
         for ask, key in _questions(prover):
-            if key in done and names.issuperset(done[key].core):
+            if key in done and present.issuperset(done[key].core):
                 continue
             done[key] = result = _with_reachability(ask(), reachable)
             if result.verdict in ("failed", "unknown"):
@@ -402,11 +423,11 @@ def prove(
     return Proof(system, claimed, tuple(done.values()), failed, rounds, tuple(prover.vacuous()))
 
 
-def _questions(prover: Prover) -> Iterator[tuple[Callable[[], Result], tuple[str, str]]]:
+def _questions(prover: Prover) -> Iterator[tuple[Callable[[], Result], tuple[Action | None, Conjunct]]]:
     for conjunct in prover.parts:
-        yield partial(prover.initiation, conjunct), (INITIALLY, conjunct.name)
+        yield partial(prover.initiation, conjunct), (None, conjunct)
         for action in prover.system.actions:
-            yield partial(prover.consecution, action, conjunct), (action.name, conjunct.name)
+            yield partial(prover.consecution, action, conjunct), (action, conjunct)
 
 
 def _with_reachability(result: Result, reachable: Reachable | None) -> Result:

@@ -112,7 +112,7 @@ class _Unrolled:
         self.domain = finite(instance)
         self.locations = Locations(instance, self.domain)
         self.checker = Checker(self.domain, patience=1.0)  # here a limit is one of the whole, in the user's time
-        self.which = EnumSort("action", tuple(a.name for a in instance.system.actions))
+        self.which = EnumSort("action", tuple(map(str, range(len(instance.system.actions)))))
         self.states: list[SymbolicState] = []
         self.chosen: list[tuple[Value, list[Transition]]] = []
         if from_initial:
@@ -155,8 +155,8 @@ class _Unrolled:
     def _extend(self) -> None:
         number, before = len(self.states), self.states[-1]
         actions = self.instance.system.actions
-        which = self.domain.constant(f"which@{number}", self.which)
-        steps = [transition(self.domain, before, a, of=f"{a.name}@{number}") for a in actions]
+        which = self.domain.constant(f"which!@{number}", self.which)
+        steps = [transition(self.domain, before, a, of=f"{i}!@{number}") for i, a in enumerate(actions)]
         taken = [self.domain.equal(which, self.domain.coded(self.which, i)) for i in range(len(actions))]
         self.checker.tell([disjunction(taken)])
         self.checker.tell(disjunction((negation(t), conjunction(s.facts))) for t, s in zip(taken, steps, strict=True))
@@ -189,6 +189,9 @@ class _Unrolled:
             steps.append(Step(taken.action.name, binding, model.state(self.instance, self.states[number])))
         initial = model.state(self.instance, self.states[0])
         clause, witness = self._violation(model, self.states[length])
+        event = self.prop.clauses[clause].event
+        if event is not None:  # the access that shows it is a step too, as in every trace
+            steps.append(Step(event, witness, steps[-1].state if steps else initial, event=True))
         return Trace(self.instance, initial, tuple(steps), self.prop.name, clause, witness)
 
     def _violation(self, model: Model, state: SymbolicState) -> tuple[int, dict[str, int]]:

@@ -20,6 +20,7 @@ from flushproof.model.ir import TRUE, Clause, Expr, OptionSort, Sort, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import free_vars, or_, substitute
 
+from ..formulas.solver import in_time
 from .columns import Columns
 from .printing import show
 from .vocabulary import Feature, Vocabulary, element_names
@@ -227,6 +228,7 @@ class Excluder:
         search.add([_differences(seen, values) for seen in self.seen])
         good: dict[tuple[int, ...], None] = {}
         while True:
+            in_time()
             sets = search.best(wanted)
             new: list[Seen] = []
             for chosen in sets:
@@ -244,6 +246,7 @@ class Excluder:
     def _witnesses(self, literals: Sequence[tuple[Feature, frozenset[int]]], most: int = 32) -> list[Seen]:
         """Known states, with elements for the variables, that have the cube: some of the first instance that has any."""
         for known in self.known:
+            in_time()
             if not known.states:
                 continue
             variables, bits = known.having(literals)

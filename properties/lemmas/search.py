@@ -26,6 +26,7 @@ from flushproof.model.ir import Clause, Property, Scalarset, System
 from flushproof.model.ir.instance import Instance, State
 
 from ..formulas.conjuncts import Conjunct, conjuncts
+from ..formulas.solver import OutOfTime, until
 from ..formulas.steps import Step, Steps
 from ..induction.induction import Limits, Proof, Result, prove
 from .columns import Columns
@@ -60,7 +61,7 @@ def sample_sizes(system: System) -> Iterator[Mapping[str, int]]:
 class Effort:
     """How long and how far to search.
 
-    seconds: of the processor, in all.
+    seconds: on the clock, in all; the last tenth of them is for a proof with what is there by then.
     patience: after how many counterexamples one more sample is looked at; they are counted, and not timed, so that a
     search that has time enough finds the same on any machine.
     each: how many elements of a sort a clause speaks about.
@@ -87,15 +88,23 @@ class Effort:
 class Inference:
     """What was found.
 
-    lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas.
-    found: the new ones; tried: how many candidates were looked at; seconds: of the processor, for searching and proving.
+    lemmas: those that the proof needs, new ones among them; proof: of the properties and these lemmas, None where the search
+        was stopped before there was one.
+    found: the new ones; candidates, that nobody has proved, where there is no proof.
+    tried: how many candidates were looked at; seconds: on the clock, for searching and proving.
+    ended: why the search ended.
     """
 
     lemmas: tuple[Property, ...]
     found: tuple[Property, ...]
-    proof: Proof
+    proof: Proof | None
     tried: int
     seconds: float
+    ended: str = ""
+
+    @property
+    def proved(self) -> bool:
+        return self.proof is not None and self.proof.proved
 
 
 Progress = Callable[[str], None]
@@ -121,31 +130,75 @@ def infer(
     give up a conjunct, and those that give up some seldom find one.  A search that ends without a proof is begun again
     with the next seed, as long as there is time.
     """
-    told = progress or (lambda _: None)
-    until = time.process_time() + effort.seconds
-    looked_at: list[Sample] = []
-    ended: list[Inference] = []
-    tried, seconds = 0, 0.0
-    rest = iter(samples)
-    for number in itertools.count():
-        left = replace(
-            effort,
-            seed=effort.seed + number,
-            seconds=until - time.process_time(),
-            setbacks=effort.setbacks << number,
-        )
-        if ended and (left.seconds <= 0 or len(ended) == effort.tries):
-            break
-        search = _Search(system, properties, _from(looked_at, rest), lemmas, left, limits, told)
-        found = search.run()
-        tried, seconds = tried + search.tried, seconds + search.spent()
-        if found is not None:
-            ended.append(found)
-            if found.proof.proved:
-                break
-        told(f"not found with seed {left.seed}")
-    best = max(ended, key=lambda found: sum(found.proof.properties.values()))
-    return replace(best, tried=tried, seconds=seconds)
+    started = time.monotonic()
+    looking = _Looking(system, tuple(properties), samples, tuple(lemmas), effort, limits, progress or (lambda _: None))
+    try:
+        with until(started + effort.seconds):
+            ended = looking.run()
+    except OutOfTime:
+        ended = f"the {effort.seconds:g} seconds for it were over"
+    except KeyboardInterrupt:
+        ended = INTERRUPTED
+    return replace(looking.best(), tried=looking.tried, seconds=time.monotonic() - started, ended=ended)
+
+
+INTERRUPTED = "it was interrupted"
+
+
+class _Looking:
+    """One search after the other, each with its seed, and what came of them."""
+
+    def __init__(
+        self,
+        system: System,
+        properties: tuple[Property, ...],
+        samples: Iterable[Sample],
+        lemmas: tuple[Property, ...],
+        effort: Effort,
+        limits: Limits,
+        told: Progress,
+    ) -> None:
+        self.system, self.properties, self.lemmas = system, properties, lemmas
+        self.effort, self.limits, self.told = effort, limits, told
+        self.until = time.monotonic() + 0.9 * effort.seconds
+        self.rest, self.looked_at = iter(samples), list[Sample]()
+        self.searches: list[_Search] = []
+        self.ended: list[Inference] = []
+
+    def run(self) -> str:
+        """Why there is no more to try."""
+        for number in itertools.count():
+            left = replace(
+                self.effort,
+                seed=self.effort.seed + number,
+                seconds=self.until - time.monotonic(),
+                setbacks=self.effort.setbacks << number,
+            )
+            if self.ended and left.seconds <= 0:
+                return f"the {self.effort.seconds:g} seconds for it were over"
+            if len(self.ended) == self.effort.tries:
+                return f"{self.effort.tries} searches came to an end without a proof: the system's own words say no more"
+            samples = _from(self.looked_at, self.rest)
+            search = _Search(self.system, self.properties, samples, self.lemmas, left, self.limits, self.told)
+            self.searches.append(search)
+            found = search.run()
+            if found is not None:
+                self.ended.append(found)
+                if found.proved:
+                    return "there is a proof"
+            self.told(f"not found with seed {left.seed}")
+        raise AssertionError("there is always a next number")
+
+    @property
+    def tried(self) -> int:
+        return sum(search.tried for search in self.searches)
+
+    def best(self) -> Inference:
+        """What proves most; where there is nothing yet, the candidates of the last search."""
+        if not self.ended:
+            found = tuple(self.searches[-1].found.values()) if self.searches else ()
+            return Inference(self.lemmas, found, None, 0, 0.0)
+        return max(self.ended, key=lambda found: sum(found.proof.properties.values()) if found.proof else 0)
 
 
 def _from(looked_at: list[Sample], rest: Iterator[Sample]) -> Iterator[Sample]:
@@ -169,18 +222,19 @@ class _Search:
     ) -> None:
         self.system, self.properties, self.effort, self.limits = system, tuple(properties), effort, limits
         self.given, self.progress = tuple(lemmas), progress
-        self.started = time.process_time()
+        self.started = time.monotonic()
         self.rng = random.Random(effort.seed)
         self.samples = iter(samples)
         known = [self._known(s) for s in itertools.islice(self.samples, 3)]
         vocabulary = Vocabulary(replace(system, lemmas=()))
         self.excluder = Excluder(vocabulary, usual_variables(system, effort.each), known, effort.seed)
         self.parts = [*conjuncts(properties, "property"), *conjuncts(lemmas, "lemma")]
-        self.found: dict[str, Property] = {}
+        self.found: dict[Conjunct, Property] = {}
         self.names: dict[Clause, str] = {}
-        self.unused = (f"lemma-{number}" for number in itertools.count(1))
-        self.cores: dict[str, frozenset[str]] = {}
-        self.hopeless: set[str] = set()
+        taken = {p.name for p in (*properties, *lemmas)}
+        self.unused = (name for number in itertools.count(1) if (name := f"lemma-{number}") not in taken)
+        self.cores: dict[Conjunct, frozenset[Conjunct]] = {}
+        self.hopeless: set[Conjunct] = set()
         self.steps: list[Steps] = []
         self.assumed: list[Known] = []
         self.answered = self.tried = self.setbacks = 0
@@ -240,7 +294,7 @@ class _Search:
             return None if example is None else example.instance.sizes
 
     def spent(self) -> float:
-        return time.process_time() - self.started
+        return time.monotonic() - self.started
 
     def _late(self) -> bool:
         return self.spent() > self.effort.seconds
@@ -251,29 +305,29 @@ class _Search:
         if sample is not None and sample.states:
             known = self._known(sample)
             self.excluder.known.append(known)
-            wrong = [p for p in self.parts if p.name in self.found and not known.columns.holds(p.formula, {}).all()]
+            wrong = [p for p in self.parts if p in self.found and not known.columns.holds(p.formula, {}).all()]
             known.columns.forget()
             if wrong:
                 self._drop(wrong)
 
     def _needed(self) -> list[Conjunct]:
         """The conjuncts that the properties rest on, as far as is known from the cores."""
-        by_name = {part.name: part for part in self.parts}
-        needed = [p.name for p in self.parts if p.role == "property" and p.name not in self.hopeless]
-        for name in needed:
-            needed += sorted(self.cores.get(name, frozenset()).difference(needed, self.hopeless))
-        return [by_name[name] for name in needed]
+        needed = [p for p in self.parts if p.role == "property" and p not in self.hopeless]
+        for part in needed:
+            more = self.cores.get(part, frozenset()).difference(needed, self.hopeless)
+            needed += sorted(more, key=lambda p: (p.name, p.role, p.of))
+        return needed
 
     def _next_counterexample(self) -> tuple[Conjunct, int, Step] | None:
         """A step that breaks a needed conjunct, and the number of the size where it was found."""
-        while (part := next((p for p in self._needed() if p.name not in self.cores), None)) is not None:
-            core: set[str] = set()
+        while (part := next((p for p in self._needed() if p not in self.cores), None)) is not None:
+            core: set[Conjunct] = set()
             for number, steps in enumerate(self.steps):
                 needed = steps.keep(part, self.parts)
                 if needed is None:
                     return part, number, steps.breaking(part)
                 core |= needed
-            self.cores[part.name] = frozenset(core)
+            self.cores[part] = frozenset(core)
         return None
 
     def _answer(self, part: Conjunct, number: int, step: Step) -> None:
@@ -284,7 +338,7 @@ class _Search:
             return
         self.setbacks += 1
         if part.role == "property":
-            self.hopeless.add(part.name)
+            self.hopeless.add(part)
             self._drop([part])
             self.progress(f"{part.name}: nothing excludes a step of {step.action.name}")
         else:
@@ -322,24 +376,23 @@ class _Search:
     # lemmas
 
     def _conjunct(self, cube: Cube) -> Conjunct:
-        name = self.names.get(cube.clause) or next(n for n in self.unused if all(n != p.name for p in self.given))
+        name = self.names.get(cube.clause) or next(self.unused)
         self.names[cube.clause] = name
         (part,) = conjuncts([Property(name, (cube.clause,))], "lemma")
         return part
 
     def _add(self, cube: Cube) -> None:
         part = self._conjunct(cube)
-        self.found[part.name] = Property(part.name, (cube.clause,))
+        self.found[part] = Property(part.name, (cube.clause,))
         self.parts.append(part)
         self.progress(f"{part.name}: {show(part.formula)}")
 
     def _drop(self, parts: Sequence[Conjunct]) -> None:
-        names = {p.name for p in parts}
-        self.progress(f"given up: {', '.join(sorted(names))}")
-        for name in names:
-            self.found.pop(name, None)
-        self.parts = [p for p in self.parts if p.name not in names]
-        self.cores = {n: core for n, core in self.cores.items() if n not in names and not core & names}
+        self.progress(f"given up: {', '.join(sorted(p.name for p in parts))}")
+        for part in parts:
+            self.found.pop(part, None)
+        self.parts = [p for p in self.parts if p not in parts]
+        self.cores = {p: core for p, core in self.cores.items() if p not in parts and core.isdisjoint(parts)}
 
     # -------------------------------------------------------------------------------------------------------------
     # proof
@@ -349,27 +402,27 @@ class _Search:
         out."""
         parts = self._needed()
         afresh = [Steps(s.instance) for s in self.steps]  # without what is left of all earlier questions
-        cores = {p.name: self.cores[p.name] for p in parts}
+        cores = {p: self.cores[p] for p in parts}
         for part in sorted((p for p in parts if p.role == "lemma"), key=lambda p: len(str(p.clause)), reverse=True):
             fewer = [p for p in parts if p is not part]
-            again: dict[str, frozenset[str]] = {}
+            again: dict[Conjunct, frozenset[Conjunct]] = {}
             for other in fewer:
-                if part.name in cores[other.name]:
+                if part in cores[other]:
                     found = [s.keep(other, fewer) for s in afresh]
                     if None in found:
                         break
-                    again[other.name] = frozenset().union(*(f for f in found if f is not None))
+                    again[other] = frozenset().union(*(f for f in found if f is not None))
             else:
                 parts, cores = fewer, {**cores, **again}
         return parts
 
     def _proof(self, parts: Sequence[Conjunct], progress: Callable[[Result], None] | None = None) -> Proof:
-        names = {p.of for p in parts}
-        self.lemmas = tuple(p for p in (*self.given, *self.found.values()) if p.name in names)
+        kept = {p for p in parts if p.role == "lemma"}
+        given = (p for p in self.given if any(p.name == part.of for part in kept))
+        self.lemmas = (*given, *(p for part, p in self.found.items() if part in kept))
         self.progress(f"proving with {len(self.lemmas)} lemmas")
         return prove(self.system, self.properties, self.lemmas, limits=self.limits, progress=progress)
 
     def _result(self, proof: Proof) -> Inference:
-        holding = {c.of for c in proof.inductive}
-        found = tuple(p for p in self.lemmas if p.name in self.found and p.name in holding)
+        found = tuple(self.found[c] for c in proof.inductive if c in self.found)
         return Inference(self.lemmas, found, proof, self.tried, self.spent())

@@ -422,7 +422,7 @@ def test_a_forged_trace_is_not_shown(tmp_path: Path) -> None:
 
     called = _tampered(tmp_path, forge)
     assert called.exit_code == 2 and called.stdout == ""
-    assert "Z3 does not confirm" in called.stderr and "at step 3" in called.stderr
+    assert "what it says of trace 3, changes is not so" in called.stderr
 
 
 @pytest.mark.parametrize(
@@ -433,13 +433,14 @@ def test_a_forged_trace_is_not_shown(tmp_path: Path) -> None:
         (lambda d: d.pop("initial"), "'initial' is missing or malformed"),
         (lambda d: d.update(source="no-such-system"), "there is no system 'no-such-system'"),
         (lambda d: d["sizes"].update(Cpu=1), "does not fit switch as it is now"),
-        (lambda d: d["knobs"].update(flsh="on"), "Did you mean 'flush'?"),
+        (lambda d: d["knobs"].update(flsh="on"), "do not give these values: knobs"),
+        (lambda d: d["set"].update(flsh="on"), "Did you mean 'flush'?"),
         (lambda d: d["trace"][0].update(action="lode"), "it has no action 'lode'"),
         (lambda d: d["trace"][0]["state"].update({"running[cpu0]": "vcpu9"}), "'vcpu9' is no Optional[Vcpu]"),
         (lambda d: d["trace"][0].pop("state"), "it has no 'state'"),
         (lambda d: d["trace"].__setitem__(0, 7), "does not fit"),
         (lambda d: d["violation"].update(clause=5), "does not fit"),
-        (lambda d: d.update(property="no-such"), "is not an event of 'no-such'"),
+        (lambda d: d.update(property="no-such"), "does not fit"),
     ],
 )
 def test_a_damaged_trace_is_one_clear_message(tmp_path: Path, change: Any, reason: str) -> None:
@@ -456,7 +457,7 @@ def test_a_file_that_is_no_trace(tmp_path: Path, content: bytes, reason: str) ->
     file = tmp_path / "trace.json"
     file.write_bytes(content)
     called = call("trace", str(file))
-    assert called.exit_code == 2 and f"{file} is not a flushproof trace: {reason}" in called.stderr
+    assert called.exit_code == 2 and f"{file} is " in called.stderr and reason in called.stderr
 
 
 def test_no_such_file(tmp_path: Path) -> None:

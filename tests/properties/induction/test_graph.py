@@ -21,12 +21,12 @@ def proof(request: pytest.FixtureRequest) -> Proof:
 
 def test_edges_are_what_the_cores_say(proof: Proof) -> None:
     graph = proof_graph(proof)
-    assert set(graph) == {c.name for c in proof.conjuncts}
+    assert set(graph) == set(proof.conjuncts)
     for name, needed in proof.needs().items():
         assert set(graph.successors(name)) == needed
     for source, target, actions in graph.edges(data="actions"):
         for action in actions:
-            result = next(r for r in proof.results if (r.action, r.conjunct) == (action, source))
+            result = next(r for r in proof.results if (r.step, r.conjunct) == (action, source))
             assert target in result.core
 
 
@@ -50,5 +50,5 @@ def test_pictures_show_every_node_and_edge(proof: Proof) -> None:
     chart = mermaid(proof)
     assert chart.startswith("flowchart TD\n")
     assert chart.count("-->") == graph.number_of_edges()
-    assert all(name in chart for name in graph)
+    assert all(part.name in chart for part in graph)
     assert ("broken by" in chart) == bool(proof.failures)

@@ -12,7 +12,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.formulas.conjuncts import Conjunct
 from flushproof.properties.formulas.solver import Question
 from flushproof.properties.induction.counterexample import picture
-from flushproof.properties.induction.induction import INITIALLY, AnyNumber, Limits, Proof, Result, prove
+from flushproof.properties.induction.induction import AnyNumber, Limits, Proof, Result, prove
 from flushproof.search.reference.interpreter import Reference
 
 from tests.generated import instance as generated
@@ -36,7 +36,7 @@ def test_the_vcpu_switch_is_proved(policy: str, fb: bool) -> None:
 def test_a_broken_vcpu_switch_is_not_proved(policy: str, fb: bool) -> None:
     found = proof(VcpuSwitch, policy, fb=fb)
     assert not found.proved
-    assert {r.action for r in found.failures} <= {"load", "unmap"}
+    assert {r.step for r in found.failures} <= {"load", "unmap"}
 
 
 def test_the_generations_are_proved_quickly() -> None:
@@ -63,8 +63,8 @@ def test_each_mistake_fails_at_the_step_that_one_expects(mistake: str, action: s
     found = proof(Generations, **{mistake: False})
     assert not found.proved
     first = [r for r, number in zip(found.failures, found.rounds, strict=True) if number == 0]
-    assert {r.action for r in first} == {action}
-    assert conjunct in {r.conjunct for r in first}
+    assert {r.step for r in first} == {action}
+    assert conjunct in {r.conjunct.name for r in first}
     assert all(r.verdict == "failed" for r in first), "never unknown where a finite counterexample exists"
 
 
@@ -75,7 +75,7 @@ def test_a_counterexample_is_a_true_step() -> None:
         example = result.counterexample
         assert example is not None and example.before is not None
         reference = Reference(example.instance)
-        steps = [(a.name, after) for a, _, after in reference.successors(reference.renamed(example.before))]
+        steps = [(a, after) for a, _, after in reference.successors(reference.renamed(example.before))]
         assert (example.action, reference.renamed(example.after)) in steps
         wrong = Property("wrong", (example.conjunct.clause,))
         assert not reference.holds(wrong, example.after)
@@ -98,7 +98,7 @@ def test_a_lemma_that_does_not_hold_is_dropped_and_the_rest_is_proved() -> None:
     assert found.proved
     assert "never" not in {c.name for c in found.inductive}
     failure = found.failures[0]
-    assert (failure.action, failure.conjunct) == ("initially", "never")
+    assert (failure.action, failure.conjunct.name) == (None, "never")
 
 
 def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
@@ -116,14 +116,11 @@ def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
 def questions(found: Proof, assumed: tuple[Conjunct, ...]) -> Iterator[tuple[Result, Question]]:
     """The answers of a proof, each with its question where everything in `assumed` is a hypothesis."""
     asked = AnyNumber(found.system, assumed)
-    actions = {a.name: a for a in found.system.actions}
-    conjuncts = {c.name: c for c in found.conjuncts}
     for result in (*found.results, *found.failures):
-        conjunct = conjuncts[result.conjunct]
-        if result.action == INITIALLY:
-            yield result, asked.initiation(conjunct)
+        if result.action is None:
+            yield result, asked.initiation(result.conjunct)
         elif result.verdict != "untouched":
-            yield result, asked.consecution(actions[result.action], conjunct)
+            yield result, asked.consecution(result.action, result.conjunct)
 
 
 @pytest.mark.parametrize("mistake", [None, "recheck"])
@@ -149,7 +146,7 @@ def test_few_hypotheses_say_what_all_of_them_say_of_generated_systems(seed: int)
         example = result.counterexample
         if example is not None and example.before is not None:
             reference = Reference(example.instance)
-            steps = {(a.name, after) for a, _, after in reference.successors(reference.renamed(example.before))}
+            steps = {(a, after) for a, _, after in reference.successors(reference.renamed(example.before))}
             assert (example.action, reference.renamed(example.after)) in steps
             assert not reference.holds(Property("wrong", (example.conjunct.clause,)), example.after)
 
@@ -245,7 +242,7 @@ def test_reachability_is_asked_of_the_caller() -> None:
 
 def test_what_a_proof_rests_on() -> None:
     found = proof(Generations)
-    used = found.used()
+    used = {c.name for c in found.used()}
     assert "no-vm-is-ahead" not in used, "nothing needs it"
     assert "who-enters-is-current-or-interrupted" in used
     needed = prove(found.system, found.system.properties, [p for p in found.system.lemmas if p.name in used])

@@ -39,7 +39,9 @@ def test_bounded_checks_agree_with_exploring(seed: int) -> None:
                 assert (found.kind, found.depth, found.trace) == ("bounded", 3, None)
             else:
                 assert (found.kind, found.depth) == ("violated", expected)
-                assert found.trace is not None and len(found.trace.steps) == expected
+                assert found.trace is not None and sum(not s.event for s in found.trace.steps) == expected
+                clause = prop.clauses[found.trace.clause or 0]
+                assert [s.action for s in found.trace.steps if s.event] == ([clause.event] if clause.event else [])
                 assert certify(found.trace).ok, certify(found.trace)
 
 
