@@ -40,6 +40,7 @@ from typing import Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.execution import GuestMode
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -149,7 +150,7 @@ class VmidWords(Part):
         return self.generation[x] is None
 
 
-class VmidAllocator(System):
+class VmidAllocator(GuestMode, System):
     """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
     name = "kvm-vmid-allocator"
@@ -201,7 +202,7 @@ class VmidAllocator(System):
         return self.walks(cpu, vmid) and self.vttbr_vm[cpu] is None
 
     def walks(self, cpu, vmid):
-        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] == vmid
+        return self.in_context(cpu) and self.vttbr_vmid[cpu] == vmid
 
     def flush_guests(self, cpu):
         self.tlb.drop_all(cpu)
@@ -616,7 +617,7 @@ class VmidAllocator(System):
         return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu])
 
     def is_walked(self, cpu):
-        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] is not None
+        return self.in_context(cpu) and self.vttbr_vmid[cpu] is not None
 
     @lemma
     def who_is_walked_is_settled(self):
