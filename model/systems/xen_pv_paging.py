@@ -41,6 +41,7 @@ from typing import Annotated, Optional
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.hardware.tlb import Fill
+from flushproof.model.hardware.xen_pages import MOST_REFERENCES, Frame, PageType, TypedPages
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -49,7 +50,6 @@ from flushproof.model.language.declare import (
     OrderedEnum,
     Policy,
     Range,
-    Sort,
     System,
     action,
     at,
@@ -65,22 +65,6 @@ from flushproof.model.language.declare import (
     reachable,
     require,
 )
-
-MOST_REFERENCES = 6
-"""The largest type count; Xen's is 2**55 - 1 (PGT_count_mask)."""
-
-
-class Frame(Sort, size=5):
-    """A machine frame of the domain."""
-
-
-class PageType(enum.Enum):
-    """What Xen lets a frame be used as; the guest may write only to a WRITABLE one."""
-
-    WRITABLE = 0
-    L1 = 1
-    L2 = 2
-    L4 = 3
 
 
 class Flush(enum.Enum):
@@ -196,7 +180,7 @@ RETYPES = (
 )
 
 
-class XenPvPaging(System):
+class XenPvPaging(TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
@@ -228,12 +212,6 @@ class XenPvPaging(System):
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
     global_linear = Knob(bool, False, "upper entries, and so the linear map's, have the global bit", toggle=True)
 
-    type: Map[Frame, PageType]
-    refs: Map[Frame, Annotated[int, Range(0, MOST_REFERENCES)]]
-    pinned: Map[Frame, bool]
-    locked: Map[Frame, bool]
-    validating: Map[Frame, bool]
-    entry: Map[Frame, Optional[Frame]]
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
     # What only lemmas read: see `note_flush` and `renumber`.
@@ -406,7 +384,8 @@ class XenPvPaging(System):
             require(self.type[new] == (PageType.L2 if self.type[table] == PageType.L4 else PageType.L1))
             require(self.refs[table] > 0)
             self.page_lock(table)
-            self.get_same_type(cpu, new)
+            self.note_reference(cpu, new)
+            self.get_same_type(new)
             yield "update_intpte: write the entry"
             old = self.entry[table]
             self.entry[table] = new
@@ -438,8 +417,7 @@ class XenPvPaging(System):
 
     def must_flush(self, table):
         """Whether an update of this table, whose page_lock is still held, sets flush_linear_pt."""
-        hooked = self.refs[table] > 2 or (self.refs[table] == 2 and not self.pinned[table])
-        unused = not hooked and all(self.guest_table[c] != table for c in Cpu)
+        unused = not self.hooked(table) and all(self.guest_table[c] != table for c in Cpu)
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
 
@@ -474,41 +452,13 @@ class XenPvPaging(System):
 
     # ---------------------------------------------------------------------------------------------------------- page types
 
-    def page_lock(self, page):
-        """Spins on the lock bit; the lock holds a type reference, so that the page keeps its type."""
-        require(not self.locked[page])
-        self.locked[page] = True
-        self.add_reference(page)
-
-    def page_unlock(self, page):
-        self.locked[page] = False
-        self.refs[page] = self.refs[page] - 1
-
-    def get_same_type(self, cpu, page):
-        """A type reference to a page of the wanted type; the first one validates it, which takes one further down."""
-        require(not self.validating[page])
+    def note_reference(self, cpu, page):
+        """For proofs: the CPU is about to take a reference to the page, see `renumber`."""
         below = self.entry[page]
         if self.refs[page] == 0 and below is not None:
-            require(self.type[below] == PageType.L1 and not self.validating[below])
             self.number[page] = self.counted(below)
-            self.add_reference(below)
         self.in_hand[cpu] = page
         self.number_in_hand[cpu] = self.counted(page)
-        self.add_reference(page)
-
-    def add_reference(self, page):
-        """Xen refuses what would make a type count overflow."""
-        require(self.refs[page] < MOST_REFERENCES)
-        self.refs[page] = self.refs[page] + 1
-
-    def put_page_type(self, page):
-        """Drop a type reference; the last one drops the one further down.  It waits rather than leave page_lock the last."""
-        require(not (self.locked[page] and self.refs[page] == 2))
-        below = self.entry[page]
-        if self.refs[page] == 1 and below is not None:
-            require(not (self.locked[below] and self.refs[below] == 2))
-            self.refs[below] = self.refs[below] - 1
-        self.refs[page] = self.refs[page] - 1
 
     def counted(self, page):
         """The page's type references, but for that of page_lock."""
