@@ -214,7 +214,7 @@ class XenPvPaging(TypedPages, System):
 
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
-    # What only lemmas read: see `note_flush` and `renumber`.
+    # What only lemmas read: see "noted for proofs".
     retyped: Ghost[Map[Cpu, Optional[Frame]]]
     flushed_for: Ghost[Map[Frame, Cpu, bool]]
     in_hand: Ghost[Map[Cpu, Optional[Frame]]]
@@ -263,12 +263,6 @@ class XenPvPaging(TypedPages, System):
         if self.target == Target.GLOBAL or not self.global_linear:
             self.upper.drop_all(cpu)
             self.lower.drop_all(cpu)
-
-    def note_flush(self, cpu, who):
-        """For proofs: this CPU has flushed for who asked for it, perhaps because of a page that changes its type."""
-        page = self.retyped[who]
-        if page is not None:
-            self.flushed_for[page, cpu] = True
 
     flush_ipi = FlushIpi()
 
@@ -389,10 +383,7 @@ class XenPvPaging(TypedPages, System):
             yield "update_intpte: write the entry"
             old = self.entry[table]
             self.entry[table] = new
-            self.in_hand[cpu] = old
-            given = self.number_in_hand[cpu]
-            self.number_in_hand[cpu] = self.number[table]
-            self.number[table] = given
+            self.note_exchange(cpu, table, old)
             if old is not None:
                 self.overwrote[cpu, table, old] = True
             yield "put_page_type: drop the old reference"
@@ -452,43 +443,6 @@ class XenPvPaging(TypedPages, System):
 
     # ---------------------------------------------------------------------------------------------------------- page types
 
-    def note_reference(self, cpu, page):
-        """For proofs: the CPU is about to take a reference to the page, see `renumber`."""
-        below = self.entry[page]
-        if self.refs[page] == 0 and below is not None:
-            self.number[page] = self.counted(below)
-        self.in_hand[cpu] = page
-        self.number_in_hand[cpu] = self.counted(page)
-
-    def counted(self, page):
-        """The page's type references, but for that of page_lock."""
-        return self.refs[page] - 1 if self.locked[page] else self.refs[page]
-
-    def renumber(self, cpu, old):
-        """Before the CPU drops its reference to the page `old`: for proofs.
-
-        First-order formulas do not count, but they can tell that the references to a page, from the entries of tables in use
-        and in the hands of CPUs, have numbers of their own, each less than the count.  Where one goes, the last one takes its
-        number.  A pin has the number 0, and page_lock none.
-        """
-        below = self.entry[old] if old is not None and self.refs[old] == 1 else None
-        of_old = self.number_in_hand[cpu]
-        of_below = self.number[old] if old is not None else 0
-        for frame in Frame:
-            page = self.entry[frame]
-            if page is not None and page in (old, below) and self.number[frame] + 1 == self.counted(page):
-                self.number[frame] = of_old if page == old else of_below
-        for c in Cpu:
-            page = self.in_hand[c]
-            if (
-                c != cpu
-                and page is not None
-                and page in (old, below)
-                and self.number_in_hand[c] + 1 == self.counted(page)
-            ):
-                self.number_in_hand[c] = of_old if page == old else of_below
-        self.in_hand[cpu] = None
-
     def get_page_type(self, cpu):
         """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
         page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
@@ -496,9 +450,7 @@ class XenPvPaging(TypedPages, System):
         old = self.type[page]
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validating[page] = True
-            self.retyped[cpu] = page
-            for c in Cpu:
-                self.flushed_for[page, c] = not self.dirty_cpumask[c]
+            self.note_retyping(cpu, page)
         if self.retype != Retype.NO_FLUSH:
             yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False)
         yield "get_page_type: the page has its new type"
@@ -506,8 +458,7 @@ class XenPvPaging(TypedPages, System):
             self.type[page] = type
             self.entry[page] = None
         self.validating[page] = False
-        self.retyped[cpu] = None
-        self.flushed_for[page, :] = False
+        self.note_new_type(cpu, page)
 
     # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
 
@@ -568,6 +519,69 @@ class XenPvPaging(TypedPages, System):
             yield "restore_all_guest, after a context switch"
             self.restore_all_guest(cpu)
         self.context[cpu] = Context.RUNNING
+
+    # -------------------------------------------------------------------------------------------------- noted for proofs
+
+    def note_flush(self, cpu, who):
+        """For proofs: this CPU has flushed for who asked for it, perhaps because of a page that changes its type."""
+        page = self.retyped[who]
+        if page is not None:
+            self.flushed_for[page, cpu] = True
+
+    def note_retyping(self, cpu, page):
+        """For proofs: the CPU has taken the page for a new type; those CPUs have flushed that need not."""
+        self.retyped[cpu] = page
+        for c in Cpu:
+            self.flushed_for[page, c] = not self.dirty_cpumask[c]
+
+    def note_new_type(self, cpu, page):
+        """For proofs: the page has its new type."""
+        self.retyped[cpu] = None
+        self.flushed_for[page, :] = False
+
+    def note_reference(self, cpu, page):
+        """For proofs: the CPU is about to take a reference to the page, see `renumber`."""
+        below = self.entry[page]
+        if self.refs[page] == 0 and below is not None:
+            self.number[page] = self.counted(below)
+        self.in_hand[cpu] = page
+        self.number_in_hand[cpu] = self.counted(page)
+
+    def note_exchange(self, cpu, table, old):
+        """For proofs: the table's entry has the reference that was in hand, with its number, and the old entry's is in hand now."""
+        self.in_hand[cpu] = old
+        given = self.number_in_hand[cpu]
+        self.number_in_hand[cpu] = self.number[table]
+        self.number[table] = given
+
+    def counted(self, page):
+        """The page's type references, but for that of page_lock."""
+        return self.refs[page] - 1 if self.locked[page] else self.refs[page]
+
+    def renumber(self, cpu, old):
+        """Before the CPU drops its reference to the page `old`: for proofs.
+
+        First-order formulas do not count, but they can tell that the references to a page, from the entries of tables in use
+        and in the hands of CPUs, have numbers of their own, each less than the count.  Where one goes, the last one takes its
+        number.  A pin has the number 0, and page_lock none.
+        """
+        below = self.entry[old] if old is not None and self.refs[old] == 1 else None
+        of_old = self.number_in_hand[cpu]
+        of_below = self.number[old] if old is not None else 0
+        for frame in Frame:
+            page = self.entry[frame]
+            if page is not None and page in (old, below) and self.number[frame] + 1 == self.counted(page):
+                self.number[frame] = of_old if page == old else of_below
+        for c in Cpu:
+            page = self.in_hand[c]
+            if (
+                c != cpu
+                and page is not None
+                and page in (old, below)
+                and self.number_in_hand[c] + 1 == self.counted(page)
+            ):
+                self.number_in_hand[c] = of_old if page == old else of_below
+        self.in_hand[cpu] = None
 
     # --------------------------------------------------------------------------------------------------------- properties
 
