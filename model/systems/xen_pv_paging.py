@@ -42,6 +42,7 @@ from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.hardware.tlb import Fill
 from flushproof.model.hardware.xen_pages import MOST_REFERENCES, Frame, PageType, TypedPages
+from flushproof.model.hardware.xen_root_copy import RootCopies, RootFlush
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -107,19 +108,6 @@ class Skip(enum.Enum):
     TOP = 2
 
 
-class RootFlush(OrderedEnum):
-    """Who is told by FLUSH_ROOT_PGTBL to copy the root table again, with XPTI.
-
-    NOBODY; LOCAL: this CPU, if it uses the table; NEEDED: also the others, if any of them uses it; EVERYWHERE: all CPUs, after
-    each update of any level.
-    """
-
-    NOBODY = 0
-    LOCAL = 1
-    NEEDED = 2
-    EVERYWHERE = 3
-
-
 class Access(enum.Enum):
     """How UPDATE_VA_MAPPING writes the L1 entry: through the linear map (until January 2009), or through a mapping of the frame
     that it found in the L2 entry, once its type is checked (since 2d0557c5cb)."""
@@ -180,7 +168,7 @@ RETYPES = (
 )
 
 
-class XenPvPaging(TypedPages, System):
+class XenPvPaging(RootCopies, TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
@@ -227,8 +215,6 @@ class XenPvPaging(TypedPages, System):
     dirty_cpumask: Map[Cpu, bool]
     in_guest: Map[Cpu, bool]
     interrupted: Map[Cpu, bool]
-    root_copy: Map[Cpu, Optional[Frame]]
-    root_pgt_changed: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
     mask: Map[Cpu, Cpu, bool]
     flush_tlb_flag: bool
@@ -359,9 +345,7 @@ class XenPvPaging(TypedPages, System):
         """With interrupts off: copy the root table if it changed, and load the copy."""
         if not self.pcid:
             self.flush_tlb(cpu)
-        if self.root_pgt_changed[cpu]:
-            self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
-        self.root_pgt_changed[cpu] = False
+        self.copy_root(cpu)
         self.in_guest[cpu] = True
 
     # ---------------------------------------------------------------------------------------------------------- MMU_UPDATE
@@ -411,11 +395,6 @@ class XenPvPaging(TypedPages, System):
         unused = not self.hooked(table) and all(self.guest_table[c] != table for c in Cpu)
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
-
-    def must_copy(self, table, in_use, least):
-        """Whether an update of this table sends FLUSH_ROOT_PGTBL, if that is done for a root_flush of at least `least`."""
-        needed = self.type[table] == PageType.L4 and in_use and least <= self.root_flush
-        return self.xpti and (needed or self.root_flush == RootFlush.EVERYWHERE)
 
     def flush_dirty(self, cpu, scope, tlb, root_local, root_others):
         """Flush this CPU if it is in the mask, then the others in the mask, and wait for them."""

@@ -24,11 +24,14 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
         AssertionError: `old` does not stand there exactly once.
     """
     text = Path(inspect.getsourcefile(cls) or "").read_text()
-    for base in {b for b in cls.__mro__ if b.__module__.startswith("flushproof.model.hardware.")}:
-        copied = (
-            Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
-        )
-        text = re.sub(rf"^from {base.__module__} import .*\n", lambda _, c=copied: c, text, count=1, flags=re.MULTILINE)
+    bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
+    for module, base in bases.items():
+        copied = Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
+        imported = re.compile(rf"^from {module} import .*\n", re.MULTILINE)
+        before, *after = imported.split(text, maxsplit=1)
+        text = before + copied + "".join(after) if after else before
+    for module in bases:
+        text = re.sub(rf"^from {module} import .*\n", "", text, flags=re.MULTILINE)
     text = COSTS.sub("", text)
     text = text if lemmas else LEMMAS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
