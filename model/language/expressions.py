@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from flushproof.model import ir
-from flushproof.model.errors import ModelError, import_hint, nearest
+from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
 
 from . import declare
 from .declarations import Declarations
+from .source import import_hint
 from .types import to_sort
 from .values import Closure, MapRef, Method, Name, Object, Path, Scope, Static, Step, Tup, Value, static_literal
 
@@ -711,7 +712,7 @@ class Evaluator:
                 "Write dropped(self.entry[cpu, tag]) in front of what drops it, entry being a Map[..., bool].",
             )
         self.counted(node, at)
-        self.step.costs.append(ir.Cost(declare.DROPPED, path.binders, terms.and_(path.cond, found), found))
+        self.step.costs.append(ir.Cost(ir.DROPPED, path.binders, terms.and_(path.cond, found), found))
         return Static(None)
 
     def counted(self, node: ast.Call, at: Scope) -> None:

@@ -16,11 +16,14 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from flushproof.model import systems
-from flushproof.model.errors import FlushproofError, ModelError, import_hint, nearest
+from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir import Place
 
 from .declare import System, system_name
+from .source import import_hint
+
+SHIPPED = "flushproof.model.systems"
+"""The package of the shipped systems.  It is looked up by its name: no floor of `model` imports the one above it."""
 
 _USERS = "flushproof_user_"
 """How the names of modules begin that come from users' files."""
@@ -37,7 +40,7 @@ def load_system(spec: str) -> type[System]:
         return _named(load_file(Path(path)), name, path)
     if spec.endswith(".py"):
         return _named(load_file(Path(spec)), "", spec)
-    usual = f"{systems.__name__}.{spec.replace('-', '_')}"
+    usual = f"{SHIPPED}.{spec.replace('-', '_')}"
     found = _systems_of(usual) if usual in _modules() else {}
     if spec not in found:
         found = shipped()
@@ -62,7 +65,7 @@ def is_shipped(cls: type[System]) -> bool:
 
 
 def _modules() -> list[str]:
-    return [info.name for info in pkgutil.walk_packages(systems.__path__, systems.__name__ + ".")]
+    return [info.name for info in pkgutil.walk_packages(importlib.import_module(SHIPPED).__path__, SHIPPED + ".")]
 
 
 def _systems_of(module: str) -> dict[str, type[System]]:

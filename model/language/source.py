@@ -87,3 +87,10 @@ def source_of(function: Callable[..., Any]) -> Source:
         indent,
         function,
     )
+
+
+def import_hint(name: str | None) -> str:
+    """How to import a word of the language; nothing if the name is none."""
+    from . import __all__ as words
+
+    return f"Import it: from flushproof.model.language import {name}" if name in words else ""

@@ -22,8 +22,8 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import reads
 
 from ..formulas.conjuncts import Conjunct, conjuncts
+from ..formulas.printing import show
 from ..formulas.solver import Outcome, Question, answer_script, same_script, second_opinion
-from ..lemmas.printing import show
 from .induction import INITIALLY, AnyNumber, Proof, Result
 
 FORMAT = "flushproof-proof"

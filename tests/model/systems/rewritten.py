@@ -26,7 +26,9 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
     text = Path(inspect.getsourcefile(cls) or "").read_text()
     bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
     for module, base in bases.items():
-        copied = Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
+        copied = (
+            Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
+        )
         imported = re.compile(rf"^from {module} import .*\n", re.MULTILINE)
         before, *after = imported.split(text, maxsplit=1)
         text = before + copied + "".join(after) if after else before

@@ -193,7 +193,12 @@ PE = "self.pe(vcpu)"
             "        self.icache.own_sync",
             OPAQUE,
         ),
-        ("tracked", "self.enter_guest(cpu, vcpu)\n        self.note_mmu_off(cpu, vcpu)", "self.enter_guest(cpu, vcpu)", STALE),
+        (
+            "tracked",
+            "self.enter_guest(cpu, vcpu)\n        self.note_mmu_off(cpu, vcpu)",
+            "self.enter_guest(cpu, vcpu)",
+            STALE,
+        ),
         ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
         ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),
         ("write-xor-execute", " and self.writable()", "", STALE),
