@@ -20,6 +20,8 @@ Meaning of a `System`, in the terms of the field:
 - A `Property` holds in a state when each of its clauses does.
 
 Expressions are interned: two equal expressions are one object, so that `==` is identity and memo tables are cheap.
+
+Long because it is one interface, read as a whole: each class says what it means, and half of the lines are that.
 """
 
 from __future__ import annotations
