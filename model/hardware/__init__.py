@@ -10,6 +10,7 @@ callbacks for what a part cannot know, such as which translations the walker may
 | invalidation | `tlbi`, `flush_ipi` |
 | caches | `icache` |
 | CPUs | `execution`, `vcpus`, `interrupts`, `locks` |
+| numbers of VMs | `vmid_words` |
 | page types, in Xen | `xen_pages`, `xen_root_copy` |
 
 `execution`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.

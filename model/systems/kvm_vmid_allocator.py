@@ -41,14 +41,13 @@ from typing import Optional
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
 from flushproof.model.hardware.execution import GuestMode
+from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
-    Counter,
     Expect,
     Ghost,
     Knob,
     Map,
     OrderedEnum,
-    Part,
     Policy,
     System,
     action,
@@ -66,10 +65,6 @@ from flushproof.model.language.declare import (
     reachable,
     require,
 )
-
-
-class Generation(Counter):
-    """A generation of VMIDs; 0 is the first."""
 
 
 class Update(OrderedEnum):
@@ -130,24 +125,6 @@ class Keep(OrderedEnum):
     NEVER = 0
     IF_CLEAR = 1
     ALWAYS = 2
-
-
-class VmidWords(Part):
-    """Words ``generation | number``, one for each element of the sort: 0 is (None, None)."""
-
-    def __init__(self, sort):
-        self.generation = Map(sort, Optional[Generation])
-        self.number = Map(sort, Optional[Vmid])
-
-    def get(self, x):
-        return self.generation[x], self.number[x]
-
-    def set(self, x, generation, number):
-        self.generation[x] = generation
-        self.number[x] = number
-
-    def is_zero(self, x):
-        return self.generation[x] is None
 
 
 class VmidAllocator(GuestMode, System):
