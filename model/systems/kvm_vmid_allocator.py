@@ -289,8 +289,8 @@ class VmidAllocator(GuestMode, System):
             number = choose(Vmid, where=lambda n: not self.vmid_map[n])
             self.vmid_map[number] = True
             self.id.set(self.loaded[cpu], self.vmid_generation, number)
-            self.hand_over(number, self.loaded[cpu])
-            self.rolling = False
+            self.note_owner(number, self.loaded[cpu])
+            self.note_first_number()
 
     def keep_number(self, cpu):
         vm = self.loaded[cpu]
@@ -305,12 +305,8 @@ class VmidAllocator(GuestMode, System):
         if kept:
             self.vmid_map[number] = True
             self.id.generation[vm] = self.vmid_generation
-            self.hand_over(number, vm)
+            self.note_owner(number, vm)
         return kept
-
-    def hand_over(self, number, vm):
-        for other in Vm:
-            self.owns[other, number] = other == vm
 
     def is_reserved(self, cpu, vm):
         return self.reserved_vmids.get(cpu) == self.id.get(vm)
@@ -337,9 +333,7 @@ class VmidAllocator(GuestMode, System):
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
         yield "raises vmid_generation"
-        self.rolling = True
-        self.previous_generation = self.vmid_generation
-        self.unflushed[...] = True
+        self.note_rollover()
         self.vmid_generation = fresh(Generation)
         self.vmid_map[...] = False
         self.swept[...] = False
@@ -393,6 +387,27 @@ class VmidAllocator(GuestMode, System):
                     self.tlb.entry[cpu, vmid, vm] = False
                     self.orphans.entry[cpu, vmid] = True
         self.owns[vm, :] = False
+
+    # --------------------------------------------------------------------------------------------------- noted for proofs
+
+    # Ghosts: a VM `owns` the number that it was handed, until that is handed to another one.  `rolling` is true from the moment
+    # the generation is raised until the first number of the new one is handed out; `unflushed` CPUs have not performed the
+    # rollover's TLBI yet.
+
+    def note_owner(self, number, vm):
+        """The VM has got the number."""
+        for other in Vm:
+            self.owns[other, number] = other == vm
+
+    def note_rollover(self):
+        """The generation is about to be raised."""
+        self.rolling = True
+        self.previous_generation = self.vmid_generation
+        self.unflushed[...] = True
+
+    def note_first_number(self):
+        """A number of the new generation is handed out, if that has not happened before."""
+        self.rolling = False
 
     # ----------------------------------------------------------------------------------------------------------- properties
 
@@ -507,10 +522,6 @@ class VmidAllocator(GuestMode, System):
         return any(self.in_guest[cpu] and self.orphans.entry[cpu, vmid] for cpu in Cpu for vmid in Vmid)
 
     # --------------------------------------------------------------------------------------------- why it holds for any size
-
-    # Ghosts: a VM `owns` the number that it was handed, until that is handed to another one.  `rolling` is true from the moment
-    # the generation is raised until the first number of the new one is handed out; `unflushed` CPUs have not performed the
-    # rollover's TLBI yet.
 
     def is_settled(self, cpu):
         """The update is done: the CPU may load VTTBR, run the guest, or put the vcpu."""
