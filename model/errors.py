@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
-from .ir import Place
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the user's source something stands; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 class FlushproofError(Exception):
@@ -29,13 +40,6 @@ class ModelError(FlushproofError):
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
-
-
-def import_hint(name: str | None) -> str:
-    """How to import a word of the language; nothing if the name is none."""
-    from .language import __all__ as words
-
-    return f"Import it: from flushproof.model.language import {name}" if name in words else ""
 
 
 def nearest(name: str, known: Iterable[str], what: str) -> str:

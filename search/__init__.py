@@ -1,0 +1,1 @@
+"""Exploring: everything that can happen in an instance, by one of several engines, and what that costs."""

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from flushproof.model.ir import DROPPED
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.declare import DROPPED
 
 from .reductions.symmetry import Symmetry
 from .reference.interpreter import Reference

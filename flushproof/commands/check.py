@@ -181,22 +181,16 @@ def check_command(
     Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive. With --all: 0 if every verdict is as expected, and every
     @reachable state was reached where a policy holds.
     """
-    if not everything and system is None:
-        raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
-    if everything and (policy or knobs or sizes or properties or save or form in ("mermaid", "html")):
-        raise click.UsageError("--all takes each system as it is, and prints text or json only.")
-    if jobs and not everything:
-        raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
-    if checkpoint and resume:
-        raise click.UsageError("Give --checkpoint to begin a search and --resume to go on with it, not both.")
-    if everything and (checkpoint or resume):
-        raise click.UsageError("--checkpoint and --resume are about one search, not --all.")
-    if resume and decide_with:
-        raise click.UsageError(
-            "--decide-with needs to see every state, and --resume does not go through the old ones again."
-        )
-    if bound and rename == "on":
-        raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
+    _refuse_what_does_not_go_together(
+        system=system,
+        everything=everything,
+        narrowed=bool(policy or knobs or sizes or properties or save or form in ("mermaid", "html")),
+        jobs=jobs,
+        checkpoint=checkpoint,
+        resume=resume,
+        decide_with=decide_with,
+        bound=bound if rename == "on" else None,
+    )
     how = Request(
         System,
         symmetry=symmetry == "on",
@@ -222,6 +216,40 @@ def check_command(
         properties=properties,
     )
     sys.exit(_check_one(asked, form, save))
+
+
+def _refuse_what_does_not_go_together(
+    *,
+    system: str | None,
+    everything: bool,
+    narrowed: bool,
+    jobs: int | None,
+    checkpoint: Path | None,
+    resume: Path | None,
+    decide_with: str | None,
+    bound: int | None,
+) -> None:
+    """narrowed: whether something is said that is about one check alone; bound: one that is given though counters are renamed.
+
+    Raises:
+        click.UsageError: two options contradict each other, or one lacks another.
+    """
+    if not everything and system is None:
+        raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
+    if everything and narrowed:
+        raise click.UsageError("--all takes each system as it is, and prints text or json only.")
+    if jobs and not everything:
+        raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
+    if checkpoint and resume:
+        raise click.UsageError("Give --checkpoint to begin a search and --resume to go on with it, not both.")
+    if everything and (checkpoint or resume):
+        raise click.UsageError("--checkpoint and --resume are about one search, not --all.")
+    if resume and decide_with:
+        raise click.UsageError(
+            "--decide-with needs to see every state, and --resume does not go through the old ones again."
+        )
+    if bound:
+        raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
 
 
 def _check_one(asked: Request, form: str, save: Path | None) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flushproof.costing import Bill
-from flushproof.model.language.declare import DROPPED
+from flushproof.model.ir import DROPPED
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION
 from flushproof.report.trace import Look

@@ -10,10 +10,10 @@ from typing import Any, Literal
 from flushproof.audit_proof import Audited
 from flushproof.model.ir import Scalarset
 from flushproof.properties.formulas.conjuncts import Conjunct
+from flushproof.properties.formulas.printing import show, show_lemma
 from flushproof.properties.induction.certificates import Verification
 from flushproof.properties.induction.counterexample import Counterexample, picture
 from flushproof.properties.induction.induction import Proof, Result
-from flushproof.properties.lemmas.printing import show, show_lemma
 from flushproof.proving import KINDS, Kind, ProofResult, Shown, written
 from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flushproof.model.ir import (
+    DROPPED,
     Action,
     BoolSort,
     Clause,
@@ -28,7 +29,6 @@ from flushproof.model.ir.evaluate import costs, environment, renamed, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
-from flushproof.model.language.declare import DROPPED
 
 WELL_DEFINED = "well-defined"
 

@@ -2,6 +2,18 @@
 
 Each part is a class with state, steps and helpers of its own.  A system makes one with the sorts that it needs and hands it
 callbacks for what a part cannot know, such as which translations the walker may now cache.
+
+| of what | files |
+| --- | --- |
+| what a machine has | `sorts`, `toggles`, `costs` |
+| translation | `tlb`, `two_stage`, `private` |
+| invalidation | `tlbi`, `flush_ipi` |
+| caches | `icache` |
+| CPUs | `execution`, `vcpus`, `interrupts`, `locks` |
+| numbers of VMs | `vmid_words` |
+| page types, in Xen | `xen_pages`, `xen_root_copy` |
+
+`execution`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.
 """
 
 from .flush_ipi import FlushIpi

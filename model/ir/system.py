@@ -20,6 +20,8 @@ Meaning of a `System`, in the terms of the field:
 - A `Property` holds in a state when each of its clauses does.
 
 Expressions are interned: two equal expressions are one object, so that `==` is identity and memo tables are cheap.
+
+Long because it is one interface, read as a whole: each class says what it means, and half of the lines are that.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Union
 
+from flushproof.model.errors import Place
+
 __all__ = [
     "BOOL",
+    "DROPPED",
     "FALSE",
     "TRUE",
     "Action",
@@ -373,18 +378,6 @@ FALSE = Lit(False, BOOL)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in the user's source something stands; `line` and `column` count from 1."""
-
-    file: str
-    line: int
-    column: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
 class StateVar:
     """A named total map from `index` sorts to `sort`.
 
@@ -425,6 +418,10 @@ class Obligation:
     expr: Expr
     message: str
     place: Place | None = None
+
+
+DROPPED = "dropped"
+"""The name of the cost under which dropped entries are counted."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
 
 from flushproof.model.errors import FlushproofError, ModelError
-from flushproof.model.ir import Place
+from flushproof.model.ir import DROPPED, Place
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -411,10 +411,6 @@ def cost(name: str) -> None:
     """The step executes an operation that costs something: one more `name`, such as `bc_tag`, in what traces and explorations
     count (`flushproof.model.hardware.costs` lists the names in use).  It changes no state."""
     _runtime().counted(name)
-
-
-DROPPED = "dropped"
-"""The name under which dropped entries are counted."""
 
 
 def dropped(entry: Any) -> None:

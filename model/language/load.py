@@ -16,11 +16,15 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from flushproof.model import proofs, systems
-from flushproof.model.errors import FlushproofError, ModelError, import_hint, nearest
+from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir import Place
 
 from .declare import System, system_name
+from .source import import_hint
+
+SHIPPED = "flushproof.model.systems"
+PROOFS = "flushproof.model.proofs"
+"""The packages of the shipped systems and of their proofs, looked up by name: no floor of `model` imports one above it."""
 
 _USERS = "flushproof_user_"
 """How the names of modules begin that come from users' files."""
@@ -37,7 +41,7 @@ def load_system(spec: str) -> type[System]:
         return _named(load_file(Path(path)), name, path)
     if spec.endswith(".py"):
         return _named(load_file(Path(spec)), "", spec)
-    usual = f"{systems.__name__}.{spec.replace('-', '_')}"
+    usual = f"{SHIPPED}.{spec.replace('-', '_')}"
     found = _systems_of(usual) if usual in _modules() else {}
     if spec not in found:
         found = shipped()
@@ -62,7 +66,7 @@ def is_shipped(cls: type[System]) -> bool:
 
 
 def _modules() -> list[str]:
-    return [info.name for info in pkgutil.walk_packages(systems.__path__, systems.__name__ + ".")]
+    return [info.name for info in pkgutil.walk_packages(importlib.import_module(SHIPPED).__path__, SHIPPED + ".")]
 
 
 def _systems_of(module: str) -> dict[str, type[System]]:
@@ -76,7 +80,7 @@ def proof_of(cls: type[System]) -> type[System]:
         return cls
     homes = [sys.modules.get(cls.__module__)]
     if is_shipped(cls):
-        name = cls.__module__.replace(systems.__name__, proofs.__name__, 1)
+        name = cls.__module__.replace(SHIPPED, PROOFS, 1)
         if importlib.util.find_spec(name) is not None:
             homes.insert(0, importlib.import_module(name))
     for home in homes:

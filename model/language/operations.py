@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from flushproof.model import ir
-from flushproof.model.errors import import_hint, nearest
+from flushproof.model.errors import nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
 from .conversions import Conversions, items_of
 from .core import Atom, Constant, Local, Open, Star
+from .source import import_hint
 from .values import (
     Above,
     Access,

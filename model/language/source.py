@@ -139,3 +139,10 @@ def classes_of(text: str) -> dict[str, ast.ClassDef]:
 
     visit(parsed(text), "")
     return found
+
+
+def import_hint(name: str | None) -> str:
+    """How to import a word of the language; nothing if the name is none."""
+    from . import __all__ as words
+
+    return f"Import it: from flushproof.model.language import {name}" if name in words else ""

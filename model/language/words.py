@@ -217,7 +217,7 @@ class Words(Executor):
             )
         self.counted(use)
         cond = terms.and_(use.path.cond, found)
-        self.step.costs.append(ir.Cost(declare.DROPPED, use.path.binders, cond, found))
+        self.step.costs.append(ir.Cost(ir.DROPPED, use.path.binders, cond, found))
         return Static(None)
 
     def counted(self, use: Use) -> None:

@@ -43,12 +43,12 @@ import enum
 from typing import Optional
 
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
+from flushproof.model.hardware.execution import RunningVcpus
 from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlb import Fill
 from flushproof.model.hardware.tlbi import Scope
 from flushproof.model.hardware.toggles import BARRIER_UPGRADE, FORCE_BROADCAST
-from flushproof.model.hardware.vcpus import Vcpus
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -97,7 +97,7 @@ class Mmu(enum.Enum):
     ON = "SCTLR_EL1.M is 1"
 
 
-class IcacheIsolation(System):
+class IcacheIsolation(RunningVcpus, System):
     """I-cache isolation between vcpus of one VM: what vcpu_load must do besides flushing the TLB."""
 
     name = "kvm-icache"
@@ -126,7 +126,6 @@ class IcacheIsolation(System):
         bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True
     )
 
-    guest: Map[Cpu, Optional[Vcpu]]
     last_ran: Map[Cpu, Optional[Vcpu]]
     vcpu_cpu: Map[Vcpu, Optional[Cpu]]
     ran_with_mmu_off: Map[Cpu, bool]
@@ -134,7 +133,6 @@ class IcacheIsolation(System):
     text_mutex: Optional[Vcpu]
     executable: bool
     has_patched: Ghost[Map[Vcpu, bool]]
-    vcpus = Vcpus()
 
     # ------------------------------------------------------------------------------------------------- instruction fetch
 
@@ -194,12 +192,12 @@ class IcacheIsolation(System):
             self.icache.dsb(cpu)
         yield "enter the guest"
         self.icache.synchronize(cpu)
-        self.guest[cpu] = vcpu
+        self.enter_guest(cpu, vcpu)
         self.note_mmu_off(cpu, vcpu)
         yield "exit the guest"
         cost(GUEST_EXITS)
         self.icache.synchronize(cpu)
-        self.guest[cpu] = None
+        self.exit_guest(cpu)
         yield "vcpu_put: DSB ISH in __switch_to"
         cost(DSB_WAIT)
         self.icache.dsb(cpu)
@@ -262,25 +260,25 @@ class IcacheIsolation(System):
         self.has_patched[:] = False
         if self.icache.needs_dc():
             yield "DC CVAU"
-            self.icache.dc_cvau(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+            self.icache.dc_cvau(self.pe(vcpu))
         yield "DSB ISH after DC CVAU"
-        self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+        self.icache.dsb(self.pe(vcpu))
         if not self.icache.dic:
             if self.clean_to_poc:
                 yield "trapped IC IVAU: DC CVAC"
                 cost(GUEST_EXITS)
-                self.icache.dc_cvac(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+                self.icache.dc_cvac(self.pe(vcpu))
                 yield "trapped IC IVAU: DSB ISH"
                 cost(DSB_WAIT)
-                self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+                self.icache.dsb(self.pe(vcpu))
             yield "IC IVAU"
-            self.icache.ic(choose(Cpu, where=lambda c: self.guest[c] == vcpu), Scope.BROADCAST)
+            self.icache.ic(self.pe(vcpu), Scope.BROADCAST)
             self.icache.own_invalidate(vcpu, True)
             yield "DSB ISH after IC IVAU"
-            self.icache.dsb(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+            self.icache.dsb(self.pe(vcpu))
             self.icache.own_dsb(vcpu)
         yield "ISB"
-        self.icache.synchronize(choose(Cpu, where=lambda c: self.guest[c] == vcpu))
+        self.icache.synchronize(self.pe(vcpu))
         self.icache.own_synchronize(vcpu)
         self.has_patched[vcpu] = True
         self.text_mutex = None

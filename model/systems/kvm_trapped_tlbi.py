@@ -38,12 +38,12 @@ import enum
 from typing import Optional
 
 from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
+from flushproof.model.hardware.execution import RunningVcpus, VmidContext
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope
 from flushproof.model.hardware.toggles import BARRIER_UPGRADE, STALE_CONTEXT
 from flushproof.model.hardware.two_stage import Age, Kind, Stage, TwoStageTlb
-from flushproof.model.hardware.vcpus import Vcpus
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -113,7 +113,7 @@ STAGE2_IN_CONTEXT = (
 )
 
 
-class TrappedTlbi(System):
+class TrappedTlbi(RunningVcpus, VmidContext, System):
     """A trapped TLBI is emulated, while other vcpus run and the host invalidates stage 2."""
 
     name = "kvm-trapped-tlbi"
@@ -134,13 +134,10 @@ class TrappedTlbi(System):
     )
     stale_context = STALE_CONTEXT
 
-    guest: Map[Cpu, Optional[Vcpu]]
-    in_guest_context: Map[Cpu, bool]
     trapped: Map[Vcpu, bool]
     broadcast: Map[Vcpu, bool]
     page_table_lock: Optional[Vcpu]
     mmu_lock = Lock()
-    vcpus = Vcpus()
     stage1_is_gone: Ghost[Map[Vcpu, bool]]
     stage2_is_gone: Ghost[bool]
 
@@ -151,10 +148,6 @@ class TrappedTlbi(System):
     tlb = TwoStageTlb(walks=live)
 
     # -------------------------------------------------------------------------------------------------------------- guest
-
-    def pe(self, vcpu):
-        """The PE on which the vcpu is running."""
-        return choose(Cpu, where=lambda c: self.guest[c] == vcpu)
 
     @process(Vcpu)
     def remap(self, vcpu):
@@ -172,7 +165,7 @@ class TrappedTlbi(System):
         broadcast = choose(bool)
         self.broadcast[vcpu] = broadcast
         self.trapped[vcpu] = True
-        self.guest[cpu] = None
+        self.exit_guest(cpu)
         yield "DSB"
         cpu = self.pe(vcpu)
         if self.broadcast[vcpu] or self.bsu:
@@ -206,10 +199,10 @@ class TrappedTlbi(System):
             if self.trapped[vcpu]:
                 yield from self.emulate(cpu, vcpu)
             yield "enter the guest"
-            self.guest[cpu] = vcpu
+            self.enter_guest(cpu, vcpu)
             yield "exit the guest"
             cost(GUEST_EXITS)
-            self.guest[cpu] = None
+            self.exit_guest(cpu)
             again = choose(bool)
         yield "vcpu_put: DSB ISH in __switch_to"
         cost(DSB_WAIT)
@@ -220,7 +213,7 @@ class TrappedTlbi(System):
         """Does what the trapped TLBI would have done."""
         if self.context != Context.HOST:
             yield "load the guest's context"
-            self.in_guest_context[cpu] = True
+            self.enter_vmid_context(cpu)
         yield "TLBI"
         scope = Scope.LOCAL if self.executes_locally(vcpu) else Scope.BROADCAST
         if self.operand == Operand.VMALL:
@@ -233,7 +226,7 @@ class TrappedTlbi(System):
         self.tlb.barrier(cpu)
         if self.context != Context.HOST:
             yield "load the host's context; advance the PC"
-            self.in_guest_context[cpu] = False
+            self.exit_vmid_context(cpu)
         self.trapped[vcpu] = False
 
     def reached(self, cpu, vcpu):
@@ -256,38 +249,34 @@ class TrappedTlbi(System):
             cost(DSB_WAIT)
             self.tlb.store_barrier(cpu)
             yield "stage 2: load the guest's context"
-            self.in_guest_context[cpu] = True
+            self.enter_vmid_context(cpu)
             if self.order == Order.STAGE1_THEN_STAGE2:
                 yield "stage 2: TLBI VMALLE1IS"
                 cost(BC_TAG)
-                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
+                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE1)
                 yield "stage 2: DSB ISH"
                 cost(DSB_WAIT)
                 self.tlb.barrier(cpu)
             yield "stage 2: TLBI"
             if self.order == Order.BOTH_AT_ONCE:
                 cost(BC_TAG)
-                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE12)
+                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE12)
             else:
                 cost(BC_VA)
-                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)
+                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE2)
             yield "stage 2: DSB ISH"
             cost(DSB_WAIT)
             self.tlb.barrier(cpu)
             if self.order == Order.STAGE2_THEN_STAGE1:
                 yield "stage 2: TLBI VMALLE1IS"
                 cost(BC_TAG)
-                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)
+                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE1)
                 yield "stage 2: DSB ISH"
                 cost(DSB_WAIT)
                 self.tlb.barrier(cpu)
             yield "stage 2: load the host's context"
-            self.in_guest_context[cpu] = False
+            self.exit_vmid_context(cpu)
             self.stage2_is_gone = True
-
-    def target(self, cpu):
-        """A TLBI by the host acts on the guest's entries only while the guest's context is loaded."""
-        return Scope.BROADCAST if self.in_guest_context[cpu] else Scope.NONE
 
     # --------------------------------------------------------------------------------------------------------- interrupts
 

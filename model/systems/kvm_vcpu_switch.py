@@ -46,6 +46,7 @@ from flushproof.model.hardware import (
     Vm,
 )
 from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
+from flushproof.model.hardware.execution import GuestMode
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -76,7 +77,7 @@ class Remap(enum.Enum):
     INVALIDATING = 2
 
 
-class VcpuSwitch(System):
+class VcpuSwitch(GuestMode, System):
     """Several vcpus of one VM on one CPU share its TLB, though each believes that its own is private."""
 
     name = "kvm-vcpu-switch"
@@ -112,8 +113,7 @@ class VcpuSwitch(System):
 
     def walkable(self, cpu, vm, vcpu, page):
         """The context in the registers is the vcpu's, it is current, and the vcpu's tables hold this translation."""
-        current = self.in_guest[cpu] or self.stale_context
-        return current and self.vttbr[cpu] == vm and self.el1[cpu] == vcpu and self.mapped(vcpu, page)
+        return self.in_context(cpu) and self.vttbr[cpu] == vm and self.el1[cpu] == vcpu and self.mapped(vcpu, page)
 
     def mapped(self, vcpu, page):
         return not self.invalid[vcpu] and self.page_of[vcpu] == page

@@ -40,14 +40,14 @@ from typing import Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.execution import GuestMode
+from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
-    Counter,
     Expect,
     Ghost,
     Knob,
     Map,
     OrderedEnum,
-    Part,
     Policy,
     System,
     action,
@@ -65,10 +65,6 @@ from flushproof.model.language.declare import (
     reachable,
     require,
 )
-
-
-class Generation(Counter):
-    """A generation of VMIDs; 0 is the first."""
 
 
 class Update(OrderedEnum):
@@ -131,25 +127,7 @@ class Keep(OrderedEnum):
     ALWAYS = 2
 
 
-class VmidWords(Part):
-    """Words ``generation | number``, one for each element of the sort: 0 is (None, None)."""
-
-    def __init__(self, sort):
-        self.generation = Map(sort, Optional[Generation])
-        self.number = Map(sort, Optional[Vmid])
-
-    def get(self, x):
-        return self.generation[x], self.number[x]
-
-    def set(self, x, generation, number):
-        self.generation[x] = generation
-        self.number[x] = number
-
-    def is_zero(self, x):
-        return self.generation[x] is None
-
-
-class VmidAllocator(System):
+class VmidAllocator(GuestMode, System):
     """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
     name = "kvm-vmid-allocator"
@@ -201,7 +179,7 @@ class VmidAllocator(System):
         return self.walks(cpu, vmid) and self.vttbr_vm[cpu] is None
 
     def walks(self, cpu, vmid):
-        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] == vmid
+        return self.in_context(cpu) and self.vttbr_vmid[cpu] == vmid
 
     def flush_guests(self, cpu):
         self.tlb.drop_all(cpu)
@@ -311,8 +289,8 @@ class VmidAllocator(System):
             number = choose(Vmid, where=lambda n: not self.vmid_map[n])
             self.vmid_map[number] = True
             self.id.set(self.loaded[cpu], self.vmid_generation, number)
-            self.hand_over(number, self.loaded[cpu])
-            self.rolling = False
+            self.note_owner(number, self.loaded[cpu])
+            self.note_first_number()
 
     def keep_number(self, cpu):
         vm = self.loaded[cpu]
@@ -327,12 +305,8 @@ class VmidAllocator(System):
         if kept:
             self.vmid_map[number] = True
             self.id.generation[vm] = self.vmid_generation
-            self.hand_over(number, vm)
+            self.note_owner(number, vm)
         return kept
-
-    def hand_over(self, number, vm):
-        for other in Vm:
-            self.owns[other, number] = other == vm
 
     def is_reserved(self, cpu, vm):
         return self.reserved_vmids.get(cpu) == self.id.get(vm)
@@ -359,9 +333,7 @@ class VmidAllocator(System):
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
         yield "raises vmid_generation"
-        self.rolling = True
-        self.previous_generation = self.vmid_generation
-        self.unflushed[...] = True
+        self.note_rollover()
         self.vmid_generation = fresh(Generation)
         self.vmid_map[...] = False
         self.swept[...] = False
@@ -415,6 +387,27 @@ class VmidAllocator(System):
                     self.tlb.entry[cpu, vmid, vm] = False
                     self.orphans.entry[cpu, vmid] = True
         self.owns[vm, :] = False
+
+    # --------------------------------------------------------------------------------------------------- noted for proofs
+
+    # Ghosts: a VM `owns` the number that it was handed, until that is handed to another one.  `rolling` is true from the moment
+    # the generation is raised until the first number of the new one is handed out; `unflushed` CPUs have not performed the
+    # rollover's TLBI yet.
+
+    def note_owner(self, number, vm):
+        """The VM has got the number."""
+        for other in Vm:
+            self.owns[other, number] = other == vm
+
+    def note_rollover(self):
+        """The generation is about to be raised."""
+        self.rolling = True
+        self.previous_generation = self.vmid_generation
+        self.unflushed[...] = True
+
+    def note_first_number(self):
+        """A number of the new generation is handed out, if that has not happened before."""
+        self.rolling = False
 
     # ----------------------------------------------------------------------------------------------------------- properties
 
@@ -530,10 +523,6 @@ class VmidAllocator(System):
 
     # --------------------------------------------------------------------------------------------- why it holds for any size
 
-    # Ghosts: a VM `owns` the number that it was handed, until that is handed to another one.  `rolling` is true from the moment
-    # the generation is raised until the first number of the new one is handed out; `unflushed` CPUs have not performed the
-    # rollover's TLBI yet.
-
     def is_settled(self, cpu):
         """The update is done: the CPU may load VTTBR, run the guest, or put the vcpu."""
         return at(
@@ -616,7 +605,7 @@ class VmidAllocator(System):
         return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu])
 
     def is_walked(self, cpu):
-        return (self.in_guest[cpu] or self.stale_context) and self.vttbr_vmid[cpu] is not None
+        return self.in_context(cpu) and self.vttbr_vmid[cpu] is not None
 
     @lemma
     def who_is_walked_is_settled(self):

@@ -48,6 +48,7 @@ from flushproof.model.hardware import (
     Vmid,
 )
 from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.execution import GuestMode
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -105,7 +106,7 @@ class Start(enum.Enum):
     BOOT = 1
 
 
-class VmidGeneration(System):
+class VmidGeneration(GuestMode, System):
     """A VM gets a new VMID when its generation is over, and all its vcpus must agree on it, without a lock on the way in."""
 
     name = "kvm-vmid-generation"
@@ -147,8 +148,7 @@ class VmidGeneration(System):
 
     def walkable(self, cpu, vmid, vm):
         """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""
-        current = self.in_guest[cpu] or self.stale_context
-        return current and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid
+        return self.in_context(cpu) and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid
 
     def flush_guests(self, cpu):
         self.tlb.drop_all(cpu)

@@ -41,6 +41,8 @@ from typing import Annotated, Optional
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.hardware.tlb import Fill
+from flushproof.model.hardware.xen_pages import MOST_REFERENCES, Frame, PageType, TypedPages
+from flushproof.model.hardware.xen_root_copy import RootCopies, RootFlush
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -49,7 +51,6 @@ from flushproof.model.language.declare import (
     OrderedEnum,
     Policy,
     Range,
-    Sort,
     System,
     action,
     at,
@@ -65,22 +66,6 @@ from flushproof.model.language.declare import (
     reachable,
     require,
 )
-
-MOST_REFERENCES = 6
-"""The largest type count; Xen's is 2**55 - 1 (PGT_count_mask)."""
-
-
-class Frame(Sort, size=5):
-    """A machine frame of the domain."""
-
-
-class PageType(enum.Enum):
-    """What Xen lets a frame be used as; the guest may write only to a WRITABLE one."""
-
-    WRITABLE = 0
-    L1 = 1
-    L2 = 2
-    L4 = 3
 
 
 class Flush(enum.Enum):
@@ -121,19 +106,6 @@ class Skip(enum.Enum):
     NOTHING = 0
     UNUSED = 1
     TOP = 2
-
-
-class RootFlush(OrderedEnum):
-    """Who is told by FLUSH_ROOT_PGTBL to copy the root table again, with XPTI.
-
-    NOBODY; LOCAL: this CPU, if it uses the table; NEEDED: also the others, if any of them uses it; EVERYWHERE: all CPUs, after
-    each update of any level.
-    """
-
-    NOBODY = 0
-    LOCAL = 1
-    NEEDED = 2
-    EVERYWHERE = 3
 
 
 class Access(enum.Enum):
@@ -196,7 +168,7 @@ RETYPES = (
 )
 
 
-class XenPvPaging(System):
+class XenPvPaging(RootCopies, TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
@@ -228,15 +200,9 @@ class XenPvPaging(System):
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
     global_linear = Knob(bool, False, "upper entries, and so the linear map's, have the global bit", toggle=True)
 
-    type: Map[Frame, PageType]
-    refs: Map[Frame, Annotated[int, Range(0, MOST_REFERENCES)]]
-    pinned: Map[Frame, bool]
-    locked: Map[Frame, bool]
-    validating: Map[Frame, bool]
-    entry: Map[Frame, Optional[Frame]]
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
-    # What only lemmas read: see `note_flush` and `renumber`.
+    # What only lemmas read: see "noted for proofs".
     retyped: Ghost[Map[Cpu, Optional[Frame]]]
     flushed_for: Ghost[Map[Frame, Cpu, bool]]
     in_hand: Ghost[Map[Cpu, Optional[Frame]]]
@@ -249,8 +215,6 @@ class XenPvPaging(System):
     dirty_cpumask: Map[Cpu, bool]
     in_guest: Map[Cpu, bool]
     interrupted: Map[Cpu, bool]
-    root_copy: Map[Cpu, Optional[Frame]]
-    root_pgt_changed: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
     mask: Map[Cpu, Cpu, bool]
     flush_tlb_flag: bool
@@ -285,12 +249,6 @@ class XenPvPaging(System):
         if self.target == Target.GLOBAL or not self.global_linear:
             self.upper.drop_all(cpu)
             self.lower.drop_all(cpu)
-
-    def note_flush(self, cpu, who):
-        """For proofs: this CPU has flushed for who asked for it, perhaps because of a page that changes its type."""
-        page = self.retyped[who]
-        if page is not None:
-            self.flushed_for[page, cpu] = True
 
     flush_ipi = FlushIpi()
 
@@ -387,9 +345,7 @@ class XenPvPaging(System):
         """With interrupts off: copy the root table if it changed, and load the copy."""
         if not self.pcid:
             self.flush_tlb(cpu)
-        if self.root_pgt_changed[cpu]:
-            self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
-        self.root_pgt_changed[cpu] = False
+        self.copy_root(cpu)
         self.in_guest[cpu] = True
 
     # ---------------------------------------------------------------------------------------------------------- MMU_UPDATE
@@ -406,14 +362,12 @@ class XenPvPaging(System):
             require(self.type[new] == (PageType.L2 if self.type[table] == PageType.L4 else PageType.L1))
             require(self.refs[table] > 0)
             self.page_lock(table)
-            self.get_same_type(cpu, new)
+            self.note_reference(cpu, new)
+            self.get_same_type(new)
             yield "update_intpte: write the entry"
             old = self.entry[table]
             self.entry[table] = new
-            self.in_hand[cpu] = old
-            given = self.number_in_hand[cpu]
-            self.number_in_hand[cpu] = self.number[table]
-            self.number[table] = given
+            self.note_exchange(cpu, table, old)
             if old is not None:
                 self.overwrote[cpu, table, old] = True
             yield "put_page_type: drop the old reference"
@@ -438,15 +392,9 @@ class XenPvPaging(System):
 
     def must_flush(self, table):
         """Whether an update of this table, whose page_lock is still held, sets flush_linear_pt."""
-        hooked = self.refs[table] > 2 or (self.refs[table] == 2 and not self.pinned[table])
-        unused = not hooked and all(self.guest_table[c] != table for c in Cpu)
+        unused = not self.hooked(table) and all(self.guest_table[c] != table for c in Cpu)
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
-
-    def must_copy(self, table, in_use, least):
-        """Whether an update of this table sends FLUSH_ROOT_PGTBL, if that is done for a root_flush of at least `least`."""
-        needed = self.type[table] == PageType.L4 and in_use and least <= self.root_flush
-        return self.xpti and (needed or self.root_flush == RootFlush.EVERYWHERE)
 
     def flush_dirty(self, cpu, scope, tlb, root_local, root_others):
         """Flush this CPU if it is in the mask, then the others in the mask, and wait for them."""
@@ -474,71 +422,6 @@ class XenPvPaging(System):
 
     # ---------------------------------------------------------------------------------------------------------- page types
 
-    def page_lock(self, page):
-        """Spins on the lock bit; the lock holds a type reference, so that the page keeps its type."""
-        require(not self.locked[page])
-        self.locked[page] = True
-        self.add_reference(page)
-
-    def page_unlock(self, page):
-        self.locked[page] = False
-        self.refs[page] = self.refs[page] - 1
-
-    def get_same_type(self, cpu, page):
-        """A type reference to a page of the wanted type; the first one validates it, which takes one further down."""
-        require(not self.validating[page])
-        below = self.entry[page]
-        if self.refs[page] == 0 and below is not None:
-            require(self.type[below] == PageType.L1 and not self.validating[below])
-            self.number[page] = self.counted(below)
-            self.add_reference(below)
-        self.in_hand[cpu] = page
-        self.number_in_hand[cpu] = self.counted(page)
-        self.add_reference(page)
-
-    def add_reference(self, page):
-        """Xen refuses what would make a type count overflow."""
-        require(self.refs[page] < MOST_REFERENCES)
-        self.refs[page] = self.refs[page] + 1
-
-    def put_page_type(self, page):
-        """Drop a type reference; the last one drops the one further down.  It waits rather than leave page_lock the last."""
-        require(not (self.locked[page] and self.refs[page] == 2))
-        below = self.entry[page]
-        if self.refs[page] == 1 and below is not None:
-            require(not (self.locked[below] and self.refs[below] == 2))
-            self.refs[below] = self.refs[below] - 1
-        self.refs[page] = self.refs[page] - 1
-
-    def counted(self, page):
-        """The page's type references, but for that of page_lock."""
-        return self.refs[page] - 1 if self.locked[page] else self.refs[page]
-
-    def renumber(self, cpu, old):
-        """Before the CPU drops its reference to the page `old`: for proofs.
-
-        First-order formulas do not count, but they can tell that the references to a page, from the entries of tables in use
-        and in the hands of CPUs, have numbers of their own, each less than the count.  Where one goes, the last one takes its
-        number.  A pin has the number 0, and page_lock none.
-        """
-        below = self.entry[old] if old is not None and self.refs[old] == 1 else None
-        of_old = self.number_in_hand[cpu]
-        of_below = self.number[old] if old is not None else 0
-        for frame in Frame:
-            page = self.entry[frame]
-            if page is not None and page in (old, below) and self.number[frame] + 1 == self.counted(page):
-                self.number[frame] = of_old if page == old else of_below
-        for c in Cpu:
-            page = self.in_hand[c]
-            if (
-                c != cpu
-                and page is not None
-                and page in (old, below)
-                and self.number_in_hand[c] + 1 == self.counted(page)
-            ):
-                self.number_in_hand[c] = of_old if page == old else of_below
-        self.in_hand[cpu] = None
-
     def get_page_type(self, cpu):
         """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
         page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
@@ -546,9 +429,7 @@ class XenPvPaging(System):
         old = self.type[page]
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validating[page] = True
-            self.retyped[cpu] = page
-            for c in Cpu:
-                self.flushed_for[page, c] = not self.dirty_cpumask[c]
+            self.note_retyping(cpu, page)
         if self.retype != Retype.NO_FLUSH:
             yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False)
         yield "get_page_type: the page has its new type"
@@ -556,8 +437,7 @@ class XenPvPaging(System):
             self.type[page] = type
             self.entry[page] = None
         self.validating[page] = False
-        self.retyped[cpu] = None
-        self.flushed_for[page, :] = False
+        self.note_new_type(cpu, page)
 
     # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
 
@@ -618,6 +498,69 @@ class XenPvPaging(System):
             yield "restore_all_guest, after a context switch"
             self.restore_all_guest(cpu)
         self.context[cpu] = Context.RUNNING
+
+    # -------------------------------------------------------------------------------------------------- noted for proofs
+
+    def note_flush(self, cpu, who):
+        """For proofs: this CPU has flushed for who asked for it, perhaps because of a page that changes its type."""
+        page = self.retyped[who]
+        if page is not None:
+            self.flushed_for[page, cpu] = True
+
+    def note_retyping(self, cpu, page):
+        """For proofs: the CPU has taken the page for a new type; those CPUs have flushed that need not."""
+        self.retyped[cpu] = page
+        for c in Cpu:
+            self.flushed_for[page, c] = not self.dirty_cpumask[c]
+
+    def note_new_type(self, cpu, page):
+        """For proofs: the page has its new type."""
+        self.retyped[cpu] = None
+        self.flushed_for[page, :] = False
+
+    def note_reference(self, cpu, page):
+        """For proofs: the CPU is about to take a reference to the page, see `renumber`."""
+        below = self.entry[page]
+        if self.refs[page] == 0 and below is not None:
+            self.number[page] = self.counted(below)
+        self.in_hand[cpu] = page
+        self.number_in_hand[cpu] = self.counted(page)
+
+    def note_exchange(self, cpu, table, old):
+        """For proofs: the table's entry has the reference that was in hand, with its number, and the old entry's is in hand now."""
+        self.in_hand[cpu] = old
+        given = self.number_in_hand[cpu]
+        self.number_in_hand[cpu] = self.number[table]
+        self.number[table] = given
+
+    def counted(self, page):
+        """The page's type references, but for that of page_lock."""
+        return self.refs[page] - 1 if self.locked[page] else self.refs[page]
+
+    def renumber(self, cpu, old):
+        """Before the CPU drops its reference to the page `old`: for proofs.
+
+        First-order formulas do not count, but they can tell that the references to a page, from the entries of tables in use
+        and in the hands of CPUs, have numbers of their own, each less than the count.  Where one goes, the last one takes its
+        number.  A pin has the number 0, and page_lock none.
+        """
+        below = self.entry[old] if old is not None and self.refs[old] == 1 else None
+        of_old = self.number_in_hand[cpu]
+        of_below = self.number[old] if old is not None else 0
+        for frame in Frame:
+            page = self.entry[frame]
+            if page is not None and page in (old, below) and self.number[frame] + 1 == self.counted(page):
+                self.number[frame] = of_old if page == old else of_below
+        for c in Cpu:
+            page = self.in_hand[c]
+            if (
+                c != cpu
+                and page is not None
+                and page in (old, below)
+                and self.number_in_hand[c] + 1 == self.counted(page)
+            ):
+                self.number_in_hand[c] = of_old if page == old else of_below
+        self.in_hand[cpu] = None
 
     # --------------------------------------------------------------------------------------------------------- properties
 

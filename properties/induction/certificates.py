@@ -21,8 +21,8 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.reading import read_json
 
 from ..formulas.conjuncts import Conjunct, conjuncts, named_elements
+from ..formulas.printing import show
 from ..formulas.solver import Outcome, Question, answer_script, same_script, second_opinion
-from ..lemmas.printing import show
 from ..lemmas.reading import clause_json, read_clause
 from .counterexample import where_it_begins
 from .induction import INITIALLY, AnyNumber, Proof, sizes_to_begin_with, touches

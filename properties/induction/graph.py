@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import networkx as nx
 
 from ..formulas.conjuncts import Conjunct
-from ..lemmas.printing import show
+from ..formulas.printing import show
 from .induction import Proof
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 220, 52, 28, 78, 20

@@ -1,1 +1,1 @@
-"""Finding lemmas, and saying them in the modelling language."""
+"""Finding lemmas: clauses that all reachable states satisfy, and that exclude what keeps an induction from going through."""

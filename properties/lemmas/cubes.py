@@ -20,9 +20,9 @@ from flushproof.model.ir import TRUE, Clause, Expr, OptionSort, Sort, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import free_vars, or_, substitute
 
+from ..formulas.printing import show
 from ..formulas.solver import in_time
 from .columns import Columns
-from .printing import show
 from .vocabulary import Feature, Vocabulary, element_names
 
 Words = npt.NDArray[np.uint64]

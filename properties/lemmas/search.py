@@ -26,12 +26,12 @@ from flushproof.model.ir import Clause, Property, Scalarset, System
 from flushproof.model.ir.instance import Instance, State
 
 from ..formulas.conjuncts import Conjunct, conjuncts
+from ..formulas.printing import show
 from ..formulas.solver import OutOfTime, until
 from ..formulas.steps import Step, Steps
 from ..induction.induction import Limits, Proof, Result, prove
 from .columns import Columns
 from .cubes import Cube, Excluder, Known
-from .printing import show
 from .vocabulary import Vocabulary, usual_variables
 
 

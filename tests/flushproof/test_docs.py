@@ -120,12 +120,15 @@ def docstring(path: Path) -> str:
 
 def test_the_list_of_files_is_complete() -> None:
     made = []
-    for folder in ("flushproof", "model", "properties", "search"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if says := docstring(path):
-                made.append(f"- `{path.relative_to(ROOT)}`: {says}")
-            else:
-                assert path.name == "__init__.py" and not path.read_text(), f"{path} needs a docstring"
+    folders = {p.parent for top in ("flushproof", "model", "properties", "search") for p in (ROOT / top).rglob("*.py")}
+    for folder in sorted(folders):
+        files = sorted(folder.glob("*.py"), key=lambda p: (p.name != "__init__.py", p.name))
+        assert files[0].name == "__init__.py", f"{folder} needs one"
+        for path in files:
+            says = docstring(path)
+            assert says, f"{path} needs a docstring"
+            named = path.parent if path.name == "__init__.py" else path
+            made.append(f"{'' if path == files[0] else '  '}- `{named.relative_to(ROOT)}`: {says}")
     text = (ROOT / "CONTRIBUTING.md").read_text()
     wanted = re.sub(
         r"(<!-- files -->\n).*(<!-- /files -->)", lambda m: m[1] + "\n".join(made) + "\n" + m[2], text, flags=re.DOTALL

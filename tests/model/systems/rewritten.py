@@ -16,12 +16,25 @@ COSTS = re.compile(r"^ +cost\(\w+\)\n", re.MULTILINE)
 def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bool = False) -> type[System]:
     """The class from a copy of its file, without the lines that count costs, in which `old`, which stands there once, is `new`.
 
+    The files of the classes that it inherits from are copied into it.
+
     lemmas: whether to keep them; they name labels and locals that may be gone with `old`.
 
     Raises:
         AssertionError: `old` does not stand there exactly once.
     """
-    text = COSTS.sub("", Path(inspect.getsourcefile(cls) or "").read_text())
+    text = Path(inspect.getsourcefile(cls) or "").read_text()
+    bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
+    for module, base in bases.items():
+        copied = (
+            Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
+        )
+        imported = re.compile(rf"^from {module} import .*\n", re.MULTILINE)
+        before, *after = imported.split(text, maxsplit=1)
+        text = before + copied + "".join(after) if after else before
+    for module in bases:
+        text = re.sub(rf"^from {module} import .*\n", "", text, flags=re.MULTILINE)
+    text = COSTS.sub("", text)
     text = text if lemmas else LEMMAS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
     copy = folder / "rewritten.py"

@@ -169,7 +169,7 @@ def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> Non
 
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
-PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
+PE = "self.pe(vcpu)"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,12 @@ PE = "choose(Cpu, where=lambda c: self.guest[c] == vcpu)"
             "        self.icache.own_sync",
             OPAQUE,
         ),
-        ("tracked", "self.guest[cpu] = vcpu\n        self.note_mmu_off(cpu, vcpu)", "self.guest[cpu] = vcpu", STALE),
+        (
+            "tracked",
+            "self.enter_guest(cpu, vcpu)\n        self.note_mmu_off(cpu, vcpu)",
+            "self.enter_guest(cpu, vcpu)",
+            STALE,
+        ),
         ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
         ("write-xor-execute", "self.icache.older[:] = False", "pass", STALE),
         ("write-xor-execute", " and self.writable()", "", STALE),

@@ -114,12 +114,12 @@ def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> Non
 
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
-NOTHING_OF_STAGE_2 = "                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE2)\n"
+NOTHING_OF_STAGE_2 = "                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE2)\n"
 LAST_BARRIER = """                yield "stage 2: DSB ISH"
                 self.tlb.barrier(cpu)
             yield "stage 2: load the host"""
-LAST_TLBI = "                self.tlb.tlbi.issue(cpu, self.target(cpu), Kind.STAGE1)\n" + LAST_BARRIER
-CONTEXT = "load the guest's context\"\n            self.in_guest_context[cpu] = True"
+LAST_TLBI = "                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE1)\n" + LAST_BARRIER
+CONTEXT = "load the guest's context\"\n            self.enter_vmid_context(cpu)"
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ CONTEXT = "load the guest's context\"\n            self.in_guest_context[cpu] = 
         (LAST_TLBI, "                pass\n" + LAST_BARRIER, UNMAPPED),
         (LAST_BARRIER, '            yield "stage 2: load the host', UNMAPPED),
         ("with self.mmu_lock(cpu):", "if True:", UNMAPPED),
-        ('advance the PC"\n            self.in_guest_context[cpu] = False', 'advance the PC"', REGIME),
-        ("2: load the host's context\"\n            self.in_guest_context[cpu] = False", '2: go on"', REGIME),
+        ('advance the PC"\n            self.exit_vmid_context(cpu)', 'advance the PC"', REGIME),
+        ("2: load the host's context\"\n            self.exit_vmid_context(cpu)", '2: go on"', REGIME),
     ],
 )
 def test_each_step_is_needed(old: str, new: str, expected: str, tmp_path: Path) -> None:

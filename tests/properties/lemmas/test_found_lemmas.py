@@ -11,8 +11,8 @@ from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.properties.formulas.conjuncts import resting
+from flushproof.properties.formulas.printing import show_lemma
 from flushproof.properties.induction.induction import prove as induction
-from flushproof.properties.lemmas.printing import show_lemma
 from flushproof.properties.lemmas.search import Effort, infer
 
 from flushproof.proving import ALL_LEMMAS, ProofRequest, ProofResult, run, samples, written

@@ -13,7 +13,7 @@ from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.properties.formulas.conjuncts import conjuncts
-from flushproof.properties.lemmas.printing import show, show_lemma
+from flushproof.properties.formulas.printing import show, show_lemma
 
 from ..mechanisms import Generations, VcpuSwitch
 
