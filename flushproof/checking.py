@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flushproof.engines import DEFAULT_ENGINE, Resources, engine_of
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, of_type, whole
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Trace
 from flushproof.model.language.declare import Expect, System, system_name
@@ -60,6 +60,22 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     progress: Callable[[Progress], None] | None = None
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.system, type) and issubclass(self.system, System)):
+            raise FlushproofError(f"{self.system!r} is no system: give a class that inherits from System, or a name")
+        of_type("the policy", self.policy, str, type(None))
+        of_type("`knobs`", self.knobs, Mapping)
+        of_type("`sizes`", self.sizes, Mapping)
+        names_in(self.properties)
+        of_type("`expect`", self.expect, str, type(None))
+        for name in ("symmetry", "fuse", "compact", "decide_with_z3"):
+            of_type(f"`{name}`", getattr(self, name), bool)
+        if self.bound is not None:
+            whole("the bound", self.bound, 1)
+        of_type("the engine", self.engine, str)
+        of_type("`resources`", self.resources, Resources)
+        of_type("`limits`", self.limits, Limits)
+
     def __str__(self) -> str:
         """`kvm-vcpu-switch last-ran fb=off`."""
         return " ".join(filter(None, [system_name(self.system), self.policy, settings(self.knobs, self.sizes)]))
@@ -95,9 +111,9 @@ def check(
         Request(
             cls,
             policy,
-            knobs or {},
-            sizes or {},
-            tuple(properties),
+            {} if knobs is None else knobs,
+            {} if sizes is None else sizes,
+            names_in(properties),
             symmetry=symmetry,
             fuse=fuse,
             compact=compact,
@@ -109,6 +125,19 @@ def check(
             progress=progress,
         )
     )
+
+
+def names_in(properties: object) -> tuple[str, ...]:
+    """Names of properties.
+
+    Raises:
+        FlushproofError: they are no sequence of texts.
+    """
+    if isinstance(properties, str) or not isinstance(properties, Sequence):
+        raise FlushproofError(f"`properties` is {properties!r}, and must be a sequence of names, such as ['no-deadlock']")
+    for name in properties:
+        of_type("a property's name", name, str)
+    return tuple(properties)
 
 
 def run(request: Request, on_state: Callable[[State], None] | None = None) -> Result:

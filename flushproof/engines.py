@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.errors import FlushproofError, nearest, of_type, whole
 from flushproof.search.reference.breadth_first import ReferenceEngine
 from flushproof.search.task import Engine
 
@@ -17,7 +17,7 @@ DEFAULT_ENGINE = ENGINES[0]
 class Resources:
     """What a search may use; none of it changes a verdict or a count.
 
-    workers: threads; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from there;
+    workers: threads, 1 or more; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from there;
     spill: a directory for states that memory has no room for.
     """
 
@@ -25,6 +25,12 @@ class Resources:
     checkpoint: Path | None = None
     resume: bool = False
     spill: Path | None = None
+
+    def __post_init__(self) -> None:
+        whole("the number of workers", self.workers, 1)
+        of_type("`resume`", self.resume, bool)
+        for name in ("checkpoint", "spill"):
+            of_type(f"`{name}`", getattr(self, name), Path, type(None))
 
 
 def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources(), compact: bool = False) -> Engine:

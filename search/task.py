@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, seconds, whole
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 
@@ -37,12 +37,22 @@ class Limits:
 
     states: how many distinct states to store; memory_bytes: of the whole process, resident; seconds: of exploring;
     depth: no state of this depth is expanded.
+
+    Raises:
+        FlushproofError: a limit that is no number, or too small for any search.
     """
 
     states: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
     depth: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("states", 1), ("memory_bytes", 1), ("depth", 0)):
+            if (value := getattr(self, name)) is not None:
+                whole(f"the limit '{name}'", value, least)
+        if self.seconds is not None:
+            seconds("the limit 'seconds'", self.seconds)
 
 
 @dataclass(frozen=True)

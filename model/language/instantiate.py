@@ -7,7 +7,8 @@ dead is pruned: a step that no program counter can reach, a variable that nothin
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +18,8 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import fix_knobs, reads
 
 from .compile import compile_system
-from .declarations import class_place
-from .declare import Knob, Part, Policy, System, system_name
+from .declare import Knob, Policy, System, system_name
+from .policies import check_declared, check_verdicts, exprs_of, knobs_of, same_as, unread_knobs
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
@@ -46,17 +47,16 @@ def instantiate(
         FlushproofError: a name or a value that the system does not have.
         ModelError: the system does not compile.
     """
+    check_declared(cls)
     system = compile_system(cls)
-    _check_declarations(cls, system)
+    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined"))
     values = knob_values(cls, policy, knobs or {})
-    literals = {
-        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
-        for name, value in values.items()
-        if name in system.variable
-    }
+    fixed = fix_knobs(system if lemmas else replace(system, lemmas=(), hints=()), _literals_of(system, values))
+    sized = sizes_of(system, sizes or {})
+    _refuse_what_is_not_there(fixed, sized)
     instance = Instance(
-        prune(fix_knobs(system if lemmas else replace(system, lemmas=(), hints=()), literals)),
-        _sizes(system, sizes or {}),
+        prune(fixed),
+        sized,
         {name: Knob.text(value) for name, value in values.items()},
         policy,
     )
@@ -64,56 +64,35 @@ def instantiate(
     return instance
 
 
+def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]:
+    """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this."""
+    system = compile_system(cls)
+    found = [
+        f"no step, no property and no cost depends on the knob '{name}': all its values are one system"
+        for name in unread_knobs(system, _cone_of_influence(system))
+    ]
+    if policy is not None:
+        values = {name: _literals_of(system, knob_values(cls, name, {})) for name in cls.policies}
+        for other, knobs in same_as(cls, system, policy, values):
+            why = (
+                f"they differ in {', '.join(knobs)}, on which nothing depends then"
+                if knobs
+                else "they set the same knobs"
+            )
+            found.append(f"the policies '{policy}' and '{other}' are one system: {why}")
+    return tuple(found)
+
+
 # ---------------------------------------------------------------------------------------------------------------- knobs
 
 
-def knobs_of(cls: type[System]) -> dict[str, Knob]:
-    """All knobs of a system and of its parts, by the names that users give them."""
-    return dict(_knobs(cls, ""))
-
-
-def _check_declarations(cls: type[System], system: ir.System) -> None:
-    """That knobs have values and policies have verdicts that exist.
-
-    Raises:
-        ModelError: one does not.
-    """
-    place = class_place(cls)
-    for name, knob in knobs_of(cls).items():
-        if not any(knob.default is value for value in knob.values()):
-            choices = ", ".join(map(Knob.text, knob.values()))
-            raise ModelError(
-                f"knob '{name}': its default {knob.default!r} is none of its values",
-                place,
-                hint=f"They are: {choices}.",
-            )
-    verdicts = ("holds", *(p.name for p in system.properties), "no-deadlock", "well-defined")
-    for name, policy in cls.policies.items():
-        if not isinstance(policy, Policy):
-            raise ModelError(
-                f"policy '{name}' is no Policy",
-                place,
-                hint='Write Policy("what it does", {"knob": value}, expect="holds").',
-            )
-        for verdict in (policy.expect, *(also.verdict for also in policy.also)):
-            if verdict not in verdicts:
-                raise ModelError(
-                    f"policy '{name}' expects '{verdict}'", place, hint=nearest(verdict, verdicts, "verdicts")
-                )
-
-
-def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:
-    classes = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-    found: dict[str, Any] = {}
-    for cls in reversed(classes):
-        found.update(vars(cls))
-    if not isinstance(owner, type):
-        found.update(vars(owner))
-    for name, value in found.items():
-        if isinstance(value, Knob):
-            yield prefix + name, value
-        elif isinstance(value, Part):
-            yield from _knobs(value, f"{prefix}{name}.")
+def _literals_of(system: ir.System, values: Mapping[str, Any]) -> dict[str, ir.Lit]:
+    """The values of knobs, by their names."""
+    return {
+        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
+        for name, value in values.items()
+        if name in system.variable
+    }
 
 
 def policy_of(cls: type[System], name: str) -> Policy:
@@ -134,19 +113,27 @@ def knob_values(cls: type[System], policy: str | None, knobs: Mapping[str, Any])
     """The value of every knob: the user's, or else the policy's, or else its default."""
     known = knobs_of(cls)
     values = {name: knob.default for name, knob in known.items()}
-    if policy is not None:
-        for name, value in policy_of(cls, policy).knobs.items():
-            values.update([_knob_value(cls, known, name, value, f"policy '{policy}': ")])
-    for name, value in knobs.items():
-        values.update([_knob_value(cls, known, name, value, "")])
+    asked = [(f"policy '{policy}': ", policy_of(cls, policy).knobs)] if policy is not None else []
+    for where, given in (*asked, ("", knobs)):
+        found = [_knob_value(cls, known, name, value, where) for name, value in given.items()]
+        _refuse_twice([name for name, _ in found], list(given), f"{where}the knob")
+        values.update(found)
     return values
+
+
+def _refuse_twice(names: Sequence[str], spelled: Sequence[str], what: str) -> None:
+    """That no two spellings mean one name."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            first = spelled[names.index(name)]
+            raise FlushproofError(f"{what} '{name}' is given twice: as '{first}' and as '{spelled[number]}'")
 
 
 def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: Any, where: str) -> tuple[str, Any]:
     """The knob's own name and its value, each possibly given in another spelling."""
-    key = next((k for k in known if _plain(k) == _plain(name)), None)
+    key = next((k for k in known if _plain(k) == _plain(name)), None) if isinstance(name, str) else None
     if key is None:
-        raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(name, known, 'knobs')}")
+        raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(str(name), known, 'knobs')}")
     values = known[key].values()
     if isinstance(value, str):
         text = value.strip().lower().replace("_", "-")
@@ -176,13 +163,20 @@ def _plain(name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------- sizes
 
 
-def _sizes(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
+def sizes_of(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
+    """The number of elements of every sort: the user's, or else the system's own.
+
+    Raises:
+        FlushproofError: there is no such sort, or its size is no whole number above 0.
+    """
     sized = {s.name: s for s in system.sorts if isinstance(s, ir.Scalarset)}
     by_lower = {name.lower(): name for name in sized}
     sizes = {name: system.sizes[name] for name in sized}
+    keys = []
     for name, value in asked.items():
-        key = by_lower.get(name.lower())
+        key = by_lower.get(name.lower()) if isinstance(name, str) else None
         if key is None:
+            name = getattr(name, "__name__", str(name))
             counter = next((s for s in system.sorts if s.name.lower() == name.lower()), None)
             reason = (
                 "is a counter: it has no size, any number of values is explored"
@@ -190,20 +184,47 @@ def _sizes(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
                 else "is not one of its sorts"
             )
             raise FlushproofError(f"{system.name}: '{name}' {reason}. {nearest(name, sized, 'sorts')}")
-        sizes[key] = _size(key, value)
+        keys.append(key)
+        sizes[key] = size_of(key, value)
+    _refuse_twice(keys, list(asked), "the size of")
     return sizes
 
 
-def _size(name: str, value: str | int) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
+def size_of(name: str, value: str | int) -> int:
+    """A number of elements, possibly as its text.
+
+    Raises:
+        FlushproofError: it is no whole number above 0.
+    """
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,9}", text.strip(), re.ASCII):
         raise FlushproofError(
             f"the size of {name} is '{value}', but it must be a whole number, 1 or more, as in {name.lower()}=2"
         )
-    return number
+    return int(text)
+
+
+def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> None:
+    """That every element that the model names exists.
+
+    Raises:
+        ModelError: an ordered sort has fewer elements.
+    """
+    parts = [(a.place, exprs_of(a)) for a in (system.init, *system.actions, system.settle)]
+    parts += [(c.place or p.place, [c.guard, c.expr]) for p in (*system.properties, *system.lemmas) for c in p.clauses]
+    parts += [(None, [system.final]), *((None, [h.expr]) for h in system.hints)]
+    for place, exprs in parts:
+        for expr in ir.walk(*exprs):
+            if not isinstance(expr, ir.Lit) or expr.value is None:
+                continue
+            sort = expr.of.base if isinstance(expr.of, ir.OptionSort) else expr.of
+            if isinstance(sort, ir.Scalarset) and not 0 <= int(expr.value) < sizes[sort.name]:
+                number, size = int(expr.value) + sort.first, sizes[sort.name]
+                raise ModelError(
+                    f"{sort.name} {number} does not exist: {sort.name} has {size} element{'' if size == 1 else 's'} at this size",
+                    place,
+                    hint=f"Give {sort.name.lower()}={int(expr.value) + 1} or more as its size.",
+                )
 
 
 def _refuse_giants(instance: Instance) -> None:

@@ -21,6 +21,7 @@ from flushproof.model.errors import FlushproofError, ModelError, import_hint, ne
 from flushproof.model.ir import Place
 
 from .declare import System, system_name
+from .policies import check_declared
 
 _USERS = "flushproof_user_"
 """How the names of modules begin that come from users' files."""
@@ -32,6 +33,12 @@ def load_system(spec: str) -> type[System]:
     Raises:
         FlushproofError: there is no such system, file or class, or the file does not import.
     """
+    found = _found(spec)
+    check_declared(found)
+    return found
+
+
+def _found(spec: str) -> type[System]:
     path, colon, name = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _named(load_file(Path(path)), name, path)
