@@ -21,6 +21,7 @@ from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
 from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task
+from .vacuity import never, watched
 
 
 def property_names(instance: Instance) -> tuple[str, ...]:
@@ -40,6 +41,7 @@ def explore(
     progress: Callable[[Progress], None] | None = None,
     on_state: Callable[[State], None] | None = None,
     engine: Engine | None = None,
+    watch: bool = False,
 ) -> Outcome:
     """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
 
@@ -52,6 +54,7 @@ def explore(
         meets such a step cannot say that something holds.
     progress, on_state: see `Task`.
     engine: the interpreter if None.
+    watch: note what never happens (`Outcome.never`): of hidden steps that are fused, nothing is said.
 
     Raises:
         FlushproofError: there is no property of that name; the system cannot start within the bound.
@@ -73,6 +76,9 @@ def explore(
         limits,
         progress,
         on_state,
+        watched(instance.system, [p for p in asked.invariants if p.name != WELL_DEFINED], fused.hidden)
+        if watch
+        else (),
     )
     if bound is not None:
         task = _bounded(task, instance, bound)
@@ -99,6 +105,7 @@ def _bounded(task: Task, instance: Instance, bound: int) -> Task:
             for p in task.invariants
         ),
         reachables=(*map(bounded.property, task.reachables), bounded.cut),
+        watched=tuple(replace(w, formula=bounded.property(w.formula)) for w in task.watched),
         on_state=on_state and (lambda state: on_state(renamed(state))),
     )
 
@@ -189,7 +196,15 @@ def _outcome(
         found.omission,
         engine,
         hidden,
+        never=never(task.watched[: found.looked_for], found.happened, _by_users(task))
+        if complete and task.watched
+        else None,
+        unwatched=len(task.watched) - found.looked_for,
     )
+
+
+def _by_users(task: Task) -> list[Property]:
+    return [p for p in task.invariants if p.name != WELL_DEFINED]
 
 
 def _reason(found: Found) -> str | None:

@@ -26,6 +26,7 @@ from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 
 from .forecast import most_left
+from .vacuity import Watched
 
 NO_DEADLOCK = "no-deadlock"
 WELL_DEFINED = "well-defined"
@@ -95,6 +96,7 @@ class Task:
 
     invariants: what must hold in each state, most important first; `deadlock`: whether to look for deadlocks.
     reachables: properties of kind "reachable".
+    watched: what to look for besides, without any effect on verdicts; an engine that has no room for all takes the first.
     focus: look for a violation of this one alone, and note the others on the way.
     symmetry: explore orbits of the permutations of scalarsets instead of states.
     progress: called at most a few times a second; on_state: called with each state when it is stored (with symmetry,
@@ -111,6 +113,7 @@ class Task:
     limits: Limits = Limits()
     progress: Callable[[Progress], None] | None = None
     on_state: Callable[[State], None] | None = None
+    watched: tuple[Watched, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     def done(self, violated: Mapping[str, object]) -> bool:
@@ -126,6 +129,7 @@ class Found:
     violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the
         one before (with symmetry: of some permutation of it), the last one violating.
     reached: for each reached "reachable" property the least depth.
+    happened: the numbers of those in `Task.watched` that happened; looked_for: how many of them were looked for.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
     group: how many permutations of a state were taken as one (1: no symmetry); unreduced: how many states those stored stand
         for, all of their permutations counted.
@@ -143,6 +147,8 @@ class Found:
     unreduced: int = 0
     omission: float | None = None
     compile_seconds: float = 0.0
+    happened: frozenset[int] = frozenset()
+    looked_for: int = 0
 
 
 def refuse_too_little_memory(limits: Limits, needed: int) -> None:

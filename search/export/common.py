@@ -26,10 +26,11 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance, State
 
+from ..reductions.counters import without_fresh
 from ..reference.interpreter import Codes, Reference
 from ..task import WELL_DEFINED
 from .names import Names, names_of
-from .steps import nested, without_fresh
+from .steps import nested
 
 MOST_INITIAL = 20_000
 """An exported model lists its initial states one by one, if there are no more than this."""
