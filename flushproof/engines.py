@@ -17,8 +17,8 @@ DEFAULT_ENGINE = ENGINES[0]
 class Resources:
     """What a search may use; none of it changes a verdict or a count.
 
-    workers: threads, 1 or more; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from there;
-    spill: a directory for states that memory has no room for.
+    workers: threads, 1 or more; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from
+    there; spill: a directory for states that memory has no room for.
     """
 
     workers: int = 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flushproof.model import ir
@@ -81,6 +81,46 @@ def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]
             )
             found.append(f"the policies '{policy}' and '{other}' are one system: {why}")
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class SwitchedOff:
+    """What a system's knobs leave without any effect, from the text alone.
+
+    steps, events, properties: those that exist under other knobs; never: steps that are possible under none.
+    """
+
+    steps: tuple[str, ...]
+    events: tuple[str, ...]
+    properties: tuple[str, ...]
+    never: tuple[str, ...]
+
+
+def switched_off(cls: type[System], instance: Instance) -> SwitchedOff:
+    """What this instance of the system does without because of its knobs."""
+    system, here = compile_system(cls), {a.name for a in instance.system.actions}
+    possible = {a.name for a in _without_dead_steps(system).actions if a.guard is not ir.FALSE}
+    whole = {p.name: p for p in system.properties}
+    coming = _coming(instance.system)
+    return SwitchedOff(
+        tuple(a.name for a in system.actions if a.name in possible - here),
+        tuple(event for event in _coming(system) if event not in coming),
+        tuple(p.name for p in instance.system.properties if _is_off(p) and not _is_off(whole[p.name])),
+        tuple(a.name for a in system.actions if a.name not in possible),
+    )
+
+
+def _coming(system: ir.System) -> dict[str, None]:
+    """The events that may come to one of their checks."""
+    clauses = [c for p in system.properties for c in p.clauses if c.guard is not ir.FALSE]
+    return dict.fromkeys(c.event for c in clauses if c.event is not None)
+
+
+def _is_off(prop: ir.Property) -> bool:
+    """Whether no state can reach it, or none can come to a check of it."""
+    if prop.kind == "reachable":
+        return all(c.expr is ir.FALSE for c in prop.clauses)
+    return all(c.event is not None and c.guard is ir.FALSE for c in prop.clauses)
 
 
 # ---------------------------------------------------------------------------------------------------------------- knobs

@@ -111,7 +111,9 @@ def load_file(path: Path) -> ModuleType:
     except SyntaxError as error:
         place = Place(error.filename or str(path), error.lineno or 1, error.offset or 1)
         raise ModelError(f"not valid Python: {error.msg}", place, _line(place)) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's module raises, SystemExit too
         place = place_of(error, path)
         hint = import_hint(error.name) if isinstance(error, NameError) else ""
         raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error
