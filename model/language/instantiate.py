@@ -83,7 +83,8 @@ def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]
                 if knobs
                 else "they set the same knobs"
             )
-            found.append(f"the policies '{policy}' and '{other}' are one system: {why}")
+            one, two = sorted((policy, other))
+            found.append(f"the policies '{one}' and '{two}' are one system: {why}")
     return tuple(found)
 
 
