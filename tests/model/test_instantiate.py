@@ -24,7 +24,7 @@ from flushproof.model.language.declare import (
     process,
     require,
 )
-from flushproof.model.language.instantiate import instantiate, warnings_of
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.policies import knobs_of
 
 
