@@ -48,7 +48,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
-            _refuse_twice(click.Context(command, ctx, name), rest)
+            _refuse_odd_values(click.Context(command, ctx, name), rest)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -59,12 +59,19 @@ class _Commands(click.Group):
             return super().invoke(ctx)
 
 
-def _refuse_twice(ctx: click.Context, args: list[str]) -> None:
-    """An option that takes one value must not be given twice: click takes the last."""
-    _, _, order = ctx.command.make_parser(ctx).parse_args(args=list(args))
+def _refuse_odd_values(ctx: click.Context, args: list[str]) -> None:
+    """What click would take without a word: the last of two values of an option that has one, and digits of other scripts."""
+    given, _, order = ctx.command.make_parser(ctx).parse_args(args=list(args))
     for option, times in Counter(order).items():
-        if isinstance(option, click.Option) and times > 1 and not option.multiple and not option.is_flag:
+        if not isinstance(option, click.Option) or option.multiple or option.is_flag:
+            continue
+        if times > 1:
             raise click.UsageError(f"{option.opts[0]} is given {times} times; it takes one value.", ctx)
+        if isinstance(option.type, _NUMBERS) and not str(given.get(option.name or "", "")).isascii():
+            raise click.UsageError(f"{option.opts[0]}: write its number in the digits 0 to 9.", ctx)
+
+
+_NUMBERS = (click.IntRange, click.FloatRange, type(click.INT), type(click.FLOAT))
 
 
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF)

@@ -73,8 +73,12 @@ def _turned(instance: Instance, system: System) -> Iterator[str]:
             usual = system.sizes[value.name] - system.sizes[index.name]
             here = instance.sizes[value.name] - instance.sizes[index.name]
             if here < 0 <= usual or here == 0 < usual:
-                words = "fewer" if here < 0 else "no more"
+                words, so = (
+                    ("fewer", "they never all have different ones")
+                    if here < 0
+                    else ("no more", "when each has one of its own, none is to spare")
+                )
                 yield (
                     f"There are {words} {value.name} than {index.name} here, and usually {'more' if usual else 'as many'} "
-                    f"('{variable.name}' gives each {index.name} a {value.name}): what needs one to spare never happens."
+                    f"('{variable.name}' gives each {index.name} a {value.name}): {so}."
                 )

@@ -489,6 +489,7 @@ def test_a_picture_of_what_holds_says_so(form: str) -> None:
         (["check", SWITCH, "--size", "cpu=٣"], "must be a whole number"),
         (["check", SWITCH, "--max-seconds", "nan"], "is nan, and must be a number of seconds"),
         (["check", SWITCH, "--max-states", "-1"], "is not in the range"),
+        (["check", SWITCH, "--max-states", "٣"], "--max-states: write its number in the digits 0 to 9"),
         (["simulate", SWITCH, "--seed", "1", "--seed", "1"], "--seed is given 2 times"),
         (["check", SWITCH, "--jobs", "2"], "--jobs is about --all"),
         (["prove", SWITCH, "--jobs", "2"], "--jobs is about --all"),

@@ -248,6 +248,10 @@ class Unreached(Base):
     def some_are_stale(self):
         return any(self.stale[cpu] for cpu in Cpu)
 
+    @reachable
+    def some_are_stale_where_it_is_on(self):
+        return self.on and any(self.stale[cpu] for cpu in Cpu)
+
 
 def test_a_property_that_no_event_comes_to_holds_vacuously() -> None:
     found = checking.check(Idle)
@@ -257,9 +261,15 @@ def test_a_property_that_no_event_comes_to_holds_vacuously() -> None:
 
 
 def test_a_reachable_state_that_the_knobs_rule_out_is_no_fault() -> None:
-    assert checking.check(Unreached, knobs={"on": True}).vacuous == ()
+    """Its text alone must be false with these knobs; that no step leads there is a fault."""
     found = checking.check(Unreached)
-    assert found.vacuous == ("some-are-stale",), "the text of the system alone does not rule it out"
+    assert found.vacuous == ("some-are-stale",) and found.not_reached == (
+        "some-are-stale",
+        "some-are-stale-where-it-is-on",
+    )
+    assert found.switched_off == ("some-are-stale-where-it-is-on",)
+    asked = checking.check(Unreached, properties=["some-are-stale-where-it-is-on"])
+    assert asked.violated == "some-are-stale-where-it-is-on", "who asks for it alone wants it reached"
 
 
 LEVELS = '''
