@@ -22,6 +22,7 @@ from flushproof.model.language.instantiate import (
     settings,
     sizes_of,
     switched_off,
+    unread,
     warnings_of,
 )
 from flushproof.model.language.load import is_shipped, load_system, shipped
@@ -200,6 +201,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         never_possible=(*off.never, *never.actions) if outcome.complete else (),
         never_came=tuple(event for event in never.events if event not in off.events),
         unwatched=outcome.unwatched,
+        unread=tuple(unread(request.system)),
         switched_off=(*off.steps, *off.events, *off.properties),
         warnings=warnings_of(request.system, request.policy),
         hints=(*elsewhere(request, outcome), *hints(instance, compile_system(request.system))),

@@ -34,6 +34,7 @@ class Result:
         reachable state; and states that must be reachable and are not.  What the knobs switch off is not among them.
     never_possible: actions that are possible in no reachable state; never_came: events that come to none of their checks in any;
         unwatched: of how many of both that is not known, for want of room.  Known of complete searches alone.
+    unread: knobs on which nothing depends.
     switched_off: steps and properties that the system has under other knobs only.
     warnings: what chooses nothing, though it looks like a choice; hints: what these sizes leave out.
     reason: why the search is inconclusive.
@@ -60,6 +61,7 @@ class Result:
     never_possible: tuple[str, ...] = ()
     never_came: tuple[str, ...] = ()
     unwatched: int = 0
+    unread: tuple[str, ...] = ()
     switched_off: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()

@@ -86,6 +86,7 @@ def never(result: Result) -> str:
     """What never happened, though nothing else was looked for in vain."""
     parts = [f"Never possible: {', '.join(result.never_possible)}."] if result.never_possible else []
     parts += [f"Events that never came up: {', '.join(result.never_came)}."] if result.never_came else []
+    parts += [f"Knobs that nothing reads: {', '.join(result.unread)}."] if result.unread else []
     if result.unwatched:
         parts.append(f"Of {result.unwatched} further steps and checks it is not known whether they happened.")
     return " ".join(parts) if result.complete else ""

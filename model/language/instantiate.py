@@ -69,8 +69,8 @@ def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]
     """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this."""
     system = compile_system(cls)
     found = [
-        f"no step, no property and no cost depends on the knob '{name}': all its values are one system"
-        for name in unread_knobs(system, _cone_of_influence(system))
+        f"the knob '{name}' is read by no step, no property and no cost: all its values are one system"
+        for name in unread(cls)
     ]
     if policy is not None:
         values = {}
@@ -126,6 +126,12 @@ def _is_off(prop: ir.Property) -> bool:
     if prop.kind == "reachable":
         return all(c.expr is ir.FALSE for c in prop.clauses)
     return all(c.event is not None and c.guard is ir.FALSE for c in prop.clauses)
+
+
+def unread(cls: type[System]) -> list[str]:
+    """The knobs on which nothing depends."""
+    system = compile_system(cls)
+    return unread_knobs(system, _cone_of_influence(system))
 
 
 # ---------------------------------------------------------------------------------------------------------------- knobs

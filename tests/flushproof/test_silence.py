@@ -35,6 +35,8 @@ from flushproof.search.task import Limits
 from flushproof import checking
 from flushproof.cli import main
 from flushproof.engines import Resources
+from flushproof.report.trace import Look
+from flushproof.report.verdict import check_text
 
 
 class Base(System):
@@ -204,9 +206,14 @@ class Unused(Base):
 
 def test_choices_that_choose_nothing() -> None:
     unread, same = warnings_of(Unused, "a")
-    assert "depends on the knob 'kick'" in unread
+    assert unread == "the knob 'kick' is read by no step, no property and no cost: all its values are one system"
     assert same == "the policies 'a' and 'b' are one system: they differ in kick, on which nothing depends then"
     assert warnings_of(Unused, "c") == (unread,) and warnings_of(Base) == ()
+
+
+def test_a_knob_that_nothing_reads_stands_under_what_holds() -> None:
+    text = check_text(checking.check(Unused, "a"), Look(100))
+    assert "HOLDS at cpu=2: clean" in text and "Knobs that nothing reads: kick." in text
 
 
 def test_warnings_are_on_standard_error_and_in_the_json() -> None:
