@@ -1,9 +1,9 @@
 """flushproof: a model checker for TLB coherence.
 
-    from flushproof import check
-
-    result = check("kvm-vcpu-switch", policy="none")
-    print(result.verdict, result.property, len(result.trace.steps))
+    >>> from flushproof import check
+    >>> result = check("kvm-vcpu-switch", policy="none")
+    >>> print(result.verdict, result.violated, len(result.trace.steps))
+    violated no-foreign-hit 9
 
 The words for writing a system of one's own are in `flushproof.model.language`.
 """

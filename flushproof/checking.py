@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,18 +11,33 @@ from typing import Any
 
 from flushproof.auditing import DEFAULT, Amount, Auditor
 from flushproof.engines import DEFAULT_ENGINE, Resources, engine_of
-from flushproof.model.errors import FlushproofError
+from flushproof.model import ir
+from flushproof.model.errors import FlushproofError, of_type, whole
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Trace
-from flushproof.model.language.declare import Expect, System, system_name
-from flushproof.model.language.instantiate import instantiate, knob_values, policy_of, settings
+from flushproof.model.language.compile import compile_system
+from flushproof.model.language.declare import Expect, Knob, System, system_name
+from flushproof.model.language.instantiate import (
+    instantiate,
+    knob_values,
+    policy_of,
+    settings,
+    sizes_of,
+    switched_off,
+    unread,
+    warnings_of,
+)
 from flushproof.model.language.load import is_shipped, load_system, shipped
+from flushproof.model.language.policies import check_declared
 from flushproof.processes import each
 from flushproof.properties.confirmation.certify import certify
 from flushproof.properties.confirmation.decide import decide, reads_slots
-from flushproof.result import VIOLATED, Result
-from flushproof.search.explore import explore, property_names
+from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
+from flushproof.search.explore import ask, explore, property_names
+from flushproof.search.outcome import Outcome
 from flushproof.search.task import WELL_DEFINED, Limits, Progress
+from flushproof.search.vacuity import Never
+from flushproof.sizing import hints
 
 
 class CertificateError(Exception):
@@ -63,6 +79,22 @@ class Request:
     limits: Limits = field(default_factory=Limits)
     progress: Callable[[Progress], None] | None = None
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.system, type) and issubclass(self.system, System)):
+            raise FlushproofError(f"{self.system!r} is no system: give a class that inherits from System, or a name")
+        of_type("the policy", self.policy, str, type(None))
+        of_type("`knobs`", self.knobs, Mapping)
+        of_type("`sizes`", self.sizes, Mapping)
+        names_in(self.properties)
+        of_type("`expect`", self.expect, str, type(None))
+        for name in ("symmetry", "fuse", "compact", "decide_with_z3"):
+            of_type(f"`{name}`", getattr(self, name), bool)
+        if self.bound is not None:
+            whole("the bound", self.bound, 1)
+        of_type("the engine", self.engine, str)
+        of_type("`resources`", self.resources, Resources)
+        of_type("`limits`", self.limits, Limits)
+
     def __str__(self) -> str:
         """`kvm-vcpu-switch last-ran fb=off`."""
         return " ".join(filter(None, [system_name(self.system), self.policy, settings(self.knobs, self.sizes)]))
@@ -100,9 +132,9 @@ def check(
         Request(
             cls,
             policy,
-            knobs or {},
-            sizes or {},
-            tuple(properties),
+            {} if knobs is None else knobs,
+            {} if sizes is None else sizes,
+            names_in(properties),
             symmetry=symmetry,
             fuse=fuse,
             compact=compact,
@@ -115,6 +147,21 @@ def check(
             progress=progress,
         )
     )
+
+
+def names_in(properties: object) -> tuple[str, ...]:
+    """Names of properties.
+
+    Raises:
+        FlushproofError: they are no sequence of texts.
+    """
+    if isinstance(properties, str) or not isinstance(properties, Sequence):
+        raise FlushproofError(
+            f"`properties` is {properties!r}, and must be a sequence of names, such as ['no-deadlock']"
+        )
+    for name in properties:
+        of_type("a property's name", name, str)
+    return tuple(properties)
 
 
 def run(request: Request, on_state: Callable[[State], None] | None = None) -> Result:
@@ -140,10 +187,13 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         progress=request.progress,
         on_state=collected.add if collected else on_state,
         audit=auditor.stored if auditor else None,
+        watch=True,
     )
     decided = collected.decide({v.property for v in outcome.violations}, outcome.reached) if collected else None
     not_reached = outcome.not_reached if outcome.complete else ()
     missing = next((name for name in not_reached if name in request.properties), None)
+    off = switched_off(request.system, instance)
+    never = outcome.never or Never()
     return Result(
         instance=instance,
         source=source_of(request.system),
@@ -158,6 +208,14 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         certified=None if outcome.trace is None else True,
         also_violated=tuple(v.property for v in outcome.violations if v.property != outcome.property),
         not_reached=not_reached,
+        vacuous=tuple(name for name in (*never.properties, *not_reached) if name not in off.properties),
+        never_possible=(*off.never, *never.actions) if outcome.complete else (),
+        never_came=tuple(event for event in never.events if event not in off.events),
+        unwatched=outcome.unwatched,
+        unread=tuple(unread(request.system)),
+        switched_off=(*off.steps, *off.events, *off.properties),
+        warnings=warnings_of(request.system, request.policy),
+        hints=(*elsewhere(request, outcome), *hints(instance, compiled(request))),
         reason=outcome.reason,
         expected=expected(request),
         symmetry=outcome.symmetry,
@@ -222,9 +280,58 @@ class Collected:
 def expectations(systems: Mapping[str, type[System]] | None = None) -> Iterator[Request]:
     """What every shipped system promises: each policy as it is, and under each further setting that it gives a verdict for."""
     for cls in (shipped() if systems is None else systems).values():
+        check_declared(cls)
         for name, policy in cls.policies.items():
             for expect in (Expect(policy.expect), *policy.also):
                 yield Request(cls, name, expect.knobs, expect.sizes, expect=expect.verdict)
+
+
+def with_settings(
+    cases: Sequence[Request],
+    policy: str | None,
+    knobs: Mapping[str, Any],
+    sizes: Mapping[str, str | int],
+    properties: tuple[str, ...],
+) -> list[Request]:
+    """The cases of this policy, with these knobs, sizes and properties in addition; each once.
+
+    Where there are several systems, those are left out that lack something of it.  What is expected is then what the policy
+    declares for just these settings, if anything.
+
+    Raises:
+        FlushproofError: no system has all of it; the message is about the first that lacks something.
+    """
+    if policy is None and not knobs and not sizes and not properties:
+        return list(cases)
+    found: dict[str, Request] = {}
+    lacking: list[FlushproofError] = []
+    for cls in dict.fromkeys(case.system for case in cases):
+        try:
+            if policy is not None:
+                policy_of(cls, policy)
+            instance = instantiate(cls, policy, knobs, sizes)
+            ask(instance, properties)
+        except FlushproofError as error:
+            lacking.append(error)
+            continue
+        for case in cases:
+            if case.system is cls and policy in (None, case.policy):
+                given = {**_by_key(cls, case.policy, case.knobs), **_by_key(cls, case.policy, knobs)}
+                sized = {**{n.lower(): s for n, s in case.sizes.items()}, **{n.lower(): s for n, s in sizes.items()}}
+                changed = replace(case, knobs=given, sizes=sized, properties=properties, expect=None)
+                changed = replace(changed, expect=expected(changed))
+                found.setdefault(f"{source_of(cls)} {changed}", changed)
+    if not found:
+        raise lacking[0]
+    return list(found.values())
+
+
+def _by_key(cls: type[System], policy: str | None, knobs: Mapping[str, Any]) -> dict[str, str]:
+    """Knobs by their own names, with their values as texts."""
+    values = knob_values(cls, policy, knobs)
+    known = {name.lower().replace("-", "_"): name for name in values}
+    names = [known[name.lower().replace("-", "_")] for name in knobs]
+    return {name: Knob.text(values[name]) for name in names}
 
 
 def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str]:
@@ -235,9 +342,16 @@ def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str
     if jobs == 1:
         yield from map(_result_or_reason, requests)
         return
-    # A class from a user's file does not exist in another process until that has loaded the file.
-    alone = [(source_of(request.system), replace(request, system=System, progress=None)) for request in requests]
+    # A class from a user's file does not exist in another process until that has loaded the file, nor do its enumerations.
+    alone = [
+        (source_of(request.system), replace(request, system=System, progress=None, knobs=_as_texts(request.knobs)))
+        for request in requests
+    ]
     yield from each(_loaded_result_or_reason, alone, jobs)
+
+
+def _as_texts(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    return {n: Knob.text(v) if isinstance(v, (bool, enum.Enum)) else v for n, v in knobs.items()}
 
 
 def _result_or_reason(request: Request) -> Result | str:
@@ -255,17 +369,44 @@ def _loaded_result_or_reason(sent: tuple[str, Request]) -> Result | str:
 def expected(request: Request) -> str | None:
     """The verdict that the policy declares for exactly these knobs and sizes, if it does: the first one that is about what is
     asked for (a policy that breaks several properties says so with several)."""
-    if request.expect is not None or request.policy is None:
+    if request.expect is not None:
         return request.expect
+    here = _sizes(request, request.sizes)
+    return next((e.verdict for e in _declared(request) if _sizes(request, e.sizes) == here), None)
+
+
+def elsewhere(request: Request, outcome: Outcome) -> list[str]:
+    """What the policy declares for these knobs at other sizes, where that is another verdict than the one found."""
+    declared = list(_declared(request))
+    violated = outcome.property
+    if outcome.verdict == INCONCLUSIVE or expected(request) is not None:
+        return []
+    if not declared or any(e.verdict == (violated or HOLDS) for e in declared):
+        return []
+    at = settings({}, _sizes(request, declared[0].sizes))
+    says = "every property holds" if declared[0].verdict == "holds" else f"'{declared[0].verdict}' is violated"
+    here = f"'{declared[0].verdict}' holds" if violated is None else f"'{violated}' is violated"
+    return [f"The policy '{request.policy}' declares that {says} at {at}; at the size of this check, {here}."]
+
+
+def _declared(request: Request) -> Iterator[Expect]:
+    """The verdicts that the policy declares for these knobs, about what is asked for, at whatever sizes."""
+    if request.policy is None:
+        return
     policy = policy_of(request.system, request.policy)
     asked = knob_values(request.system, request.policy, request.knobs)
-    sizes = {name.lower(): int(size) for name, size in request.sizes.items()}
     for expect in (Expect(policy.expect), *policy.also):
         about = not request.properties or expect.verdict in ("holds", *request.properties)
-        same_knobs = knob_values(request.system, request.policy, expect.knobs) == asked
-        if about and same_knobs and {name.lower(): size for name, size in expect.sizes.items()} == sizes:
-            return expect.verdict
-    return None
+        if about and knob_values(request.system, request.policy, expect.knobs) == asked:
+            yield expect
+
+
+def compiled(request: Request) -> ir.System:
+    return compile_system(request.system, knobs=knob_values(request.system, request.policy, request.knobs))
+
+
+def _sizes(request: Request, sizes: Mapping[str, str | int]) -> dict[str, int]:
+    return sizes_of(compiled(request), sizes)
 
 
 def source_of(cls: type[System]) -> str:

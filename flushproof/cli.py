@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 import traceback
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from flushproof.addresses import address_space
 from flushproof.auditing import AuditError
 from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
@@ -35,34 +40,82 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _messages():  # --help and --version are carried out here
+            return super().make_context(*args, **kwargs)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _refuse_odd_values(click.Context(command, ctx, name), rest)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ✗ shows something else
-        try:
+        with _messages():
             return super().invoke(ctx)
-        except FlushproofError as error:
-            _fail(str(error), BAD_INPUT)
-        except KeyboardInterrupt:
-            _fail("interrupted: no verdict", INCONCLUSIVE)
-        except MemoryError:
-            _fail("out of memory: no verdict (see --max-memory)", INCONCLUSIVE)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            _fail("", INCONCLUSIVE)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+
+
+def _refuse_odd_values(ctx: click.Context, args: list[str]) -> None:
+    """What click would take without a word: the last of two values of an option that has one, and digits of other scripts."""
+    given, _, order = ctx.command.make_parser(ctx).parse_args(args=list(args))
+    for option, times in Counter(order).items():
+        if not isinstance(option, click.Option) or option.multiple or option.is_flag:
+            continue
+        if times > 1:
+            raise click.UsageError(f"{option.opts[0]} is given {times} times; it takes one value.", ctx)
+        if isinstance(option.type, _NUMBERS) and not str(given.get(option.name or "", "")).isascii():
+            raise click.UsageError(f"{option.opts[0]}: write its number in the digits 0 to 9.", ctx)
+
+
+_NUMBERS = (click.IntRange, click.FloatRange, type(click.INT), type(click.FLOAT))
+
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF)
+
+
+@contextmanager
+def _messages() -> Iterator[None]:
+    """Whatever is raised inside ends the program: with one message, and a status that is no verdict."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except FlushproofError as error:
+        _fail(str(error), BAD_INPUT)
+    except KeyboardInterrupt:
+        _fail("interrupted: no verdict", INCONCLUSIVE)
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except AuditError as error:
+        _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
+    except CertificateError as error:
+        traceback.print_exc()
+        _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
+    except BaseException as error:
+        place = place_of(error)
+        if is_users(Path(place.file)):
+            _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
+        if isinstance(error, SystemExit):
             raise
-        except AuditError as error:
-            _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
-        except CertificateError as error:
-            traceback.print_exc()
-            _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
-        except Exception as error:
-            place = place_of(error)
-            if is_users(Path(place.file)):
-                _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
-            traceback.print_exc()
-            _fail("this is a bug of flushproof itself, please report it; it says nothing about the system", INTERNAL)
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            limit = address_space()
+            hint = f"ulimit -v leaves it {limit / 2**30:.1f} GiB of addresses" if limit else "see --max-memory"
+            _fail(f"out of memory: no verdict ({hint})", BAD_INPUT if limit else INCONCLUSIVE)
+        if isinstance(error, OSError) and not error.filename and error.errno in _UNWRITABLE:
+            # The interpreter writes what is left when it ends; that must not fail once more.
+            if sys.stdout is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _fail(f"the output cannot be written: {error.strerror}", BAD_INPUT)
+        traceback.print_exc()
+        _fail("this is a bug of flushproof itself, please report it; it says nothing about the system", INTERNAL)
 
 
 def _fail(message: str, status: int) -> None:
@@ -84,7 +137,7 @@ def main() -> None:
     flushproof explores every interleaving and says whether each property holds; where one does not, it shows the shortest
     way to break it.
 
-    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive.
+    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive or vacuous.
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.errors import FlushproofError, nearest, of_type, whole
 from flushproof.search.reference.breadth_first import ReferenceEngine
 from flushproof.search.task import Engine
 
@@ -17,14 +17,20 @@ DEFAULT_ENGINE = ENGINES[0]
 class Resources:
     """What a search may use; none of it changes a verdict or a count.
 
-    workers: threads; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from there;
-    spill: a directory for states that memory has no room for.
+    workers: threads, 1 or more; checkpoint: a directory that keeps the search, so that it survives a kill; resume: go on from
+    there; spill: a directory for states that memory has no room for.
     """
 
     workers: int = 1
     checkpoint: Path | None = None
     resume: bool = False
     spill: Path | None = None
+
+    def __post_init__(self) -> None:
+        whole("the number of workers", self.workers, 1)
+        of_type("`resume`", self.resume, bool)
+        for name in ("checkpoint", "spill"):
+            of_type(f"`{name}`", getattr(self, name), Path, type(None))
 
 
 def engine_of(name: str = DEFAULT_ENGINE, resources: Resources = Resources(), compact: bool = False) -> Engine:

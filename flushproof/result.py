@@ -31,6 +31,13 @@ class Result:
     omission: with `compact`, something was missed with at most this probability, whatever the verdict; None without.
     bound: how many values of counters were explored, where they were not renamed; None where any number of them is covered.
     not_reached: states that the system says must be reachable, and that a complete search did not find.
+    vacuous: properties that hold only because nothing could have violated them: no event ever came to a check of them, in any
+        reachable state; and states that must be reachable and are not.  What the knobs switch off is not among them.
+    never_possible: actions that are possible in no reachable state; never_came: events that come to none of their checks in any;
+        unwatched: of how many of both that is not known, for want of room.  Known of complete searches alone.
+    unread: knobs on which nothing depends.
+    switched_off: steps and properties that the system has under other knobs only.
+    warnings: what chooses nothing, though it looks like a choice; hints: what these sizes leave out.
     reason: why the search is inconclusive.
     fused: the steps that were taken together with the one before them; a trace need then not be a shortest one.
     expected: the verdict that the policy declares ("holds" or a property), where it declares one for these settings.
@@ -52,6 +59,14 @@ class Result:
     certified: bool | None = None
     also_violated: tuple[str, ...] = ()
     not_reached: tuple[str, ...] = ()
+    vacuous: tuple[str, ...] = ()
+    never_possible: tuple[str, ...] = ()
+    never_came: tuple[str, ...] = ()
+    unwatched: int = 0
+    unread: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     reason: str | None = None
     expected: str | None = None
     symmetry: bool = True
@@ -92,8 +107,8 @@ class Result:
     def as_expected(self) -> bool | None:
         """Whether the policy's own expectation is met; None where there is none, or where the search was cut short.
 
-        What holds without ever reaching what the system says must be reached is not what anyone expects.
+        What holds vacuously is not what anyone expects.
         """
         if self.expected is None or self.verdict == INCONCLUSIVE:
             return None
-        return self.found == self.expected and not self.not_reached
+        return self.found == self.expected and not self.vacuous

@@ -49,3 +49,36 @@ def nearest(name: str, known: Iterable[str], what: str) -> str:
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
     guess = f"Did you mean '{by_lower[close[0]]}'? " if close else ""
     return f"{guess}The {what} are: {', '.join(known)}." if known else f"There are no {what}."
+
+
+def whole(what: str, value: object, least: int) -> int:
+    """The value, which must be a whole number, `least` or more.
+
+    Raises:
+        FlushproofError: it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise FlushproofError(f"{what} is {value!r}, and must be a whole number, {least} or more")
+    return value
+
+
+def seconds(what: str, value: object) -> float:
+    """The value, which must be a number, 0 or more.
+
+    Raises:
+        FlushproofError: it is not, as NaN is not.
+    """
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
+        raise FlushproofError(f"{what} is {value!r}, and must be a number of seconds, 0 or more")
+    return value
+
+
+def of_type(what: str, value: object, *types: type) -> None:
+    """That the value is of one of these types.
+
+    Raises:
+        FlushproofError: it is not.
+    """
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+        names = " or ".join("None" if t is type(None) else t.__name__ for t in types)
+        raise FlushproofError(f"{what} is the {type(value).__name__} {value!r}, and must be of type {names}")

@@ -21,6 +21,7 @@ from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
 from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task, Visited
+from .vacuity import never, watched
 
 
 def property_names(instance: Instance) -> tuple[str, ...]:
@@ -41,6 +42,7 @@ def explore(
     on_state: Callable[[State], None] | None = None,
     audit: Callable[[Searched], None] | None = None,
     engine: Engine | None = None,
+    watch: bool = False,
 ) -> Outcome:
     """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
 
@@ -54,6 +56,7 @@ def explore(
     progress, on_state: see `Task`.
     audit: called once with what is stored, after a search that saw everything and found no violation.
     engine: the interpreter if None.
+    watch: note what never happens (`Outcome.never`): of hidden steps that are fused, nothing is said.
 
     Raises:
         FlushproofError: there is no property of that name; the system cannot start within the bound.
@@ -75,6 +78,9 @@ def explore(
         limits,
         progress,
         on_state,
+        watched=watched(instance.system, [p for p in asked.invariants if p.name != WELL_DEFINED], fused.hidden)
+        if watch
+        else (),
     )
     if bound is not None:
         task = _bounded(task, instance, bound)
@@ -131,6 +137,7 @@ def _bounded(task: Task, instance: Instance, bound: int) -> Task:
             for p in task.invariants
         ),
         reachables=(*map(bounded.property, task.reachables), bounded.cut),
+        watched=tuple(replace(w, formula=bounded.property(w.formula)) for w in task.watched),
         on_state=on_state and (lambda state: on_state(renamed(state))),
     )
 
@@ -221,7 +228,15 @@ def _outcome(
         found.omission,
         engine,
         hidden,
+        never=never(task.watched[: found.looked_for], found.happened, _by_users(task))
+        if complete and task.watched
+        else None,
+        unwatched=len(task.watched) - found.looked_for,
     )
+
+
+def _by_users(task: Task) -> list[Property]:
+    return [p for p in task.invariants if p.name != WELL_DEFINED]
 
 
 def _reason(found: Found) -> str | None:

@@ -9,6 +9,8 @@ from typing import Literal
 
 from flushproof.model.ir.trace import Trace
 
+from .vacuity import Never
+
 Verdict = Literal["holds", "violated", "inconclusive"]
 
 
@@ -46,6 +48,8 @@ class Outcome:
     fused: the hidden steps that were taken together with the one before them.
     bound: how many values of counters were explored, without renaming them; None if they were renamed, and so many there may be.
     cut: the least depth of a state in which a step was cut off by the bound; None if none was.
+    never: what happened in no reachable state; None where that was not asked or is not known. unwatched: of how many actions and
+        checks of events that was not looked for, for want of room.
     """
 
     verdict: Verdict
@@ -69,6 +73,8 @@ class Outcome:
     fused: tuple[str, ...] = ()
     bound: int | None = None
     cut: int | None = None
+    never: Never | None = None
+    unwatched: int = 0
 
     @builtins.property
     def shortest(self) -> bool:

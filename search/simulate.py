@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, of_type, whole
 from flushproof.model.ir import Action, Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
@@ -76,8 +76,11 @@ def simulate(
     times a second.
 
     Raises:
-        FlushproofError: there is no property of that name, or no initial state.
+        FlushproofError: there is no property of that name, or no initial state; a number that is none.
     """
+    of_type("the seed", seed, int)
+    whole("the number of walks", walks, 1)
+    whole("the number of steps", steps, 0)
     return _Walker(instance, seed, properties, limits).run(walks, steps, progress)
 
 
@@ -86,7 +89,7 @@ class _Walker:
 
     def __init__(self, instance: Instance, seed: int, properties: Sequence[str] | None, limits: Limits) -> None:
         self.instance, self.seed, self.limits = instance, seed, limits
-        self.rng = random.Random(seed)
+        self.rng = random.Random(seed if seed >= 0 else str(seed))  # Python takes -1 for 1
         self.reference = Reference(instance)
         asked = ask(instance, properties)
         self.names, self.deadlock = asked.names, asked.deadlock

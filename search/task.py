@@ -21,11 +21,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, seconds, whole
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 
 from .forecast import most_left
+from .vacuity import Watched
 
 NO_DEADLOCK = "no-deadlock"
 WELL_DEFINED = "well-defined"
@@ -37,12 +38,22 @@ class Limits:
 
     states: how many distinct states to store; memory_bytes: of the whole process, resident; seconds: of exploring;
     depth: no state of this depth is expanded.
+
+    Raises:
+        FlushproofError: a limit that is no number, or too small for any search.
     """
 
     states: int | None = None
     memory_bytes: int | None = None
     seconds: float | None = None
     depth: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("states", 1), ("memory_bytes", 1), ("depth", 0)):
+            if (value := getattr(self, name)) is not None:
+                whole(f"the limit '{name}'", value, least)
+        if self.seconds is not None:
+            seconds("the limit 'seconds'", self.seconds)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ class Task:
 
     invariants: what must hold in each state, most important first; `deadlock`: whether to look for deadlocks.
     reachables: properties of kind "reachable".
+    watched: what to look for besides, without any effect on verdicts; an engine that has no room for all takes the first.
     focus: look for a violation of this one alone, and note the others on the way.
     symmetry: explore orbits of the permutations of scalarsets instead of states.
     progress: called at most a few times a second; on_state: called with each state when it is stored (with symmetry,
@@ -125,6 +137,7 @@ class Task:
     progress: Callable[[Progress], None] | None = None
     on_state: Callable[[State], None] | None = None
     audit: Callable[[Visited, Collection[str]], None] | None = None
+    watched: tuple[Watched, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     def audited(self, visited: Visited, stopped: str | None, violated: Mapping[str, object]) -> None:
@@ -145,6 +158,7 @@ class Found:
     violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the
         one before (with symmetry: of some permutation of it), the last one violating.
     reached: for each reached "reachable" property the least depth.
+    happened: the numbers of those in `Task.watched` that happened; looked_for: how many of them were looked for.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
     group: how many permutations of a state were taken as one (1: no symmetry); unreduced: how many states those stored stand
         for, all of their permutations counted.
@@ -162,6 +176,8 @@ class Found:
     unreduced: int = 0
     omission: float | None = None
     compile_seconds: float = 0.0
+    happened: frozenset[int] = frozenset()
+    looked_for: int = 0
 
 
 def refuse_too_little_memory(limits: Limits, needed: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import click
 
 from flushproof.auditing import Amount
-from flushproof.checking import Request, expectations, run, run_all
+from flushproof.checking import Request, expectations, run, run_all, with_settings
 from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
@@ -24,6 +25,7 @@ from flushproof.commands.options import (
     look,
     memory,
     settings_options,
+    warn,
     write,
 )
 from flushproof.commands.progress import counted, shown
@@ -32,14 +34,19 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.load import load_system
 from flushproof.report.jsonform import all_json, check_json
-from flushproof.report.pictures import mermaid, page
-from flushproof.report.verdict import all_text, check_text
+from flushproof.report.pictures import mermaid, mermaid_verdict, page, page_verdict
+from flushproof.report.trace import Look
+from flushproof.report.verdict import all_text, check_text, verdict_text
+from flushproof.result import HOLDS as WITHOUT_VIOLATION
 from flushproof.result import INCONCLUSIVE as CUT_SHORT
 from flushproof.result import Result
 from flushproof.search.task import Limits
 
 WIDE = 160
 """How wide the table of all checks may be in a file: nothing wraps in there."""
+
+PAGE_WIDTH = 100
+"""How wide a verdict in words is on a page."""
 
 DEFAULT_BOUND = 4
 """How many values a counter has that is not renamed."""
@@ -62,7 +69,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     "properties",
     metavar="NAME",
     multiple=True,
-    help="Check only this. Any number of times. Without it: all.",
+    help="Check only this. Any number of times. Without it: all. With --all: in every row.",
 )
 @click.option(
     "--symmetry",
@@ -178,13 +185,14 @@ def check_command(
     Under a named policy, the trace shown is the shortest one to the property that the discussion of this policy was about;
     without a policy, or with --property, the shortest one to any of the properties.
 
-    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive. With --all: 0 if every verdict is as expected, and every
-    @reachable state was reached where a policy holds.
+    Exit status: 0 holds, 1 violated, 2 bad input, 3 inconclusive, or holds vacuously: a property that nothing could have
+    violated, or a @reachable state that was not reached. With --all: 0 if every verdict is as expected, and none vacuous;
+    --policy, --set, --size and --property then choose or change the rows.
     """
     _refuse_what_does_not_go_together(
         system=system,
         everything=everything,
-        narrowed=bool(policy or knobs or sizes or properties or save or form in ("mermaid", "html")),
+        narrowed=bool(save or form in ("mermaid", "html")),
         jobs=jobs,
         checkpoint=checkpoint,
         resume=resume,
@@ -205,7 +213,10 @@ def check_command(
     )
     if everything:
         chosen = None if system is None else _with_policies(load_system(system))
-        sys.exit(_check_all(how, chosen, jobs or os.cpu_count() or 1, form))
+        started = time.monotonic()
+        cases = with_settings(list(expectations(chosen)), policy, knobs, sizes, properties)
+        manner = _manner(how)
+        sys.exit(_check_all([replace(case, **manner) for case in cases], jobs or os.cpu_count() or 1, form, started))
     assert system is not None
     asked = replace(
         how,
@@ -257,8 +268,9 @@ def _check_one(asked: Request, form: str, save: Path | None) -> int:
         result = run(replace(asked, progress=progress))
     if save is not None:
         write(save, json.dumps(check_json(result), indent=1))
+    warn(result.warnings)
     click.echo(_printed(result, form), color=True)
-    return STATUS[result.verdict]
+    return INCONCLUSIVE if result.vacuous and result.verdict == WITHOUT_VIOLATION else STATUS[result.verdict]
 
 
 def _printed(result: Result, form: str) -> str:
@@ -267,7 +279,8 @@ def _printed(result: Result, form: str) -> str:
     if form == "text":
         return check_text(result, look())
     if result.trace is None:
-        raise FlushproofError(f"--format {form} draws a trace, and there is none: the verdict is '{result.verdict}'")
+        text = verdict_text(result, Look(PAGE_WIDTH))
+        return mermaid_verdict(result.instance, text) if form == "mermaid" else page_verdict(result.instance, text)
     return mermaid(result.trace) if form == "mermaid" else page(result.trace)
 
 
@@ -279,11 +292,11 @@ def _with_policies(cls: type[System]) -> dict[str, type[System]]:
     return {system_name(cls): cls}
 
 
-def _check_all(how: Request, systems: Mapping[str, type[System]] | None, jobs: int, form: str) -> int:
-    """Checks all policies of the systems (of every shipped one, if None is given) against their expected verdicts."""
-    cases = [replace(case, **_manner(how)) for case in expectations(systems)]
+def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -> int:
+    """Checks the cases against their expected verdicts."""
     results: list[Result] = []
     wrong: list[str] = []
+    told: frozenset[str] = frozenset()
     interrupted = False
     with counted("checking", len(cases)) as done, suppress(KeyboardInterrupt):
         interrupted = True
@@ -294,22 +307,34 @@ def _check_all(how: Request, systems: Mapping[str, type[System]] | None, jobs: i
                 wrong.append(found)
             else:
                 results.append(found)
+                told = warn(found.warnings, told)
                 if found.interrupted:
                     break
             done()
         else:
             interrupted = False
+    seconds = time.monotonic() - started
     click.echo(
-        json.dumps(all_json(results), indent=1)
+        json.dumps(all_json(results, seconds), indent=1)
         if form == "json"
-        else all_text(results, look(elsewhere=WIDE), len(cases), len(wrong)),
+        else all_text(results, look(elsewhere=WIDE), len(cases), len(wrong), seconds),
         color=True,
     )
     if wrong:
         return BAD_INPUT
-    if any(r.as_expected is False for r in results):
+    if any(r.as_expected is False or _is_news(r) for r in results):
         return VIOLATED
+    if any(r.vacuous for r in results):
+        return INCONCLUSIVE
     return INCONCLUSIVE if interrupted or any(r.verdict == CUT_SHORT for r in results) else HOLDS
+
+
+def _is_news(result: Result) -> bool:
+    """Whether a violation was found where the policy declares no verdict for these settings, and that violation for none."""
+    if result.expected is not None or result.violated is None:
+        return False
+    policy = load_system(result.source).policies[result.instance.policy or ""]
+    return result.violated not in {policy.expect, *(also.verdict for also in policy.also)}
 
 
 def _manner(how: Request) -> dict[str, Any]:

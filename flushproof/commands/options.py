@@ -79,15 +79,16 @@ def pairs(texts: Sequence[str], option: str, example: str) -> dict[str, str]:
     """`KNOB=VALUE` texts as a mapping.
 
     Raises:
-        FlushproofError: a text without `=`, or the same name twice with different values.
+        FlushproofError: a text without `=`, or the same name twice.
     """
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals and value):
             raise FlushproofError(f"{option} {text}: write it as {example}")
-        if found.setdefault(name, value) != value:
+        if name in found:
             raise FlushproofError(f"{option} gives '{name}' twice: {found[name]} and {value}")
+        found[name] = value
     return found
 
 
@@ -107,6 +108,14 @@ def memory(ctx: click.Context, param: click.Parameter, value: str | None) -> int
     if found <= 0:
         raise click.BadParameter(f"'{value}' is no size of memory: write it as 500M or 2G", ctx, param)
     return found
+
+
+def warn(warnings: Sequence[str], told: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Says on standard error what was not told before; all that was told by now."""
+    for warning in warnings:
+        if warning not in told:
+            click.echo(f"flushproof: warning: {warning}", err=True)
+    return told | {*warnings}
 
 
 def look(elsewhere: int = 100) -> Look:

@@ -12,7 +12,8 @@ from tabulate import MIN_PADDING, tabulate
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
-from flushproof.model.language.instantiate import knob_values, knobs_of, settings
+from flushproof.model.language.instantiate import knob_values, settings
+from flushproof.model.language.policies import knobs_of
 from flushproof.report.trace import NARROWEST, Look
 
 

@@ -40,6 +40,13 @@ def check_json(result: Result) -> dict[str, Any]:
         "properties": list(result.checked),
         "also_violated": list(result.also_violated),
         "not_reached": list(result.not_reached),
+        "vacuous": list(result.vacuous),
+        "never_possible": list(result.never_possible),
+        "never_came": list(result.never_came),
+        "unwatched": result.unwatched,
+        "switched_off": list(result.switched_off),
+        "warnings": list(result.warnings),
+        "hints": list(result.hints),
         "reason": result.reason,
         "expected": result.expected,
         "states": result.states,
@@ -81,9 +88,9 @@ def trace_json(trace: Trace | None) -> dict[str, Any]:
     }
 
 
-def all_json(results: Iterable[Result]) -> dict[str, Any]:
-    """Several checks, as `check --all` makes them."""
-    return {"version": VERSION, "checks": [check_json(r) for r in results]}
+def all_json(results: Iterable[Result], seconds: float) -> dict[str, Any]:
+    """Several checks, as `check --all` makes them; seconds: how long all of it took."""
+    return {"version": VERSION, "seconds": round(seconds, 3), "checks": [check_json(r) for r in results]}
 
 
 def schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
 from flushproof.report.words import Row, Story, assignments, location, many
 
@@ -47,6 +48,25 @@ def page(trace: Trace) -> str:
     )
 
 
+def mermaid_verdict(instance: Instance, verdict: str) -> str:
+    """Where there is no trace: a diagram with nothing but what was checked and the verdict, in words."""
+    text = "<br/>".join(map(_safe, [_checked(instance), *verdict.splitlines()])).replace('"', "'")
+    return f'flowchart LR\n    verdict["{text}"]'
+
+
+def page_verdict(instance: Instance, verdict: str) -> str:
+    """Where there is no trace: one HTML page that says what was checked, and the verdict in words."""
+    lines = "".join(f"<p>{html.escape(line)}</p>\n" for line in verdict.splitlines())
+    return _HEAD.format(title=html.escape(instance.system.name)) + (
+        f"<h1>{html.escape(instance.system.name)}</h1>\n<p>{html.escape(_checked(instance))}</p>\n{lines}</body></html>\n"
+    )
+
+
+def _checked(instance: Instance) -> str:
+    knobs = ", ".join(f"{k}={v}" for k, v in instance.knobs.items())
+    return f"{instance.system.name}, policy: {instance.policy or 'no named policy'}" + (f". {knobs}" if knobs else "")
+
+
 def _lanes(story: Story) -> list[str]:
     return [*story.cpus, *([ELSEWHERE] if any(row.cpu is None for row in story.rows) or not story.cpus else [])]
 
@@ -84,7 +104,7 @@ def _html_row(story: Story, row: Row, lanes: list[str]) -> str:
     return f"<tr{' class=bad' if row.event else ''}>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
 
 
-_PAGE = """<!doctype html>
+_HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark"><title>{title}</title>
 <style>
@@ -94,7 +114,11 @@ th, td {{ text-align: left; vertical-align: top; padding: .4rem .8rem; border-to
 td:first-child, td:nth-last-child(-n+2) {{ opacity: .7; font-size: 13px; }}
 .bad, .wrong {{ color: #d33; font-weight: 600; }}
 </style></head><body>
-<h1>{title}</h1>
+"""
+
+_PAGE = (
+    _HEAD
+    + """<h1>{title}</h1>
 <p>Policy: {policy}. {knobs}</p>
 <p>At the start: {start}</p>
 <table><thead><tr>{head}</tr></thead><tbody>
@@ -102,3 +126,4 @@ td:first-child, td:nth-last-child(-n+2) {{ opacity: .7; font-size: 13px; }}
 <tr class="wrong"><td>✗</td><td colspan="{columns}">{sentence}</td></tr>
 </tbody></table></body></html>
 """
+)

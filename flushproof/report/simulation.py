@@ -14,6 +14,13 @@ from flushproof.report.verdict import heading
 from flushproof.report.words import many
 from flushproof.search.simulate import Simulation
 
+SAMPLING = (
+    "Each walk starts anew, in a random initial state; each step takes one of the actions that are possible, all with the same "
+    "chance, and then one of its bindings: so a rare action is taken more often than among all steps, and no chance is equal "
+    "among states."
+)
+"""How a walk is made."""
+
 
 def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Audit | None = None) -> str:
     """The verdict, the nearest violation, how often each action was taken, and what is not to be concluded."""
@@ -44,7 +51,7 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
             look.wrapped(
                 f"Walked: {many(found.walks, 'walk')} with seed {found.seed}, {many(found.steps, 'step')}, "
                 f"{many(found.states, 'distinct state')}, the longest walk {many(found.deepest, 'step')}, "
-                f"{found.seconds:.2f} s.{end}"
+                f"{found.seconds:.2f} s.{end} {SAMPLING}"
             )
         )
     )

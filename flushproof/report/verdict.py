@@ -17,10 +17,14 @@ from flushproof.result import INCONCLUSIVE, VIOLATED, Result
 
 def check_text(result: Result, look: Look) -> str:
     """One check: what was checked, the verdict, the trace if there is one, and what was explored."""
-    parts = [heading(result.instance, look), _verdict(result, look)]
+    parts = [heading(result.instance, look), verdict_text(result, look)]
     if result.trace is not None:
         parts += [trace_text(result.trace, look), _certificate(result, look)]
-    parts += [look.unsure(look.wrapped(warning)) for warning in warnings(result)]
+    parts += [
+        look.unsure(look.wrapped(warning))
+        for warning in (*warnings(result), *(f"Note: {hint}" for hint in result.hints))
+    ]
+    parts += [look.wrapped(line) for line in [never(result)] if line]
     parts.append(look.faint(look.wrapped(_explored(result))))
     if result.audit is not None:
         parts.append(look.faint(look.wrapped(audit_text(result.audit))))
@@ -42,7 +46,23 @@ def _sizes(instance: Instance) -> str:
     return " ".join(f"{s.name.lower()}={instance.sizes[s.name]}" for s in sorts)
 
 
-def _verdict(result: Result, look: Look) -> str:
+def _holds(result: Result) -> str:
+    """`HOLDS at cpu=2 vm=1`, or `HOLDS, vacuously: ...`, with what the verdict is about."""
+    sizes = _sizes(result.instance)
+    if not result.vacuous:
+        return f"HOLDS{f' at {sizes}' if sizes else ''}{_unless(result)}"
+    unreached = [name for name in result.vacuous if name in result.not_reached]
+    idle = [name for name in result.vacuous if name not in unreached]
+    why = [f"no event ever came to a check of {', '.join(idle)}"] if idle else []
+    why += [f"{', '.join(unreached)} must be reached, and never was"] if unreached else []
+    return (
+        f"HOLDS, vacuously: {'; '.join(why)}. A model that cannot do what it is about proves nothing"
+        f"{_unless(result)}. What else held{f' at {sizes}' if sizes else ''}"
+    )
+
+
+def verdict_text(result: Result, look: Look) -> str:
+    """The verdict in words, without the trace."""
     if result.verdict == VIOLATED:
         if result.trace is None:
             text = f"VIOLATED: {result.violated}, which asks for a state that no interleaving reaches{_unless(result)}"
@@ -53,12 +73,26 @@ def _verdict(result: Result, look: Look) -> str:
         text = f"INCONCLUSIVE: {result.reason}. No violation was found before that, which is not a proof."
         return _painted(look.wrapped(text), look.unsure)
     kinds = {p.name: p.kind for p in result.instance.system.properties}
-    must_hold = [name for name in result.checked if kinds.get(name) != "reachable"]
-    reached = [name for name in result.checked if name not in must_hold and name not in result.not_reached]
-    text = look.wrapped(f"HOLDS{_unless(result)}: {', '.join(must_hold)}", indent="  ", first="")
+    idle = {*result.vacuous, *result.switched_off}
+    must_hold = [name for name in result.checked if kinds.get(name) != "reachable" and name not in idle]
+    reached = [n for n in result.checked if kinds.get(n) == "reachable" and n not in result.not_reached]
+    text = look.wrapped(f"{_holds(result)}: {', '.join(must_hold)}", indent="  ", first="")
     if reached:
         text += "\n" + look.wrapped(f"Reached: {', '.join(reached)}", indent="  ", first="")
-    return _painted(text, look.good)
+    off = [name for name in result.checked if name in result.switched_off]
+    if off:
+        text += "\n" + look.wrapped(f"Not in question with these knobs: {', '.join(off)}", indent="  ", first="")
+    return _painted(text, look.unsure if result.vacuous else look.good)
+
+
+def never(result: Result) -> str:
+    """What never happened, though nothing else was looked for in vain."""
+    parts = [f"Never possible: {', '.join(result.never_possible)}."] if result.never_possible else []
+    parts += [f"Events that never came up: {', '.join(result.never_came)}."] if result.never_came else []
+    parts += [f"Knobs that nothing reads: {', '.join(result.unread)}."] if result.unread else []
+    if result.unwatched:
+        parts.append(f"Of {result.unwatched} further steps and checks it is not known whether they happened.")
+    return " ".join(parts) if result.complete else ""
 
 
 def _unless(result: Result) -> str:
@@ -77,8 +111,8 @@ def rounded_up(probability: float) -> str:
 
 def _painted(text: str, paint: Paint) -> str:
     """The first word of a text in colour."""
-    word, colon, rest = text.partition(":")
-    return paint(word) + colon + rest
+    word = text[: text.index(next(c for c in text if not c.isalpha()))]
+    return paint(word) + text[len(word) :]
 
 
 def _certificate(result: Result, look: Look) -> str:
@@ -90,11 +124,6 @@ def _certificate(result: Result, look: Look) -> str:
 def warnings(result: Result) -> list[str]:
     """What a user must know besides the verdict."""
     found = []
-    if result.not_reached and result.violated not in result.not_reached:
-        found.append(
-            f"Warning: never reached, though the system says it must be: {', '.join(result.not_reached)}. "
-            "A model that cannot do what it is about proves nothing."
-        )
     if result.as_expected is False and result.found != result.expected:
         found.append(f"Warning: the policy '{result.instance.policy}' declares another verdict: {result.expected}.")
     return found
@@ -129,15 +158,17 @@ def _reduced(result: Result) -> str:
     return f"{states} ({'; '.join(reductions)})" if reductions else states
 
 
-def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int = 0) -> str:
-    """One row for each check, with the expected and the found verdict; `asked` is how many there should be, and `wrong` for
-    how many of them the input was."""
+def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int, seconds: float) -> str:
+    """One row for each check, with the expected and the found verdict.
+
+    asked: how many there should be; wrong: of how many the input was; seconds: how long all of it took.
+    """
     unchecked = [look.bad(f"{wrong} of {asked} could not be checked.")] if wrong else []
     if not results and wrong == asked:
         return unchecked[0]
     rows = [_row(result) for result in results]
     text = table(["", "system", "policy", "with", "expected", "found", "steps", "states", "seconds"], rows, look)
-    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked), *unchecked])
+    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked, seconds), *unchecked])
 
 
 def _row(result: Result) -> list[str]:
@@ -149,7 +180,7 @@ def _row(result: Result) -> list[str]:
         instance.policy or "",
         result.settings,
         result.expected or "",
-        result.found + (" (!)" if result.not_reached else ""),
+        result.found + (" (!)" if result.vacuous else ""),
         str(len(result.trace.steps)) if result.trace else "",
         f"{result.states:,}",
         f"{result.seconds:.2f}",
@@ -161,19 +192,24 @@ def _coloured(text: str, results: Sequence[Result], look: Look) -> list[str]:
     return [paint[line[0]](line[0]) + line[1:] if line[:1] in paint else line for line in text.splitlines()]
 
 
-def _total(results: Sequence[Result], look: Look, asked: int) -> str:
+def _total(results: Sequence[Result], look: Look, asked: int, seconds: float) -> str:
     bad = [r for r in results if r.as_expected is False]
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
-    unreached = [r for r in results if r.not_reached]
-    seconds = sum(r.seconds for r in results)
-    count = f"{many(len(results), 'verdict')} in {seconds:.1f} s: "
+    undeclared = [r for r in results if r.expected is None and r.verdict != INCONCLUSIVE]
+    vacuous = [r for r in results if r.vacuous]
+    exploring = sum(r.seconds for r in results)
+    took = f"in {seconds:.1f} s, {exploring:.1f} s of them exploring"
+    count = f"{many(len(results), 'verdict')} {took}: "
     lines = []
     if len(results) < asked:
-        count = f"only {len(results)} of {many(asked, 'verdict')} in {seconds:.1f} s: "
+        count = f"only {len(results)} of {many(asked, 'verdict')} {took}: "
+    rest = f"{len(undeclared)} without a declared verdict, the rest" if undeclared else "the rest"
     if bad:
         lines.append(look.bad(f"{count}{len(bad)} not as expected."))
     elif unsure or len(results) < asked:
-        lines.append(look.unsure(f"{count}{len(unsure)} inconclusive, the rest as expected."))
+        lines.append(look.unsure(f"{count}{len(unsure)} inconclusive, {rest} as expected."))
+    elif undeclared:
+        lines.append(look.unsure(f"{count}{rest} as expected."))
     else:
         lines.append(look.good(f"{count}all as expected, every counterexample confirmed by Z3."))
     if doubtful := [r for r in results if r.omission is not None]:
@@ -183,7 +219,7 @@ def _total(results: Sequence[Result], look: Look, asked: int) -> str:
                 f"Fingerprints stood for states in {len(doubtful)} of them: one collided with probability < {chance}."
             )
         )
-    for result in unreached:
+    for result in vacuous:
         name = f"{result.instance.system.name} {result.instance.policy or ''} {result.settings}".strip()
-        lines.append(look.unsure(f"(!) {name}: never reached: {', '.join(result.not_reached)}"))
+        lines.append(look.unsure(f"(!) {name} holds vacuously: {', '.join(result.vacuous)}"))
     return "\n".join(lines)

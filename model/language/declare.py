@@ -5,7 +5,7 @@ properties; its class attributes are knobs, policies and hardware parts::
 
     class Switch(System):
         running: Map[Cpu, Optional[Vcpu]]
-        flush = Knob(bool, doc="flush the TLB when another vcpu is loaded")
+        flush = Knob(bool, False, doc="flush the TLB when another vcpu is loaded")
 
         @action
         def load(self, cpu: Cpu, vcpu: Vcpu):

@@ -7,8 +7,10 @@ dead is pruned: a step that no program counter can reach, a variable that nothin
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flushproof.model import ir
@@ -17,9 +19,9 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import fix_knobs, reads
 
 from .compile import compile_system
-from .declare import Knob, Part, Policy, System, system_name
+from .declare import Knob, Policy, System, system_name
 from .load import proof_of
-from .source import class_place
+from .policies import check_declared, check_verdicts, exprs_of, knobs_of, same_as, unread_knobs
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
@@ -47,17 +49,16 @@ def instantiate(
         FlushproofError: a name or a value that the system does not have.
         ModelError: the system does not compile.
     """
+    check_declared(cls)
     values = knob_values(cls, policy, knobs or {})
     system = compile_system(proof_of(cls) if lemmas else cls, proofs=lemmas, knobs=values)
-    _check_declarations(cls, system)
-    literals = {
-        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
-        for name, value in values.items()
-        if name in system.variable
-    }
+    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined"))
+    fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
+    sized = sizes_of(system, sizes or {})
+    _refuse_what_is_not_there(fixed, sized)
     instance = Instance(
-        prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals)),
-        _sizes(system, sizes or {}),
+        prune(fixed),
+        sized,
         {name: Knob.text(value) for name, value in values.items()},
         policy,
     )
@@ -65,58 +66,97 @@ def instantiate(
     return instance
 
 
+def _open(cls: type[System]) -> ir.System | None:
+    """The system with all its knobs open; None where it can only be compiled once they are known."""
+    try:
+        return compile_system(cls)
+    except ModelError:
+        return None
+
+
+def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]:
+    """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this."""
+    system = _open(cls)
+    if system is None:
+        return ()
+    found = [
+        f"the knob '{name}' is read by no step, no property and no cost: all its values are one system"
+        for name in unread(cls)
+    ]
+    if policy is not None:
+        values = {}
+        for name in cls.policies:
+            with suppress(FlushproofError):  # a mistake in another policy is told to who asks for that one
+                values[name] = _literals_of(system, knob_values(cls, name, {}))
+        for other, knobs in same_as(cls, system, policy, values):
+            why = (
+                f"they differ in {', '.join(knobs)}, on which nothing depends then"
+                if knobs
+                else "they set the same knobs"
+            )
+            one, two = sorted((policy, other))
+            found.append(f"the policies '{one}' and '{two}' are one system: {why}")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class SwitchedOff:
+    """What a system's knobs leave without any effect, from the text alone.
+
+    steps, events, properties: those that exist under other knobs; never: steps that are possible under none.
+    """
+
+    steps: tuple[str, ...]
+    events: tuple[str, ...]
+    properties: tuple[str, ...]
+    never: tuple[str, ...]
+
+
+def switched_off(cls: type[System], instance: Instance) -> SwitchedOff:
+    """What this instance of the system does without because of its knobs."""
+    system, here = _open(cls), {a.name for a in instance.system.actions}
+    if system is None:
+        return SwitchedOff((), (), (), ())
+    possible = {a.name for a in _without_dead_steps(system).actions if a.guard is not ir.FALSE}
+    whole = {p.name: p for p in system.properties}
+    coming = _coming(instance.system)
+    return SwitchedOff(
+        tuple(a.name for a in system.actions if a.name in possible - here),
+        tuple(event for event in _coming(system) if event not in coming),
+        tuple(p.name for p in instance.system.properties if _is_off(p) and not _is_off(whole[p.name])),
+        tuple(a.name for a in system.actions if a.name not in possible),
+    )
+
+
+def _coming(system: ir.System) -> dict[str, None]:
+    """The events that may come to one of their checks."""
+    clauses = [c for p in system.properties for c in p.clauses if c.guard is not ir.FALSE]
+    return dict.fromkeys(c.event for c in clauses if c.event is not None)
+
+
+def _is_off(prop: ir.Property) -> bool:
+    """Whether no state can reach it, or none can come to a check of it."""
+    if prop.kind == "reachable":
+        return all(c.expr is ir.FALSE for c in prop.clauses)
+    return all(c.event is not None and c.guard is ir.FALSE for c in prop.clauses)
+
+
+def unread(cls: type[System]) -> list[str]:
+    """The knobs on which nothing depends."""
+    system = _open(cls)
+    return [] if system is None else unread_knobs(system, _cone_of_influence(system))
+
+
 # ---------------------------------------------------------------------------------------------------------------- knobs
 
 
-def knobs_of(cls: type[System]) -> dict[str, Knob]:
-    """All knobs of a system and of its parts, by the names that users give them."""
-    return dict(_knobs(cls, "", set()))
-
-
-def _check_declarations(cls: type[System], system: ir.System) -> None:
-    """That knobs have values and policies have verdicts that exist.
-
-    Raises:
-        ModelError: one does not.
-    """
-    place = class_place(cls)
-    for name, knob in knobs_of(cls).items():
-        if not any(knob.default is value for value in knob.values()):
-            choices = ", ".join(map(Knob.text, knob.values()))
-            raise ModelError(
-                f"knob '{name}': its default {knob.default!r} is none of its values",
-                place,
-                hint=f"They are: {choices}.",
-            )
-    verdicts = ("holds", *(p.name for p in system.properties), "no-deadlock", "well-defined")
-    for name, policy in cls.policies.items():
-        if not isinstance(policy, Policy):
-            raise ModelError(
-                f"policy '{name}' is no Policy",
-                place,
-                hint='Write Policy("what it does", {"knob": value}, expect="holds").',
-            )
-        for verdict in (policy.expect, *(also.verdict for also in policy.also)):
-            if verdict not in verdicts:
-                raise ModelError(
-                    f"policy '{name}' expects '{verdict}'", place, hint=nearest(verdict, verdicts, "verdicts")
-                )
-
-
-def _knobs(owner: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Knob]]:
-    """A part under two names is one part: its knobs have the first of them."""
-    seen.add(id(owner))
-    classes = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
-    found: dict[str, Any] = {}
-    for cls in reversed(classes):
-        found.update(vars(cls))
-    if not isinstance(owner, type):
-        found.update(vars(owner))
-    for name, value in found.items():
-        if isinstance(value, Knob):
-            yield prefix + name, value
-        elif isinstance(value, Part) and id(value) not in seen:
-            yield from _knobs(value, f"{prefix}{name}.", seen)
+def _literals_of(system: ir.System, values: Mapping[str, Any]) -> dict[str, ir.Lit]:
+    """The values of knobs, by their names."""
+    return {
+        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
+        for name, value in values.items()
+        if name in system.variable
+    }
 
 
 def policy_of(cls: type[System], name: str) -> Policy:
@@ -137,19 +177,27 @@ def knob_values(cls: type[System], policy: str | None, knobs: Mapping[str, Any])
     """The value of every knob: the user's, or else the policy's, or else its default."""
     known = knobs_of(cls)
     values = {name: knob.default for name, knob in known.items()}
-    if policy is not None:
-        for name, value in policy_of(cls, policy).knobs.items():
-            values.update([_knob_value(cls, known, name, value, f"policy '{policy}': ")])
-    for name, value in knobs.items():
-        values.update([_knob_value(cls, known, name, value, "")])
+    asked = [(f"policy '{policy}': ", policy_of(cls, policy).knobs)] if policy is not None else []
+    for where, given in (*asked, ("", knobs)):
+        found = [_knob_value(cls, known, name, value, where) for name, value in given.items()]
+        _refuse_twice([name for name, _ in found], list(given), f"{where}the knob")
+        values.update(found)
     return values
+
+
+def _refuse_twice(names: Sequence[str], spelled: Sequence[str], what: str) -> None:
+    """That no two spellings mean one name."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            first = spelled[names.index(name)]
+            raise FlushproofError(f"{what} '{name}' is given twice: as '{first}' and as '{spelled[number]}'")
 
 
 def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: Any, where: str) -> tuple[str, Any]:
     """The knob's own name and its value, each possibly given in another spelling."""
-    key = next((k for k in known if _plain(k) == _plain(name)), None)
+    key = next((k for k in known if _plain(k) == _plain(name)), None) if isinstance(name, str) else None
     if key is None:
-        raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(name, known, 'knobs')}")
+        raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(str(name), known, 'knobs')}")
     values = known[key].values()
     if isinstance(value, str):
         text = value.strip().lower().replace("_", "-")
@@ -179,13 +227,20 @@ def _plain(name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------- sizes
 
 
-def _sizes(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
+def sizes_of(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
+    """The number of elements of every sort: the user's, or else the system's own.
+
+    Raises:
+        FlushproofError: there is no such sort, or its size is no whole number above 0.
+    """
     sized = {s.name: s for s in system.sorts if isinstance(s, ir.Scalarset)}
     by_lower = {name.lower(): name for name in sized}
     sizes = {name: system.sizes[name] for name in sized}
+    keys = []
     for name, value in asked.items():
-        key = by_lower.get(name.lower())
+        key = by_lower.get(name.lower()) if isinstance(name, str) else None
         if key is None:
+            name = getattr(name, "__name__", str(name))
             counter = next((s for s in system.sorts if s.name.lower() == name.lower()), None)
             reason = (
                 "is a counter: it has no size, any number of values is explored"
@@ -193,20 +248,47 @@ def _sizes(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
                 else "is not one of its sorts"
             )
             raise FlushproofError(f"{system.name}: '{name}' {reason}. {nearest(name, sized, 'sorts')}")
-        sizes[key] = _size(key, value)
+        keys.append(key)
+        sizes[key] = size_of(key, value)
+    _refuse_twice(keys, list(asked), "the size of")
     return sizes
 
 
-def _size(name: str, value: str | int) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
+def size_of(name: str, value: str | int) -> int:
+    """A number of elements, possibly as its text.
+
+    Raises:
+        FlushproofError: it is no whole number above 0.
+    """
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"0*[1-9][0-9]{0,9}", text.strip(), re.ASCII):
         raise FlushproofError(
             f"the size of {name} is '{value}', but it must be a whole number, 1 or more, as in {name.lower()}=2"
         )
-    return number
+    return int(text)
+
+
+def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> None:
+    """That every element that the model names exists.
+
+    Raises:
+        ModelError: an ordered sort has fewer elements.
+    """
+    parts = [(a.place, exprs_of(a)) for a in (system.init, *system.actions, system.settle)]
+    parts += [(c.place or p.place, [c.guard, c.expr]) for p in (*system.properties, *system.lemmas) for c in p.clauses]
+    parts += [(None, [system.final]), *((None, [h.expr]) for h in system.hints)]
+    for place, exprs in parts:
+        for expr in ir.walk(*exprs):
+            if not isinstance(expr, ir.Lit) or expr.value is None:
+                continue
+            sort = expr.of.base if isinstance(expr.of, ir.OptionSort) else expr.of
+            if isinstance(sort, ir.Scalarset) and not 0 <= int(expr.value) < sizes[sort.name]:
+                number, size = int(expr.value) + sort.first, sizes[sort.name]
+                raise ModelError(
+                    f"{sort.name} {number} does not exist: {sort.name} has {size} element{'' if size == 1 else 's'} at this size",
+                    place,
+                    hint=f"Give {sort.name.lower()}={int(expr.value) + 1} or more as its size.",
+                )
 
 
 def _refuse_giants(instance: Instance) -> None:

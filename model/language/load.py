@@ -20,6 +20,7 @@ from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir import Place
 
 from .declare import System, system_name
+from .policies import check_declared
 from .source import import_hint
 
 SHIPPED = "flushproof.model.systems"
@@ -36,6 +37,12 @@ def load_system(spec: str) -> type[System]:
     Raises:
         FlushproofError: there is no such system, file or class, or the file does not import.
     """
+    found = _found(spec)
+    check_declared(found)
+    return found
+
+
+def _found(spec: str) -> type[System]:
     path, colon, name = spec.rpartition(":")
     if colon and path.endswith(".py"):
         return _named(load_file(Path(path)), name, path)
@@ -126,7 +133,9 @@ def load_file(path: Path) -> ModuleType:
     except SyntaxError as error:
         place = Place(error.filename or str(path), error.lineno or 1, error.offset or 1)
         raise ModelError(f"not valid Python: {error.msg}", place, _line(place)) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a user's module raises, SystemExit too
         place = place_of(error, path)
         hint = import_hint(error.name) if isinstance(error, NameError) else ""
         raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error

@@ -26,10 +26,11 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance, State
 
+from ..reductions.counters import without_fresh
 from ..reference.interpreter import Codes, Reference
 from ..task import WELL_DEFINED
-from .printer import member
-from .steps import nested, without_fresh
+from .names import Names, names_of
+from .steps import nested
 
 MOST_INITIAL = 20_000
 """An exported model lists its initial states one by one, if there are no more than this."""
@@ -54,9 +55,9 @@ def enumerations(instance: Instance) -> list[EnumSort]:
     return list(dict.fromkeys(s for s in plain if isinstance(s, EnumSort)))
 
 
-def members(instance: Instance) -> list[str]:
-    """The constants that stand for the members of all enumerations."""
-    return [member(enum, name) for enum in enumerations(instance) for name in enum.members]
+def names(instance: Instance) -> Names:
+    """What the parts of the instance are called."""
+    return names_of(instance, enumerations(instance), [p.name for p in all_properties(instance)])
 
 
 def least_number(instance: Instance) -> int:

@@ -23,18 +23,23 @@ from flushproof.model.ir import (
 from flushproof.model.ir.instance import Instance
 
 from . import common, steps
-from .printer import Printer, identifier, member
+from .names import declared, distinct, quoted
+from .printer import Printer
 from .steps import Step, largest
 
 
 def murphi(instance: Instance) -> Mapping[str, str]:
     """The model as one file."""
-    return {f"{identifier(instance.system.name)}.m": _Model(instance).text()}
+    model = _Model(instance)
+    return {f"{model.called.model}.m": model.text()}
+
+
+_FINAL = "nothing is left to do"
 
 
 class _Murphi(Printer):
     def location(self, variable: str, args: Sequence[Expr]) -> str:
-        name = self.saved.get(variable) or identifier(variable)
+        name = self.saved.get(variable) or self.called.variables[variable]
         return name + "".join(f"[{self.code(a)}]" for a in args)
 
     def quantified(self, expr: Quant, name: str, body: str) -> str:
@@ -45,7 +50,7 @@ class _Murphi(Printer):
         if sort == BOOL:
             return "boolean"
         if isinstance(sort, Scalarset):
-            return identifier(sort.name)
+            return self.called.sorts[sort.name]
         return f"0 .. {largest(self.instance, sort)}"
 
     def index_type(self, sort: Sort) -> str:
@@ -55,38 +60,51 @@ class _Murphi(Printer):
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        self.printer = _Murphi(instance, [*common.members(instance), "start", "used", "rank"])
+        self.called = common.names(instance)
+        self.printer = _Murphi(instance, self.called)
+        self.steps = list(steps.steps(instance))
         self.lines: list[str] = []
 
     def text(self) -> str:
         self._head()
         for variable in self.system.variables:
-            self.lines.append(f"var {identifier(variable.name)} : {self._type_of(variable)};")
+            self.lines.append(f"var {self.called.variables[variable.name]} : {self._type_of(variable)};")
         self.lines.append("")
         for counter in steps.counters(self.instance):
             self._highest(counter)
             self._rename(counter)
         self._beginning()
-        for step in steps.steps(self.instance):
-            self._rule(step)
+        for title, step in zip(self._titles(), self.steps, strict=True):
+            self._rule(title, step)
         if self.system.final is not FALSE:
-            self.lines += ['rule "nothing is left to do"', f"  {self.printer(self.system.final)}", "==>", "end;", ""]
+            self.lines += [f'rule "{_FINAL}"', f"  {self.printer(self.system.final)}", "==>", "end;", ""]
         for prop in common.all_properties(self.instance):
             kind = "cover" if prop.kind == "reachable" else "invariant"
             formula = self.printer(common.property_formula(self.instance, prop))
-            self.lines += [f'{kind} "{prop.name}"', f"  {formula};", ""]
-        return "\n".join(self.lines)
+            self.lines += [f'{kind} "{quoted(prop.name)}"', f"  {formula};", ""]
+        final = self.system.final is not FALSE
+        return declared(
+            "\n".join(self.lines),
+            {
+                "variables and members of enumerations": (
+                    r"^(?:var|const) (\w+) :",
+                    len(self.called.variables) + len(self.called.members),
+                ),
+                "steps": (r'^rule "(.*)"', len(self.steps) + final),
+                "properties": (r'^(?:cover|invariant) "(.*)"', len(common.all_properties(self.instance))),
+            },
+        )
 
     def _head(self) -> None:
         self.lines += [f"-- {self.system.title}, written by flushproof.", "-- None is 0 and Some(x) is x + 1.", ""]
         for enum in common.enumerations(self.instance):
             for code, name in enumerate(enum.members):
-                self.lines.append(f"const {member(enum, name)} : {code};")
+                self.lines.append(f"const {self.called.members[enum, name]} : {code};")
         if (least := common.least_number(self.instance)) < 0:
             self.lines.append(f"type below_zero : {least} .. 0; -- so that numbers below 0 can be computed with")
         for sort in self.system.sorts:
             if isinstance(sort, Scalarset):
-                self.lines.append(f"type {identifier(sort.name)} : 0 .. {self.instance.sizes[sort.name] - 1};")
+                self.lines.append(f"type {self.called.sorts[sort.name]} : 0 .. {self.instance.sizes[sort.name] - 1};")
         self.lines.append("")
 
     def _type_of(self, variable: StateVar) -> str:
@@ -101,7 +119,7 @@ class _Model:
         for name, optional in steps.counter_variables(self.instance, counter):
             index = self.system.variable[name].index
             loops = [f"for i{n} : {self.printer.index_type(s)} do" for n, s in enumerate(index)]
-            place = identifier(name) + "".join(f"[i{n}]" for n in range(len(index)))
+            place = self.called.variables[name] + "".join(f"[i{n}]" for n in range(len(index)))
             text = body.replace("VALUE", f"{place} - 1" if optional else place)
             text = text.replace("PLACE", place).replace("RAISED", " + 1" if optional else "")
             text = f"if {place} != 0 then {text} end;" if optional else text
@@ -111,8 +129,8 @@ class _Model:
     def _highest(self, counter: CounterSort) -> None:
         top = largest(self.instance, counter)
         self.lines += [
-            f"function highest_{identifier(counter.name)}() : 0 .. {top};",
-            f"var highest : 0 .. {top};",
+            f"function highest_{self.called.sorts[counter.name]}() : 0 .. {top};",
+            f"  var highest : 0 .. {top};",
             "begin",
             "  highest := 0;",
             *self._for_each(counter, "if VALUE > highest then highest := VALUE; end;"),
@@ -122,14 +140,14 @@ class _Model:
         ]
 
     def _rename(self, counter: CounterSort) -> None:
-        top, highest = largest(self.instance, counter), f"highest_{identifier(counter.name)}()"
+        top, highest = largest(self.instance, counter), f"highest_{self.called.sorts[counter.name]}()"
         self.lines += [
             "-- Only the order of the values matters: they become 1, 2, ...",
-            f"procedure rename_{identifier(counter.name)}();",
-            f"var used : array [0 .. {top}] of boolean;",
-            f"var rank : array [0 .. {top}] of 0 .. {top};",
-            f"var next : 0 .. {top};",
-            f"var highest : 0 .. {top};",
+            f"procedure rename_{self.called.sorts[counter.name]}();",
+            f"  var used : array [0 .. {top}] of boolean;",
+            f"  var rank : array [0 .. {top}] of 0 .. {top};",
+            f"  var next : 0 .. {top};",
+            f"  var highest : 0 .. {top};",
             "begin",
             f"  highest := {highest};",
             "  if highest <= 1 then return; end;",
@@ -175,23 +193,27 @@ class _Model:
 
     def _slot(self, number: int) -> str:
         slot = self.instance.slots[number]
-        return identifier(slot.var) + "".join(f"[{i}]" for i in slot.index)
+        return self.called.variables[slot.var] + "".join(f"[{i}]" for i in slot.index)
 
     def _default(self, variable: StateVar) -> list[str]:
         """Sets a variable to its default everywhere."""
         loops = [f"for i{n} : {self.printer.index_type(s)} do" for n, s in enumerate(variable.index)]
-        place = identifier(variable.name) + "".join(f"[i{n}]" for n in range(len(loops)))
+        place = self.called.variables[variable.name] + "".join(f"[i{n}]" for n in range(len(loops)))
         text = f"{place} := {self.printer(Lit(default_value(variable.sort), variable.sort))};"
         return ["  " + " ".join([*loops, text, *["end;"] * len(loops)])]
 
     # ------------------------------------------------------------------------------------------------------- the steps
 
-    def _rule(self, step: Step) -> None:
+    def _titles(self) -> list[str]:
+        """Of the rules: no two are one text."""
+        return distinct((quoted(step.title(self.instance)) for step in self.steps), [_FINAL])
+
+    def _rule(self, title: str, step: Step) -> None:
         action = step.action
         names = self.printer.new_names(action.params)
         with self.printer.scope(names):
             opening = [f"ruleset {name} : {self.printer.type(var.of)} do" for var, name in names.items()]
-            self.lines += [*opening, f'rule "{step.title(self.instance)}"', f"  {self.printer(action.guard)}", "==>"]
+            self.lines += [*opening, f'rule "{title}"', f"  {self.printer(action.guard)}", "==>"]
             self.printer.learn(action.guard)
             self._body(action, [])
             self.lines += [*["end;"] * len(opening), ""]
@@ -205,21 +227,23 @@ class _Model:
             known = steps.shared_of(action)
             saved = steps.saved_variables(action.updates, known)
             for name in saved:
-                self.lines.append(f"  var old_{identifier(name)} : {self._type_of(self.system.variable[name])};")
-                statements.append(f"  old_{identifier(name)} := {identifier(name)};")
+                self.lines.append(
+                    f"  var old_{self.called.variables[name]} : {self._type_of(self.system.variable[name])};"
+                )
+                statements.append(f"  old_{self.called.variables[name]} := {self.called.variables[name]};")
             for var, distance in steps.numbered(action.fresh):
                 self.lines.append(f"  var {fresh[var]} : {printer.type(var.of)};")
-                statements.append(f"  {fresh[var]} := highest_{identifier(var.of.name)}() + {distance};")
+                statements.append(f"  {fresh[var]} := highest_{self.called.sorts[var.of.name]}() + {distance};")
             for number, expr in enumerate(known, 1):
                 name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
                 self.lines.append(f"  var {name} : {printer.type(expr.sort)};")
                 statements.append(f"  {name} := {printer(expr)};")
                 printer.shared = {**printer.shared, expr: name}
-            printer.saved = {name: f"old_{identifier(name)}" for name in saved}
+            printer.saved = {name: f"old_{self.called.variables[name]}" for name in saved}
             statements += [self._update(update) for update in action.updates]
             printer.saved = {}
         for counter in steps.counters_written(self.instance, action):
-            statements.append(f"  rename_{identifier(counter.name)}();")
+            statements.append(f"  rename_{self.called.sorts[counter.name]}();")
         self.lines += ["begin", *statements, "end;"]
 
     def _update(self, update: Update) -> str:
@@ -232,5 +256,5 @@ class _Model:
                 if test is not TRUE:
                     opening.append(f"if {printer(test)} then")
                     printer.learn(test)
-            target = identifier(update.var) + "".join(f"[{printer.code(a)}]" for a in update.args)
+            target = self.called.variables[update.var] + "".join(f"[{printer.code(a)}]" for a in update.args)
             return "  " + " ".join([*opening, f"{target} := {printer(update.value)};", *["end;"] * len(opening)])

@@ -6,7 +6,6 @@ An enumeration's members are named constants.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import assert_never
@@ -35,25 +34,26 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
+from .names import Names, distinct, identifier
+
 
 class Printer:
     """Prints expressions; each language says how its operators look.
 
-    names: what stands for the variables in scope; shared: what stands for expressions that were computed before; saved:
-    state variables that are read from a copy made before the step, and the copy's name; some: options that are known not to
-    be None, since a test of it stands before; taken: names that no variable gets.
+    called: what the instance's parts are called; names: what stands for the variables in scope; shared: what stands for
+    expressions that were computed before; saved: state variables that are read from a copy made before the step, and the
+    copy's name; some: options that are known not to be None, since a test of it stands before; taken: names that no variable gets.
     """
 
     true, false = "true", "false"
 
-    def __init__(self, instance: Instance, taken: Sequence[str] = ()) -> None:
-        system = instance.system
-        self.instance = instance
+    def __init__(self, instance: Instance, called: Names, taken: Sequence[str] = ()) -> None:
+        self.instance, self.called = instance, called
         self.names: Mapping[Var, str] = {}
         self.shared: Mapping[Expr, str] = {}
         self.saved: Mapping[str, str] = {}
         self.some: frozenset[Expr] = frozenset()
-        self.taken = {*taken, *(identifier(d.name) for d in (*system.variables, *system.sorts))}
+        self.taken = {*taken, *called.taken}
 
     @contextmanager
     def scope(self, names: Mapping[Var, str]) -> Iterator[None]:
@@ -94,16 +94,7 @@ class Printer:
     def new_names(self, variables: Sequence[Var]) -> dict[Var, str]:
         """A name for each of the variables that nothing in scope has."""
         taken = {*self.taken, *self.names.values(), *self.shared.values()}
-        result = {}
-        for var in variables:
-            name = base = identifier(var.name)
-            count = 2
-            while name in taken:
-                name = f"{base}_{count}"
-                count += 1
-            taken.add(name)
-            result[var] = name
-        return result
+        return dict(zip(variables, distinct([identifier(v.name) for v in variables], taken), strict=True))
 
     # ----------------------------------------------------------------------------------- what a language may do its own way
 
@@ -160,7 +151,7 @@ class Printer:
                 if expr.of == BOOL:
                     return self.true if expr.value else self.false
                 if isinstance(expr.of, EnumSort):
-                    return member(expr.of, str(expr.value))
+                    return self.called.members[expr.of, str(expr.value)]
                 return str(self.instance.code(expr))
             case Var():
                 return self.names[expr]
@@ -233,45 +224,3 @@ class Printer:
         if source.lo < target.lo:
             text = self.choice(self.less(text, "0"), "0", text)
         return text
-
-
-def identifier(name: str) -> str:
-    """A name that any of the languages takes."""
-    plain = re.sub(r"\W+", "_", name).strip("_")
-    return f"{plain}_" if plain.lower() in _RESERVED or not plain or plain[0].isdigit() else plain
-
-
-def member(sort: EnumSort, name: str) -> str:
-    """The constant that stands for a member of an enumeration."""
-    return identifier(f"{sort.name}_{name}")
-
-
-def distinct(names: Sequence[str]) -> list[str]:
-    """The names, numbered where two are equal."""
-    taken: set[str] = set()
-    result = []
-    for name in names:
-        unique, count = name, 2
-        while unique in taken:
-            unique = f"{name}_{count}"
-            count += 1
-        taken.add(unique)
-        result.append(unique)
-    return result
-
-
-# Murphi, Promela, C and TLA+ keep these for themselves.
-_WORDS = """
-    alias array assert assume assumption begin boolean bool by case clear const cover do else elsif end endalias endexists
-    endfor endforall endfunction endif endprocedure endrecord endrule endruleset endstartstate endswitch endwhile enum error
-    exists false for forall from function if in interface invariant ismember isundefined liveness multiset multisetadd
-    multisetcount multisetremove of procedure process program property put record return rule ruleset scalarset startstate
-    switch then to traceuntil true type undefine union var while
-    active atomic bit break byte chan d_step d_proctype empty enabled eval fi full goto hidden init inline int len local
-    ltl mtype nempty never nfull notrace np_ od pc_value pid printf priority proctype provided run select short show skip
-    timeout trace typedef unless unsigned xr xs
-    auto char continue default double extern float long register signed sizeof static struct void volatile main now
-    variable variables constant constants extends instance module except domain subset union unchanged choose let next spec
-    step
-"""
-_RESERVED = frozenset(_WORDS.split())

@@ -31,9 +31,11 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
+from ..reductions.counters import without_fresh
 from ..task import WELL_DEFINED
 from . import common, steps
-from .printer import Printer, distinct, identifier, member
+from .names import declared, distinct, identifier, quoted
+from .printer import Printer
 from .steps import Step, largest
 
 # SPIN takes no more than 64 KiB of C at once.
@@ -54,7 +56,8 @@ def promela(instance: Instance) -> Mapping[str, str]:
     Raises:
         FlushproofError: there are too many initial states, or a step is too long for SPIN.
     """
-    return {f"{identifier(instance.system.name)}.pml": _Model(instance).text()}
+    model = _Model(instance)
+    return {f"{model.called.model}.pml": model.text()}
 
 
 class _Promela(Printer):
@@ -76,7 +79,7 @@ class _Promela(Printer):
         return f"({option} - 1)" if known else f"THE({option})"
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
-        name = self.saved.get(variable) or f"now.{identifier(variable)}"
+        name = self.saved.get(variable) or f"now.{self.called.variables[variable]}"
         return name + self.index(variable, args)
 
     def index(self, variable: str, args: Sequence[Expr]) -> str:
@@ -96,10 +99,6 @@ class _Promela(Printer):
         return f"{'ALL' if expr.kind == 'forall' else 'ANY'}({name}, {self.instance.cardinality(expr.var.of)}, {body})"
 
 
-def _function(prop: Property) -> str:
-    return f"{'reached' if prop.kind == 'reachable' else 'wrong'}_{identifier(prop.name)}"
-
-
 def _pieces(lines: Sequence[str]) -> Iterator[list[str]]:
     """The lines in pieces that SPIN has room for."""
     piece: list[str] = []
@@ -114,7 +113,8 @@ def _pieces(lines: Sequence[str]) -> Iterator[list[str]]:
 class _Model:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        self.printer = _Promela(instance, [*common.members(instance), "holds", "code"])
+        self.called = common.names(instance)
+        self.printer = _Promela(instance, self.called)
         self.starts = common.starts(instance)
         self.steps = list(steps.steps(instance))
         self.names = distinct([identifier(step.title(instance)) for step in self.steps])
@@ -123,7 +123,9 @@ class _Model:
     def text(self) -> str:
         self.lines += [f"/* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1. */", ""]
         for enum in common.enumerations(self.instance):
-            self.lines += [f"#define {member(enum, name)} {code}" for code, name in enumerate(enum.members)]
+            self.lines += [
+                f"#define {self.called.members[enum, name]} {code}" for code, name in enumerate(enum.members)
+            ]
         for variable in self.system.variables:
             self._variable(variable)
         self.lines += _HELPERS.splitlines()
@@ -138,7 +140,20 @@ class _Model:
         if self.system.final is not FALSE:
             self._code("the end", [f"static int is_final() {{ return {self.printer(self.system.final)}; }}"])
         self._process()
-        return "\n".join([*self.lines, ""])
+        return declared(
+            "\n".join([*self.lines, ""]),
+            {
+                "variables and members of enumerations": (
+                    r"^(?:bool|byte|short|int|#define) (\w+)",
+                    len(self.called.variables) + len(self.called.members),
+                ),
+                "steps": (r"^  static inline int (may_\w+)\(", len(self.steps)),
+                "properties": (
+                    r"^  static int ((?:wrong|reached)_[^\W\d]\w*)\(",
+                    len(common.all_properties(self.instance)),
+                ),
+            },
+        )
 
     def _code(self, what: str, lines: Sequence[str]) -> None:
         """Functions in C."""
@@ -160,19 +175,19 @@ class _Model:
             first = self.instance.offsets[variable.name]
             codes = self.starts[0].state[first : first + self.instance.locations(variable)]
             start = f" = {{ {', '.join(map(str, codes))} }}" if variable.index else f" = {codes[0]}"
-        self.lines.append(f"{self._kind(variable.sort)} {identifier(variable.name)}{size}{start};{note}")
+        self.lines.append(f"{self._kind(variable.sort)} {self.called.variables[variable.name]}{size}{start};{note}")
 
     # -------------------------------------------------------------------------------------------------------- counters
 
     def _rename(self, counter: CounterSort) -> None:
-        name, top = identifier(counter.name), largest(self.instance, counter)
+        name, top = self.called.sorts[counter.name], largest(self.instance, counter)
 
         def each(plain: str, optional: str) -> list[str]:
             """A statement for all locations that hold a value of the counter, or an option of one."""
             lines = []
             for variable, is_option in steps.counter_variables(self.instance, counter):
                 index = bool(self.system.variable[variable].index)
-                place = f"now.{identifier(variable)}" + ("[i]" if index else "")
+                place = f"now.{self.called.variables[variable]}" + ("[i]" if index else "")
                 loop = (
                     f"for (i = 0; i < {self.instance.locations(self.system.variable[variable])}; i++) " if index else ""
                 )
@@ -202,19 +217,24 @@ class _Model:
 
     # ------------------------------------------------------------------------------------------------------- properties
 
+    def _function(self, prop: Property, number: int = 0) -> str:
+        """What says whether the property is violated (or reached), or a part of it (no name begins with a digit)."""
+        part = f"{number}_" if number else ""
+        return f"{'reached' if prop.kind == 'reachable' else 'wrong'}_{part}{self.called.properties[prop.name]}"
+
     def _wrong(self, prop: Property) -> None:
         """A C function that says whether the property is violated (or reached); a long one is taken apart."""
         fresh = {a.name: a.fresh for a in self.system.actions} if prop.name == WELL_DEFINED else {}
         lines: dict[str, None] = {}
         for clause in prop.clauses:
             wanted = clause.expr if prop.kind == "reachable" else terms.not_(clause.expr)
-            bad = steps.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
+            bad = without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
             for _, case in steps.cases(self.instance, Action("", clause.params, bad, ())):
                 params = [p for p in case.params if p in terms.free_vars(case.guard)]
                 with self.printer.scope(self.printer.new_names(params)):
                     lines[f"  {self._loops(params, case.guard)}return 1;"] = None
-        name, pieces = _function(prop), list(_pieces(list(lines)))
-        names = [name] if len(pieces) == 1 else [f"{name}_{number}" for number in range(1, len(pieces) + 1)]
+        name, pieces = self._function(prop), list(_pieces(list(lines)))
+        names = [name] if len(pieces) == 1 else [self._function(prop, number) for number in range(1, len(pieces) + 1)]
         for part, piece in zip(names, pieces, strict=True):
             self._code(prop.name, [f"static int {part}() {{", *piece, "  return 0;", "}"])
         if names != [name]:
@@ -257,7 +277,7 @@ class _Model:
         """A location in C."""
         slot = self.instance.slots[number]
         at = number - self.instance.offsets[slot.var]
-        return f"now.{identifier(slot.var)}" + (f"[{at}]" if self.system.variable[slot.var].index else "")
+        return f"now.{self.called.variables[slot.var]}" + (f"[{at}]" if self.system.variable[slot.var].index else "")
 
     def _default(self, sort: Sort) -> int:
         return self.instance.code(Lit(default_value(sort), sort))
@@ -279,7 +299,7 @@ class _Model:
         fresh = printer.new_names(action.fresh)
         with printer.scope(fresh):
             for var, distance in steps.numbered(action.fresh):
-                lines.append(f"  int {fresh[var]} = highest_{identifier(var.of.name)}() + {distance};")
+                lines.append(f"  int {fresh[var]} = highest_{self.called.sorts[var.of.name]}() + {distance};")
             known = steps.shared_of(action)
             saved = steps.saved_variables(action.updates, known)
             lines += [self._save(self.system.variable[name]) for name in saved]
@@ -287,15 +307,15 @@ class _Model:
                 name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
                 lines.append(f"  int {name} = {printer(expr)};")
                 printer.shared = {**printer.shared, expr: name}
-            printer.saved = {name: f"old_{identifier(name)}" for name in saved}
+            printer.saved = {name: f"old_{self.called.variables[name]}" for name in saved}
             lines += [self._update(update) for update in action.updates]
             printer.saved = {}
-        lines += [f"  rename_{identifier(c.name)}();" for c in steps.counters_written(self.instance, action)]
+        lines += [f"  rename_{self.called.sorts[c.name]}();" for c in steps.counters_written(self.instance, action)]
         return lines
 
     def _save(self, variable: StateVar) -> str:
         """Copies a variable as it is before the step."""
-        name = identifier(variable.name)
+        name = self.called.variables[variable.name]
         if not variable.index:
             return f"  int old_{name} = now.{name};"
         return f"  __typeof__(now.{name}) old_{name}; memcpy(old_{name}, now.{name}, sizeof old_{name});"
@@ -303,7 +323,7 @@ class _Model:
     def _update(self, update: Update) -> str:
         printer = self.printer
         with printer.scope(printer.new_names(update.binders)):
-            target = f"now.{identifier(update.var)}" + printer.index(update.var, update.args)
+            target = f"now.{self.called.variables[update.var]}" + printer.index(update.var, update.args)
             return f"  {self._loops(update.binders, update.cond)}{target} = {printer(update.value)};"
 
     # ---------------------------------------------------------------------------------------------------------- process
@@ -323,9 +343,13 @@ class _Model:
         if self.system.final is not FALSE:
             self.lines.append("  :: d_step { c_expr { is_final () } -> skip }  /* nothing is left to do */")
         for prop in common.all_properties(self.instance):
-            monitor = f"  :: d_step {{ c_expr {{ {_function(prop)} () }} -> assert(false) }}  /* {prop.name} */"
+            monitor = (
+                f"  :: d_step {{ c_expr {{ {self._function(prop)} () }} -> assert(false) }}  /* {quoted(prop.name)} */"
+            )
             guarded = prop.kind == "reachable"
-            self.lines += [f"#ifdef REACH_{identifier(prop.name)}", monitor, "#endif"] if guarded else [monitor]
+            self.lines += (
+                [f"#ifdef REACH_{self.called.properties[prop.name]}", monitor, "#endif"] if guarded else [monitor]
+            )
         self.lines += ["  od", "}"]
 
     def _bindings(self, step: Step) -> Iterator[str]:

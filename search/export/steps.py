@@ -21,7 +21,6 @@ from flushproof.model.ir import (
     EnumSort,
     Eq,
     Expr,
-    Less,
     Lit,
     Not,
     OptionSort,
@@ -38,6 +37,7 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
+from ..reductions.counters import without_fresh
 from ..reductions.literals import literal
 
 # An action with more bindings than this is written as several steps, one for each case of what its guard names.
@@ -85,19 +85,6 @@ def beginning(instance: Instance) -> Action:
 def guard_of(action: Action) -> Expr:
     """The guard without mention of fresh values."""
     return without_fresh(action.guard, action.fresh)
-
-
-def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
-    """An expression as it is for fresh values: they are above all others, in order."""
-    order: dict[Expr, int] = {var: place for place, var in enumerate(fresh)}
-
-    def change(e: Expr) -> Expr | None:
-        if isinstance(e, (Eq, Less)) and (e.left in order or e.right in order):
-            left, right = order.get(e.left, -1), order.get(e.right, -1)
-            return terms.lit(left == right if isinstance(e, Eq) else left < right)
-        return None
-
-    return terms.rewrite(expr, change) if fresh else expr
 
 
 # --------------------------------------------------------------------------------------------------------------------- cases

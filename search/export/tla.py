@@ -25,7 +25,8 @@ from flushproof.model.ir import (
 from flushproof.model.ir.instance import Instance
 
 from . import common, steps
-from .printer import Printer, distinct, identifier, member
+from .names import declared, distinct, identifier
+from .printer import Printer
 from .steps import largest
 
 
@@ -64,7 +65,7 @@ class _Tla(Printer):
         return f"The({option})"
 
     def location(self, variable: str, args: Sequence[Expr]) -> str:
-        name = self.saved.get(variable) or identifier(variable)
+        name = self.saved.get(variable) or self.called.variables[variable]
         return name + (f"[{', '.join(self.code(a) for a in args)}]" if args else "")
 
     def quantified(self, expr: Quant, name: str, body: str) -> str:
@@ -76,7 +77,7 @@ class _Tla(Printer):
         if sort == BOOL:
             return "BOOLEAN"
         if isinstance(sort, Scalarset):
-            return identifier(sort.name)
+            return self.called.sorts[sort.name]
         return f"(0 .. {largest(self.instance, sort)})"
 
     def index_set(self, sort: Sort) -> str:
@@ -95,16 +96,15 @@ class _Tla(Printer):
 class _Module:
     def __init__(self, instance: Instance) -> None:
         self.instance, self.system = instance, instance.system
-        self.name = identifier(instance.system.name)
+        self.called = common.names(instance)
+        self.name = self.called.model
         self.steps = list(steps.steps(instance))
         self.names = distinct([f"Do_{identifier(step.title(instance))}" for step in self.steps])
-        properties = common.all_properties(instance)
-        self.properties = {self._property(p.name): p for p in properties}
-        own = ["vars", "Init", "Begin", "Next", "Spec", "The", self.name]
-        self.printer = _Tla(instance, [*common.members(instance), *self.names, *self.properties, *own])
+        self.properties = {f"Property_{self.called.properties[p.name]}": p for p in common.all_properties(instance)}
+        self.printer = _Tla(instance, self.called)
 
     def text(self) -> str:
-        variables = ", ".join(identifier(v.name) for v in self.system.variables)
+        variables = ", ".join(self.called.variables.values())
         lines = [
             f"---- MODULE {self.name} ----",
             f"(* {self.system.title}, written by flushproof.  None is 0 and Some(x) is x + 1.",
@@ -114,7 +114,7 @@ class _Module:
             *self._constants(),
             "The(option) == IF option = 0 THEN 0 ELSE option - 1",
             "",
-            f"VARIABLES {variables}",
+            *(f"VARIABLE {name}" for name in self.called.variables.values()),
             f"vars == <<{variables}>>",
             "",
         ]
@@ -133,24 +133,29 @@ class _Module:
                 lines.append(f"\\* To be reached: check that {name} is violated.")
                 formula = self.printer.negation(formula)
             lines += [f"{name} == {formula}", ""]
-        return "\n".join([*lines, "====", ""])
+        text = "\n".join([*lines, "====", ""])
+        return declared(
+            text,
+            {
+                "variables": (r"^VARIABLE (\w+)$", len(self.called.variables)),
+                "members of enumerations": (r"^(\w+) == \d+$", len(self.called.members)),
+                "steps": (r"^(Do_\w+)(?:\(.*\))? ==$", len(self.steps)),
+                "properties": (r"^(Property_\w+) ==", len(self.properties)),
+            },
+        )
 
     def configuration(self) -> str:
         """For TLC; it looks for deadlocks unless it is told not to."""
         wanted = [name for name, prop in self.properties.items() if prop.kind == "invariant"]
         return "\n".join(["SPECIFICATION Spec", *(f"INVARIANT {name}" for name in wanted), ""])
 
-    @staticmethod
-    def _property(name: str) -> str:
-        return "Property_" + identifier(name)
-
     def _constants(self) -> list[str]:
         lines = []
         for enum in common.enumerations(self.instance):
-            lines += [f"{member(enum, name)} == {code}" for code, name in enumerate(enum.members)]
+            lines += [f"{self.called.members[enum, name]} == {code}" for code, name in enumerate(enum.members)]
         for sort in self.system.sorts:
             if isinstance(sort, Scalarset):
-                lines.append(f"{identifier(sort.name)} == 0 .. {self.instance.sizes[sort.name] - 1}")
+                lines.append(f"{self.called.sorts[sort.name]} == 0 .. {self.instance.sizes[sort.name] - 1}")
         return lines
 
     # ------------------------------------------------------------------------------------------------------------ counters
@@ -159,7 +164,7 @@ class _Module:
         """The set of a counter's values; `names` says what stands for a variable, if not the variable itself."""
         parts = ["{0}"]
         for variable, optional in steps.counter_variables(self.instance, counter):
-            name = names.get(variable, identifier(variable))
+            name = names.get(variable, self.called.variables[variable])
             index = [
                 f"at_{n} \\in {self.printer.index_set(s)}" for n, s in enumerate(self.system.variable[variable].index)
             ]
@@ -169,7 +174,7 @@ class _Module:
         return f"({_UNION.join(parts)})"
 
     def _counter(self, counter: CounterSort) -> list[str]:
-        name = identifier(counter.name)
+        name = self.called.sorts[counter.name]
         return [
             f"Highest_{name}(all_used) == CHOOSE highest_used \\in all_used : \\A each_used \\in all_used : "
             "each_used <= highest_used",
@@ -185,13 +190,13 @@ class _Module:
         """What makes an initial state, and an alternative for each initial state."""
         starts, action = common.starts(self.instance), steps.beginning(self.instance)
         free = [v for v in self.system.variables if v.free]
-        chosen = {v.name: f"start_{identifier(v.name)}" for v in free}
+        chosen = {v.name: f"start_{self.called.variables[v.name]}" for v in free}
         names = self.printer.new_names(action.params)
         base, defined = dict(chosen), []
         for variable in self.system.variables:
             if not variable.free:
                 default = Lit(default_value(variable.sort), variable.sort)
-                base[variable.name] = f"default_{identifier(variable.name)}"
+                base[variable.name] = f"default_{self.called.variables[variable.name]}"
                 text = self.printer.map(variable.index, lambda _, default=default: self.printer(default))  # type: ignore[misc]
                 defined.append(f"{base[variable.name]} == {text}")
         params = ", ".join([*names.values(), *chosen.values()])
@@ -248,7 +253,7 @@ class _Module:
             changed = [v for v in self.system.variables if v.name in written]
             if changed:
                 lines += self._effect(action, changed, {}, [], "'")
-            unchanged = [identifier(v.name) for v in self.system.variables if v.name not in written]
+            unchanged = [self.called.variables[v.name] for v in self.system.variables if v.name not in written]
             if unchanged:
                 lines.append(f"  /\\ UNCHANGED <<{', '.join(unchanged)}>>")
             return [*lines, ""]
@@ -274,7 +279,7 @@ class _Module:
         with printer.scope(fresh):
             for var, distance in steps.numbered(action.fresh):
                 assert isinstance(var.of, CounterSort)
-                highest = f"Highest_{identifier(var.of.name)}({self._values(var.of, base)})"
+                highest = f"Highest_{self.called.sorts[var.of.name]}({self._values(var.of, base)})"
                 bindings.append(f"{fresh[var]} == {highest} + {distance}")
             for number, expr in enumerate(steps.shared_of(action), 1):
                 name = f"{'holds' if expr.sort == BOOL else 'value'}_{number}"
@@ -282,25 +287,26 @@ class _Module:
                 printer.shared = {**printer.shared, expr: name}
             after: dict[str, str] = {}
             for variable in changed:
-                text = base.get(variable.name, identifier(variable.name))
+                text = base.get(variable.name, self.called.variables[variable.name])
                 updates = [u for u in action.updates if u.var == variable.name]
                 for number, update in enumerate(updates, 1):
-                    name = f"new_{identifier(variable.name)}" + (f"_{number}" if number < len(updates) else "")
+                    part = f"{number}_" if number < len(updates) else ""  # no name begins with a digit
+                    name = f"new_{part}{self.called.variables[variable.name]}"
                     bindings.append(f"{name} == {self._updated(variable, text, update)}")
                     text = name
                 after[variable.name] = text
         for counter in steps.counters_written(self.instance, action):
-            bindings.append(f"used_{identifier(counter.name)} == {self._values(counter, after)}")
+            bindings.append(f"used_{self.called.sorts[counter.name]} == {self._values(counter, after)}")
             for held, _ in steps.counter_variables(self.instance, counter):
                 after[held] = self._renamed(counter, self.system.variable[held], after[held])
-        results = [f"/\\ {identifier(name)}{mark} = {text}" for name, text in after.items()]
+        results = [f"/\\ {self.called.variables[name]}{mark} = {text}" for name, text in after.items()]
         if not bindings:
             return [f"  {line}" for line in results]
         return ["  /\\ LET " + "\n         ".join(bindings), "     IN " + "\n        ".join(results)]
 
     def _renamed(self, counter: CounterSort, variable: StateVar, held: str) -> str:
         """A variable's value with the counter's values renamed."""
-        rank = f"Rank_{identifier(counter.name)}(used_{identifier(counter.name)}, "
+        rank = f"Rank_{self.called.sorts[counter.name]}(used_{self.called.sorts[counter.name]}, "
 
         def body(at: str) -> str:
             if variable.sort == counter:

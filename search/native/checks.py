@@ -1,6 +1,7 @@
 """The properties of a system as LLVM functions.
 
 i64 @check(i64 word0, ...)      bit number i is set if property i is violated (of a "reachable" one: reached)
+i64 @watch(i64 seen, i64 word0, ...)    the same for what is watched, as far as its bits are not in `seen` yet
 i1 @final(i64 word0, ...)       whether having no successor is all right
 """
 
@@ -32,6 +33,28 @@ def check_function(layout: Layout, properties: Sequence[Property], budget: Budge
             bind_fresh(expressions, _fresh(layout, prop, clauses[0]))
             with expressions.scope():
                 _clauses(expressions, prop, clauses, lambda number=number: note(number), budget)  # type: ignore[misc]
+    code.line(f"ret i64 {code.get(found)}")
+    return code.text()
+
+
+def watch_function(layout: Layout, watched: Sequence[Property], first: int, budget: Budget) -> str:
+    """`@watch`; the first of these has the bit `first`."""
+    words = [f"%word{i}" for i in range(layout.words)]
+    code = Code("watch", "i64", ["i64 %seen", *(f"i64 {w}" for w in words)], "noinline nounwind", budget.lines)
+    expressions = Expressions(code, layout, words, budget.quantifier)
+    found = code.variable("i64", 0)
+    for number, prop in enumerate(watched, first):
+        known = code.bits_and("%seen", 1 << number)
+        with expressions.when(code.equal(known, 0)):
+            for clause in prop.clauses:
+                with expressions.scope():
+                    _clauses(
+                        expressions,
+                        prop,
+                        [clause],
+                        lambda number=number: code.set(found, code.bits_or(code.get(found), 1 << number)),  # type: ignore[misc]
+                        budget,
+                    )
     code.line(f"ret i64 {code.get(found)}")
     return code.text()
 

@@ -10,6 +10,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -70,7 +71,12 @@ class NativeEngine:
             )
         if self.workers < 1:
             raise FlushproofError(f"{self.workers} workers cannot search; there must be at least 1.")
-        library = Library(task.instance, properties, task.symmetry, self.budget, self.workers > 1, self.compact)
+        room = MOST_PROPERTIES - len(properties)
+        task = replace(task, watched=task.watched[:room])
+        formulas = [w.formula for w in task.watched]
+        library = Library(
+            task.instance, properties, task.symmetry, self.budget, self.workers > 1, self.compact, formulas
+        )
         if self.checkpoint is not None:
             return self._kept(task, library, self.checkpoint)
         if self.spill is not None:
@@ -85,6 +91,7 @@ class NativeEngine:
     def _kept(self, task: Task, library: Library, directory: Path) -> Found:
         """The search with a checkpoint."""
         names = [p.name for p in (*task.invariants, *task.reachables)] + [NO_DEADLOCK] * task.deadlock
+        names += [f"watched {w.action or w.event} {w.checks or ''}" for w in task.watched]
         identity = identity_of(task.instance, names, task.symmetry, library.compact, library.meaning)
         checkpoint = Checkpoint(directory, identity, bytes_of(library))
         progressed = None
@@ -165,7 +172,10 @@ class Search:
         violating = {names[i]: number for i, number in seen.items() if i < len(self.invariants)}
         if self.task.deadlock and store.deadlock is not None:
             violating[NO_DEADLOCK] = store.deadlock
-        reached = {names[i]: self._level(number) for i, number in seen.items() if i >= len(self.invariants)}
+        reached = {
+            names[i]: self._level(number) for i, number in seen.items() if len(self.invariants) <= i < len(names)
+        }
+        happened = frozenset(i - len(names) for i in seen if i >= len(names))
         path = self._path_of_prints if store.library.compact else self._path
         violated = {name: path(number) for name, number in violating.items()}
         found = Found(
@@ -179,6 +189,8 @@ class Search:
             store.unreduced,
             omission(count, store.layout.words) if store.library.compact else None,
             self.compile_seconds,
+            happened,
+            len(self.task.watched),
         )
         self.task.audited(StoredStates(store), stopped, violated)
         return found

@@ -15,7 +15,7 @@ from flushproof.model.ir.terms import map_action, map_property
 
 from ..reductions.labels import held, simplifier
 from .canonical import Group, canonical_function
-from .checks import check_function, final_function
+from .checks import check_function, final_function, watch_function
 from .layout import Layout
 from .loop import DECLARATIONS, loop_functions
 from .steps import Budget, rename_functions, step_function, within
@@ -32,12 +32,15 @@ PRINT_BYTES = 10
 _STEP_LINES, _CHECK_LINES = 6000, 3000
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
+# Of code that soon has nothing to do, mostly.
+_WATCH = Budget(100, 0, 60)
 
 
 class Library:
     """The functions of `loop`, for one instance and the given properties.
 
     shared: for several workers; compact: with fingerprints, if those are smaller than states.
+    watched: what is looked for besides, in the bits after those of the properties.
     layout: of the states; group: of the symmetry, None without; permutations: how many it has; meaning: the source that
     depends on the system; seconds: what compiling took.
     """
@@ -50,6 +53,7 @@ class Library:
         budget: Budget = Budget(),  # noqa: B008 - frozen
         shared: bool = False,
         compact: bool = False,
+        watched: Sequence[Property] = (),
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
@@ -57,10 +61,10 @@ class Library:
         self.group = group if symmetry and group.order > 1 else None
         self.compact = compact and self.layout.state_bytes > PRINT_BYTES
         self.permutations = self.group.order if self.group else 1
-        self.meaning = meaning(self.layout, properties, self.group, budget)
-        self.source = "\n".join(
-            (DECLARATIONS, self.meaning, loop_functions(self.layout, self.permutations, shared, self.compact))
-        )
+        self.meaning = meaning(self.layout, properties, self.group, budget, watched)
+        watching = (1 << len(watched)) - 1 << len(properties)
+        loop = loop_functions(self.layout, self.permutations, shared, self.compact, watching)
+        self.source = "\n".join((DECLARATIONS, self.meaning, loop))
         self._machine, self._engine = _compile(self.source)
         self.begin = self._function("begin")
         self.expand = self._function("expand")
@@ -75,18 +79,26 @@ class Library:
         return function
 
 
-def meaning(layout: Layout, properties: Sequence[Property], group: Group | None, budget: Budget) -> str:
+def meaning(
+    layout: Layout,
+    properties: Sequence[Property],
+    group: Group | None,
+    budget: Budget,
+    watched: Sequence[Property] = (),
+) -> str:
     """The system itself in LLVM's language: its steps, properties and symmetry."""
     system = layout.instance.system
     simplified = simplifier(held(system))
     actions = [a for a in (map_action(a, simplified) for a in system.actions) if a.guard is not FALSE]
     claims = [map_property(prop, simplified) for prop in properties]
+    looked_for = [map_property(prop, simplified) for prop in watched]
     parts = (
         canonical_function(layout, group) if group else "",
         rename_functions(layout),
         step_function(layout, "start", [system.init], _SMALL),
         within(_STEP_LINES, budget, lambda b: step_function(layout, "step", actions, b)),
         within(_CHECK_LINES, budget, lambda b: check_function(layout, claims, b)),
+        watch_function(layout, looked_for, len(claims), _WATCH) if looked_for else "",
         final_function(layout, system.final, budget),
     )
     return "\n".join(parts).replace("define ", "define internal ")

@@ -64,13 +64,13 @@ CONTEXT = (
 FIRST = len(CONTEXT) - 1
 
 
-def loop_functions(layout: Layout, permutations: int, shared: bool, compact: bool = False) -> str:
+def loop_functions(layout: Layout, permutations: int, shared: bool, compact: bool = False, watching: int = 0) -> str:
     """All functions of the loop.
 
     permutations: of the symmetry; with more than one, `@canonical` is applied to each successor; shared: for several
-    workers at once; compact: with fingerprints.
+    workers at once; compact: with fingerprints; watching: the bits that `@watch` finds.
     """
-    loop = _Loop(layout, permutations, shared, compact)
+    loop = _Loop(layout, permutations, shared, compact, watching)
     return "\n".join(
         [loop.hash(), loop.insert(), loop.expand(), loop.expand(beginning=True), loop.rehash(), loop.predecessor()]
     )
@@ -85,10 +85,10 @@ declare i64 @llvm.cttz.i64(i64, i1)
 
 
 class _Loop:
-    def __init__(self, layout: Layout, permutations: int, shared: bool, compact: bool) -> None:
+    def __init__(self, layout: Layout, permutations: int, shared: bool, compact: bool, watching: int) -> None:
         self.layout = layout
         self.shared, self.compact = shared, compact
-        self.permutations = permutations
+        self.permutations, self.watching = permutations, watching
         self.words = layout.words
         self.size = 8 * layout.words
 
@@ -310,6 +310,15 @@ class _Loop:
     def check(self, code: Code, number: str, words: Sequence[Value]) -> None:
         """Notes the state where it is the first that violates or reaches a property."""
         bad = code.op(f"call i64 @check({self.arguments(words)})")
+        if self.watching:
+            found = code.variable("i64")
+            code.set(found, bad)
+            seen = self.get(code, "seen")
+            watched = code.bits_and(seen, self.watching)
+            with code.when(code.negation(code.equal(watched, self.watching))):
+                more = code.op(f"call i64 @watch(i64 {seen}, {self.arguments(words)})")
+                code.set(found, code.bits_or(bad, more))
+            bad = code.get(found)
         with code.when(code.op(f"icmp ne i64 {bad}, 0")):
             seen = self.get(code, "seen")
             fresh = code.variable("i64")

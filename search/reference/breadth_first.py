@@ -50,6 +50,7 @@ class _Search:
         self.reached: dict[str, int] = {}
         self.unviolated = {p.name: self.reference.checker(p) for p in task.invariants}
         self.unreached = {p.name: self.reference.checker(p) for p in task.reachables}
+        self.unmet = {n: self.reference.checker(w.formula) for n, w in enumerate(task.watched)}
         self.process = psutil.Process()
         self.compile_seconds = time.monotonic() - task.started
         self.next_look = task.started + _INTERVAL
@@ -76,6 +77,8 @@ class _Search:
             self.group,
             self.unreduced,
             compile_seconds=self.compile_seconds,
+            happened=frozenset(range(len(self.task.watched))) - self.unmet.keys(),
+            looked_for=len(self.task.watched),
         )
 
     def _search(self) -> None:
@@ -124,6 +127,9 @@ class _Search:
             if missed(state) is None:
                 self.reached[name] = self.depth + (before is not None)
                 del self.unreached[name]
+        for number, met in list(self.unmet.items()):
+            if met(state) is not None:
+                del self.unmet[number]
         if self.task.on_state is not None:
             self.task.on_state(state)
 

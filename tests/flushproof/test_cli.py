@@ -66,7 +66,7 @@ def test_a_violation_is_shown_with_its_trace_and_exits_1() -> None:
 def test_what_holds_exits_0() -> None:
     called = call("check", SWITCH, "--policy", "always")
     assert called.exit_code == 0
-    assert "HOLDS: no-foreign-hit, no-deadlock, well-defined\nReached: two-at-once\n" in called.stdout
+    assert "HOLDS at cpu=2 vcpu=2: no-foreign-hit, no-deadlock, well-defined\nReached: two-at-once\n" in called.stdout
     assert "Every reachable state was explored" in called.stdout
 
 
@@ -130,7 +130,7 @@ def test_a_compact_verdict_says_how_certain_it_is() -> None:
     assert full["omission"] is None and 0 < compact["omission"] < 1e-9
     assert {**without_times(compact), "omission": None} == without_times(full)
     said = " ".join(call(*check, "--compact").stdout.split())
-    assert "HOLDS, unless a fingerprint collided (probability < 2e-10): no-foreign-hit" in said
+    assert "HOLDS at vmid=2 cpu=2 vm=2, unless a fingerprint collided (probability < 2e-10): no-foreign-hit" in said
     assert "Every state that was found was explored" in said
     assert "unless" not in call(*check).stdout
 
@@ -191,9 +191,10 @@ def test_z3_decides_the_same() -> None:
 
 def test_what_was_never_reached_is_said() -> None:
     called = call("check", f"{SMALL}:Idle")
-    assert called.exit_code == 0
-    assert "never reached, though the system says it must be: two-at-once" in " ".join(called.stdout.split())
-    assert data("check", f"{SMALL}:Idle")["not_reached"] == ["two-at-once"]
+    assert called.exit_code == 3
+    assert "HOLDS, vacuously: two-at-once must be reached, and never was." in " ".join(called.stdout.split())
+    found = data("check", f"{SMALL}:Idle")
+    assert (found["verdict"], found["not_reached"], found["vacuous"]) == ("holds", ["two-at-once"], ["two-at-once"])
 
 
 def test_what_was_asked_for_and_never_reached_is_violated() -> None:
@@ -287,7 +288,7 @@ def test_all_policies_of_a_file(jobs: str) -> None:
 def test_holding_without_reaching_what_must_be_reached_is_not_as_expected() -> None:
     called = call("check", f"{SMALL}:Unreached", "--all", "--jobs", "1")
     assert (
-        called.exit_code == 1 and "1 not as expected" in called.stdout and "never reached: two-at-once" in called.stdout
+        called.exit_code == 1 and "1 not as expected" in called.stdout and "holds vacuously: two-at-once" in called.stdout
     )
 
 
@@ -465,9 +466,11 @@ def test_no_such_file(tmp_path: Path) -> None:
     assert called.exit_code == 2 and "No such file" in called.stderr
 
 
-def test_a_picture_needs_a_trace() -> None:
-    called = call("check", SWITCH, "--set", "flush=on", "--format", "mermaid")
-    assert called.exit_code == 2 and "there is none: the verdict is 'holds'" in called.stderr
+@pytest.mark.parametrize("form", ["mermaid", "html"])
+def test_a_picture_of_what_holds_says_so(form: str) -> None:
+    called = call("check", SWITCH, "--set", "flush=on", "--format", form)
+    assert called.exit_code == 0 and "HOLDS at cpu=2 vcpu=2: no-foreign-hit" in called.stdout
+    assert called.stdout.startswith({"mermaid": "flowchart LR", "html": "<!doctype html>"}[form])
 
 
 # ------------------------------------------------------------------------------------------------------------- bad input
@@ -477,7 +480,19 @@ def test_a_picture_needs_a_trace() -> None:
     ("args", "reason"),
     [
         (["check"], "Give a SYSTEM, or --all"),
-        (["check", "--all", "--policy", "x"], "--all takes each system as it is"),
+        (["check", SWITCH, "--all", "--save", "x"], "--all prints text or json only"),
+        (["check", SWITCH, "--all", "--policy", "non"], "Did you mean 'none'?"),
+        (["check", SWITCH, "--all", "--size", "cpus=3"], "Did you mean 'Cpu'?"),
+        (["check", SWITCH, "--all", "--property", "no-foreign"], "Did you mean 'no-foreign-hit'?"),
+        (["check", SWITCH, "--policy", "none", "--policy", "always"], "--policy is given 2 times"),
+        (["check", SWITCH, "--size", "cpu=2", "--size", "cpu=2"], "'cpu' twice"),
+        (["check", SWITCH, "--size", "cpu=2", "--size", "CPU=3"], "'Cpu' is given twice: as 'cpu' and as 'CPU'"),
+        (["check", SWITCH, "--size", "cpu=2.9"], "must be a whole number"),
+        (["check", SWITCH, "--size", "cpu=٣"], "must be a whole number"),
+        (["check", SWITCH, "--max-seconds", "nan"], "is nan, and must be a number of seconds"),
+        (["check", SWITCH, "--max-states", "-1"], "is not in the range"),
+        (["check", SWITCH, "--max-states", "٣"], "--max-states: write its number in the digits 0 to 9"),
+        (["simulate", SWITCH, "--seed", "1", "--seed", "1"], "--seed is given 2 times"),
         (["check", SWITCH, "--jobs", "2"], "--jobs is about --all"),
         (["prove", SWITCH, "--jobs", "2"], "--jobs is about --all"),
         (["check", SWITCH, "--policy", "non"], "Did you mean 'none'?"),

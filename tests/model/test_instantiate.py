@@ -24,7 +24,8 @@ from flushproof.model.language.declare import (
     process,
     require,
 )
-from flushproof.model.language.instantiate import instantiate, knobs_of
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.policies import knobs_of
 
 
 class Cpu(Sort):
