@@ -161,6 +161,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         engine=outcome.engine,
         decided=decided,
         settings=settings(request.knobs, request.sizes),
+        not_permuted=outcome.fixed,
     )
 
 

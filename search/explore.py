@@ -17,6 +17,7 @@ from flushproof.model.ir.instance import Instance, State
 from .outcome import Outcome, Verdict, Violated
 from .reductions.bounded import CUT, Bounded
 from .reductions.fusion import Fused, fuse_hidden
+from .reductions.symmetry import movable
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
@@ -189,6 +190,7 @@ def _outcome(
         found.omission,
         engine,
         hidden,
+        fixed=movable(task.instance).fixed if task.symmetry else {},
     )
 
 

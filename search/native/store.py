@@ -166,7 +166,7 @@ class Store:
     @property
     def unreduced(self) -> int:
         """How many states the stored ones stand for by symmetry."""
-        found = sum(worker.get("unreduced") for worker in self.workers)
+        found = min(sum(worker.get("unreduced") for worker in self.workers), (1 << 64) - 1)  # as far as they count
         return found if self.library.permutations > 1 else self.count
 
     @property

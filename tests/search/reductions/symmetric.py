@@ -33,3 +33,38 @@ class SeenOrNone(System):
     @invariant("{d} is on, and {c} was seen.")
     def alone(self) -> bool:
         return all(not (self.seen[c] and self.on[d]) or c is d for c in Cpu for d in Cpu)
+
+
+class Vcpu(Sort):
+    """A virtual CPU."""
+
+
+class Pairs(System):
+    """Each CPU runs a vcpu of its own, and CPUs look at one another."""
+
+    running: Map[Cpu, Optional[Vcpu]]
+    looks: Map[Cpu, Optional[Cpu]]
+    last: Map[Optional[Vcpu], Optional[Cpu]]
+    sees: Map[Cpu, Cpu, bool]
+
+    @action
+    def run(self, c: Cpu, v: Vcpu) -> None:
+        """{v} is put on {c}"""
+        require(self.running[c] is None)
+        require(all(self.running[d] is not v for d in Cpu))
+        self.running[c] = v
+
+    @action
+    def look(self, c: Cpu, d: Cpu) -> None:
+        """{c} looks at {d}"""
+        self.looks[c] = d
+        self.sees[c, d] = True
+        self.last[self.running[d]] = c
+
+    @invariant("{c} sees too much.")
+    def apart(self) -> bool:
+        return all(
+            not (self.sees[c, d] and self.looks[c] is c and self.last[self.running[c]] is d) or c is d
+            for c in Cpu
+            for d in Cpu
+        )

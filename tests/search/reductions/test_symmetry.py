@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import random
-from pathlib import Path
 
 import pytest
-from flushproof.model.ir.instance import Instance
+from flushproof.model.ir import BOOL, TRUE, Action, Scalarset, StateVar, System
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
+from flushproof.search.reductions import symmetry as reduction
 from flushproof.search.reductions.symmetry import Symmetry
-from flushproof.search.task import Engine
+from flushproof.search.reference.interpreter import Reference
+from flushproof.search.task import Engine, Limits
 
 from tests.generated import instance
 from tests.search.brute_force import orbit
@@ -66,3 +69,98 @@ def test_one_canonical_form_for_each_orbit(seed: int) -> None:
         if symmetry.order > 1:
             assert store.unreduced == len(images)
         store.close()
+
+
+def shuffled(symmetry: Symmetry, state: State, rng: random.Random) -> State:
+    counts = symmetry.movable.counts
+    return symmetry.image(state, {name: rng.sample(range(count), count) for name, count in counts.items()})
+
+
+def walked(inst: Instance, steps: int, rng: random.Random) -> State:
+    reference = Reference(inst)
+    state = next(reference.initial_states())
+    for _ in range(steps):
+        state = rng.choice([after for _, _, after in reference.successors(state)] or [state])
+    return state
+
+
+def one_form(inst: Instance, state: State, rng: random.Random) -> int:
+    """The size of the orbit, after Python and native code have found one form of all its members that were tried."""
+    symmetry, library = Symmetry(inst), Library(inst, (), symmetry=True)
+    images = [shuffled(symmetry, state, rng) for _ in range(6)]
+    form, size = symmetry.canonical(state), symmetry.orbit_size(state)
+    assert {symmetry.canonical(image) for image in images} == {form}
+    assert {symmetry.orbit_size(image) for image in (form, *images)} == {size}
+    store = Store(library, None)
+    store.add(images)
+    assert store.count == 1 and store.unreduced == size
+    assert symmetry.canonical(store.states(0, 1)[0]) == form
+    store.close()
+    return size
+
+
+@pytest.mark.parametrize(("cpus", "vcpus"), [(7, 7), (8, 5), (12, 3), (12, 12), (14, 2)])
+@pytest.mark.parametrize("steps", [0, 3, 8, 12, 40])
+def test_large_sorts_have_one_form(cpus: int, vcpus: int, steps: int) -> None:
+    inst, rng = of_written("Pairs", cpu=cpus, vcpu=vcpus), random.Random(steps)
+    for _ in range(3):
+        size = one_form(inst, walked(inst, steps, rng), rng)
+        assert (size == 1) == (steps == 0)
+
+
+@pytest.mark.parametrize("count", [7, 12])
+def test_what_signatures_cannot_tell_apart(count: int) -> None:
+    """CPUs in circles, each looking at the next: all alike to each of their signatures, whole circles too."""
+    inst, rng = of_written("Pairs", cpu=count, vcpu=count), random.Random(count)
+    state = list(next(Reference(inst).initial_states()))
+    for circle in (range(count // 3), range(count // 3, count)):
+        for cpu in circle:
+            after = circle[(cpu - circle[0] + 1) % len(circle)]
+            state[inst.slot("running", (cpu,))] = 1 + cpu
+            state[inst.slot("looks", (cpu,))] = 1 + after
+            state[inst.slot("sees", (cpu, after))] = 1
+    lengths = [count // 3, count - count // 3]
+    renamings = math.prod(lengths) * (2 if lengths[0] == lengths[1] else 1)
+    assert one_form(inst, tuple(state), rng) == math.factorial(count) ** 2 // renamings
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_seven_or_eight_of_a_sort(seed: int) -> None:
+    inst = instance(seed, large=True)
+    plain, reduced = (explore(inst, symmetry=symmetry, engine=NativeEngine()) for symmetry in (False, True))
+    assert (plain.verdict, plain.reached) == (reduced.verdict, reduced.reached)
+    assert {v.depth for v in plain.violations[:1]} == {v.depth for v in reduced.violations[:1]}
+    if plain.complete:
+        assert reduced.unreduced == plain.states
+
+
+def test_part_of_a_large_sort_is_permuted() -> None:
+    inst = instantiate(load_system("kvm-vcpu-switch"), "both", {}, {"page": 14})
+    outcome = explore(inst, engine=NativeEngine())
+    assert (outcome.fixed, outcome.group) == ({"Page": 2}, math.factorial(12) * math.factorial(2) ** 2)
+    assert explore(inst, engine=NativeEngine(), symmetry=False, limits=Limits(states=10)).fixed == {}
+    assert outcome.verdict == "holds"
+
+
+def test_part_of_a_group_counts_the_same() -> None:
+    """Six of seven elements permuted, five of them, and so on to none."""
+    inst = of_written("Pairs", cpu=4, vcpu=1)
+    plain = explore(inst, symmetry=False, properties=["no-deadlock"], limits=Limits(depth=3), engine=NativeEngine())
+    for most in range(1, 5):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reduction, "MOST_ELEMENTS", most)
+            for engine in ENGINES.values():
+                outcome = explore(inst, properties=["no-deadlock"], limits=Limits(depth=3), engine=engine)
+                assert outcome.unreduced == plain.states and outcome.group == math.factorial(most)
+                assert outcome.fixed == ({"Cpu": 4 - most if most > 1 else 4} if most < 4 else {})
+
+
+def test_so_many_sorts_that_their_group_is_too_large() -> None:
+    sorts = tuple(Scalarset(f"S{i}") for i in range(8))
+    variables = tuple(StateVar(f"v{i}", (s,), BOOL) for i, s in enumerate(sorts))
+    init = Action("init", (), TRUE, ())
+    system = System("many", "Many", "", sorts, {s.name: 12 for s in sorts}, variables, init, (), ())
+    symmetry = Symmetry(Instance(system, system.sizes))
+    assert symmetry.order < 1 << 62 and sum(symmetry.movable.counts.values()) <= 60
+    assert symmetry.movable.counts["S0"] == 12 and symmetry.movable.fixed["S7"] == 12
+    one_form(Instance(system, system.sizes), (1, 0) * 48, random.Random(0))
