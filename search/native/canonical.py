@@ -18,6 +18,7 @@ apart; they are neighbours, so that a run of bits is a cell.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,9 +33,6 @@ from .expressions import dynamic_read, read_field
 from .layout import Layout
 
 _MIX = 0x9E3779B97F4A7C15
-
-_TRIED = 6
-"""So many orders are tried rather than refining signatures."""
 
 _UNROLLED = 160
 """Variables of more locations are gone through in loops, when signatures are refined."""
@@ -74,6 +72,10 @@ class Group:
         """The ties where nothing is told apart."""
         return sum(1 << number for number in self.exchanges)
 
+    def ties_of(self, sort: str) -> int:
+        """Those of one sort."""
+        return ((1 << (self.movable.counts[sort] - 1)) - 1) << self.first[sort]
+
     def number(self, element: Element) -> int:
         """Of an element among all."""
         return self.first[element[0]] + element[1]
@@ -87,10 +89,10 @@ def canonical_function(layout: Layout, group: Group) -> str:
             *(_exchange(layout, group, number) for number in group.exchanges),
             _dispatch(group),
             _alike(layout, group),
-            _arrange(group),
+            *(_arrange(group, sort) for sort in group.first),
             _without_twins(layout),
-            _Refine(layout, group).text() if group.order > _TRIED else "",
-            _leaf(group) if group.order > _TRIED else "",
+            _Refine(layout, group).text(),
+            _leaf(),
             _Search(layout, group).text(),
             _canonical(layout, group),
         ]
@@ -121,12 +123,16 @@ def _canonical(layout: Layout, group: Group) -> str:
         for element in range(count):
             at = code.address(numbers, 8 * group.number((sort, element)))
             code.set(at, signatures.signature(words, (sort, element)))
-    ties = code.op(f"call i64 @arrange(ptr %state, ptr {numbers}, i64 {group.ties})")
+    ties: Value = group.ties
+    for sort in group.first:
+        ties = code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {ties})")
     result = code.variable("i64", 1)
     with code.when(code.truth(ties)):
         left = code.variable("i64", ties)
         factor = code.op(f"call i64 @without_twins(ptr %state, ptr {left})")
         code.set(result, factor)
+        with code.when(code.truth(code.get(left))):
+            code.set(left, code.op(f"call i64 @refine(ptr %state, i64 {code.get(left)})"))
         ties = code.get(left)
         with code.when(code.truth(ties)):
             out = code.variable(f"[{layout.words} x i64]")
@@ -154,17 +160,6 @@ def _without(code: Code, ties: Value, bits: Value) -> str:
     return code.op(f"and i64 {ties}, {code.op(f'xor i64 {bits}, -1')}")
 
 
-def _orders(code: Code, ties: Value) -> str:
-    """How many orders the ties leave open."""
-    left, orders = code.variable("i64", ties), code.variable("i64", 1)
-    with code.forever() as leave:
-        _leave_unless(code, code.truth(code.get(left)), leave)
-        with _lowest_run(code, code.get(left)) as (_, length, bits):
-            code.set(orders, code.op(f"mul i64 {code.get(orders)}, {_factorial(code, length)}"))
-            code.set(left, _without(code, code.get(left), bits))
-    return code.get(orders)
-
-
 def _factorial(code: Code, length: str) -> str:
     """Of how many elements a run of so many ties has."""
     place = code.op(f"getelementptr i64, ptr @factorials, i64 {length}")
@@ -177,31 +172,34 @@ def _leave_unless(code: Code, cond: Value, leave: str) -> None:
     code.start(going)
 
 
-def _arrange(group: Group) -> str:
-    """`i64 @arrange(ptr state, ptr numbers, i64 ties)`: puts the elements of each cell in order of their numbers.
+def _arranger(group: Group, sort: str) -> str:
+    return f"arrange{group.first[sort]}"
+
+
+def _arrange(group: Group, sort: str) -> str:
+    """`i64 @arrangeN(ptr state, ptr numbers, i64 ties)`: puts the elements of each cell of a sort in order of their numbers.
 
     Returns:
-        The ties between those with equal numbers.
+        The ties, of this sort only those between elements with equal numbers.
     """
-    code = Code("arrange", "i64", ["ptr %state", "ptr %numbers", "i64 %ties"], "noinline nounwind")
-    equal: Value = 0
-    for sort, count in group.movable.counts.items():
-        first = group.first[sort]
-        for last in range(first + 1, first + count):
-            done = code.new_block("placed")
-            for place in range(last, first, -1):
-                at = [code.address("%numbers", 8 * i) for i in (place - 1, place)]
-                left, right = map(code.get, at)
-                tied = code.truth(code.bits_and("%ties", 1 << (place - 1)))
-                _leave_unless(code, code.both(tied, code.op(f"icmp ugt i64 {left}, {right}")), done)
-                code.set(at[0], right)
-                code.set(at[1], left)
-                code.line(f"call void @exchange{place - 1}(ptr %state)")
-            code.jump(done)
-            code.start(done)
-    for number in group.exchanges:
-        left, right = (code.get(code.address("%numbers", 8 * i)) for i in (number, number + 1))
-        equal = code.bits_or(equal, code.left(code.number(code.equal(left, right)), number))
+    code = Code(_arranger(group, sort), "i64", ["ptr %state", "ptr %numbers", "i64 %ties"], "noinline nounwind")
+    first, last = group.first[sort], group.first[sort] + group.movable.counts[sort] - 1
+    for top in range(first + 1, last + 1):
+        done = code.new_block("placed")
+        for place in range(top, first, -1):
+            at = [code.address("%numbers", 8 * i) for i in (place - 1, place)]
+            left, right = map(code.get, at)
+            tied = code.truth(code.bits_and("%ties", 1 << (place - 1)))
+            _leave_unless(code, code.both(tied, code.op(f"icmp ugt i64 {left}, {right}")), done)
+            code.set(at[0], right)
+            code.set(at[1], left)
+            code.line(f"call void @exchange{place - 1}(ptr %state)")
+        code.jump(done)
+        code.start(done)
+    numbers = [code.get(code.address("%numbers", 8 * i)) for i in range(first, last + 1)]
+    equal: Value = ((1 << 64) - 1) & ~group.ties_of(sort)
+    for i, (left, right) in enumerate(pairwise(numbers), first):
+        equal = code.bits_or(equal, code.left(code.number(code.equal(left, right)), i))
     code.line(f"ret i64 {code.bits_and('%ties', equal)}")
     return code.text()
 
@@ -252,13 +250,8 @@ class _Search:
         self.most = max(group.movable.counts.values())
 
     def text(self) -> str:
-        code, refining = self.code, self.group.order > _TRIED
-        remaining = code.variable("i64", "%ties")
-        large: Value = 0
-        if refining:
-            large = code.op(f"icmp ugt i64 {_orders(code, '%ties')}, {_TRIED}")
-            with code.when(large):
-                code.set(remaining, code.op("call i64 @refine(ptr %state, i64 %ties)"))
+        code = self.code
+        remaining = code.variable("i64", code.op("call i64 @refine(ptr %state, i64 %ties)"))
         factor = code.op(f"call i64 @without_twins(ptr %state, ptr {remaining})")
         ties = code.get(remaining)
         with code.when(code.op(f"icmp eq i64 {ties}, 0")):
@@ -267,11 +260,11 @@ class _Search:
             code.start(code.new_block("never"))
         with _lowest_run(code, ties) as (low, length, _):
             rest = _without(code, ties, code.op(f"shl i64 1, {low}"))
-            total = self._children(low, length, rest, large)
+            total = self._children(low, length, rest)
         code.line(f"ret i64 {code.op(f'mul i64 {total}, {factor}')}")
         return code.text()
 
-    def _children(self, low: str, length: str, rest: str, large: Value) -> str:
+    def _children(self, low: str, length: str, rest: str) -> str:
         """Takes each element of a cell for its first; those that are like one before are not searched again.
 
         Each child is kept as it is made, and some state that it leads to: two with the same one differ by a renaming.
@@ -288,12 +281,10 @@ class _Search:
             _put(code, child, _load(code, self.layout))
             self._to_front(child, low, each.index)
             self._known(children, child, number, counts, least, total, done)
-            if large != 0:
-                with code.when(large):
-                    leaf = self._at(leaves, number)
-                    _put(code, leaf, _load(code, self.layout, child))
-                    code.line(f"call void @leaf(ptr {leaf}, i64 {rest})")
-                    self._known(leaves, leaf, number, counts, least, total, done)
+            leaf = self._at(leaves, number)
+            _put(code, leaf, _load(code, self.layout, child))
+            code.line(f"call void @leaf(ptr {leaf}, i64 {rest})")
+            self._known(leaves, leaf, number, counts, least, total, done)
             working = code.variable(f"[{words} x i64]")
             _put(code, working, _load(code, self.layout, child))
             count = code.op(f"call i64 @search(ptr {working}, i64 {rest}, ptr {result})")
@@ -353,7 +344,7 @@ class _Search:
             code.set(place, code.op(f"add i64 {here}, 1"))
 
 
-def _leaf(group: Group) -> str:
+def _leaf() -> str:
     """`void @leaf(ptr state, i64 ties)`: replaces the state by some one that the ties allow."""
     code = Code("leaf", "void", ["ptr %state", "i64 %ties"], "noinline nounwind")
     remaining = code.variable("i64", "%ties")
@@ -504,20 +495,36 @@ class _Refine:
         ties = code.variable("i64", "%ties")
         with code.forever() as leave:
             before = code.get(ties)
-            self.cells = {sort: self._places(sort, before) for sort in self.movable.counts}
-            for number in range(self.group.elements):
-                code.set(code.address(self.numbers, 8 * number), 0)
-            words = _load(code, self.layout)
-            for number, variable in enumerate(self.instance.system.variables):
-                if any(self._base(s) in self.movable.counts for s in (*variable.index, variable.sort)):
-                    looped = self.instance.locations(variable) > _UNROLLED
-                    self._locations(words, variable, number, [], looped)
-            after = code.op(f"call i64 @arrange(ptr %state, ptr {self.numbers}, i64 {before})")
-            code.set(ties, after)
+            for sort in self.movable.counts:
+                if related := self._related(sort):
+                    tied = code.truth(code.bits_and(code.get(ties), self.group.ties_of(sort)))
+                    with code.when(tied):
+                        self._tell_apart(sort, related, ties)
+            after = code.get(ties)
             more = code.both(code.truth(after), code.op(f"icmp ne i64 {after}, {before}"))
             _leave_unless(code, more, leave)
         code.line(f"ret i64 {code.get(ties)}")
         return code.text()
+
+    def _related(self, sort: str) -> list[StateVar]:
+        """The variables that bring elements of the sort together with others: what all else says, signatures say at first."""
+        names = ((v, [self._base(s) for s in (*v.index, v.sort)]) for v in self.instance.system.variables)
+        return [v for v, bases in names if sort in bases and sum(b in self.movable.counts for b in bases) > 1]
+
+    def _tell_apart(self, sort: str, related: Sequence[StateVar], ties: str) -> None:
+        """Takes away ties of one sort."""
+        code = self.code
+        before = code.get(ties)
+        others = {self._base(s) for v in related for s in (*v.index, v.sort)}
+        self.cells = {other: self._places(other, before) for other in self.movable.counts if other in others}
+        for element in range(self.movable.counts[sort]):
+            code.set(code.address(self.numbers, 8 * self.group.number((sort, element))), 0)
+        words = _load(code, self.layout)
+        for number, variable in enumerate(related):
+            looped = self.instance.locations(variable) > _UNROLLED
+            self._locations(sort, words, variable, number, [], looped)
+        arranged = f"call i64 @{_arranger(self.group, sort)}(ptr %state, ptr {self.numbers}, i64 {before})"
+        code.set(ties, code.op(arranged))
 
     def _base(self, sort: Sort) -> str:
         return (sort.base if isinstance(sort, OptionSort) else sort).name
@@ -534,45 +541,46 @@ class _Refine:
         return places
 
     def _locations(
-        self, words: Sequence[Value], variable: StateVar, number: int, index: list[Value], looped: bool
+        self, of: str, words: Sequence[Value], variable: StateVar, number: int, index: list[Value], looped: bool
     ) -> None:
         """Goes through the locations of a variable."""
         if len(index) == len(variable.index):
-            self._location(words, variable, number, index)
+            self._location(of, words, variable, number, index)
             return
         sort = variable.index[len(index)]
         if looped:
             with self.code.loop(self.instance.cardinality(sort)) as loop:
-                self._locations(words, variable, number, [*index, loop.index], looped)
+                self._locations(of, words, variable, number, [*index, loop.index], looped)
         else:
             for code in self.instance.codes(sort):
-                self._locations(words, variable, number, [*index, code], looped)
+                self._locations(of, words, variable, number, [*index, code], looped)
 
-    def _location(self, words: Sequence[Value], variable: StateVar, number: int, index: Sequence[Value]) -> None:
-        """Adds what one location says to the numbers of the elements that it speaks of."""
+    def _location(
+        self, of: str, words: Sequence[Value], variable: StateVar, number: int, index: Sequence[Value]
+    ) -> None:
+        """Adds what one location says to the numbers of the elements of one sort that it speaks of."""
         code = self.code
         at: Value = 0
         for i, stride in zip(index, self.instance.strides(variable.name), strict=True):
             at = code.add(at, code.mul(i, stride))
+        first = self.instance.offsets[variable.name]
         if isinstance(at, int):
-            value = read_field(code, words, self.layout, self.instance.offsets[variable.name] + at)
+            value = read_field(code, words, self.layout, first + at)
         else:
-            pieces = self.layout.pieces[variable.name]
-            value = dynamic_read(code, words, pieces, self.instance.offsets[variable.name], at)
+            value = dynamic_read(code, words, self.layout.pieces[variable.name], first, at)
         said: Value = self._constant(number, 0)
         spoken: list[tuple[str, Value]] = []  # a sort, and the number of the element, or of none
         for place, (sort, i) in enumerate(zip((*variable.index, variable.sort), (*index, value), strict=True), 1):
             name, element = self._name(sort, i)
             said = code.add(said, self._scaled(name, self._constant(number, place)))
             spoken.append((self._base(sort), element))
-        for (_, left), (_, right) in pairwise(spoken):
-            said = code.add(said, self._scaled(code.number(code.equal(left, right)), self._constant(number, 50)))
-        for (sort_a, a), (sort_b, b) in zip(spoken, spoken[2:], strict=False):
-            if sort_a == sort_b:
-                said = code.add(said, self._scaled(code.number(code.equal(a, b)), self._constant(number, 51)))
+        for place, ((sort_a, a), (sort_b, b)) in enumerate(itertools.combinations(spoken, 2)):
+            if sort_a == sort_b and sort_a in self.movable.counts:
+                same = code.number(code.equal(a, b))
+                said = code.add(said, self._scaled(same, self._constant(number, 20 + place)))
         mixed = self._mixed(said)
         for place, (sort_name, element) in enumerate(spoken):
-            if sort_name in self.movable.counts:
+            if sort_name == of:
                 target = code.op(f"getelementptr i64, ptr {self.numbers}, i64 {element}")
                 more = self._scaled(mixed, self._constant(number, 100 + place) | 1)
                 code.set(target, code.add(code.get(target), more))
