@@ -27,7 +27,7 @@ from itertools import pairwise
 
 from flushproof.model.ir import OptionSort, Sort, StateVar
 
-from ..reductions.symmetry import MOST_ELEMENTS, Element, movable
+from ..reductions.symmetry import MOST_ELEMENTS, Element, Movable, movable
 from .code import Code, Value
 from .expressions import dynamic_read, read_field
 from .layout import Layout
@@ -117,12 +117,12 @@ def _factorials() -> str:
 def _canonical(layout: Layout, group: Group) -> str:
     code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
     numbers = code.variable(f"[{group.elements} x i64]")
-    signatures = _Signatures(code, layout, group)
+    signatures, variables = _Signatures(code, layout, group.movable), layout.instance.system.variables
     words = _load(code, layout)
     for sort, count in group.movable.counts.items():
         for element in range(count):
             at = code.address(numbers, 8 * group.number((sort, element)))
-            code.set(at, signatures.signature(words, (sort, element)))
+            code.set(at, signatures.signature(words, (sort, element), variables))
     ties: Value = group.ties
     for sort in group.first:
         ties = code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {ties})")
@@ -182,7 +182,7 @@ def _arrange(group: Group, sort: str) -> str:
     Returns:
         The ties, of this sort only those between elements with equal numbers.
     """
-    code = Code(_arranger(group, sort), "i64", ["ptr %state", "ptr %numbers", "i64 %ties"], "noinline nounwind")
+    code = Code(_arranger(group, sort), "i64", ["ptr %state", "ptr %numbers", "i64 %ties"], "alwaysinline nounwind")
     first, last = group.first[sort], group.first[sort] + group.movable.counts[sort] - 1
     for top in range(first + 1, last + 1):
         done = code.new_block("placed")
@@ -367,17 +367,17 @@ class _Signatures:
     What is said of an element is put side by side in a word; where that is full, it is multiplied in.
     """
 
-    def __init__(self, code: Code, layout: Layout, group: Group) -> None:
-        self.code, self.layout, self.group = code, layout, group
-        self.instance, self.movable = layout.instance, group.movable
+    def __init__(self, code: Code, layout: Layout, movable: Movable) -> None:
+        self.code, self.layout = code, layout
+        self.instance, self.movable = layout.instance, movable
 
-    def signature(self, words: Sequence[Value], element: Element) -> Value:
-        """What can be said of an element without naming any other."""
+    def signature(self, words: Sequence[Value], element: Element, variables: Sequence[StateVar]) -> Value:
+        """What these variables say of an element without naming any other that may be renamed."""
         code = self.code
         signature: Value = 0
         beside: Value = 0
         used = 0
-        for variable in self.instance.system.variables:
+        for variable in variables:
             for part, bits in (*self._seen(words, variable, element), *self._held(words, variable, element)):
                 if used + bits > 64:
                     signature = code.add(_times(code, signature), beside)
@@ -512,18 +512,32 @@ class _Refine:
         return [v for v, bases in names if sort in bases and sum(b in self.movable.counts for b in bases) > 1]
 
     def _tell_apart(self, sort: str, related: Sequence[StateVar], ties: str) -> None:
-        """Takes away ties of one sort."""
+        """Takes away ties of one sort; where all others are told apart, their elements have names already."""
         code = self.code
-        before = code.get(ties)
+        before, words = code.get(ties), _load(code, self.layout)
+        named, unnamed, done = (code.new_block(what) for what in ("named", "unnamed", "numbered"))
+        code.branch(code.equal(_without(code, before, self.group.ties_of(sort)), 0), named, unnamed)
+        code.start(named)
+        alone = Movable({sort: self.movable.counts[sort]}, {sort: self.movable.sizes[sort]})
+        signatures = _Signatures(code, self.layout, alone)
+        for element in range(self.movable.counts[sort]):
+            at = code.address(self.numbers, 8 * self.group.number((sort, element)))
+            code.set(at, signatures.signature(words, (sort, element), related))
+        arranged = f"call i64 @{_arranger(self.group, sort)}(ptr %state, ptr {self.numbers}, i64 {before})"
+        if any([self._base(s) for s in (*v.index, v.sort)].count(sort) > 1 for v in related):
+            code.jump(done)
+        else:  # all has been said
+            code.line(f"ret i64 {code.op(arranged)}")
+        code.start(unnamed)
         others = {self._base(s) for v in related for s in (*v.index, v.sort)}
         self.cells = {other: self._places(other, before) for other in self.movable.counts if other in others}
         for element in range(self.movable.counts[sort]):
             code.set(code.address(self.numbers, 8 * self.group.number((sort, element))), 0)
-        words = _load(code, self.layout)
         for number, variable in enumerate(related):
             looped = self.instance.locations(variable) > _UNROLLED
             self._locations(sort, words, variable, number, [], looped)
-        arranged = f"call i64 @{_arranger(self.group, sort)}(ptr %state, ptr {self.numbers}, i64 {before})"
+        code.jump(done)
+        code.start(done)
         code.set(ties, code.op(arranged))
 
     def _base(self, sort: Sort) -> str:
