@@ -56,6 +56,17 @@ class Reference:
             for codes, after in self._init(before):
                 yield before, codes, after
 
+    def is_initial(self, state: State) -> bool:
+        """Whether the state, its counters renamed by rank, is an initial one."""
+        written = {update.var for update in self.instance.system.init.updates}
+        counted = {slot for c in self._counters for slot in (*c.plain, *c.optional)}
+        choices = [
+            tuple(code for code in codes if code == state[i]) if slot.var not in written and i not in counted else codes
+            for i, (slot, codes) in enumerate(zip(self.instance.slots, self._unconstrained, strict=True))
+        ]
+        befores = map(self.renamed, itertools.product(*choices))
+        return any(after == state for before in befores for _, after in self._init(before))
+
     def guess_initial_state(self, rng: random.Random) -> State | None:
         """A random initial state, or None if the guessed values of the free variables are not possible."""
         guess = tuple(map(rng.choice, self._unconstrained))

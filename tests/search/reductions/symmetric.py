@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from flushproof.model.language import Map, Sort, System, action, invariant, require
+from flushproof.model.language import Map, Rigid, Sort, System, action, axiom, invariant, require
 
 
 class Cpu(Sort):
@@ -68,3 +68,34 @@ class Pairs(System):
             for c in Cpu
             for d in Cpu
         )
+
+
+class Page(Sort):
+    """A page."""
+
+
+class TwoMaps(System):
+    """Rigid maps over one sort: a permutation, and any map that comes to rest after two steps."""
+
+    next: Rigid[Map[Page, Page]]
+    rest: Rigid[Map[Page, Page]]
+    at: Map[Page, bool]
+
+    @axiom
+    def one_to_one(self) -> bool:
+        return all(self.next[p] is not self.next[q] or p is q for p in Page for q in Page)
+
+    @axiom
+    def come_to_rest(self) -> bool:
+        return all(self.rest[self.rest[p]] is self.rest[p] for p in Page)
+
+    @action
+    def go(self, p: Page) -> None:
+        """{p} goes on"""
+        self.at[p] = False
+        self.at[self.next[p]] = True
+        self.at[self.rest[p]] = True
+
+    @invariant("A page is reached that goes nowhere.")
+    def goes_on(self) -> bool:
+        return all(not self.at[p] or self.next[p] is not p or self.rest[p] is not p for p in Page)

@@ -10,7 +10,9 @@ from flushproof.model.ir import BOOL, TRUE, Action, Scalarset, StateVar, System
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
+from flushproof.properties.confirmation.certify import certify
 from flushproof.search.explore import explore
+from flushproof.search.native import beginning
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.library import Library
 from flushproof.search.native.store import Store
@@ -165,3 +167,46 @@ def test_so_many_sorts_that_their_group_is_too_large() -> None:
     assert symmetry.order < 1 << 62 and sum(symmetry.movable.counts.values()) <= 60
     assert symmetry.movable.counts["S0"] == 12 and symmetry.movable.fixed["S7"] == 12
     one_form(Library(Instance(system, system.sizes), (), symmetry=True), (1, 0) * 48, random.Random(0))
+
+
+@pytest.mark.parametrize("options", [False, True])
+@pytest.mark.parametrize("seed", range(60))
+def test_initial_states_are_made_one_of_each_class(seed: int, options: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beginning, "MANY", 0)
+    inst = instance(seed, options=options)
+    every = set(Reference(inst).initial_states())
+    store = Store(Library(inst, (), symmetry=True), None)
+    for _ in store.begin():
+        store.grow()
+    made = store.states(0, store.count)
+    assert len(made) == len({frozenset(orbit(inst, state)) for state in every})
+    assert set().union(*(orbit(inst, state) for state in made)) == every
+    store.close()
+
+
+@pytest.mark.parametrize(("pages", "at_rest"), [(4, 41), (7, 6322)])
+def test_initial_states_under_axioms(pages: int, at_rest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Permutations beside maps that are at rest after one step: counted by whoever counts such maps."""
+    monkeypatch.setattr(beginning, "MANY", 0)
+    store = Store(Library(of_written("TwoMaps", page=pages), (), symmetry=True), None)
+    for _ in store.begin():
+        store.grow()
+    assert store.unreduced == math.factorial(pages) * at_rest
+    store.close()
+
+
+def test_a_trace_from_one_of_very_many_initial_states() -> None:
+    inst = of_written("TwoMaps", page=7)
+    outcome = explore(inst, properties=["goes-on"], engine=NativeEngine())
+    assert outcome.verdict == "violated" and outcome.trace is not None
+    assert certify(outcome.trace).ok
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_is_initial(seed: int) -> None:
+    inst, rng = instance(seed), random.Random(seed)
+    reference = Reference(inst)
+    every = set(reference.initial_states())
+    states = [tuple(rng.randrange(inst.cardinality(slot.sort)) for slot in inst.slots) for _ in range(20)]
+    for state in (*sorted(every)[:20], *map(reference.renamed, states)):
+        assert reference.is_initial(state) == (state in every)
