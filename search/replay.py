@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from flushproof.model.ir import Property, Var
@@ -13,8 +12,8 @@ from .reductions.symmetry import Symmetry
 from .reference.interpreter import Codes, Reference
 
 
-FEW = 1000
-"""So many initial states are looked through for one that reads well."""
+MANY = 20_000
+"""Up to so many ways to begin are looked through for one that reads well."""
 
 
 class ReplayError(Exception):
@@ -57,11 +56,11 @@ class Replay:
         return trace
 
     def _beginning(self, given: State, first: State) -> State | None:
-        """An initial state that begins like the path: one of the first that there are, whose names come in order, or the path's own,
-        since whatever differs from an initial state in names alone is one too."""
-        few = itertools.islice(self.reference.initial_states(), FEW)
-        found = next((state for state in few if self.canonical(state) == first), None)
-        return given if found is None and self.reference.is_initial(given) else found
+        """An initial state that begins like the path: the first that there is, whose names come in order; or, where there are too
+        many, the path's own, since whatever differs from an initial state in names alone is one too."""
+        if self.reference.choices > MANY:
+            return given if self.reference.is_initial(given) else None
+        return next((state for state in self.reference.initial_states() if self.canonical(state) == first), None)
 
     def _steps(self, state: State, target: State) -> list[Step] | None:
         """The step to the target, or the shortest way of one step and hidden ones after it."""

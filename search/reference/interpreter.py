@@ -8,6 +8,7 @@ against this one, and every trace is replayed on it.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,11 @@ class Reference:
             before = self.renamed(state)
             for codes, after in self._init(before):
                 yield before, codes, after
+
+    @property
+    def choices(self) -> int:
+        """How many ways there are to choose values before the initial action."""
+        return math.prod(map(len, self._unconstrained))
 
     def is_initial(self, state: State) -> bool:
         """Whether the state, its counters renamed by rank, is an initial one."""
