@@ -28,7 +28,7 @@ class Result:
     violated: the property to whose violation the trace leads; also_violated: others that were violated on the way.
     checked: the properties that the verdict is about.
     states, transitions: how many distinct states and how many transitions were explored, after symmetry where that is on.
-    permutations: how many the symmetry has; unreduced: how many states it makes of `states`, or more than that if it is `MOST_STATES`.
+    permutations: how many the symmetry has; unreduced: how many states it makes of `states`; `MOST_STATES` is that many or more.
     not_permuted: of each sort that is too large for all of its elements to be permuted, how many keep their names.
     depth: the number of steps to the farthest state; seconds: exploring time; compile_seconds: the time to get ready for it.
     trace: a way to the violation, a shortest one if `shortest`; certified: Z3 confirmed the trace (None where there is none).

@@ -11,7 +11,6 @@ from flushproof.model.ir.trace import Step, Trace
 from .reductions.symmetry import Symmetry
 from .reference.interpreter import Codes, Reference
 
-
 MANY = 20_000
 """Up to so many ways to begin are looked through for one that reads well."""
 

@@ -99,7 +99,9 @@ def _renamed(layout: Layout, rows: Rows) -> Rows:
     return layout.pack(map(tuple, states))
 
 
-def _one_of_each(layout: Layout, free: list[int], classes: Callable[[Instance], Callable[[], Classes]]) -> Iterator[Rows]:
+def _one_of_each(
+    layout: Layout, free: list[int], classes: Callable[[Instance], Callable[[], Classes]]
+) -> Iterator[Rows]:
     """One guess of each class that may come to an initial state."""
     nothing = np.zeros((0, layout.words), dtype=np.uint64)
     filling = Layout(partial(layout.instance))

@@ -123,7 +123,7 @@ def _canonical(layout: Layout, group: Group) -> str:
         for element in range(count):
             at = code.address(numbers, 8 * group.number((sort, element)))
             code.set(at, signatures.signature(words, (sort, element), variables))
-    ties: Value = group.ties
+    ties = str(group.ties)
     for sort in group.first:
         ties = code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {ties})")
     result = code.variable("i64", 1)
@@ -324,9 +324,7 @@ class _Search:
             if back:
                 code.set(place, 1)
 
-    def _known(
-        self, states: str, state: str, number: str, counts: str, least: str, total: str, done: str
-    ) -> None:
+    def _known(self, states: str, state: str, number: str, counts: str, least: str, total: str, done: str) -> None:
         """Leaves if one of the states before is the same one, counting what came of it once more."""
         code = self.code
         place = code.variable("i64", 0)
@@ -392,7 +390,9 @@ class _Signatures:
         for index in self.instance.assignments(variable.index):
             named = [self.movable.element(s, i) for s, i in zip(variable.index, index, strict=True)]
             if own in named:
-                key = tuple(i if e is None else "own" if e == own else "other" for e, i in zip(named, index, strict=True))
+                key = tuple(
+                    i if e is None else "own" if e == own else "other" for e, i in zip(named, index, strict=True)
+                )
                 groups.setdefault(key, []).append(self.instance.slot(variable.name, index))
         for _, slots in sorted(groups.items(), key=lambda group: repr(group[0])):
             bits = self.layout.fields[slots[0]].bits
@@ -743,9 +743,7 @@ def _renaming(group: Group, exchange: Exchange) -> dict[str, list[int]]:
     return to
 
 
-def _rename_values(
-    code: Code, layout: Layout, group: Group, words: Sequence[Value], exchange: Exchange
-) -> list[Value]:
+def _rename_values(code: Code, layout: Layout, group: Group, words: Sequence[Value], exchange: Exchange) -> list[Value]:
     """Exchanges the two names where they are values, in all fields of one size in a word at once."""
     lanes: dict[tuple[int, int, int], int] = {}
     lower = exchange.sort, exchange.lower

@@ -1,7 +1,7 @@
 """States of which only some free locations have values yet, as a system of its own.
 
-Each free variable becomes an option: None where no value was chosen.  What the initial action asks of them all is turned into what can
-be told of those that are known: that it may still come true.
+Each free variable becomes an option: None where no value was chosen.  What the initial action asks of them all is turned into
+what can be told of those that are known: that it may still come true.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import assert_never
 
 from flushproof.model.ir import (
     BOOL,
-    FALSE,
     TRUE,
     Action,
     And,

@@ -272,7 +272,8 @@ class Symmetry:
             groups: dict[tuple[object, ...], list[_Seen]] = {}
             for seen in self._seen[element]:
                 groups.setdefault(seen.key, []).append(seen)
-            for _, group in sorted(groups.items(), key=lambda g: repr(g[0])):  # in an order that is the same for all elements
+            for key in sorted(groups, key=repr):  # in an order that is the same for all elements
+                group = groups[key]
                 table = self._nameless(group[0].sort, element)
                 if len(group) == 1:
                     single.append((group[0].slot, table))
@@ -329,8 +330,7 @@ class Symmetry:
                 groups[value.name].setdefault((slot.var, *key), []).append(number)
                 sorts[slot.var] = slot.sort
         return {
-            name: [(tuple(slots), sorts[str(key[0])]) for key, slots in found.items()]
-            for name, found in groups.items()
+            name: [(tuple(slots), sorts[str(key[0])]) for key, slots in found.items()] for name, found in groups.items()
         }
 
     def _refined_signature(
