@@ -156,7 +156,7 @@ class Auditor:
         started = time.thread_time()
         until = started + self._left() if self.amount.timed else None
         try:
-            sample = Sample(searched, until=until)
+            sample = Sample(searched)
             self.again = sample.look(self.amount.states, until and started + 0.7 * (until - started))
             self._by_z3(searched, sample, until)
         except Omission as omission:

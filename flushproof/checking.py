@@ -230,6 +230,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         decided=decided,
         settings=settings(request.knobs, request.sizes),
         audit=auditor.done() if auditor else None,
+        not_permuted=outcome.fixed,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flushproof.auditing import Audit
@@ -15,6 +16,9 @@ HOLDS: Verdict = "holds"
 VIOLATED: Verdict = "violated"
 INCONCLUSIVE: Verdict = "inconclusive"
 
+MOST_STATES = (1 << 64) - 1
+"""Further than this the states that symmetry saves are not counted."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -25,7 +29,8 @@ class Result:
     violated: the property to whose violation the trace leads; also_violated: others that were violated on the way.
     checked: the properties that the verdict is about.
     states, transitions: how many distinct states and how many transitions were explored, after symmetry where that is on.
-    permutations: how many the symmetry has; unreduced: how many states it makes of `states`.
+    permutations: how many the symmetry has; unreduced: how many states it makes of `states`; `MOST_STATES` is that many or more.
+    not_permuted: of each sort that is too large for all of its elements to be permuted, how many keep their names.
     depth: the number of steps to the farthest state; seconds: exploring time; compile_seconds: the time to get ready for it.
     trace: a way to the violation, a shortest one if `shortest`; certified: Z3 confirmed the trace (None where there is none).
     omission: with `compact`, something was missed with at most this probability, whatever the verdict; None without.
@@ -81,6 +86,7 @@ class Result:
     decided: int | None = None
     settings: str = ""
     audit: Audit | None = None
+    not_permuted: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """`<Result: kvm-vcpu-switch none: violated (no-foreign-hit), 139 states>`; a trace in full is what reports are for."""

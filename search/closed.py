@@ -20,7 +20,7 @@ from flushproof.model.ir.evaluate import decode, evaluate
 from flushproof.model.ir.instance import Instance, State
 
 from .explore import Searched
-from .reductions.symmetry import LARGEST_GROUP, Symmetry, permuted_sorts
+from .reductions.symmetry import Symmetry
 from .reference.interpreter import Reference
 from .task import WELL_DEFINED
 
@@ -32,7 +32,6 @@ _EVALUATED = 20
 _INITIAL = 50
 _WALK = 100
 _MOST_HIDDEN = 100_000
-_SECONDS_EACH = 1e-5  # to make one permutation of one slot
 
 
 class Omission(Exception):
@@ -79,10 +78,9 @@ class Sample:
     """A random sample of what a search has stored, or all of it in random order.
 
     looked: the states that were looked at, with their successors.
-    until: as in `look`; where all permutations take longer to make than there is time, that is left out, and said.
     """
 
-    def __init__(self, searched: Searched, seed: int = 0, until: float | None = None) -> None:
+    def __init__(self, searched: Searched, seed: int = 0) -> None:
         self.searched, self.instance = searched, searched.instance
         self.reference = Reference(searched.instance)
         self.rng = random.Random(seed)
@@ -90,11 +88,6 @@ class Sample:
         self.most = tuple(self.instance.cardinality(slot.sort) for slot in self.instance.slots)
         self.looked: list[tuple[State, frozenset[State]]] = []
         self.successors = self.evaluated = 0
-        self.left_out: tuple[str, ...] = ()
-        if until is not None and searched.symmetry:
-            group = math.prod(map(math.factorial, permuted_sorts(self.instance, LARGEST_GROUP).values()))
-            if time.thread_time() + group * len(self.instance.slots) * _SECONDS_EACH > until:
-                self.left_out = (f"whether states were rightly taken for one: {group:,} permutations (see --audit N)",)
 
     @cached_property
     def canonical(self) -> Callable[[State], State]:
@@ -125,7 +118,7 @@ class Sample:
             if until is not None and start and time.thread_time() > until:
                 break
             self._chunk(visited.states(numbers[start : start + _CHUNK]))
-        return Again(len(self.looked), count, self.successors, self.evaluated, left_out=self.left_out)
+        return Again(len(self.looked), count, self.successors, self.evaluated)
 
     def _beginnings(self) -> None:
         """Initial states are stored."""
@@ -178,7 +171,7 @@ class Sample:
         wanted = list(states)
         if not wanted:
             return
-        if not self.searched.hidden and not self.left_out:
+        if not self.searched.hidden:
             self._are_classes(wanted)
         missing = self.searched.visited.missing(wanted)
         if missing:

@@ -17,6 +17,7 @@ from flushproof.model.ir.instance import Instance, State
 from .outcome import Outcome, Verdict, Violated
 from .reductions.bounded import CUT, Bounded
 from .reductions.fusion import Fused, fuse_hidden
+from .reductions.symmetry import movable
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
@@ -232,6 +233,7 @@ def _outcome(
         if complete and task.watched
         else None,
         unwatched=len(task.watched) - found.looked_for,
+        fixed=movable(task.instance).fixed if task.symmetry else {},
     )
 
 

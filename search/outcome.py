@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flushproof.model.ir.trace import Trace
@@ -42,6 +42,7 @@ class Outcome:
     reason: which limit or interrupt stopped the search, and how far it had come.
     symmetry: whether it was asked for; group: how many permutations were taken as one; unreduced: how many states those counted
         stand for, all of their permutations counted.
+    fixed: of each sort of which not all elements were permuted, how many kept their names.
     omission: the probability that a state was taken for another one, and that therefore something was missed, is at most this; None
         where states themselves were compared.
     engine: the engine's name.
@@ -75,6 +76,7 @@ class Outcome:
     cut: int | None = None
     never: Never | None = None
     unwatched: int = 0
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
     @builtins.property
     def shortest(self) -> bool:

@@ -6,6 +6,8 @@
     instance(seed, loose=True)      the same, in which `The` may be taken of None (the finite readings then give
                                     code 0): only for twins that both promise this; it need not be symmetric
     instance(seed, process=True)    the same, with a process of four labels on each CPU, some steps of which are its own
+    instance(seed, options=True)    the same kind, in which indices may be options of scalarsets as well
+    instance(seed, large=True)      the same kind, with 7 or 8 CPUs, and ten times as many states
     generate(random.Random(seed))   the `System` alone, at its default sizes
 
 Over some dozens of seeds every node of `ir` occurs, every sort, free and rigid variables, ghosts, bulk updates,
@@ -73,16 +75,23 @@ GENERATION = CounterSort("Generation")
 FINITE: tuple[Sort, ...] = (BOOL, CPU, VM, PAGE, PHASE, LEVEL)
 
 
-def instance(seed: int, loose: bool = False, process: bool = False) -> Instance:
+def instance(
+    seed: int, loose: bool = False, process: bool = False, options: bool = False, large: bool = False
+) -> Instance:
     """A random system at its default sizes."""
-    system = generate(random.Random(seed), loose, process)
+    system = generate(random.Random(seed), loose, process, options, large)
     return Instance(system, system.sizes)
 
 
-def generate(rng: random.Random, loose: bool = False, process: bool = False) -> System:
+def generate(
+    rng: random.Random, loose: bool = False, process: bool = False, options: bool = False, large: bool = False
+) -> System:
     """A random system with two to five variables and some more actions."""
     sizes = {"Cpu": rng.choice((1, 2, 2, 3)), "Vm": rng.choice((1, 2, 2, 3)), "Page": 2}
-    variables = _variables(rng, sizes, STATES // 100 if process else STATES)
+    if large:
+        sizes |= {"Cpu": rng.choice((7, 8)), "Vm": rng.choice((1, 2))}
+    states = STATES // 100 if process else 10 * STATES if large else STATES
+    variables = _variables(rng, sizes, states, (OptionSort(CPU),) * 3 + (OptionSort(VM),) * 3 if options else ())
     maker = _Maker(rng, variables, loose)
     init = maker.action("init", initial=True)
     steps = tuple(maker.process()) if process else ()
@@ -107,7 +116,7 @@ def _costs(action: Action, variables: tuple[StateVar, ...], seed: int) -> tuple[
         binders = tuple(maker.var(s) for s in maker.rng.choices(FINITE, k=maker.rng.randrange(3)))
         costs.append(Cost(f"operation{number}", binders, maker.atom((*scope, *binders), 2)))
     for var in variables:
-        if var.sort == BOOL and var.index:
+        if var.sort == BOOL and var.index and not any(isinstance(s, OptionSort) for s in var.index):
             binders = tuple(maker.var(s) for s in var.index)
             entry = Read(var.name, binders, BOOL)
             costs.append(Cost("dropped", binders, And((maker.atom((*scope, *binders), 1), entry)), entry))
@@ -118,8 +127,10 @@ def _is_counter(sort: Sort) -> bool:
     return isinstance(sort, CounterSort) or (isinstance(sort, OptionSort) and isinstance(sort.base, CounterSort))
 
 
-def _variables(rng: random.Random, sizes: dict[str, int], states: int) -> tuple[StateVar, ...]:
-    """Variables whose sizes multiply to no more than `states`."""
+def _variables(
+    rng: random.Random, sizes: dict[str, int], states: int, indices: tuple[Sort, ...]
+) -> tuple[StateVar, ...]:
+    """Variables whose sizes multiply to no more than `states`; indices: of more sorts than usual."""
     wanted = rng.randint(2, 5)
     variables: list[StateVar] = []
     if rng.random() < 0.5:
@@ -127,17 +138,18 @@ def _variables(rng: random.Random, sizes: dict[str, int], states: int) -> tuple[
     for _ in range(30):
         if len(variables) == wanted:
             break
-        variable = _variable(rng, f"v{len(variables)}", counters=bool(variables) and variables[0].sort is GENERATION)
+        counters = bool(variables) and variables[0].sort is GENERATION
+        variable = _variable(rng, f"v{len(variables)}", counters, indices)
         if _states([*variables, variable], sizes) <= states:
             variables.append(variable)
     rng.shuffle(variables)
     return tuple(variables)
 
 
-def _variable(rng: random.Random, name: str, counters: bool) -> StateVar:
+def _variable(rng: random.Random, name: str, counters: bool, indices: tuple[Sort, ...]) -> StateVar:
     base = rng.choice((*FINITE, *((GENERATION,) * 3 if counters else ())))
     sort = OptionSort(base) if rng.random() < 0.35 else base  # type: ignore[arg-type]
-    index = tuple(rng.choice((CPU, CPU, VM, VM, PAGE, PHASE, BOOL)) for _ in range(rng.choice((0, 1, 1, 1, 2))))
+    index = tuple(rng.choice((CPU, CPU, VM, VM, PAGE, PHASE, BOOL, *indices)) for _ in range(rng.choice((0, 1, 1, 1, 2))))
     kind = rng.choice(("state",) * 6 + ("rigid", "ghost"))
     needs_value = isinstance(sort, Scalarset) and not sort.ordered
     free = needs_value or (not _is_counter(sort) and rng.random() < (0.7 if kind == "rigid" else 0.1))
@@ -270,7 +282,7 @@ class _Maker:
         args: list[Expr] = []
         for sort in target.index:
             try:
-                if rng.random() < 0.2:
+                if rng.random() < 0.2 and not isinstance(sort, OptionSort):
                     raise _Impossible
                 args.append(self.expr(sort, env, rng.choice((0, 0, 1))))
             except _Impossible:

@@ -57,6 +57,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "symmetry": result.symmetry,
         "permutations": result.permutations,
         "unreduced_states": result.unreduced,
+        "not_permuted": dict(result.not_permuted),
         "omission": result.omission,
         "bound": result.bound,
         "shortest": result.shortest if result.trace else None,

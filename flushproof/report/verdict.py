@@ -12,7 +12,7 @@ from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
 from flushproof.report.words import many
-from flushproof.result import INCONCLUSIVE, VIOLATED, Result
+from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Result
 
 
 def check_text(result: Result, look: Look) -> str:
@@ -150,7 +150,10 @@ def _reduced(result: Result) -> str:
     reductions = []
     if result.permutations > 1:
         states += " up to symmetry"
-        reductions += [f"{result.unreduced:,} without", many(result.permutations, "permutation")]
+        more = "more than " if result.unreduced >= MOST_STATES else ""
+        reductions += [f"{more}{result.unreduced:,} without", many(result.permutations, "permutation")]
+    for sort, count in result.not_permuted.items():
+        reductions.append(f"{count} of {result.instance.sizes[sort]} elements of {sort} not permuted")
     if result.fused:
         reductions.append(f"{many(len(result.fused), 'hidden step')} fused")
     if result.bound is not None:

@@ -282,12 +282,12 @@ def _mentioned(instance: Instance, state: State, slots: Collection[int]) -> Mapp
     found: dict[Sort, set[int]] = {}
     for number in slots:
         slot = instance.slots[number]
-        for sort, code in zip(instance.system.variable[slot.var].index, slot.index, strict=True):
-            found.setdefault(sort, set()).add(code)
-        if not isinstance(slot.sort, OptionSort):
-            found.setdefault(slot.sort, set()).add(state[number])
-        elif state[number]:
-            found.setdefault(slot.sort.base, set()).add(state[number] - 1)
+        sorts = (*instance.system.variable[slot.var].index, slot.sort)
+        for sort, code in zip(sorts, (*slot.index, state[number]), strict=True):
+            if not isinstance(sort, OptionSort):
+                found.setdefault(sort, set()).add(code)
+            elif code:
+                found.setdefault(sort.base, set()).add(code - 1)
     return found
 
 

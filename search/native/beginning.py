@@ -1,27 +1,57 @@
 """What initial states are made of: every choice of values for the free variables, and defaults for the others, as packed states.
 
 The initial action, compiled like a step, makes initial states of them.
+
+Where there is symmetry, and there are many choices, one of each class is enough.  Values are then chosen for one location after the
+other, in a system of its own (`partial`): of what differs in names only, one is kept before the next location is filled in, and
+what cannot come to an initial state any more is dropped.  Which location is next does not matter: whatever it is, some
+completion of each class has been begun by one of those that were kept.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import Lit, default_value
+from flushproof.model.ir.instance import Instance
 
 from ..reductions.counters import counters
 from .layout import Layout
+from .partial import partial
+
+MANY = 1 << 14
+"""Up to so many choices are tried one by one."""
 
 _CHUNK = 1 << 14
 _MOST = 1 << 62
 
+Rows = np.ndarray[Any, np.dtype[np.uint64]]
 
-def guesses(layout: Layout) -> Iterator[np.ndarray[Any, np.dtype[np.uint64]]]:
-    """The words of each guess, as rows, some at a time; counters are renamed by rank.
+
+class Classes(Protocol):
+    """States of which one is kept of each class."""
+
+    def start(self, rows: Rows) -> Iterator[None]:
+        """Keeps one of each class of what the initial action makes of the rows; pauses now and then."""
+
+    def kept(self) -> Rows:
+        """The words of what was kept."""
+
+    def grow(self) -> None:
+        """Makes room for more."""
+
+    def close(self) -> None:
+        """Gives all memory back."""
+
+
+def guesses(layout: Layout, classes: Callable[[Instance], Callable[[], Classes]] | None) -> Iterator[Rows]:
+    """The words of each guess, as rows, some at a time, or none now and then; counters are renamed by rank.
+
+    classes: makes stores that keep one state of each class, where there is symmetry.
 
     Raises:
         FlushproofError: they cannot even be numbered.
@@ -31,17 +61,16 @@ def guesses(layout: Layout) -> Iterator[np.ndarray[Any, np.dtype[np.uint64]]]:
     free = [i for i, slot in enumerate(instance.slots) if variables[slot.var].free]
     counts = [instance.cardinality(instance.slots[i].sort) for i in free]
     total = math.prod(counts)
+    counted = counters(instance)
+    renamed = any(i in (*c.plain, *c.optional) for c in counted for i in free)
+    if classes is not None and total > MANY and not renamed:
+        yield from _one_of_each(layout, free, classes)
+        return
     if total > _MOST:
         raise FlushproofError(
             f"{instance.system.name} has too many initial states at these sizes: choose smaller ones."
         )
-    defaults = tuple(
-        0 if variables[slot.var].free else instance.code(Lit(default_value(slot.sort), slot.sort))
-        for slot in instance.slots
-    )
-    start = layout.pack([defaults])
-    counted = counters(instance)
-    renamed = any(i in (*c.plain, *c.optional) for c in counted for i in free)
+    start = _defaults(layout)
     for first in range(0, total, _CHUNK):
         rest = np.arange(first, min(first + _CHUNK, total), dtype=np.uint64)
         rows = np.repeat(start, len(rest), axis=0)
@@ -52,9 +81,67 @@ def guesses(layout: Layout) -> Iterator[np.ndarray[Any, np.dtype[np.uint64]]]:
         yield _renamed(layout, rows) if renamed else rows
 
 
-def _renamed(layout: Layout, rows: np.ndarray[Any, np.dtype[np.uint64]]) -> np.ndarray[Any, np.dtype[np.uint64]]:
+def _defaults(layout: Layout) -> Rows:
+    """One row, in which what is free is 0."""
+    instance, variables = layout.instance, layout.instance.system.variable
+    defaults = tuple(
+        0 if variables[slot.var].free else instance.code(Lit(default_value(slot.sort), slot.sort))
+        for slot in instance.slots
+    )
+    return layout.pack([defaults])
+
+
+def _renamed(layout: Layout, rows: Rows) -> Rows:
     states = [list(state) for state in layout.unpack(rows)]
     for counted in counters(layout.instance):
         for state in states:
             counted.rename(state)
     return layout.pack(map(tuple, states))
+
+
+def _one_of_each(
+    layout: Layout, free: list[int], classes: Callable[[Instance], Callable[[], Classes]]
+) -> Iterator[Rows]:
+    """One guess of each class that may come to an initial state."""
+    nothing = np.zeros((0, layout.words), dtype=np.uint64)
+    filling = Layout(partial(layout.instance))
+    rows = np.zeros((1, filling.words), dtype=np.uint64)
+    make = classes(filling.instance)
+    for _ in free:
+        found = make()
+        try:
+            for first in range(0, len(rows), _CHUNK):
+                for children in _filled(filling, rows[first : first + _CHUNK]):
+                    for _ in found.start(children):
+                        found.grow()
+                        yield nothing
+            rows = found.kept()
+        finally:
+            found.close()
+    for first in range(0, len(rows), _CHUNK):
+        some = rows[first : first + _CHUNK]
+        guess = np.repeat(_defaults(layout), len(some), axis=0)
+        for number, slot in enumerate(free):
+            field = layout.fields[slot]
+            guess[:, field.word] |= (_codes(filling, some, number) - np.uint64(1)) << np.uint64(field.shift)
+        yield guess
+
+
+def _codes(layout: Layout, rows: Rows, slot: int) -> Rows:
+    """What each row has in a slot."""
+    field = layout.fields[slot]
+    return rows[:, field.word] >> np.uint64(field.shift) & np.uint64((1 << field.bits) - 1)
+
+
+def _filled(layout: Layout, rows: Rows) -> Iterator[Rows]:
+    """The rows with each value in the first slot of each that has none."""
+    left = np.ones(len(rows), dtype=bool)
+    for number, slot in enumerate(layout.instance.slots):
+        here = left & (_codes(layout, rows, number) == 0)
+        left &= ~here
+        some, field = rows[here], layout.fields[number]
+        for code in range(1, layout.instance.cardinality(slot.sort)):
+            if len(some):
+                filled = some.copy()
+                filled[:, field.word] |= np.uint64(code << field.shift)
+                yield filled

@@ -3,34 +3,42 @@
     i64 @canonical(ptr state)       replaces the words at `state` by those of the representative of its orbit; returns
                                     how many permutations leave it as it is
 
-Each element of a permuted scalarset has a *signature*: a number computed from the state that no renaming changes (which
-label a CPU is at, say, and whether it holds a lock).  First the elements of each sort are put in order of their
-signatures, by exchanging neighbours.  Where all signatures differ, that decides the permutation, and the state is
-canonical.  Where some are equal, the representative is the least state among all orders of those that are equal: they
-are walked through one by one, each an exchange of two neighbours away from the one before (as in bell ringing).
+The way is that of `reductions.symmetry`, which says why it is right; here names are numbers.  Each element of a permuted
+scalarset has a *signature*: a number computed from the state that no renaming changes (which label a CPU is at, say, and
+whether it holds a lock).  First the elements of each sort are put in order of their signatures, by exchanging neighbours.
+Where all signatures differ, that decides the permutation, and the state is canonical.  Where some are equal, but exchanging
+their elements changes nothing, it is too.
 
-Two states of one orbit have the same signatures up to renaming, hence the same candidates, hence the same least one; so
-a poor signature costs time, never soundness.
+Otherwise `@search` takes each of the first few equal ones for the first among them, refines the signatures by that, and so
+on; the least state of those that all this leads to is the representative.
+
+All elements are numbered together, sort by sort.  A set of *ties* has bit i where elements i and i + 1 of one sort are not told
+apart; they are neighbours, so that a run of bits is a cell.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
-from flushproof.model.ir import OptionSort, Scalarset, Sort, StateVar
+from flushproof.model.ir import OptionSort, Sort, StateVar
 
-from ..reductions.symmetry import LARGEST_GROUP, permuted_sorts
+from ..reductions.symmetry import MOST_ELEMENTS, Element, Movable, movable
 from .code import Code, Value
-from .expressions import read_field
+from .expressions import dynamic_read, read_field
 from .layout import Layout
 
 _MIX = 0x9E3779B97F4A7C15
 
-# Beyond so many lines, exchanges and signatures are called rather than inlined.
-_INLINED_LINES = 1200
+_UNROLLED = 160
+"""Variables of more locations are gone through in loops, when signatures are refined."""
+
+_NONE = 15
+"""Of None where others are named by the places of their cells."""
 
 
 @dataclass(frozen=True)
@@ -44,192 +52,591 @@ class Exchange:
 class Group:
     """The permutations of an instance's scalarsets.
 
-    sorts: the permuted ones with their sizes; exchanges: of neighbours, which generate the group.
+    movable: which elements are permuted; order: how many permutations there are; first: the number of each sort's first
+    element among all; exchanges: of neighbours, which generate the group, by the number of the lower one.
     """
 
     def __init__(self, layout: Layout) -> None:
-        self.sorts: Mapping[str, int] = permuted_sorts(layout.instance, LARGEST_GROUP)
-        self.order = math.prod(math.factorial(n) for n in self.sorts.values())
-        self.exchanges = tuple(Exchange(sort, i) for sort, n in self.sorts.items() for i in range(n - 1))
+        self.movable = movable(layout.instance)
+        self.order = self.movable.order
+        self.first: dict[str, int] = {}
+        self.exchanges: dict[int, Exchange] = {}
+        self.elements = 0
+        for sort, count in self.movable.counts.items():
+            self.first[sort] = self.elements
+            self.exchanges |= {self.elements + i: Exchange(sort, i) for i in range(count - 1)}
+            self.elements += count
+
+    @property
+    def ties(self) -> int:
+        """The ties where nothing is told apart."""
+        return sum(1 << number for number in self.exchanges)
+
+    def ties_of(self, sort: str) -> int:
+        """Those of one sort."""
+        return ((1 << (self.movable.counts[sort] - 1)) - 1) << self.first[sort]
+
+    def number(self, element: Element) -> int:
+        """Of an element among all."""
+        return self.first[element[0]] + element[1]
 
 
 def canonical_function(layout: Layout, group: Group) -> str:
-    """`@canonical`, and what it uses: a function for each exchange and each signature, inlined while they are small."""
-    small = _text(layout, group, "alwaysinline nounwind")
-    return small if small.count("\n") <= _INLINED_LINES else _text(layout, group, "noinline nounwind")
+    """`@canonical`, and what it uses."""
+    return "\n".join(
+        [
+            _factorials(),
+            *(_exchange(layout, group, number) for number in group.exchanges),
+            _dispatch(group),
+            _alike(layout, group),
+            *(_arrange(group, sort) for sort in group.first),
+            _without_twins(layout),
+            _Refine(layout, group).text(),
+            _leaf(),
+            _Search(layout, group).text(),
+            _canonical(layout, group),
+        ]
+    )
 
 
-def _text(layout: Layout, group: Group, attributes: str) -> str:
-    count = len(group.exchanges)
-    walks = [_walk(group, [bool(ties >> i & 1) for i in range(count)]) for ties in range(1 << count)]
-    parts = [_tables(walks)]
-    for number, exchange in enumerate(group.exchanges):
-        code = Code(f"exchange{number}", "void", ["ptr %state"], attributes)
-        before = _load(code, layout)
-        for place, (word, old) in enumerate(zip(exchanged(code, layout, before, exchange), before, strict=True)):
-            if word != old:
-                code.set(code.address("%state", 8 * place), word)
-        code.line("ret void")
-        parts.append(code.text())
-    for sort, size in group.sorts.items():
-        for element in range(size):
-            code = Code(_signature_name(group, sort, element), "i64", ["ptr %state"], attributes)
-            signature = _Signatures(code, layout, group).signature(_load(code, layout), sort, element)
-            code.line(f"ret i64 {signature}")
-            parts.append(code.text())
-    return "\n".join([*parts, _Canonical(layout, group).text()])
+def _load(code: Code, layout: Layout, state: str = "%state") -> list[Value]:
+    """The words at `state`."""
+    return [code.get(code.address(state, 8 * place)) for place in range(layout.words)]
 
 
-def _signature_name(group: Group, sort: str, element: int) -> str:
-    return f"signature{list(group.sorts).index(sort)}_{element}"
+def _put(code: Code, state: str, words: Sequence[Value]) -> None:
+    for place, word in enumerate(words):
+        code.set(code.address(state, 8 * place), word)
 
 
-def _load(code: Code, layout: Layout) -> list[Value]:
-    """The words at `%state`."""
-    return [code.get(code.address("%state", 8 * place)) for place in range(layout.words)]
+def _factorials() -> str:
+    numbers = ", ".join(f"i64 {math.factorial(n)}" for n in range(MOST_ELEMENTS + 1))
+    return f"@factorials = internal constant [{MOST_ELEMENTS + 1} x i64] [{numbers}]\n"
 
 
-class _Canonical:
-    """Writes `@canonical`; `present` is a copy of the state that exchanges are carried out on."""
+def _canonical(layout: Layout, group: Group) -> str:
+    code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
+    numbers = code.variable(f"[{group.elements} x i64]")
+    signatures, variables = _Signatures(code, layout, group.movable), layout.instance.system.variables
+    words = _load(code, layout)
+    for sort, count in group.movable.counts.items():
+        for element in range(count):
+            at = code.address(numbers, 8 * group.number((sort, element)))
+            code.set(at, signatures.signature(words, (sort, element), variables))
+    ties = str(group.ties)
+    for sort in group.first:
+        ties = code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {ties})")
+    result = code.variable("i64", 1)
+    with code.when(code.truth(ties)):
+        left = code.variable("i64", ties)
+        factor = code.op(f"call i64 @without_twins(ptr %state, ptr {left})")
+        code.set(result, factor)
+        with code.when(code.truth(code.get(left))):
+            code.set(left, code.op(f"call i64 @refine(ptr %state, i64 {code.get(left)})"))
+        ties = code.get(left)
+        with code.when(code.truth(ties)):
+            out = code.variable(f"[{layout.words} x i64]")
+            found = code.op(f"call i64 @search(ptr %state, i64 {ties}, ptr {out})")
+            code.set(result, code.op(f"mul i64 {found}, {factor}"))
+            _put(code, "%state", _load(code, layout, out))
+    code.line(f"ret i64 {code.get(result)}")
+    return code.text()
+
+
+# ------------------------------------------------------------------------------------------------------- cells, ties
+
+
+@contextmanager
+def _lowest_run(code: Code, ties: Value) -> Iterator[tuple[str, str, str]]:
+    """Yields, of the first run of ties: the first element's number, how many bits, and the bits."""
+    low = code.op(f"call i64 @llvm.cttz.i64(i64 {ties}, i1 true)")
+    shifted = code.op(f"xor i64 {code.op(f'lshr i64 {ties}, {low}')}, -1")
+    length = code.op(f"call i64 @llvm.cttz.i64(i64 {shifted}, i1 true)")
+    mask = code.op(f"sub i64 {code.op(f'shl i64 1, {length}')}, 1")
+    yield low, length, code.op(f"shl i64 {mask}, {low}")
+
+
+def _without(code: Code, ties: Value, bits: Value) -> str:
+    return code.op(f"and i64 {ties}, {code.op(f'xor i64 {bits}, -1')}")
+
+
+def _factorial(code: Code, length: str) -> str:
+    """Of how many elements a run of so many ties has."""
+    place = code.op(f"getelementptr i64, ptr @factorials, i64 {length}")
+    return code.get(code.address(place, 8))
+
+
+def _leave_unless(code: Code, cond: Value, leave: str) -> None:
+    going = code.new_block("going")
+    code.branch(cond, going, leave)
+    code.start(going)
+
+
+def _arranger(group: Group, sort: str) -> str:
+    return f"arrange{group.first[sort]}"
+
+
+def _arrange(group: Group, sort: str) -> str:
+    """`i64 @arrangeN(ptr state, ptr numbers, i64 ties)`: puts the elements of each cell of a sort in order of their numbers.
+
+    Returns:
+        The ties, of this sort only those between elements with equal numbers.
+    """
+    code = Code(_arranger(group, sort), "i64", ["ptr %state", "ptr %numbers", "i64 %ties"], "alwaysinline nounwind")
+    first, last = group.first[sort], group.first[sort] + group.movable.counts[sort] - 1
+    for top in range(first + 1, last + 1):
+        done = code.new_block("placed")
+        for place in range(top, first, -1):
+            at = [code.address("%numbers", 8 * i) for i in (place - 1, place)]
+            left, right = map(code.get, at)
+            tied = code.truth(code.bits_and("%ties", 1 << (place - 1)))
+            _leave_unless(code, code.both(tied, code.op(f"icmp ugt i64 {left}, {right}")), done)
+            code.set(at[0], right)
+            code.set(at[1], left)
+            code.line(f"call void @exchange{place - 1}(ptr %state)")
+        code.jump(done)
+        code.start(done)
+    numbers = [code.get(code.address("%numbers", 8 * i)) for i in range(first, last + 1)]
+    equal: Value = ((1 << 64) - 1) & ~group.ties_of(sort)
+    for i, (left, right) in enumerate(pairwise(numbers), first):
+        equal = code.bits_or(equal, code.left(code.number(code.equal(left, right)), i))
+    code.line(f"ret i64 {code.bits_and('%ties', equal)}")
+    return code.text()
+
+
+def _without_twins(layout: Layout) -> str:
+    """`i64 @without_twins(ptr state, ptr ties)`: takes away the ties of cells in which all exchanges change nothing.
+
+    Returns:
+        How many orders these have.
+    """
+    code = Code("without_twins", "i64", ["ptr %state", "ptr %ties"], "noinline nounwind")
+    left, factor, place = code.variable("i64", code.get("%ties")), code.variable("i64", 1), code.variable("i64")
+    with code.forever() as leave:
+        ties = code.get(left)
+        _leave_unless(code, code.truth(ties), leave)
+        with _lowest_run(code, ties) as (low, length, bits):
+            code.set(left, _without(code, ties, bits))
+            end = code.op(f"add i64 {low}, {length}")
+            code.set(place, low)
+            with code.forever() as different:
+                here = code.get(place)
+                _leave_unless(code, code.op(f"call i1 @alike(ptr %state, i64 {here})"), different)
+                after = code.op(f"add i64 {here}, 1")
+                code.set(place, after)
+                with code.when(code.equal(after, end)):
+                    code.set("%ties", _without(code, code.get("%ties"), bits))
+                    code.set(factor, code.op(f"mul i64 {code.get(factor)}, {_factorial(code, length)}"))
+                    code.jump(different)
+                    code.start(code.new_block("never"))
+    code.line(f"ret i64 {code.get(factor)}")
+    return code.text()
+
+
+# ---------------------------------------------------------------------------------------------------------- search
+
+
+class _Search:
+    """`i64 @search(ptr state, i64 ties, ptr out)`: writes the least state that the ties allow, and may change the one given.
+
+    Returns:
+        How many orders make it.
+    """
 
     def __init__(self, layout: Layout, group: Group) -> None:
-        self.code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
+        self.code = Code("search", "i64", ["ptr %state", "i64 %ties", "ptr %out"], "noinline nounwind")
         self.layout, self.group = layout, group
-        self.present = self.code.variable(f"[{layout.words} x i64]")
+        self.size = 8 * layout.words
+        self.most = max(group.movable.counts.values())
 
     def text(self) -> str:
-        for place, word in enumerate(_load(self.code, self.layout)):
-            self.code.set(self.code.address(self.present, 8 * place), word)
-        numbers = {exchange: number for number, exchange in enumerate(self.group.exchanges)}
-        for sort, size in self.group.sorts.items():
-            for last in range(size - 1, 0, -1):
-                for lower in range(last):
-                    self._sort_neighbours(numbers[Exchange(sort, lower)])
-        self.code.line(f"ret i64 {self._least_of_equals()}")
-        return self.code.text()
+        code = self.code
+        remaining = code.variable("i64", code.op("call i64 @refine(ptr %state, i64 %ties)"))
+        factor = code.op(f"call i64 @without_twins(ptr %state, ptr {remaining})")
+        ties = code.get(remaining)
+        with code.when(code.op(f"icmp eq i64 {ties}, 0")):
+            _put(code, "%out", _load(code, self.layout))
+            code.line(f"ret i64 {factor}")
+            code.start(code.new_block("never"))
+        with _lowest_run(code, ties) as (low, length, _):
+            rest = _without(code, ties, code.op(f"shl i64 1, {low}"))
+            total = self._children(low, length, rest)
+        code.line(f"ret i64 {code.op(f'mul i64 {total}, {factor}')}")
+        return code.text()
 
-    def _words(self) -> list[Value]:
-        return [self.code.get(self.code.address(self.present, 8 * place)) for place in range(self.layout.words)]
+    def _children(self, low: str, length: str, rest: str) -> str:
+        """Takes each element of a cell for its first; those that are like one before are not searched again.
 
-    def _sort_neighbours(self, number: int) -> None:
-        """Exchanges two elements if they are in the wrong order."""
-        left, right = self._signatures(number)
-        with self.code.when(self.code.op(f"icmp ugt i64 {left}, {right}")):
-            self.code.line(f"call void @exchange{number}(ptr {self.present})")
-
-    def _signatures(self, number: int) -> tuple[Value, Value]:
-        """Of the two elements that an exchange is about."""
-        exchange = self.group.exchanges[number]
-        names = [_signature_name(self.group, exchange.sort, exchange.lower + i) for i in (0, 1)]
-        left, right = (self.code.op(f"call i64 @{name}(ptr {self.present})") for name in names)
-        return left, right
-
-    def _least_of_equals(self) -> Value:
-        """Goes through all orders of the elements that their signatures do not tell apart, and keeps the least state.
-
-        Returns:
-            How many orders make it; two differ by a permutation that leaves it as it is.
+        Each child is kept as it is made, and some state that it leads to: two with the same one differ by a renaming.
         """
         code = self.code
-        made = code.variable("i64", 1)
-        ties: Value = 0
-        for number in range(len(self.group.exchanges)):
-            ties = code.bits_or(ties, code.left(code.number(code.equal(*self._signatures(number))), number))
-        least = [code.variable("i64", word) for word in self._words()]
-        with code.when(code.op(f"icmp ne i64 {ties}, 0")):
-            place = code.variable("ptr")
-            start = code.op(f"load i32, ptr {code.op(f'getelementptr i32, ptr @walk_starts, i64 {ties}')}, align 4")
-            code.set(place, code.op(f"getelementptr i8, ptr @walks, i32 {start}"), "ptr")
-            with code.forever() as leave:
-                here = code.get(place, "ptr")
-                self._exchange_one(code.get(here, "i8"), leave)
-                words = self._words()
-                present = [code.get(v) for v in least]
-                smaller = _smaller(code, words, present)
-                again = code.number(_equal(code, words, present))
-                code.set(made, code.choose(smaller, 1, code.add(code.get(made), again)))
-                for variable, word in zip(least, words, strict=True):
-                    code.set(variable, code.choose(smaller, word, code.get(variable)))
-                code.set(place, code.address(here, 1), "ptr")
-        for number, variable in enumerate(least):
-            code.set(code.address("%state", 8 * number), code.get(variable))
-        return code.get(made)
+        words, most = self.layout.words, self.most
+        children, leaves = (code.variable(f"[{words * most} x i64]") for _ in range(2))
+        counts, result = code.variable(f"[{most} x i64]"), code.variable(f"[{words} x i64]")
+        kept, least, total = (code.variable("i64", 0) for _ in range(3))
+        with code.loop(code.op(f"add i64 {length}, 1")) as each:
+            done = code.new_block("tried")
+            number = code.get(kept)
+            child = self._at(children, number)
+            _put(code, child, _load(code, self.layout))
+            self._to_front(child, low, each.index)
+            self._known(children, child, number, counts, least, total, done)
+            leaf = self._at(leaves, number)
+            _put(code, leaf, _load(code, self.layout, child))
+            code.line(f"call void @leaf(ptr {leaf}, i64 {rest})")
+            self._known(leaves, leaf, number, counts, least, total, done)
+            working = code.variable(f"[{words} x i64]")
+            _put(code, working, _load(code, self.layout, child))
+            count = code.op(f"call i64 @search(ptr {working}, i64 {rest}, ptr {result})")
+            code.set(code.op(f"getelementptr i64, ptr {counts}, i64 {number}"), count)
+            found, before = _load(code, self.layout, result), _load(code, self.layout, "%out")
+            first = code.op(f"icmp eq i64 {number}, 0")
+            smaller = code.either(first, _smaller(code, found, before))
+            bit = code.op(f"shl i64 1, {number}")
+            with code.when(smaller):
+                _put(code, "%out", found)
+                code.set(total, 0)
+                code.set(least, 0)
+            with code.when(code.either(smaller, _equal(code, found, before))):
+                code.set(total, code.op(f"add i64 {code.get(total)}, {count}"))
+                code.set(least, code.op(f"or i64 {code.get(least)}, {bit}"))
+            code.set(kept, code.op(f"add i64 {number}, 1"))
+            code.jump(done)
+            code.start(done)
+        return code.get(total)
 
-    def _exchange_one(self, which: str, leave: str) -> None:
-        """Carries out the exchange number `which`; leaves at the end of the walk."""
+    def _at(self, states: str, number: Value) -> str:
+        return self.code.address(states, self.code.op(f"mul i64 {number}, {self.size}"))
+
+    def _to_front(self, state: str, low: str, distance: str) -> None:
+        """Exchanges the element that is so far from the first of a cell with that one."""
         code = self.code
-        together = code.new_block("exchanged")
-        blocks = [code.new_block("exchange") for _ in self.group.exchanges]
-        cases = " ".join(f"i8 {number}, label %{block}" for number, block in enumerate(blocks))
-        code.line(f"switch i8 {which}, label %{leave} [ {cases} ]")
-        for number, block in enumerate(blocks):
-            code.start(block)
-            code.line(f"call void @exchange{number}(ptr {self.present})")
-            code.jump(together)
-        code.start(together)
+        place = code.variable("i64", distance)
+        for back in (True, False):
+            with code.forever() as leave:
+                here = code.get(place)
+                going = code.op(f"icmp ne i64 {here}, 0") if back else code.op(f"icmp slt i64 {here}, {distance}")
+                _leave_unless(code, going, leave)
+                lower = code.op(f"sub i64 {here}, 1") if back else here
+                number = code.op(f"add i64 {low}, {lower}")
+                code.line(f"call void @exchange(ptr {state}, i64 {number})")
+                code.set(place, lower if back else code.op(f"add i64 {here}, 1"))
+            if back:
+                code.set(place, 1)
+
+    def _known(self, states: str, state: str, number: str, counts: str, least: str, total: str, done: str) -> None:
+        """Leaves if one of the states before is the same one, counting what came of it once more."""
+        code = self.code
+        place = code.variable("i64", 0)
+        words = _load(code, self.layout, state)
+        with code.forever() as leave:
+            here = code.get(place)
+            _leave_unless(code, code.op(f"icmp ult i64 {here}, {number}"), leave)
+            with code.when(_equal(code, words, _load(code, self.layout, self._at(states, here)))):
+                count = code.get(code.op(f"getelementptr i64, ptr {counts}, i64 {here}"))
+                is_least = code.op(f"and i64 {code.op(f'lshr i64 {code.get(least)}, {here}')}, 1")
+                more = code.op(f"mul i64 {count}, {is_least}")
+                code.set(total, code.op(f"add i64 {code.get(total)}, {more}"))
+                code.jump(done)
+                code.start(code.new_block("never"))
+            code.set(place, code.op(f"add i64 {here}, 1"))
+
+
+def _leaf() -> str:
+    """`void @leaf(ptr state, i64 ties)`: replaces the state by some one that the ties allow."""
+    code = Code("leaf", "void", ["ptr %state", "i64 %ties"], "noinline nounwind")
+    remaining = code.variable("i64", "%ties")
+    with code.forever() as leave:
+        code.set(remaining, code.op(f"call i64 @refine(ptr %state, i64 {code.get(remaining)})"))
+        code.op(f"call i64 @without_twins(ptr %state, ptr {remaining})")
+        ties = code.get(remaining)
+        _leave_unless(code, code.truth(ties), leave)
+        code.set(remaining, code.op(f"and i64 {ties}, {code.op(f'sub i64 {ties}, 1')}"))
+    code.line("ret void")
+    return code.text()
+
+
+# ------------------------------------------------------------------------------------------------------- signatures
 
 
 class _Signatures:
-    """Writes signatures."""
+    """Writes signatures.
 
-    def __init__(self, code: Code, layout: Layout, group: Group) -> None:
-        self.code, self.layout, self.group = code, layout, group
-        self.instance = layout.instance
+    What is said of an element is put side by side in a word; where that is full, it is multiplied in.
+    """
 
-    def signature(self, words: Sequence[Value], sort: str, element: int) -> Value:
-        """What can be said of an element without naming any other."""
+    def __init__(self, code: Code, layout: Layout, movable: Movable) -> None:
+        self.code, self.layout = code, layout
+        self.instance, self.movable = layout.instance, movable
+
+    def signature(self, words: Sequence[Value], element: Element, variables: Sequence[StateVar]) -> Value:
+        """What these variables say of an element without naming any other that may be renamed."""
         code = self.code
         signature: Value = 0
-        for variable in self.instance.system.variables:
-            for part in self._parts(words, variable, sort, element):
-                signature = code.add(code.op(f"mul i64 {signature}, {_MIX - (1 << 64)}") if signature != 0 else 0, part)
-        return signature
+        beside: Value = 0
+        used = 0
+        for variable in variables:
+            for part, bits in (*self._seen(words, variable, element), *self._held(words, variable, element)):
+                if used + bits > 64:
+                    signature = code.add(_times(code, signature), beside)
+                    beside, used = 0, 0
+                beside = code.bits_or(code.left(part, used), beside)
+                used += bits
+        return code.add(_times(code, signature), beside)
 
-    def _parts(self, words: Sequence[Value], variable: StateVar, sort: str, element: int) -> Iterator[Value]:
-        """What one variable says of the element.
+    def _seen(self, words: Sequence[Value], variable: StateVar, own: Element) -> Iterator[tuple[Value, int]]:
+        """What is at the locations whose index names the element: a value, or a sum where other elements are named as well."""
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index in self.instance.assignments(variable.index):
+            named = [self.movable.element(s, i) for s, i in zip(variable.index, index, strict=True)]
+            if own in named:
+                key = tuple(
+                    i if e is None else "own" if e == own else "other" for e, i in zip(named, index, strict=True)
+                )
+                groups.setdefault(key, []).append(self.instance.slot(variable.name, index))
+        for _, slots in sorted(groups.items(), key=lambda group: repr(group[0])):
+            bits = self.layout.fields[slots[0]].bits
+            if not bits:
+                continue
+            fields = [read_field(self.code, words, self.layout, slot) for slot in slots] if bits > 1 else []
+            if bits == 1 and not self._is_named(variable.sort):
+                yield self._ones(words, slots), len(slots).bit_length()
+            else:
+                fields = fields or [read_field(self.code, words, self.layout, slot) for slot in slots]
+                said = [self._nameless(variable.sort, field, bits, own) for field in fields]
+                width = said[0][1]
+                if len(slots) == 1:
+                    yield said[0]
+                else:
+                    total: Value = 0
+                    for value, _ in said:
+                        square = self.code.op(f"mul i64 {value}, {value}") if isinstance(value, str) else value**2
+                        total = self.code.add(total, square)
+                    yield total, min(64, 2 * width + len(slots).bit_length())
 
-        A location of its own says its value.  Where an index of another permuted sort is left open, or the element is the
-        value, only sums over all locations are the same for all names.
-        """
-        code, instance = self.code, self.instance
-        own = [i for i, s in enumerate(variable.index) if _named(s, sort)]
-        open_ = [i for i, s in enumerate(variable.index) if not _named(s, sort) and self._permuted(s)]
-        value = variable.sort.base if isinstance(variable.sort, OptionSort) else variable.sort
-        sums: dict[tuple[int, ...], Value] = {}
-        if len(own) == 1:
-            for index in instance.assignments(variable.index):
-                if index[own[0]] == element:
-                    closed = tuple(i for place, i in enumerate(index) if place not in (own[0], *open_))
-                    field = read_field(code, words, self.layout, instance.slot(variable.name, index))
-                    part = self._nameless(variable.sort, field, sort, element)
-                    if open_:
-                        part = code.op(f"mul i64 {part}, {part}") if isinstance(part, str) else part
-                    sums[closed] = code.add(sums.get(closed, 0), part)
-        elif not own and _named(value, sort):
-            code_of = element + isinstance(variable.sort, OptionSort)
-            for index in instance.assignments(variable.index):
-                closed = tuple(i for place, i in enumerate(index) if place not in open_)
-                field = read_field(code, words, self.layout, instance.slot(variable.name, index))
-                sums[closed] = code.add(sums.get(closed, 0), code.number(code.equal(field, code_of)))
-        yield from sums.values()
+    def _held(self, words: Sequence[Value], variable: StateVar, own: Element) -> Iterator[tuple[Value, int]]:
+        """How often the element is a value."""
+        instance = self.instance
+        code = next((c for c in instance.codes(variable.sort) if self.movable.element(variable.sort, c) == own), None)
+        if code is None:
+            return
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for index in instance.assignments(variable.index):
+            key = tuple(
+                i if self.movable.element(s, i) is None else "other" for s, i in zip(variable.index, index, strict=True)
+            )
+            groups.setdefault(key, []).append(instance.slot(variable.name, index))
+        for slots in groups.values():
+            total: Value = 0
+            for (word, bits), lowest in self._lanes(slots).items():
+                total = self.code.add(total, self._count(_holds(self.code, words[word], lowest, bits, code)))
+            yield total, len(slots).bit_length()
 
-    def _nameless(self, of: Sort, field: Value, sort: str, element: int) -> Value:
-        """A value as far as it can be told without names of permuted elements."""
+    def _ones(self, words: Sequence[Value], slots: Sequence[int]) -> Value:
+        """How many fields of one bit are 1."""
+        if len(slots) == 1:
+            return read_field(self.code, words, self.layout, slots[0])
+        total: Value = 0
+        for (word, _), mask in self._lanes(slots).items():
+            total = self.code.add(total, self._count(self.code.bits_and(words[word], mask)))
+        return total
+
+    def _lanes(self, slots: Sequence[int]) -> dict[tuple[int, int], int]:
+        """The lowest bits of fields, by word and size."""
+        lanes: dict[tuple[int, int], int] = {}
+        for slot in slots:
+            field = self.layout.fields[slot]
+            lanes[field.word, field.bits] = lanes.get((field.word, field.bits), 0) | 1 << field.shift
+        return lanes
+
+    def _count(self, bits: Value) -> Value:
+        return bits.bit_count() if isinstance(bits, int) else self.code.op(f"call i64 @llvm.ctpop.i64(i64 {bits})")
+
+    def _is_named(self, sort: Sort) -> bool:
+        return any(self.movable.element(sort, code) for code in self.instance.codes(sort))
+
+    def _nameless(self, sort: Sort, field: Value, bits: int, own: Element) -> tuple[Value, int]:
+        """A value as far as it can be told without names of permuted elements, and how many bits that takes."""
         code = self.code
-        value = of.base if isinstance(of, OptionSort) else of
-        if not self._permuted(value):
-            return field
-        said: Value = code.number(code.truth(field)) if isinstance(of, OptionSort) else 0
-        if _named(value, sort):
-            said = code.add(said, code.number(code.equal(field, element + isinstance(of, OptionSort))))
-        return said
+        named = [c for c in self.instance.codes(sort) if self.movable.element(sort, c)]
+        if not named:
+            return field, bits
+        itself = next((c for c in named if self.movable.element(sort, c) == own), None)
+        said: Value = code.number(code.truth(field)) if isinstance(sort, OptionSort) else 0
+        if itself is not None:
+            said = code.add(said, code.number(code.equal(field, itself)))
+        if named[-1] < self.instance.cardinality(sort) - 1:
+            return code.choose(code.less(field, named[-1] + 1), said, code.add(field, 3)), bits + 2
+        return said, 2
 
-    def _permuted(self, sort: Sort) -> bool:
-        return isinstance(sort, Scalarset) and not sort.ordered and sort.name in self.group.sorts
+
+def _times(code: Code, value: Value) -> Value:
+    return 0 if value == 0 else code.op(f"mul i64 {value}, {_MIX - (1 << 64)}")
 
 
-def _named(sort: Sort, name: str) -> bool:
-    return isinstance(sort, Scalarset) and sort.name == name
+class _Refine:
+    """`i64 @refine(ptr state, i64 ties)`: tells elements apart by what the state says of them and the cells of others.
+
+    Elements change places in the state as they are put in order.
+
+    Returns:
+        The ties that are left once nothing more is told apart.
+    """
+
+    def __init__(self, layout: Layout, group: Group) -> None:
+        self.code = Code("refine", "i64", ["ptr %state", "i64 %ties"], "noinline nounwind")
+        self.layout, self.group = layout, group
+        self.instance, self.movable = layout.instance, group.movable
+        self.numbers = self.code.variable(f"[{group.elements + 1} x i64]")  # one more, for what is said of none
+        self.cells: dict[str, Value] = {}
+
+    def text(self) -> str:
+        code = self.code
+        ties = code.variable("i64", "%ties")
+        with code.forever() as leave:
+            before = code.get(ties)
+            for sort in self.movable.counts:
+                if related := self._related(sort):
+                    tied = code.truth(code.bits_and(code.get(ties), self.group.ties_of(sort)))
+                    with code.when(tied):
+                        self._tell_apart(sort, related, ties)
+            after = code.get(ties)
+            more = code.both(code.truth(after), code.op(f"icmp ne i64 {after}, {before}"))
+            _leave_unless(code, more, leave)
+        code.line(f"ret i64 {code.get(ties)}")
+        return code.text()
+
+    def _related(self, sort: str) -> list[StateVar]:
+        """The variables that bring elements of the sort together with others: what all else says, signatures say at first."""
+        names = ((v, [self._base(s) for s in (*v.index, v.sort)]) for v in self.instance.system.variables)
+        return [v for v, bases in names if sort in bases and sum(b in self.movable.counts for b in bases) > 1]
+
+    def _tell_apart(self, sort: str, related: Sequence[StateVar], ties: str) -> None:
+        """Takes away ties of one sort; where all others are told apart, their elements have names already."""
+        code = self.code
+        before, words = code.get(ties), _load(code, self.layout)
+        named, unnamed, done = (code.new_block(what) for what in ("named", "unnamed", "numbered"))
+        code.branch(code.equal(_without(code, before, self.group.ties_of(sort)), 0), named, unnamed)
+        code.start(named)
+        alone = Movable({sort: self.movable.counts[sort]}, {sort: self.movable.sizes[sort]})
+        signatures = _Signatures(code, self.layout, alone)
+        for element in range(self.movable.counts[sort]):
+            at = code.address(self.numbers, 8 * self.group.number((sort, element)))
+            code.set(at, signatures.signature(words, (sort, element), related))
+        arranged = f"call i64 @{_arranger(self.group, sort)}(ptr %state, ptr {self.numbers}, i64 {before})"
+        if any([self._base(s) for s in (*v.index, v.sort)].count(sort) > 1 for v in related):
+            code.jump(done)
+        else:  # all has been said
+            code.line(f"ret i64 {code.op(arranged)}")
+        code.start(unnamed)
+        others = {self._base(s) for v in related for s in (*v.index, v.sort)}
+        self.cells = {other: self._places(other, before) for other in self.movable.counts if other in others}
+        for element in range(self.movable.counts[sort]):
+            code.set(code.address(self.numbers, 8 * self.group.number((sort, element))), 0)
+        for number, variable in enumerate(related):
+            looped = self.instance.locations(variable) > _UNROLLED
+            self._locations(sort, words, variable, number, [], looped)
+        code.jump(done)
+        code.start(done)
+        code.set(ties, code.op(arranged))
+
+    def _base(self, sort: Sort) -> str:
+        return (sort.base if isinstance(sort, OptionSort) else sort).name
+
+    def _places(self, sort: str, ties: Value) -> Value:
+        """For each element, in four bits, the place at which its cell begins."""
+        code, first = self.code, self.group.first[sort]
+        place: Value = 0
+        places: Value = 0
+        for element in range(1, self.movable.counts[sort]):
+            tied = code.truth(code.bits_and(ties, 1 << (first + element - 1)))
+            place = code.choose(tied, place, element)
+            places = code.bits_or(code.left(place, 4 * element), places)
+        return places
+
+    def _locations(
+        self, of: str, words: Sequence[Value], variable: StateVar, number: int, index: list[Value], looped: bool
+    ) -> None:
+        """Goes through the locations of a variable."""
+        if len(index) == len(variable.index):
+            self._location(of, words, variable, number, index)
+            return
+        sort = variable.index[len(index)]
+        if looped:
+            with self.code.loop(self.instance.cardinality(sort)) as loop:
+                self._locations(of, words, variable, number, [*index, loop.index], looped)
+        else:
+            for code in self.instance.codes(sort):
+                self._locations(of, words, variable, number, [*index, code], looped)
+
+    def _location(
+        self, of: str, words: Sequence[Value], variable: StateVar, number: int, index: Sequence[Value]
+    ) -> None:
+        """Adds what one location says to the numbers of the elements of one sort that it speaks of."""
+        code = self.code
+        at: Value = 0
+        for i, stride in zip(index, self.instance.strides(variable.name), strict=True):
+            at = code.add(at, code.mul(i, stride))
+        first = self.instance.offsets[variable.name]
+        if isinstance(at, int):
+            value = read_field(code, words, self.layout, first + at)
+        else:
+            value = dynamic_read(code, words, self.layout.pieces[variable.name], first, at)
+        said: Value = self._constant(number, 0)
+        spoken: list[tuple[str, Value]] = []  # a sort, and the number of the element, or of none
+        for place, (sort, i) in enumerate(zip((*variable.index, variable.sort), (*index, value), strict=True), 1):
+            name, element = self._name(sort, i)
+            said = code.add(said, self._scaled(name, self._constant(number, place)))
+            spoken.append((self._base(sort), element))
+        for place, ((sort_a, a), (sort_b, b)) in enumerate(itertools.combinations(spoken, 2)):
+            if sort_a == sort_b and sort_a in self.movable.counts:
+                same = code.number(code.equal(a, b))
+                said = code.add(said, self._scaled(same, self._constant(number, 20 + place)))
+        mixed = self._mixed(said)
+        for place, (sort_name, element) in enumerate(spoken):
+            if sort_name == of:
+                target = code.op(f"getelementptr i64, ptr {self.numbers}, i64 {element}")
+                more = self._scaled(mixed, self._constant(number, 100 + place) | 1)
+                code.set(target, code.add(code.get(target), more))
+
+    def _name(self, sort: Sort, value: Value) -> tuple[Value, Value]:
+        """What a code is called, and the number of the element that it stands for: past the last where that is none."""
+        code, base, none = self.code, self._base(sort), self.group.elements
+        count = self.movable.counts.get(base)
+        if count is None:
+            return value, none
+        option = int(isinstance(sort, OptionSort))
+        places = self.cells[base]
+        if option:
+            places = code.bits_or(code.left(places, 4), _NONE)
+        moved: Value = code.truth(value) if option else 1
+        named = value
+        if self.movable.fixed.get(base):
+            within = code.less(value, count + option)
+            moved = code.both(moved, within)
+            named = code.choose(within, value, 0)
+        name = code.bits_and(code.right(places, code.mul(named, 4)), 15)
+        if self.movable.fixed.get(base):
+            name = code.choose(within, name, code.add(value, 16))
+        element = code.add(value, self.group.first[base] - option)
+        return name, code.choose(moved, element, none)
+
+    def _constant(self, number: int, place: int) -> int:
+        """Some number of its own for each part of each variable."""
+        return (number * 128 + place + 1) * _MIX % (1 << 64) >> 8
+
+    def _scaled(self, value: Value, factor: int) -> Value:
+        if isinstance(value, int):
+            return value * factor & (1 << 62) - 1
+        return self.code.op(f"mul i64 {value}, {factor}")
+
+    def _mixed(self, value: Value) -> Value:
+        code = self.code
+        if isinstance(value, int):
+            value = code.op(f"add i64 0, {value & (1 << 62) - 1}")
+        mixed = code.op(f"mul i64 {value}, {_MIX - (1 << 64)}")
+        mixed = code.op(f"xor i64 {mixed}, {code.op(f'lshr i64 {mixed}, 32')}")
+        return code.op(f"mul i64 {mixed}, {_MIX - (1 << 64)}")
 
 
 def _smaller(code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
@@ -252,16 +659,60 @@ def _equal(code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
 # ------------------------------------------------------------------------------------------------------------ exchanges
 
 
-def exchanged(code: Code, layout: Layout, words: Sequence[Value], exchange: Exchange) -> list[Value]:
+def _exchange(layout: Layout, group: Group, number: int) -> str:
+    """`void @exchangeN(ptr state)`: exchanges the elements N and N + 1."""
+    code = Code(f"exchange{number}", "void", ["ptr %state"], "noinline nounwind")
+    before = _load(code, layout)
+    for place, (word, old) in enumerate(zip(_exchanged(code, layout, group, before, number), before, strict=True)):
+        if word != old:
+            code.set(code.address("%state", 8 * place), word)
+    code.line("ret void")
+    return code.text()
+
+
+def _dispatch(group: Group) -> str:
+    """`void @exchange(ptr state, i64 number)`."""
+    code = Code("exchange", "void", ["ptr %state", "i64 %number"], "noinline nounwind")
+    blocks = {number: code.new_block("exchange") for number in group.exchanges}
+    _switch(code, blocks)
+    for number, block in blocks.items():
+        code.start(block)
+        code.line(f"call void @exchange{number}(ptr %state)")
+        code.line("ret void")
+    return code.text()
+
+
+def _alike(layout: Layout, group: Group) -> str:
+    """`i1 @alike(ptr state, i64 number)`: whether the exchange leaves the state as it is."""
+    code = Code("alike", "i1", ["ptr %state", "i64 %number"], "noinline nounwind")
+    words = _load(code, layout)
+    blocks = {number: code.new_block("alike") for number in group.exchanges}
+    _switch(code, blocks)
+    for number, block in blocks.items():
+        code.start(block)
+        code.line(f"ret i1 {_equal(code, words, _exchanged(code, layout, group, words, number))}")
+    return code.text()
+
+
+def _switch(code: Code, blocks: dict[int, str]) -> None:
+    never = code.new_block("never")
+    cases = " ".join(f"i64 {number}, label %{block}" for number, block in blocks.items())
+    code.line(f"switch i64 %number, label %{never} [ {cases} ]")
+    code.start(never)
+    code.line("unreachable")
+
+
+def _exchanged(code: Code, layout: Layout, group: Group, words: Sequence[Value], number: int) -> list[Value]:
     """The words of the state in which two elements have exchanged their names."""
-    moved = _move_fields(code, layout, words, exchange)
-    return _rename_values(code, layout, moved, exchange)
+    exchange = group.exchanges[number]
+    moved = _move_fields(code, layout, words, list(_images(layout, group, exchange)))
+    return _rename_values(code, layout, group, moved, exchange)
 
 
-def _move_fields(code: Code, layout: Layout, words: Sequence[Value], exchange: Exchange) -> list[Value]:
+def _move_fields(code: Code, layout: Layout, words: Sequence[Value], images: Sequence[int]) -> list[Value]:
     """Moves each field to its new place; fields that move alike move together."""
     groups: dict[tuple[int, int, int], int] = {}
-    for slot, image in enumerate(_images(layout, exchange)):
+    for slot, image in enumerate(images):
         source, target = layout.fields[slot], layout.fields[image]
         key = target.word, source.word, target.shift - source.shift
         groups[key] = groups.get(key, 0) | source.mask
@@ -275,89 +726,54 @@ def _move_fields(code: Code, layout: Layout, words: Sequence[Value], exchange: E
     return moved
 
 
-def _images(layout: Layout, exchange: Exchange) -> Iterator[int]:
+def _images(layout: Layout, group: Group, exchange: Exchange) -> Iterator[int]:
     """Where each slot goes."""
-    instance = layout.instance
-    swap = {exchange.lower: exchange.lower + 1, exchange.lower + 1: exchange.lower}
+    instance, to = layout.instance, _renaming(group, exchange)
     for slot in instance.slots:
         sorts = instance.system.variable[slot.var].index
-        index = tuple(
-            swap.get(i, i) if _named(sort, exchange.sort) else i for sort, i in zip(sorts, slot.index, strict=True)
-        )
+        index = tuple(group.movable.renamed(sort, i, to) for sort, i in zip(sorts, slot.index, strict=True))
         yield instance.slot(slot.var, index)
 
 
-def _rename_values(code: Code, layout: Layout, words: Sequence[Value], exchange: Exchange) -> list[Value]:
+def _renaming(group: Group, exchange: Exchange) -> dict[str, list[int]]:
+    """The exchange, as what each element becomes."""
+    to = {sort: list(range(count)) for sort, count in group.movable.counts.items()}
+    names, lower = to[exchange.sort], exchange.lower
+    names[lower], names[lower + 1] = names[lower + 1], names[lower]
+    return to
+
+
+def _rename_values(code: Code, layout: Layout, group: Group, words: Sequence[Value], exchange: Exchange) -> list[Value]:
     """Exchanges the two names where they are values, in all fields of one size in a word at once."""
     lanes: dict[tuple[int, int, int], int] = {}
+    lower = exchange.sort, exchange.lower
+    first_codes: dict[Sort, int | None] = {}
     for slot, field in zip(layout.instance.slots, layout.fields, strict=True):
-        option = isinstance(slot.sort, OptionSort)
-        value = slot.sort.base if isinstance(slot.sort, OptionSort) else slot.sort
-        if _named(value, exchange.sort):
-            key = field.word, field.bits, exchange.lower + option
+        if slot.sort not in first_codes:
+            codes = layout.instance.codes(slot.sort)
+            first_codes[slot.sort] = next((c for c in codes if group.movable.element(slot.sort, c) == lower), None)
+        first = first_codes[slot.sort]
+        if first is not None:
+            key = field.word, field.bits, first
             lanes[key] = lanes.get(key, 0) | 1 << field.shift
     renamed = list(words)
     for (word, bits, first), lowest in lanes.items():
         present = words[word]
         either: Value = 0
         for wanted in (first, first + 1):
-            holds: Value = lowest
-            for bit in range(bits):
-                lane = code.right(present, bit)
-                if not wanted >> bit & 1:
-                    lane = code.op(f"xor i64 {lane}, -1")
-                holds = code.bits_and(lane, holds)
-            either = code.bits_or(either, holds)
+            either = code.bits_or(either, _holds(code, present, lowest, bits, wanted))
         for bit in range(bits):
             if (first ^ (first + 1)) >> bit & 1:
                 renamed[word] = code.op(f"xor i64 {renamed[word]}, {code.left(either, bit)}")
     return renamed
 
 
-# ---------------------------------------------------------------------------------------------------------------- walks
-
-
-def _walk(group: Group, ties: Sequence[bool]) -> list[int]:
-    """Numbers of exchanges that lead through all orders of the elements with equal signatures."""
-    runs: list[list[int]] = []
-    for number, (exchange, tie) in enumerate(zip(group.exchanges, ties, strict=True)):
-        if tie:
-            joined = runs and runs[-1][-1] == number - 1 and group.exchanges[number - 1].sort == exchange.sort
-            if joined:
-                runs[-1].append(number)
-            else:
-                runs.append([number])
-    walk: list[int] = []
-    for run in runs:
-        inner = walk
-        walk = list(inner)
-        for step in _bells(len(run) + 1):
-            walk += [run[step], *inner]
-    return walk
-
-
-def _bells(count: int) -> list[int]:
-    """Exchanges of neighbouring places that lead through all orders of `count` things (Steinhaus, Johnson, Trotter)."""
-    if count == 1:
-        return []
-    changes: list[int] = []
-    down = True
-    for step in [*_bells(count - 1), None]:
-        sweep = range(count - 1)
-        changes += reversed(sweep) if down else sweep
-        if step is not None:
-            changes.append(step + 1 if down else step)
-        down = not down
-    return changes
-
-
-def _tables(walks: Sequence[Sequence[int]]) -> str:
-    """All walks one after the other, each ended by 255, and where each starts."""
-    starts = list(itertools.accumulate((len(walk) + 1 for walk in walks), initial=0))[:-1]
-    items = [number for walk in walks for number in (*walk, 255)]
-    everything = ", ".join(f"i8 {number - 256 if number > 127 else number}" for number in items)
-    places = ", ".join(f"i32 {start}" for start in starts)
-    return (
-        f"@walks = internal constant [{len(items)} x i8] [{everything}]\n"
-        f"@walk_starts = internal constant [{len(starts)} x i32] [{places}]\n"
-    )
+def _holds(code: Code, word: Value, lowest: int, bits: int, wanted: int) -> Value:
+    """Of the fields of so many bits whose lowest ones are `lowest`: which hold this code."""
+    holds: Value = lowest
+    for bit in range(bits):
+        lane = code.right(word, bit)
+        if not wanted >> bit & 1:
+            lane = code.op(f"xor i64 {lane}, -1")
+        holds = code.bits_and(lane, holds)
+    return holds

@@ -79,6 +79,7 @@ def loop_functions(layout: Layout, permutations: int, shared: bool, compact: boo
 DECLARATIONS = """
 declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare i64 @llvm.smin.i64(i64, i64)
+declare i64 @llvm.uadd.sat.i64(i64, i64)
 declare i64 @llvm.smax.i64(i64, i64)
 declare i64 @llvm.cttz.i64(i64, i1)
 """
@@ -305,7 +306,8 @@ class _Loop:
         if self.permutations > 1:
             weight = code.get(self.each(code, self.get(code, "weights", "ptr"), place))
             orbit = code.op(f"udiv i64 {self.permutations}, {weight}")
-            self.put(code, "unreduced", code.op(f"add i64 {self.get(code, 'unreduced')}, {orbit}"))
+            sum_ = code.op(f"call i64 @llvm.uadd.sat.i64(i64 {self.get(code, 'unreduced')}, i64 {orbit})")
+            self.put(code, "unreduced", sum_)
 
     def check(self, code: Code, number: str, words: Sequence[Value]) -> None:
         """Notes the state where it is the first that violates or reaches a property."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,7 @@ class Store:
     @property
     def unreduced(self) -> int:
         """How many states the stored ones stand for by symmetry."""
-        found = sum(worker.get("unreduced") for worker in self.workers)
+        found = min(sum(worker.get("unreduced") for worker in self.workers), (1 << 64) - 1)  # as far as they count
         return found if self.library.permutations > 1 else self.count
 
     @property
@@ -204,13 +204,23 @@ class Store:
 
     def begin(self) -> Iterator[None]:
         """Stores the initial states; pauses now and then, as `expand` does."""
+        symmetric = self.library.group is not None
+        for rows in guesses(self.layout, _classes if symmetric else None):
+            yield from self.start(rows)
+            yield
+
+    def start(self, rows: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[None]:
+        """Stores what the initial action makes of these words; pauses now and then, as `expand` does."""
         worker = self.workers[0]
-        for rows in guesses(self.layout):
-            worker.set(guesses=address_of(rows), head=0, end=len(rows))
-            while worker.get("head") < len(rows):
-                worker.set(pause=int(LOAD * self.table_entries))
-                self.library.begin(worker.address)
-                yield
+        worker.set(guesses=address_of(rows), head=0, end=len(rows))
+        while worker.get("head") < len(rows):
+            worker.set(pause=int(LOAD * self.table_entries))
+            self.library.begin(worker.address)
+            yield
+
+    def kept(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
+        """The words of all states."""
+        return self.packed(0, self.count)
 
     def expand(self, first: int, last: int) -> int:
         """Expands the states from `first` on, before `last`.
@@ -344,6 +354,12 @@ class Store:
     def _set(self, **items: int) -> None:
         for worker in self.workers:
             worker.set(**items)
+
+
+def _classes(instance: Instance) -> Callable[[], Store]:
+    """Makes stores that keep one state of each class."""
+    library = Library(instance, (), symmetry=True)
+    return lambda: Store(library, None)
 
 
 def bytes_of(library: Library) -> dict[str, int]:

@@ -37,7 +37,7 @@ class _Search:
         self.task = task
         self.reference = Reference(task.instance)
         self.symmetry = Symmetry(task.instance) if task.symmetry else None
-        self.group = len(self.symmetry.group) if self.symmetry else 1
+        self.group = self.symmetry.order if self.symmetry else 1
         self.canonical = self.symmetry.canonical if self.symmetry and self.group > 1 else _itself
         self.unreduced = 0
         self.came_from: dict[State, State | None] = {}

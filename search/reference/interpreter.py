@@ -8,6 +8,7 @@ against this one, and every trace is replayed on it.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,22 @@ class Reference:
             before = self.renamed(state)
             for codes, after in self._init(before):
                 yield before, codes, after
+
+    @property
+    def choices(self) -> int:
+        """How many ways there are to choose values before the initial action."""
+        return math.prod(map(len, self._unconstrained))
+
+    def is_initial(self, state: State) -> bool:
+        """Whether the state, its counters renamed by rank, is an initial one."""
+        written = {update.var for update in self.instance.system.init.updates}
+        counted = {slot for c in self._counters for slot in (*c.plain, *c.optional)}
+        choices = [
+            tuple(code for code in codes if code == state[i]) if slot.var not in written and i not in counted else codes
+            for i, (slot, codes) in enumerate(zip(self.instance.slots, self._unconstrained, strict=True))
+        ]
+        befores = map(self.renamed, itertools.product(*choices))
+        return any(after == state for before in befores for _, after in self._init(before))
 
     def guess_initial_state(self, rng: random.Random) -> State | None:
         """A random initial state, or None if the guessed values of the free variables are not possible."""
