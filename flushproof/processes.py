@@ -9,7 +9,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -83,10 +83,8 @@ class _Worker(Generic[T, R]):
 
     def ask(self, number: int, thing: T) -> None:
         self.number = number
-        try:
+        with suppress(OSError):  # it died: there will be no answer
             self.connection.send(thing)
-        except OSError:
-            pass  # it died: there will be no answer
 
     def answer(self) -> R | str | BaseException:
         """What it made of its thing; it has none afterwards, if it lives on."""
