@@ -49,6 +49,9 @@ _FORGET = 1 << 23
 _AHEAD = (1 << 26, 1 << 23, 1 << 20, 0)
 """So many bytes of each file are secured at once beyond what is needed: as many as the disk has."""
 
+_SPARE = 1 << 16
+"""So many bytes of the disk are secured and never written to: given back, they have room for what is to be said at the end."""
+
 _SUMMED = 1 << 22
 """So many bytes are read at once for a checksum."""
 
@@ -120,7 +123,8 @@ class Store:
         self.limited = "" if self.limit == asked else _no_room(file, self.limit)
         self.allowed = MOST_STATES
         self._margin = workers * self.batch + 8
-        most = self.limit + self._margin
+        self._spare = _SPARE // self.layout.state_bytes if file else 0
+        most = self.limit + self._margin + self._spare
         self._states = Memory(most * self.layout.state_bytes, file)
         self._forgotten = 0
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
@@ -177,6 +181,8 @@ class Store:
             memory.flush(start, stop)
             for at in range(start, stop, _SUMMED):
                 total = zlib.crc32(memory.copy(at, min(stop, at + _SUMMED)), total)
+                if self._memory is not None:
+                    memory.let_go()
             found[name] = total
         return found
 
@@ -444,7 +450,7 @@ class Store:
     @property
     def _pause(self) -> int:
         """At how many states there is something to see to: nothing is written where there is no room."""
-        return max(0, min(int(LOAD * self.table_entries), self._secured - self._margin, self.allowed))
+        return max(0, min(int(LOAD * self.table_entries), self._secured - self._margin - self._spare, self.allowed))
 
     def grow(self, on_disk: bool = False) -> None:
         """Doubles the table if it is crowded; secures room on the disk for more states.
@@ -466,7 +472,7 @@ class Store:
 
     def _secure(self) -> None:
         """Secures room for more states where less than a batch of each worker is left."""
-        least = self.count + 2 * self._margin
+        least = self.count + 2 * self._margin + self._spare
         if self._secured >= least:
             return
         for ahead in _AHEAD:
