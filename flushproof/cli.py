@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +43,8 @@ class _Commands(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ✗ shows something else
         try:
-            return super().invoke(ctx)
+            with _stoppable():
+                return super().invoke(ctx)
         except FlushproofError as error:
             _fail(str(error), BAD_INPUT)
         except KeyboardInterrupt:
@@ -60,6 +65,24 @@ class _Commands(click.Group):
                 _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
             traceback.print_exc()
             _fail("this is a bug of flushproof itself, please report it; it says nothing about the system", INTERNAL)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM alike are a KeyboardInterrupt: what was found by then is reported."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(message: str, status: int) -> None:
