@@ -17,6 +17,7 @@ ONE_OF = {
     "test_symmetry_agrees_with_interpreter": 8,
     "test_all_images_of_a_state_have_one_canonical_form": 6,
     "test_workers_find_the_same": 6,
+    "test_traces_are_those_of_one_worker": 5,
     "test_explorer_agrees_with_brute_force": 5,
     "test_hidden_steps_are_hidden": 8,
     "test_fusion_changes_no_verdict": 8,
