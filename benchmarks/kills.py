@@ -26,8 +26,9 @@ from flushproof.search.outcome import Outcome
 
 
 def facts(outcome: Outcome) -> object:
-    """All that a kill must not change."""
-    violated = [(v.property, v.depth, v.trace.initial, v.trace.steps) for v in outcome.violations]
+    """All that a kill must not change; which of several shortest traces is shown is another matter where states are not kept."""
+    traces = outcome.omission is None
+    violated = [(v.property, v.depth, traces and (v.trace.initial, v.trace.steps)) for v in outcome.violations]
     return outcome.states, outcome.transitions, outcome.depth, outcome.verdict, dict(outcome.reached), violated
 
 

@@ -488,7 +488,6 @@ class _Loop:
         code.line(f"ret i64 {code.get(head)}")
         return code.text()
 
-
     # ------------------------------------------------------------------------------------------------------- traces
 
     def judge(self) -> str:

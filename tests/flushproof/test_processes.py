@@ -12,6 +12,7 @@ from multiprocessing import connection
 
 import psutil
 import pytest
+
 from flushproof.processes import DIED, each
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from flushproof.cli import main
 from flushproof.search import simulate
 from flushproof.search.native import engine
+
+from flushproof.cli import main
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 SYSTEM = ["kvm-vmid-generation", "--policy", "fixed", "--symmetry", "off", "--max-seconds", "300"]

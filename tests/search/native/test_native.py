@@ -193,7 +193,12 @@ def test_traces_are_those_of_one_worker(
 
 @pytest.mark.parametrize(
     "system,policy",
-    [("kvm-vcpu-switch", "none"), ("kvm-vmid-generation", "thread"), ("kvm-icache", "on-migration"), ("xen-pv-paging", "skip-top")],
+    [
+        ("kvm-vcpu-switch", "none"),
+        ("kvm-vmid-generation", "thread"),
+        ("kvm-icache", "on-migration"),
+        ("xen-pv-paging", "skip-top"),
+    ],
 )
 def test_traces_of_real_systems_are_those_of_one_worker(
     system: str, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
