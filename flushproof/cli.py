@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Iterator
@@ -56,7 +58,7 @@ class _Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a terminal that has no ✗ shows something else
-        with _messages():
+        with _messages(), _stoppable():
             return super().invoke(ctx)
 
 
@@ -116,6 +118,24 @@ def _messages() -> Iterator[None]:
             _fail(f"the output cannot be written: {error.strerror}", BAD_INPUT)
         traceback.print_exc()
         _fail("this is a bug of flushproof itself, please report it; it says nothing about the system", INTERNAL)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM alike are a KeyboardInterrupt: what was found by then is reported."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(message: str, status: int) -> None:

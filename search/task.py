@@ -75,7 +75,8 @@ class Progress:
 
     @property
     def seconds_left(self) -> tuple[float, float] | None:
-        """At this rate: at least, for the queue, and at most, if levels go on shrinking as they do; None while they grow."""
+        """At this rate: at least, for the queue, and at most, if levels go on shrinking as they do; None while they grow or hardly
+        shrink."""
         most, expanded = most_left(self.levels), self.states - self.queue
         since = expanded - self.restored[1]
         if most is None or since <= 0:

@@ -18,6 +18,7 @@ ONE_OF = {
     "test_one_canonical_form_for_each_orbit": 6,
     "test_options_as_indices": 6,
     "test_workers_find_the_same": 6,
+    "test_traces_are_those_of_one_worker": 5,
     "test_explorer_agrees_with_brute_force": 5,
     "test_hidden_steps_are_hidden": 8,
     "test_fusion_changes_no_verdict": 8,

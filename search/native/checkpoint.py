@@ -3,7 +3,7 @@
 A directory holds `states`, the array of states itself, which only ever grows at its end, and `checkpoint.json`, which says
 how many of them count and how far the search had come.  The latter is replaced as a whole, so that there is always one
 that is true; states that come after those it counts are of a later moment, and are written again.  Of a compact search,
-fingerprints and origins lie beside the states in the same way.
+fingerprints and origins lie beside the states in the same way.  The directory is locked as long as a search has it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from pathlib import Path
 
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _FORMAT = 3
 _PIECE = 1 << 24
@@ -47,26 +52,35 @@ class Checkpoint:
 
     identity: what the search is of; a checkpoint of another one is refused.
     sizes: of each file with something for each state, how many bytes that is.
-    saved: how many states the present description covers.
+    saved: how many states the present description covers; sums: checksums of what the files have of them.
+    To be closed: it keeps the directory locked.
     """
 
     def __init__(self, directory: Path, identity: Mapping[str, object], sizes: Mapping[str, int]) -> None:
         self.directory, self.identity, self.sizes = directory, identity, sizes
         self._description = directory / "checkpoint.json"
-        self.saved, self._sums = 0, dict.fromkeys(sizes, 0)
+        self.saved, self.sums = 0, dict.fromkeys(sizes, 0)
+        self._lock: int | None = None
+
+    def close(self) -> None:
+        """Lets others have the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def create(self) -> None:
         """Makes the directory.
 
         Raises:
-            FlushproofError: it holds a checkpoint, or cannot be made.
+            FlushproofError: it holds a checkpoint, or another search has it, or it cannot be made.
         """
-        if self._description.exists():
-            raise FlushproofError(
-                f"{self.directory} holds a checkpoint already: resume it, or choose another directory."
-            )
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            self._take()
+            if self._description.exists():
+                raise FlushproofError(
+                    f"{self.directory} holds a checkpoint already: resume it, or choose another directory."
+                )
             for name in self.sizes:
                 (self.directory / name).write_bytes(b"")
         except OSError as error:
@@ -76,9 +90,10 @@ class Checkpoint:
         """How far the search had come.
 
         Raises:
-            FlushproofError: there is no checkpoint, or one of another search, or it is damaged.
+            FlushproofError: there is no checkpoint, or one of another search, or another search has it, or it is damaged.
         """
         try:
+            self._take()
             said = json.loads(self._description.read_text())
             identity = dict(said["identity"])
             self._refuse_another("version", identity)
@@ -93,21 +108,23 @@ class Checkpoint:
             raise FlushproofError(f"the checkpoint in {self.directory} is damaged: its description was changed.")
         for key in self.identity:
             self._refuse_another(key, identity)
-        self.saved, self._sums = progressed.count, {name: self._checksum(name, progressed.count) for name in self.sizes}
-        if self._sums != sums:
+        self.saved, self.sums = progressed.count, {name: self._checksum(name, progressed.count) for name in self.sizes}
+        if self.sums != sums:
             raise FlushproofError(
                 f"the checkpoint in {self.directory} is damaged: its states are not those that were saved."
             )
         return Progressed(**{**asdict(progressed), "seen": {int(k): v for k, v in progressed.seen.items()}})
 
-    def save(self, progressed: Progressed, new: Mapping[str, bytes]) -> None:
-        """Replaces the description; `new` are the bytes of each file since the last one, already written to disk."""
-        self._sums = {name: zlib.crc32(new[name], total) for name, total in self._sums.items()}
-        self.saved = progressed.count
+    def save(self, progressed: Progressed, sums: Mapping[str, int]) -> None:
+        """Replaces the description; `sums` are the checksums of what the files have of the states, already written to disk.
+
+        Raises:
+            OSError: it cannot be written; the one before stays.
+        """
         said: dict[str, object] = {
             "identity": self.identity,
             "progressed": asdict(progressed),
-            "sums": self._sums,
+            "sums": dict(sums),
         }
         said["seal"] = _seal(json.loads(json.dumps(said)))
         fresh = self._description.with_suffix(".new")
@@ -116,6 +133,19 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, self._description)
+        self.saved, self.sums = progressed.count, dict(sums)
+
+    def _take(self) -> None:
+        """Locks the directory."""
+        if fcntl is None:
+            return
+        self._lock = os.open(self.directory, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FlushproofError(
+                f"another search is using the checkpoint in {self.directory}: wait for it, or choose another directory."
+            ) from None
 
     def _refuse_another(self, key: str, identity: Mapping[str, object]) -> None:
         theirs, ours = identity.get(key), self.identity[key]

@@ -8,8 +8,8 @@ import tempfile
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from flushproof.model.ir.instance import State
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
+from .loop import DEADLOCK
 from .steps import Budget
 from .store import STATES, Store, bytes_of, most_successors
 from .visited import StoredStates
@@ -30,6 +31,11 @@ _CHUNK = 1 << 16
 _INTERVAL = 0.25
 # Seconds between two checkpoints.
 _SAVE_INTERVAL = 5.0
+# States told of between two looks at memory.
+_TOLD = 1 << 12
+# Where states lie on disk, this part of the limit of memory is left free, and so many states are expanded at first.
+_MARGIN = 25
+_LEAST_CHUNK = 1 << 8
 
 
 class NativeEngine:
@@ -85,26 +91,33 @@ class NativeEngine:
         with closing(self._store(task, library)) as store:
             return Search(task, store).run()
 
-    def _store(self, task: Task, library: Library, file: Path | None = None, kept: bool = False) -> Store:
-        return Store(library, task.limits.states, self.workers, file, task.limits.memory_bytes, kept)
+    def _store(
+        self, task: Task, library: Library, file: Path | None = None, kept: bool = False, stored: int = 0
+    ) -> Store:
+        try:
+            return Store(library, task.limits.states, self.workers, file, task.limits.memory_bytes, kept, stored)
+        except OSError as error:
+            where = "" if file is None else str(file.parent)
+            raise FlushproofError(f"{where} cannot hold a search: {error.strerror}.") from None
 
     def _kept(self, task: Task, library: Library, directory: Path) -> Found:
         """The search with a checkpoint."""
         names = [p.name for p in (*task.invariants, *task.reachables)] + [NO_DEADLOCK] * task.deadlock
         names += [f"watched {w.action or w.event} {w.checks or ''}" for w in task.watched]
         identity = identity_of(task.instance, names, task.symmetry, library.compact, library.meaning)
-        checkpoint = Checkpoint(directory, identity, bytes_of(library))
-        progressed = None
-        if self.resume:
-            progressed = checkpoint.load()
-            if task.limits.states is not None and progressed.count > task.limits.states:
-                raise FlushproofError(
-                    f"the checkpoint in {directory} holds {progressed.count} states already, more than the limit."
-                )
-        else:
-            checkpoint.create()
-        with closing(self._store(task, library, directory / STATES, kept=True)) as store:
-            return Search(task, store, checkpoint, progressed).run()
+        with closing(Checkpoint(directory, identity, bytes_of(library))) as checkpoint:
+            progressed = None
+            if self.resume:
+                progressed = checkpoint.load()
+                if task.limits.states is not None and progressed.count > task.limits.states:
+                    raise FlushproofError(
+                        f"the checkpoint in {directory} holds {progressed.count} states already, more than the limit."
+                    )
+            else:
+                checkpoint.create()
+            stored = progressed.count if progressed else 0
+            with closing(self._store(task, library, directory / STATES, kept=True, stored=stored)) as store:
+                return Search(task, store, checkpoint, progressed).run()
 
 
 @contextmanager
@@ -143,12 +156,16 @@ class Search:
         self.levels = [0]
         self.chunks: list[tuple[int, int]] = []
         self.head = 0
-        self.saved = self.told = 0
+        self.looked, self.resident, self.dearest = 0, 0, 0.0
+        self.told = 0
         self.restored = 0, 0
         self.interrupted = False
         self.process = psutil.Process()
-        self.compile_seconds = time.monotonic() - task.started
-        self.next_look = task.started + _INTERVAL
+        self.began = time.monotonic()
+        self.compile_seconds = self.began - task.started
+        self.next_look = self.began + _INTERVAL
+        self.most = _CHUNK if store.library.compact else _CHUNK * len(store.workers)
+        self.chunk = self.most if not self._pages_come_and_go else min(_LEAST_CHUNK, self.most)
 
     def run(self) -> Found:
         refuse_too_little_memory(self.task.limits, self.process.memory_info().rss + self.store.table_growth)
@@ -156,28 +173,25 @@ class Search:
         try:
             with self._interrupts_between_chunks():
                 self._search()
-            self._save()
-        except _Stop as stop:
-            stopped = str(stop)
-            if not self.store.full:
+            with suppress(_Stop):  # all is known, saved or not
                 self._save()
-            elif self.checkpoint is not None:  # successors of expanded states are missing
-                stopped += f" (the checkpoint has {self.saved})"
+        except _Stop as stop:
+            stopped = str(stop) + self._kept()
         except KeyboardInterrupt:
             stopped = "an interrupt"
         store = self.store
         count, seen = store.count, store.seen()
         depth = self._level(count - 1) if count else 0
         names = [*self.invariants, *self.reachables]
-        violating = {names[i]: number for i, number in seen.items() if i < len(self.invariants)}
+        violating = {i: number for i, number in seen.items() if i < len(self.invariants)}
         if self.task.deadlock and store.deadlock is not None:
-            violating[NO_DEADLOCK] = store.deadlock
+            violating[DEADLOCK] = store.deadlock
         reached = {
             names[i]: self._level(number) for i, number in seen.items() if len(self.invariants) <= i < len(names)
         }
         happened = frozenset(i - len(names) for i in seen if i >= len(names))
-        path = self._path_of_prints if store.library.compact else self._path
-        violated = {name: path(number) for name, number in violating.items()}
+        paths = self._paths(violating, finished=stopped is None)
+        violated = {NO_DEADLOCK if i == DEADLOCK else names[i]: path for i, path in paths.items()}
         found = Found(
             count,
             store.transitions,
@@ -195,18 +209,33 @@ class Search:
         self.task.audited(StoredStates(store), stopped, violated)
         return found
 
+    def _kept(self) -> str:
+        """What the checkpoint has once it is up to date after a stop, in brackets."""
+        if self.checkpoint is None:
+            return ""
+        with suppress(OSError):
+            self.store.release()
+        try:
+            self._save()
+        except _Stop as why:
+            return f" (the checkpoint has {self.checkpoint.saved}: {why})"
+        if len(self.levels) == 1:
+            return " (the checkpoint has none: the initial states are not complete)"
+        return f" (the checkpoint has {self.checkpoint.saved})"
+
     def _search(self) -> None:
         store, limits = self.store, self.task.limits
-        chunk = _CHUNK if store.library.compact else _CHUNK * len(store.workers)
         if self.progressed is None:
             self._add_initial()
             self.levels.append(store.count)
             self._save()
         else:
-            store.restore(self.progressed)
+            with self._full_disk_said():
+                store.restore(self.progressed)
             self.head, self.levels = self.progressed.head, list(self.progressed.levels)
             self.chunks = [(count, head) for count, head in self.progressed.chunks]
             self.restored = store.count, self.head
+            self.looked = self.head
         while self.head < store.count:
             start, end = self.levels[-2:]
             if self.head == start and self._done():  # a level that was begun, before a kill perhaps, is finished
@@ -214,9 +243,9 @@ class Search:
             if limits.depth == len(self.levels) - 2:
                 raise _Stop(f"the limit of depth {limits.depth}")
             while self.head < end:
-                if store.library.compact:
+                if store.library.compact and (not self.chunks or self.head + self.chunk > self.chunks[-1][1] + _CHUNK):
                     self.chunks.append((store.count, self.head))
-                self.head = store.expand(self.head, min(end, self.head + chunk))
+                self.head = store.expand(self.head, min(end, self.head + self.chunk))
                 self._look()
                 store.forget(self.head)
             if store.count > end:
@@ -233,18 +262,18 @@ class Search:
         return self.task.done(dict.fromkeys(violated))
 
     def _look(self) -> None:
-        """After each chunk: tells of new states; sees to the limits and the table; now and then reports progress."""
+        """After each chunk: tells of new states; sees to the limits, the table and the disk; now and then reports progress."""
         store, limits, task = self.store, self.task.limits, self.task
         if task.on_state is not None:
-            for state in store.states(self.told, store.count):
-                task.on_state(state)
-            self.told = store.count
+            while self.told < store.count:
+                start, self.told = self.told, min(store.count, self.told + _TOLD)
+                for state in store.states(start, self.told):
+                    task.on_state(state)
+                self._see_to_memory()
         if store.full:
-            raise _Stop(f"the limit of {store.limit} states")
-        if store.crowded:
-            if limits.memory_bytes is not None and self._memory() + store.table_growth > limits.memory_bytes:
-                raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
-            store.grow()
+            raise _Stop(f"the limit of {store.limit} states" + (store.limited and f": {store.limited}"))
+        self._see_to_memory()
+        self._grow()
         if self.interrupted:
             raise _Stop("an interrupt")
         now = time.monotonic()
@@ -254,7 +283,7 @@ class Search:
         if now < self.next_look:
             return
         self.next_look = now + _INTERVAL
-        seconds, memory = now - task.started, self._memory()
+        seconds, memory = now - self.began, int(self.process.memory_info().rss)
         if task.progress is not None:
             depth, queue = max(0, len(self.levels) - 2), store.count - self.head
             levels = tuple(after - before for before, after in pairwise(self.levels))
@@ -263,17 +292,58 @@ class Search:
             )
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
-        if limits.memory_bytes is not None and memory > limits.memory_bytes:
-            raise _Stop(f"the limit of {limits.memory_bytes} bytes of memory")
 
-    def _memory(self) -> int:
-        """The resident size in bytes, after what can be given back was, if it must."""
-        memory: int = self.process.memory_info().rss
-        limit = self.task.limits.memory_bytes
-        if limit is not None and memory + self.store.table_growth > limit and self.store.on_disk:
-            self.store.let_go()
-            memory = self.process.memory_info().rss
-        return memory
+    @property
+    def _pages_come_and_go(self) -> bool:
+        """Whether how much memory is in use depends on what is looked at: it lies on disk, and there is a limit."""
+        return self.store.on_disk and self.task.limits.memory_bytes is not None
+
+    def _see_to_memory(self) -> None:
+        """Stops at the limit of memory; otherwise allows for as many states as there is memory for, before the next look."""
+        limit, store = self.task.limits.memory_bytes, self.store
+        if limit is None:
+            return
+        memory = int(self.process.memory_info().rss)
+        if self._pages_come_and_go:
+            margin = max(1, limit // _MARGIN)
+            expanded, self.looked = self.head - self.looked, self.head
+            if expanded:
+                # Each state that is expanded may touch pages anywhere: as many states as bring in half of the margin.
+                cost = max(1, memory - self.resident) / expanded
+                self.dearest = max(cost, 0.9 * self.dearest)
+                wanted = int(margin / 2 / self.dearest)
+                self.chunk = max(_LEAST_CHUNK // 4, min(wanted, 2 * self.chunk, self.most))
+            if memory > limit - margin:
+                store.let_go()
+                memory = int(self.process.memory_info().rss)
+            self.resident = memory
+        if memory > limit:
+            raise _Stop(f"the limit of {limit} bytes of memory")
+        if not store.on_disk:
+            store.allowed = store.count + max(1, (limit - memory) // sum(bytes_of(store.library).values()))
+
+    def _grow(self) -> None:
+        """Lets the table grow if it must, and secures room on the disk."""
+        limit, store = self.task.limits.memory_bytes, self.store
+        on_disk = False
+        if limit is not None and store.crowded and store.table_growth:
+            if store.on_disk:
+                store.let_go()
+            if int(self.process.memory_info().rss) + store.table_growth > limit:
+                if not store.on_disk:
+                    raise _Stop(f"the limit of {limit} bytes of memory: the visited set has to grow")
+                on_disk = True
+        with self._full_disk_said():
+            store.grow(on_disk)
+
+    @contextmanager
+    def _full_disk_said(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _Stop(f"the disk ({error.strerror})") from None
+        except MemoryError:
+            raise _Stop("the limit of this process's address space") from None
 
     def _save(self) -> None:
         """Brings the checkpoint up to date, if there is one."""
@@ -289,12 +359,13 @@ class Search:
                 store.deadlock,
                 self.chunks,
             )
-            checkpoint.save(progressed, store.written(checkpoint.saved))
-            self.saved = store.count
+            with self._full_disk_said():
+                checkpoint.save(progressed, store.written(checkpoint.saved, checkpoint.sums))
 
     @contextmanager
     def _interrupts_between_chunks(self) -> Iterator[None]:
-        """With a checkpoint, the first Ctrl-C waits for the end of a chunk, so that nothing is lost; the second does not."""
+        """With a checkpoint, the first Ctrl-C (or SIGTERM) waits for the end of a chunk, so that nothing is lost; the second does
+        not."""
         if self.checkpoint is None or threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -304,15 +375,29 @@ class Search:
                 raise KeyboardInterrupt
             self.interrupted = True
 
-        before = signal.signal(signal.SIGINT, note)
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _level(self, number: int) -> int:
         """The depth of a state."""
         return bisect_right(self.levels, number, hi=len(self.levels)) - 1
+
+    def _paths(self, violating: Mapping[int, int], finished: bool) -> dict[int, tuple[State, ...]]:
+        """For each property, by its number, a way to a first state that violates it.
+
+        If the search is finished, it is the same in every run: that which one worker finds who is never interrupted.
+        """
+        if self.store.library.compact:
+            return {i: self._path_of_prints(number) for i, number in violating.items()}
+        if not finished or (len(self.store.workers) == 1 and self.progressed is None):
+            return {i: self._path(number) for i, number in violating.items()}
+        levels = [*self.levels, self.store.count]
+        ways = self.store.first_ways({i: self._level(number) for i, number in violating.items()}, levels)
+        return {i: tuple(self.store.states(n, n + 1)[0] for n in ways[i]) for i in violating}
 
     def _path(self, number: int) -> tuple[State, ...]:
         """States from an initial one to this one, each a successor of the one before."""

@@ -71,6 +71,9 @@ class Library:
         self.insert = self._function("insert")
         self.rehash = self._function("rehash")
         self.predecessor = self._function("predecessor")
+        self.judge = self._function("judge")
+        self.mark = self._function("mark")
+        self.follow = self._function("follow")
         self.seconds = time.monotonic() - started
 
     def _function(self, name: str) -> Function:

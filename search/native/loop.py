@@ -20,8 +20,14 @@ Every function takes the address of one `Context`:
     i64 @expand(ptr)        expands states from `head` on, until `end`, or `pause` states are stored, or `limit` is passed
     i64 @begin(ptr)         the same for guesses from `head` on, of which the initial action makes states
     i64 @insert(ptr)        stores those of the `pending` states in the buffer that are new
-    i64 @rehash(ptr)        enters all stored states into an empty table
+    i64 @rehash(ptr)        enters states from `head` on, before `end`, whose place in the table is from `low` on, before `high`
     i64 @predecessor(ptr)   the first state from `head` on, before `end`, with the successor in the buffer's place `limit`
+    i64 @judge(ptr)         marks those from `head` on, before `end`, with `bit` that violate the property `which`
+    i64 @mark(ptr)          gives those from `head` on, before `end`, the marks of their successors with numbers from `floor` on
+    i64 @follow(ptr)        the first successor of the state `head` with a number from `floor` on and the mark `bit`
+
+What is marked is entered into `filter` too, by a part of its hash: where `below`, the filter of the level below, has nothing, a
+successor has no mark, and is not looked for.
 """
 
 from __future__ import annotations
@@ -31,6 +37,12 @@ from contextlib import contextmanager
 
 from .code import Code, Value
 from .layout import Layout
+
+FILTER = 1 << 16
+"""How many bytes a filter has."""
+
+DEADLOCK = 64
+"""Stands for a deadlock where a property is asked for by its number."""
 
 BATCH = 192
 """How many successors are collected before they are looked up together."""
@@ -59,6 +71,14 @@ CONTEXT = (
     "full",  # 1 after a state was not stored because of the limit
     "deadlock",  # number plus one of the first state without successors that is not final
     "seen",  # bit i is set if property i was found violated (or reached)
+    "low",  # the part of the table that is filled
+    "high",
+    "marks",  # address of a byte for each stored state
+    "filter",  # address of `FILTER` bytes
+    "below",  # likewise
+    "floor",  # marks count from this number on
+    "which",  # number of a property, or `DEADLOCK`
+    "bit",  # a mark
     "first",  # from here on: for each property, the number of the first such state
 )
 FIRST = len(CONTEXT) - 1
@@ -72,7 +92,17 @@ def loop_functions(layout: Layout, permutations: int, shared: bool, compact: boo
     """
     loop = _Loop(layout, permutations, shared, compact, watching)
     return "\n".join(
-        [loop.hash(), loop.insert(), loop.expand(), loop.expand(beginning=True), loop.rehash(), loop.predecessor()]
+        [
+            loop.hash(),
+            loop.insert(),
+            loop.expand(),
+            loop.expand(beginning=True),
+            loop.rehash(),
+            loop.predecessor(),
+            loop.judge(),
+            loop.mark(),
+            loop.mark(following=True),
+        ]
     )
 
 
@@ -353,6 +383,7 @@ class _Loop:
             going = code.new_block("going")
             code.branch(code.both(code.both(room, more), allowed), going, leave)
             code.start(going)
+            began = self.get(code, "head")
             code.set(out, buffer, "ptr")
             with code.forever() as collected:
                 head = self.get(code, "head")
@@ -377,6 +408,11 @@ class _Loop:
             if not beginning:
                 self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
             code.op("call i64 @insert(ptr %context)")
+            if not beginning:
+                with code.when(code.op(f"icmp ne i64 {self.get(code, 'full')}, 0")):  # as if they were not expanded
+                    self.put(code, "head", began)
+                    made = code.op(f"sub i64 {self.get(code, 'transitions')}, {pending}")
+                    self.put(code, "transitions", made)
         code.line("ret i64 0")
         return code.text()
 
@@ -402,8 +438,10 @@ class _Loop:
         code = Code("rehash", "i64", ["ptr noalias %context"])
         states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
         hashes = self.get(code, "hashes", "ptr")
-        mask, bits, count = self.get(code, "mask"), self.get(code, "index_bits"), self.count(code)
-        start = code.variable("i64", 0)
+        mask, bits, count = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "end")
+        low, size = self.get(code, "low"), code.op(f"sub i64 {self.get(code, 'high')}, {self.get(code, 'low')}")
+        start = code.variable("i64")
+        code.set(start, self.get(code, "head"))
         with code.forever() as leave:
             first = code.get(start)
             some = code.new_block("some")
@@ -423,7 +461,11 @@ class _Loop:
                 hashed = code.get(self.each(code, hashes, each.index))
                 number = code.op(f"add i64 {code.op(f'add i64 {first}, {each.index}')}, 1")
                 entry = code.op(f"or i64 {self.tag(code, hashed, bits)}, {number}")
-                with self.probing(code, mask, hashed) as (position, _, done):
+                place = code.op(f"sub i64 {code.op(f'and i64 {hashed}, {mask}')}, {low}")
+                with (
+                    code.when(code.op(f"icmp ult i64 {place}, {size}")),
+                    self.probing(code, mask, hashed) as (position, _, done),
+                ):
                     slot = self.slot(code, table, position)
                     with code.when(code.op(f"icmp eq i64 {self.entry(code, slot)}, 0")):
                         code.line(f"store i32 {code.op(f'trunc i64 {entry} to i32')}, ptr {slot}, align 4")
@@ -456,6 +498,112 @@ class _Loop:
             code.set(head, code.op(f"add i64 {here}, 1"))
         code.line(f"ret i64 {code.get(head)}")
         return code.text()
+
+    # ------------------------------------------------------------------------------------------------------- traces
+
+    def judge(self) -> str:
+        code = Code("judge", "i64", ["ptr noalias %context"])
+        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
+        which, bit = self.get(code, "which"), self.get(code, "bit")
+        deadlock = code.op(f"icmp eq i64 {which}, {DEADLOCK}")
+        which = code.op(f"and i64 {which}, 63")
+        with _counting(code, self.get(code, "head"), self.get(code, "end")) as (number, _):
+            words = self.load(code, states, number)
+            arguments = self.arguments(words)
+            bad = code.op(f"lshr i64 {code.op(f'call i64 @check({arguments})')}, {which}")
+            guilty = code.variable("i64")
+            code.set(guilty, code.op(f"and i64 {bad}, 1"))
+            with code.when(deadlock):
+                stuck = code.op(f"icmp eq ptr {code.op(f'call ptr @step({arguments}, ptr {buffer})')}, {buffer}")
+                final = code.op(f"call i1 @final({arguments})")
+                code.set(guilty, code.number(code.both(stuck, code.negation(final))))
+            with code.when(code.op(f"icmp ne i64 {code.get(guilty)}, 0")):
+                self.put_mark(code, number, words, bit)
+        code.line("ret i64 0")
+        return code.text()
+
+    def put_mark(self, code: Code, number: Value, words: Sequence[Value], bits: str) -> None:
+        """Adds marks to a state, and enters it into the filter."""
+        at = self.each(code, self.get(code, "marks", "ptr"), number, "i8")
+        marks = code.op(f"or i8 {code.get(at, 'i8')}, {code.op(f'trunc i64 {bits} to i8')}")
+        code.set(at, marks, "i8")
+        code.set(self.filtered(code, "filter", self.hashed(code, words)), 1, "i8")
+
+    def filtered(self, code: Code, name: str, hashed: str) -> str:
+        return self.each(code, self.get(code, name, "ptr"), code.op(f"and i64 {hashed}, {FILTER - 1}"), "i8")
+
+    def mark(self, following: bool = False) -> str:
+        """`@mark`, or `@follow`, which wants one mark of one state's successors, and no filter."""
+        code = Code("follow" if following else "mark", "i64", ["ptr noalias %context"])
+        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
+        marks, floor, bit = self.get(code, "marks", "ptr"), self.get(code, "floor"), self.get(code, "bit")
+        first = self.get(code, "head")
+        last = code.op(f"add i64 {first}, 1") if following else self.get(code, "end")
+        met = code.variable("i64", 0)
+        with _counting(code, first, last) as (head, found):
+            code.set(met, 0)
+            words = self.load(code, states, head)
+            after = code.op(f"call ptr @step({self.arguments(words)}, ptr {buffer})")
+            length = code.op(f"sub i64 {_integer(code, after)}, {_integer(code, buffer)}")
+            some, count = code.op(f"icmp ne i64 {length}, 0"), code.op(f"udiv i64 {length}, {self.size}")
+            with code.when(some), code.loop(count) as each:
+                successor = self.canonical(code, buffer, each.index)
+                hashed = self.hashed(code, successor)
+                likely: Value = 1
+                if not following:
+                    likely = code.op(f"icmp ne i8 {code.get(self.filtered(code, 'below', hashed), 'i8')}, 0")
+                with code.when(likely):
+                    number = self.find(code, successor, hashed)
+                    with code.when(code.op(f"icmp sge i64 {number}, {floor}")):
+                        mark = code.op(f"zext i8 {code.get(self.each(code, marks, number, 'i8'), 'i8')} to i64")
+                        if following:
+                            with code.when(code.op(f"icmp ne i64 {code.op(f'and i64 {mark}, {bit}')}, 0")):
+                                code.set(met, number)
+                                code.jump(found)
+                                code.start(code.new_block("never"))
+                        else:
+                            code.set(met, code.op(f"or i64 {code.get(met)}, {mark}"))
+            if not following:
+                with code.when(code.op(f"icmp ne i64 {code.get(met)}, 0")):
+                    self.put_mark(code, head, words, code.get(met))
+        code.line(f"ret i64 {code.get(met)}")
+        return code.text()
+
+    def find(self, code: Code, words: Sequence[Value], hashed: str) -> str:
+        """The number of a stored state, or -1."""
+        states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
+        mask, bits = self.get(code, "mask"), self.get(code, "index_bits")
+        numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
+        tag = self.tag(code, hashed, bits)
+        found = code.variable("i64")
+        code.set(found, -1)
+        with self.probing(code, mask, hashed) as (position, _, leave):
+            entry = self.entry(code, self.slot(code, table, position))
+            there = code.new_block("there")
+            code.branch(code.op(f"icmp eq i64 {entry}, 0"), leave, there)
+            code.start(there)
+            other = code.op(f"and i64 {code.op(f'xor i64 {entry}, {tag}')}, {code.op(f'xor i64 {numbers}, -1')}")
+            with code.when(code.op(f"icmp eq i64 {other}, 0")):
+                number = code.op(f"sub i64 {code.op(f'and i64 {entry}, {numbers}')}, 1")
+                with code.when(self.same(code, states, number, words, hashed)):
+                    code.set(found, number)
+                    code.jump(leave)
+                    code.start(code.new_block("never"))
+        return code.get(found)
+
+
+@contextmanager
+def _counting(code: Code, first: str, last: str) -> Iterator[tuple[str, str]]:
+    """Repeats for each number from `first` on, before `last`; yields it, and a block that leaves."""
+    number = code.variable("i64")
+    code.set(number, first)
+    with code.forever() as leave:
+        here = code.get(number)
+        more = code.new_block("more")
+        code.branch(code.op(f"icmp ult i64 {here}, {last}"), more, leave)
+        code.start(more)
+        yield here, leave
+        code.set(number, code.op(f"add i64 {here}, 1"))
 
 
 def _fold(code: Code, a: Value, constant: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,15 @@ from flushproof.model.ir.instance import Instance, State
 from .beginning import guesses
 from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
-from .loop import BATCH, CONTEXT, FIRST
+from .loop import BATCH, CONTEXT, FILTER, FIRST
 from .memory import Memory, address_of
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 LOAD = 0.7
 """How full the visited set becomes before it grows."""
@@ -32,8 +40,23 @@ TABLE_SHARE = 4
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
 
+SHARE = 4096
+"""So many states of a level a worker takes at once."""
+
 _FORGET = 1 << 23
 """So many bytes are given back at once."""
+
+_AHEAD = (1 << 26, 1 << 23, 1 << 20, 0)
+"""So many bytes of each file are secured at once beyond what is needed: as many as the disk has."""
+
+_SPARE = 1 << 16
+"""So many bytes of the disk are secured and never written to: given back, they have room for what is to be said at the end."""
+
+_SUMMED = 1 << 22
+"""So many bytes are read at once for a checksum."""
+
+_LEAST_SPARE = 1 << 22
+"""What a table is filled from and with takes so many bytes of memory at least, if it lies on disk."""
 
 STATES, PRINTS, ORIGINS = "states", "prints", "origins"
 """Files of a checkpoint, and what a compact search keeps of each state besides."""
@@ -67,7 +90,12 @@ class Store:
 
     limit: how many states may be stored; workers: how many threads expand states; file: where the states lie on disk, if
     they do; memory: how many bytes of memory there may be then, None for any number; kept: fingerprints and origins lie beside
-    that file.  If the library is compact, states before those to be expanded can be forgotten, and their fingerprints stay.
+    that file; stored: how many states the files hold already.  If the library is compact, states before those to be expanded
+    can be forgotten, and their fingerprints stay.
+    allowed: how many states there may be before `expand` and `begin` pause, for the caller to see to its own limits.
+
+    Raises:
+        OSError: the files cannot be made.
     """
 
     def __init__(
@@ -78,6 +106,7 @@ class Store:
         file: Path | None = None,
         memory: int | None = None,
         kept: bool = False,
+        stored: int = 0,
     ) -> None:
         self.library, self.layout = library, library.layout
         self._file, self._in_memory = file, math.inf if file is None or memory is None else memory // TABLE_SHARE
@@ -85,11 +114,17 @@ class Store:
         self._count = np.zeros(1, dtype=np.uint64)
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
         self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
-        space = psutil.virtual_memory().total if file is None else psutil.disk_usage(str(file.parent)).free
         sizes = bytes_of(library)
+        on_disk = [f for f in (file, *(file.with_name(n) for n in sizes if kept)) if f.exists()] if file else []
+        space = address_space() if file is None else psutil.disk_usage(str(file.parent)).free + taken(on_disk)
         room = space // (PRINT_BYTES if library.compact and file is None else sum(sizes.values()))
-        self.limit = min(MOST_STATES, room) if limit is None else min(limit, MOST_STATES, room)
-        most = self.limit + workers * self.batch + 8
+        asked = MOST_STATES if limit is None else limit
+        self.limit = min(MOST_STATES, asked, max(room, stored))
+        self.limited = "" if self.limit == asked else _no_room(file, self.limit)
+        self.allowed = MOST_STATES
+        self._margin = workers * self.batch + 8
+        self._spare = _SPARE // self.layout.state_bytes if file else 0
+        most = self.limit + self._margin + self._spare
         self._states = Memory(most * self.layout.state_bytes, file)
         self._forgotten = 0
         self._set(counter=address_of(self._count), states=self._states.address, limit=self.limit)
@@ -99,9 +134,13 @@ class Store:
             else None
             for name in (PRINTS, ORIGINS)
         )
+        self._secured = 0 if file else most
+        self._memory = memory
+        self._again = 0
         if self._prints and self._origins:
             self._set(prints=self._prints.address, origins=self._origins.address)
-        self._table = self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
+        self._table: Memory | None = None
+        self._new_table(max(SMALLEST, (4 * self.batch * workers).bit_length()))
 
     def close(self) -> None:
         """Gives all memory back."""
@@ -125,20 +164,42 @@ class Store:
             first.context[FIRST + i] = number
         if progressed.deadlock is not None:
             first.set(deadlock=progressed.deadlock + 1)
+        self._secure()
         self._close_table()
-        self._table = self._new_table(max(SMALLEST, int(progressed.count / LOAD).bit_length()))
-        self.library.rehash(first.address)
+        self._new_table(max(SMALLEST, int(progressed.count / LOAD).bit_length()))
+        self._rehash()
 
-    def written(self, first: int) -> dict[str, bytes]:
-        """What there is of all states from this one on, by file, after it was written to disk."""
+    def written(self, first: int, sums: Mapping[str, int]) -> dict[str, int]:
+        """Writes what there is of all states from this one on to disk; its checksums, by file, those before being `sums`.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        found = {}
+        for name, memory, size in self._kept():
+            start, stop, total = first * size, self.count * size, sums[name]
+            memory.flush(start, stop)
+            for at in range(start, stop, _SUMMED):
+                total = zlib.crc32(memory.copy(at, min(stop, at + _SUMMED)), total)
+                if self._memory is not None:
+                    memory.let_go()
+            found[name] = total
+        return found
+
+    def release(self) -> None:
+        """Gives back the room on the disk that was secured for more states."""
+        for _, memory, size in self._kept():
+            memory.release(self.count * size)
+        if self.on_disk:
+            self._secured = min(self._secured, self.count)
+
+    def _kept(self) -> Iterator[tuple[str, Memory, int]]:
+        """What there is of each state: its file's name, where it lies, and how many bytes of it a state has."""
         memories = {STATES: self._states, PRINTS: self._prints, ORIGINS: self._origins}
-        new = {}
         for name, size in bytes_of(self.library).items():
             memory = memories[name]
             assert memory is not None
-            memory.flush(first * size, self.count * size)
-            new[name] = memory.copy(first * size, self.count * size)
-        return new
+            yield name, memory, size
 
     @property
     def on_disk(self) -> bool:
@@ -161,7 +222,7 @@ class Store:
     @property
     def transitions(self) -> int:
         """How many there were from expanded states."""
-        return sum(worker.get("transitions") for worker in self.workers)
+        return sum(worker.get("transitions") for worker in self.workers) - self._again
 
     @property
     def unreduced(self) -> int:
@@ -214,7 +275,7 @@ class Store:
         worker = self.workers[0]
         worker.set(guesses=address_of(rows), head=0, end=len(rows))
         while worker.get("head") < len(rows):
-            worker.set(pause=int(LOAD * self.table_entries))
+            worker.set(pause=self._pause)
             self.library.begin(worker.address)
             yield
 
@@ -226,29 +287,29 @@ class Store:
         """Expands the states from `first` on, before `last`.
 
         Returns:
-            Where it paused, to let the table grow or because it is full; all states before are expanded, and none after.
+            Where it paused, for the caller to `grow` or to see to its limits, or because it is full; all states before are
+            expanded, and of those after none counts as expanded.
         """
-        self._set(pause=int(LOAD * (self.table_entries)))
+        self._set(pause=self._pause)
         if self._pool is None:
             return self._expand(self.workers[0], first, last)
-        share = max(1, min(4096, (last - first) // (4 * len(self.workers)) + 1))
+        share = max(1, min(SHARE, (last - first) // (4 * len(self.workers)) + 1))
         waiting = deque((start, min(last, start + share)) for start in range(first, last, share))
-        while waiting:
-            self._set(pause=int(LOAD * self.table_entries))
-            self._together(self._pool, waiting)
-            if self.full:
-                return min(start for start, _ in waiting) if waiting else last
-            self.grow()
-        return last
+        done: list[tuple[int, int]] = []
+        self._together(self._pool, lambda worker: self._expand_shares(worker, waiting, done))
+        head = min((start for start, _ in waiting), default=last)
+        # What was expanded beyond is expanded again, and finds nothing new then.
+        self._again += sum(made for start, made in done if start >= head)
+        return head
 
-    def _together(self, pool: ThreadPoolExecutor, waiting: deque[tuple[int, int]]) -> None:
-        """Has all workers expand what is waiting; none works any more afterwards, even after an interrupt."""
-        futures = [pool.submit(self._expand_shares, worker, waiting) for worker in self.workers]
+    def _together(self, pool: ThreadPoolExecutor, work: Callable[[Worker], None]) -> None:
+        """Has all workers do this; none works any more afterwards, even after an interrupt."""
+        futures = [pool.submit(work, worker) for worker in self.workers]
         try:
             for future in futures:
                 future.result()
         except BaseException:
-            waiting.clear()
+            self._set(pause=0)
             wait(futures)
             raise
 
@@ -257,14 +318,19 @@ class Store:
         self.library.expand(worker.address)
         return worker.get("head")
 
-    def _expand_shares(self, worker: Worker, waiting: deque[tuple[int, int]]) -> None:
-        """Expands shares of a level as long as there are any and the table has room; what is left of one goes back."""
-        while not self.crowded and not self.full:
+    def _expand_shares(self, worker: Worker, waiting: deque[tuple[int, int]], done: list[tuple[int, int]]) -> None:
+        """Expands shares of a level as long as there are any and there is room; what is left of one goes back.
+
+        done: takes the first state of what was expanded, and how many transitions that made.
+        """
+        while self.count < worker.get("pause") and not self.full:
             try:
                 first, last = waiting.popleft()
             except IndexError:
                 return
+            before = worker.get("transitions")
             head = self._expand(worker, first, last)
+            done.append((first, worker.get("transitions") - before))
             if head < last:
                 waiting.appendleft((head, last))
 
@@ -309,6 +375,68 @@ class Store:
             raise LookupError(f"state {number} has no predecessor")
         return found
 
+    # -------------------------------------------------------------------------------------------------------- traces
+
+    def first_ways(self, wanted: Mapping[int, int], levels: Sequence[int]) -> dict[int, list[int]]:
+        """For each property (or `DEADLOCK`), a way to a state of this level that violates it: the numbers of states.
+
+        Of all shortest ways the one that one worker finds first, whatever the order in which states were stored: that takes the
+        first initial state, and then always the first successor, from which a violation in that level can be reached.
+        levels: the number of the first state of each level, and where the last one ends.
+        """
+        ways = {}
+        properties = list(wanted)
+        for group in (properties[i : i + 8] for i in range(0, len(properties), 8)):
+            marks = np.zeros(levels[max(wanted[p] for p in group) + 1], dtype=np.uint8)
+            self._mark(marks, {p: wanted[p] for p in group}, levels)
+            for bit, prop in enumerate(group):
+                way = [int(np.argmax(marks[: levels[1]] >> bit & 1))]
+                for level in range(1, wanted[prop] + 1):
+                    way.append(self._next_marked(way[-1], levels[level], 1 << bit))
+                ways[prop] = way
+        return ways
+
+    def _mark(self, marks: Bytes, wanted: Mapping[int, int], levels: Sequence[int]) -> None:
+        """Marks, in each level, the states from which a violation in its level can be reached: bit i for the i-th property."""
+        filters = [np.zeros(FILTER, dtype=np.uint8) for _ in range(2)]
+        self._set(marks=address_of(marks))
+        for level in range(max(wanted.values()), -1, -1):
+            below, here = filters
+            here[:] = 0
+            start, end = levels[level : level + 2]
+            self._set(below=address_of(below), filter=address_of(here), floor=end)
+            if below.any():
+                self._all(start, end, self.library.mark)
+            for bit, (prop, at) in enumerate(wanted.items()):
+                if at == level:
+                    self._set(which=prop, bit=1 << bit)
+                    self._all(start, end, self.library.judge)
+            filters = [here, below]
+
+    def _all(self, first: int, last: int, function: Callable[[int], int]) -> None:
+        """Calls a function for the states from `first` on, before `last`, a share after the other."""
+        shares = deque((at, min(last, at + SHARE)) for at in range(first, last, SHARE))
+
+        def some(worker: Worker) -> None:
+            while True:
+                try:
+                    start, end = shares.popleft()
+                except IndexError:
+                    return
+                worker.set(head=start, end=end)
+                function(worker.address)
+
+        if self._pool is None:
+            some(self.workers[0])
+        else:
+            self._together(self._pool, some)
+
+    def _next_marked(self, number: int, floor: int, bit: int) -> int:
+        """The first successor, in the order in which steps are taken, with this mark and a number from `floor` on."""
+        worker = self.workers[0]
+        worker.set(head=number, floor=floor, bit=bit)
+        return self.library.follow(worker.address)
+
     # -------------------------------------------------------------------------------------------------------- table
 
     @property
@@ -329,27 +457,89 @@ class Store:
         """Whether the table must grow before more states come."""
         return self.count >= int(LOAD * self.table_entries)
 
-    def grow(self) -> None:
-        """Doubles the table if it is crowded."""
+    @property
+    def _pause(self) -> int:
+        """At how many states there is something to see to: nothing is written where there is no room."""
+        return max(0, min(int(LOAD * self.table_entries), self._secured - self._margin - self._spare, self.allowed))
+
+    def grow(self, on_disk: bool = False) -> None:
+        """Doubles the table if it is crowded; secures room on the disk for more states.
+
+        on_disk: the new table has no room in memory.
+
+        Raises:
+            OSError: the disk is full.  What is stored stays.
+            MemoryError: there is no address space for a larger table.
+        """
+        self._secure()
         if self.crowded:
             bits = self.workers[0].get("index_bits")
+            if on_disk:
+                self._in_memory = self.table_bytes
             self._close_table()
-            self._table = self._new_table(bits + 1)
-            self.library.rehash(self.workers[0].address)
+            self._new_table(bits + 1)
+            self._rehash()
 
-    def _new_table(self, bits: int) -> Memory:
+    def _secure(self) -> None:
+        """Secures room for more states where less than a batch of each worker is left."""
+        least = self.count + 2 * self._margin + self._spare
+        if self._secured >= least:
+            return
+        for ahead in _AHEAD:
+            states = least + ahead // self.layout.state_bytes
+            try:
+                for _, memory, size in self._kept():
+                    memory.secure(min(states * size, memory.size))
+            except OSError:
+                if not ahead:
+                    raise
+            else:
+                self._secured = states
+                return
+
+    def _rehash(self) -> None:
+        """Enters all states into the table; within the limit of memory, a part of those on disk after the other."""
+        worker, table = self.workers[0], self._table
+        assert table is not None
+        part, step = self.table_entries, max(1, self.count)
+        bounded = self._file is not None and self._memory is not None
+        if bounded:
+            self.let_go()
+            assert self._memory is not None
+            spare = self._memory - int(psutil.Process().memory_info().rss) - (0 if table.file else self.table_bytes)
+            spare = max(_LEAST_SPARE, spare)
+            if table.file is not None:
+                part = min(part, 1 << (spare // 8).bit_length() - 1)  # half of it at most
+            step = spare // 4 // self.layout.state_bytes
+        for low in range(0, self.table_entries, part):
+            for first in range(0, self.count, step):
+                worker.set(head=first, end=min(self.count, first + step), low=low, high=low + part)
+                self.library.rehash(worker.address)
+                if bounded:
+                    self._states.let_go()
+            if bounded:
+                self.let_go()
+
+    def _new_table(self, bits: int) -> None:
+        """An empty table.
+
+        Raises:
+            OSError: the disk is full.
+        """
         file = None
         if self._file is not None and 4 << bits > self._in_memory:
             file = self._file.with_name(f"{self._file.name}.table")
             file.unlink(missing_ok=True)
-        table = Memory(4 << bits, file)
-        self._set(table=table.address, mask=(1 << bits) - 1, index_bits=bits)
-        return table
+        self._table = Memory(4 << bits, file)
+        self._table.secure(4 << bits)
+        self._set(table=self._table.address, mask=(1 << bits) - 1, index_bits=bits)
 
     def _close_table(self) -> None:
-        self._table.close()
-        if self._table.file is not None:
-            self._table.file.unlink()
+        table, self._table = self._table, None
+        if table is not None:
+            table.close()
+            if table.file is not None:
+                table.file.unlink()
 
     def _set(self, **items: int) -> None:
         for worker in self.workers:
@@ -360,6 +550,28 @@ def _classes(instance: Instance) -> Callable[[], Store]:
     """Makes stores that keep one state of each class."""
     library = Library(instance, (), symmetry=True)
     return lambda: Store(library, None)
+
+
+def taken(files: Iterable[Path]) -> int:
+    """How many bytes of the disk the files take."""
+    return sum(getattr(file.stat(), "st_blocks", 0) * 512 for file in files)
+
+
+def address_space() -> int:
+    """How many bytes states may take at most in memory."""
+    total: int = psutil.virtual_memory().total
+    if resource is not None:
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
+            left: int = most - psutil.Process().memory_info().vms
+            total = min(total, max(0, left) // 2)
+    return total
+
+
+def _no_room(file: Path | None, limit: int) -> str:
+    if limit == MOST_STATES:
+        return "more have no numbers"
+    return "memory has no room for more" if file is None else f"the disk of {file.parent} has no room for more"
 
 
 def bytes_of(library: Library) -> dict[str, int]:

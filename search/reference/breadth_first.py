@@ -139,7 +139,7 @@ class _Search:
         if now < self.next_look:
             return
         self.next_look = now + _INTERVAL
-        limits, seconds = self.task.limits, now - self.task.started
+        limits, seconds = self.task.limits, now - self.task.started - self.compile_seconds
         memory = self.process.memory_info().rss
         if self.task.progress is not None:
             queue = len(self.level) - position + len(self.found)

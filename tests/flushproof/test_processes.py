@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
 from multiprocessing import connection
+
+import psutil
+import pytest
 
 from flushproof.processes import DIED, each
 
@@ -29,19 +33,58 @@ def test_answers_come_in_order() -> None:
 
 def test_a_death_is_told_and_not_waited_for() -> None:
     found = list(each(die_at_three, range(6), jobs=1))
-    assert found == [0, 1, 2, DIED, DIED, DIED]
+    assert found == [0, 1, 2, DIED, 4, 5]
+    assert list(each(die_at_three, range(6), jobs=3, apart=True)) == [0, 1, 2, DIED, 4, 5]
 
 
 def test_who_stops_early_leaves_no_process_behind() -> None:
     answers = each(time.sleep, [0, 600, 600], jobs=2)
     assert next(answers) is None
     answers.close()  # type: ignore[attr-defined]
-    # Not by joining them: the executor's own thread waits for them as well, and either may be the one that is told.
-    for _ in range(1000):
-        if not multiprocessing.active_children():
-            return
-        time.sleep(0.1)
-    raise AssertionError("a process is left")
+    assert not multiprocessing.active_children()
+
+
+def refuse(number: int) -> int:
+    raise ValueError(f"{number} is refused")
+
+
+def test_an_error_is_raised_where_the_answer_would_be() -> None:
+    with pytest.raises(ValueError, match="7 is refused") as raised:
+        next(each(refuse, [7], jobs=1))
+    assert "in refuse" in raised.value.__notes__[0]
+
+
+def unsendable(number: int) -> object:
+    return lambda: number
+
+
+def test_an_answer_that_cannot_be_sent_is_an_error() -> None:
+    with pytest.raises(Exception, match="pickle"):
+        next(each(unsendable, [7], jobs=1))
+
+
+def end_when_asked(_: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+    return 1
+
+
+def test_an_interrupt_is_for_the_caller_alone() -> None:
+    """As Ctrl-C in a terminal, and what ends a whole group of processes, reach all of them."""
+    assert list(each(end_when_asked, [0, 0], jobs=1)) == [1, 1]
+
+
+def test_a_process_ends_with_its_parent() -> None:
+    program = (
+        "import os, time; from flushproof.processes import each, _Worker; from tests.flushproof import test_processes as t;"
+        "w = _Worker.started(time.sleep); w.ask(0, 600); print(w.process.pid, flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    child.wait(timeout=60)
 
 
 def answer_by_half(number: int) -> bytes:

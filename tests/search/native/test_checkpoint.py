@@ -140,11 +140,11 @@ def test_the_visited_set_on_disk(workers: int, tmp_path: Path, monkeypatch: pyte
     mapped = []
     new_table = store.Store._new_table
 
-    def noted(self: store.Store, bits: int) -> store.Memory:
-        table = new_table(self, bits)
-        assert table.file is not None and table.file.exists()
+    def noted(self: store.Store, bits: int) -> None:
+        new_table(self, bits)
+        table = self._table
+        assert table is not None and table.file is not None and table.file.exists()
         mapped.append(table.size)
-        return table
 
     monkeypatch.setattr(store.Store, "_new_table", noted)
     inst = instantiate(load_system(SYSTEM), POLICY)

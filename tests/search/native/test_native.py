@@ -1,5 +1,8 @@
 """The native engine against the interpreter, on generated systems."""
 
+from collections import deque
+from pathlib import Path
+
 import psutil
 import pytest
 from flushproof.model.errors import FlushproofError
@@ -29,6 +32,7 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
+from flushproof.search.native import store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
 from flushproof.search.native.library import Library
@@ -138,6 +142,54 @@ def test_workers_find_the_same(seed: int, symmetry: bool) -> None:
     alone = explore(instance(seed), symmetry=symmetry, engine=NativeEngine())
     together = explore(instance(seed), symmetry=symmetry, engine=NativeEngine(workers=3))
     assert facts(together) == facts(alone)
+
+
+def ways(outcome: Outcome) -> object:
+    return [(v.property, v.trace.initial, v.trace.steps) for v in outcome.violations]
+
+
+class Backwards(deque[tuple[int, int]]):
+    """So that states surely come in another order than with one worker."""
+
+    popleft = deque.pop
+
+
+def compare_ways(inst: Instance, symmetry: bool, tmp_path: Path) -> None:
+    alone = explore(inst, symmetry=symmetry, engine=NativeEngine())
+    for workers in (2, 4, 4):
+        together = explore(inst, symmetry=symmetry, engine=NativeEngine(workers=workers))
+        assert ways(together) == ways(alone)
+    begun = NativeEngine(workers=3, checkpoint=tmp_path)
+    explore(inst, symmetry=symmetry, limits=Limits(depth=max(1, alone.depth // 2)), engine=begun)
+    resumed = NativeEngine(checkpoint=tmp_path, resume=True)
+    assert ways(explore(inst, symmetry=symmetry, engine=resumed)) == ways(alone)
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("seed", range(30))
+def test_traces_are_those_of_one_worker(
+    seed: int, symmetry: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SHARE", 1)
+    monkeypatch.setattr(store, "deque", Backwards)
+    compare_ways(instance(seed), symmetry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "system,policy",
+    [
+        ("kvm-vcpu-switch", "none"),
+        ("kvm-vmid-generation", "thread"),
+        ("kvm-icache", "on-migration"),
+        ("xen-pv-paging", "skip-top"),
+    ],
+)
+def test_traces_of_real_systems_are_those_of_one_worker(
+    system: str, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SHARE", 5)
+    monkeypatch.setattr(store, "deque", Backwards)
+    compare_ways(instantiate(load_system(system), policy), True, tmp_path)
 
 
 @pytest.mark.parametrize("slots", [5, 70, 100])
