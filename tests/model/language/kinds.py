@@ -1,0 +1,1400 @@
+"""The table of `test_kinds`: kinds of idioms, each with small systems and what is right."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Union
+
+HEAD = '''
+import enum
+import functools
+from typing import Annotated, Optional
+
+from flushproof.model.language.declare import *
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class Page(Sort):
+    """A page."""
+
+
+class One(Sort, size=1):
+    """A single one."""
+
+
+class Level(Sort, ordered=True, size=3):
+    """Levels with an order."""
+
+
+class Gen(Counter):
+    """A generation."""
+
+
+class Kind(enum.Enum):
+    A = 0
+    B = 1
+    C = 2
+
+
+Bit = Annotated[int, Range(0, 1)]
+Digit = Annotated[int, Range(0, 9)]
+
+
+class Lock(Part):
+    holder: Optional[Cpu]
+
+    def acquire(self, who):
+        require(self.holder is None)
+        self.holder = who
+
+    def release(self, who):
+        self.holder = None
+
+
+'''
+
+
+@dataclass(frozen=True)
+class Violated:
+    """This property is, and a shortest trace has so many steps; an event is one."""
+
+    prop: str
+    steps: int
+
+
+@dataclass(frozen=True)
+class Holds:
+    """All properties hold."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A message says all of these words."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """text: a class body, or a module that defines `Generated`.  python: its own run is compared; prove: Z3 is asked as well."""
+
+    text: str
+    right: Union[Violated, Holds, Refused]
+    python: bool = True
+    prove: bool = False
+
+
+NEVER = '''
+    bad: bool
+
+    @invariant("bad")
+    def never(self):
+        return not self.bad
+'''
+
+
+def module(text: str) -> str:
+    """The whole text of a case; a body has the state `bad`, and the invariant that it is never set."""
+    text = textwrap.dedent(text)
+    if "class Generated" in text:
+        return HEAD + text
+    return HEAD + "class Generated(System):" + NEVER + textwrap.indent(text, "    ")
+
+
+def bad(text: str, steps: int, python: bool = True, prove: bool = False) -> Case:
+    """The invariant `never` is violated."""
+    return Case(text, Violated("never", steps), python, prove)
+
+
+def fine(text: str, python: bool = True) -> Case:
+    return Case(text, Holds(), python)
+
+
+def refused(text: str, *words: str) -> Case:
+    return Case(text, Refused(words))
+
+
+KINDS: dict[str, dict[str, Case]] = {
+    "targets are assigned from left to right": {
+        "an index before the name that it uses": bad(
+            """
+            m: Map[Cpu, bool]
+
+            @action
+            def a(self, i: Cpu, j: Cpu):
+                require(i is not j)
+                old = i
+                self.m[i], i = True, j
+                self.bad = self.m[old] and not self.m[i]
+            """,
+            1,
+        ),
+        "a name before the index that uses it": fine(
+            """
+            m: Map[Cpu, bool]
+
+            @action
+            def a(self, i: Cpu, j: Cpu):
+                require(all(not self.m[c] for c in Cpu))
+                old = i
+                i, self.m[i] = j, True
+                self.bad = self.m[old] and old is not j
+            """
+        ),
+        "a tuple that one of the targets replaces": bad(
+            """
+            x: bool
+            y: bool
+
+            @action
+            def a(self):
+                t = (True, False)
+                t, u = v = t
+                self.bad = v == (True, False) and t and not u
+            """,
+            1,
+        ),
+        "in a loop's target": bad(
+            """
+            m: Map[Cpu, Bit]
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                require(c is not d)
+                i = c
+                for self.m[i], i in ((1, d), (0, c)):
+                    pass
+                self.bad = self.m[c] == 1 and self.m[d] == 0
+            """,
+            1,
+        ),
+    },
+    "what goes through once": {
+        "a generator twice": refused(
+            """
+            m: Map[Cpu, bool]
+
+            @action
+            def a(self):
+                g = (self.m[c] for c in Cpu)
+                if any(g) or not all(g):
+                    self.bad = True
+            """,
+            "'g'",
+            "once",
+        ),
+        "a zip twice": refused(
+            """
+            m: Map[Cpu, Bit]
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                pairs = zip((c, d), (0, 1))
+                for x, n in pairs:
+                    self.m[x] = n
+                for x, n in pairs:
+                    self.bad = True
+            """,
+            "'pairs'",
+            "once",
+        ),
+        "each() in a helper": refused(
+            """
+            m: Map[Cpu, Page, bool]
+
+            def twice(self, pairs):
+                for c, p in pairs:
+                    self.m[c, p] = True
+                if any(True for c, p in pairs):
+                    self.bad = True
+
+            @action
+            def a(self):
+                self.twice(each(Cpu, Page))
+            """,
+            "'pairs'",
+            "once",
+        ),
+        "enumerate and reversed": refused(
+            """
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                r = reversed((c, d))
+                self.bad = r == (d, c)
+            """,
+            "'r'",
+        ),
+        "a zip is no tuple": refused(
+            """
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                self.bad = zip((c,), (d,)) == ((c, d),)
+            """,
+            "tuple(",
+        ),
+        "a tuple goes through often": bad(
+            """
+            m: Map[Cpu, Bit]
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                pairs = tuple(zip((c, d), (0, 1)))
+                for x, n in pairs:
+                    self.m[x] = n
+                for x, n in pairs:
+                    self.bad = n == 1 and x is d
+            """,
+            1,
+        ),
+    },
+    "what a short circuit does not evaluate": {
+        "require in any() of a tuple": bad(
+            """
+            m: Map[Cpu, bool]
+            n: Map[Cpu, bool]
+
+            def ok(self, c):
+                require(self.n[c])
+                return self.m[c]
+
+            @action
+            def set(self, c: Cpu):
+                require(all(not self.m[d] for d in Cpu))
+                self.m[c] = True
+                self.n[c] = True
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                require(c is not d and self.m[c] and not self.n[d])
+                if any(self.ok(x) for x in (c, d)):
+                    self.bad = True
+            """,
+            2,
+        ),
+        "require in all() of a tuple": bad(
+            """
+            n: Map[Cpu, bool]
+
+            def ok(self, c):
+                require(self.n[c])
+                return False
+
+            @action
+            def set(self, c: Cpu):
+                require(all(not self.n[d] for d in Cpu))
+                self.n[c] = True
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                require(not self.n[d])
+                if not all(self.ok(x) for x in (c, d)):
+                    self.bad = True
+            """,
+            2,
+        ),
+        "check in any() of a tuple": Case(
+            """
+            class Generated(System):
+                m: Map[Cpu, bool]
+
+                def seen(self, c):
+                    check("none", not self.m[c], because="set")
+                    return True
+
+                @action
+                def a(self, c: Cpu):
+                    require(all(not self.m[d] for d in Cpu))
+                    self.m[c] = True
+
+                @event
+                def e(self, c: Cpu, d: Cpu):
+                    require(not self.m[c])
+                    if any(self.seen(x) for x in (c, d)):
+                        return
+            """,
+            Holds(),
+        ),
+        "check in any() of a sort": refused(
+            """
+            m: Map[Cpu, bool]
+
+            def seen(self, c):
+                check("none", not self.m[c], because="set")
+                return True
+
+            @event
+            def e(self, c: Cpu):
+                if any(self.seen(x) for x in Cpu):
+                    return
+            """,
+            "check",
+        ),
+        "require in an operand of and": bad(
+            """
+            m: Map[Cpu, bool]
+
+            def ok(self, c):
+                require(self.m[c])
+                return True
+
+            @action
+            def a(self, c: Cpu):
+                x = self.m[c] and self.ok(c)
+                self.bad = not x
+            """,
+            1,
+            prove=True,
+        ),
+        "choose in a branch that is not taken": bad(
+            """
+            x: bool
+            m: Map[Cpu, bool]
+
+            @action
+            def a(self):
+                c = choose(Cpu, where=lambda c: self.m[c]) if self.x else None
+                self.bad = c is None
+            """,
+            1,
+        ),
+        "require in a chain of comparisons": bad(
+            """
+            n: Digit
+
+            def more(self):
+                require(False)
+                return 9
+
+            @action
+            def a(self):
+                self.bad = not (1 < self.n < self.more())
+            """,
+            1,
+        ),
+        "the element of a None": bad(
+            """
+            o: Optional[Bit]
+
+            @action
+            def a(self):
+                self.bad = self.o is None or self.o + 1 == 2
+            """,
+            1,
+        ),
+        "the element of a None behind a yield": bad(
+            """
+            o: Map[One, Optional[Bit]]
+
+            @process(One)
+            def p(self, c: One):
+                yield "reads"
+                o = self.o[c]
+                yield "looks"
+                self.bad = o is None or o + 1 == 2
+            """,
+            2,
+        ),
+        "a property asks where it is defined only": fine(
+            """
+            o: Optional[Digit]
+
+            @action
+            def a(self):
+                self.o = 3
+
+            @invariant("small")
+            def small(self):
+                return self.o is None or self.o > 2
+            """
+        ),
+        "a require in an event": Case(
+            """
+            class Generated(System):
+                m: Map[Cpu, bool]
+                f: bool
+
+                def ok(self, c):
+                    require(self.m[c])
+                    return True
+
+                @action
+                def a(self):
+                    self.f = True
+
+                @event
+                def looks(self, c: Cpu):
+                    if not self.m[c] or self.ok(c):
+                        check("two", not self.f, because="f")
+            """,
+            Violated("two", 2),
+        ),
+        "cost in an operand": bad(
+            """
+            x: bool
+
+            def pays(self):
+                cost("flush")
+                return True
+
+            @action
+            def a(self):
+                if self.x and self.pays():
+                    return
+                self.bad = True
+            """,
+            1,
+        ),
+        "a require in a where": refused(
+            """
+            m: Map[Cpu, bool]
+
+            def ok(self, c):
+                require(self.m[c])
+                return True
+
+            @action
+            def a(self):
+                c = choose(Cpu, where=lambda c: self.ok(c))
+                self.m[c] = True
+            """,
+            "`where` cannot require",
+        ),
+    },
+    "decorators": {
+        "a property around an action": refused(
+            """
+            @property
+            @action
+            def a(self):
+                self.bad = True
+            """,
+            "property",
+        ),
+        "a cached property around an action": refused(
+            """
+            @functools.cached_property
+            @action
+            def a(self):
+                self.bad = True
+            """,
+            "cached_property",
+        ),
+        "one that hides a step": refused(
+            """
+            def twice(f):
+                def g(self):
+                    f(self)
+                    f(self)
+
+                return g
+
+
+            class Generated(System):
+                bad: bool
+
+                @twice
+                @action
+                def a(self):
+                    self.bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            "decorator",
+            "'a'",
+        ),
+        "one that wraps": bad(
+            """
+            def only_c(f):
+                @functools.wraps(f)
+                def g(self, k):
+                    return f(self, Kind.C)
+
+                return g
+
+
+            class Generated(System):
+                m: Map[Kind, bool]
+
+                @only_c
+                def put(self, k):
+                    self.m[k] = True
+
+                @action
+                def a(self):
+                    self.put(Kind.A)
+
+                @invariant("C")
+                def never(self):
+                    return not self.m[Kind.C]
+            """,
+            1,
+        ),
+        "one with an argument, below the role": bad(
+            """
+            def times(n):
+                def around(f):
+                    @functools.wraps(f)
+                    def g(self):
+                        for i in range(n):
+                            f(self)
+
+                    return g
+
+                return around
+
+
+            class Generated(System):
+                n: Digit
+
+                @action
+                @times(3)
+                def a(self):
+                    self.n += 1
+
+                @invariant("three")
+                def never(self):
+                    return self.n != 3
+            """,
+            1,
+        ),
+        "one that is given a lambda": refused(
+            """
+            def when(cond):
+                def around(f):
+                    @functools.wraps(f)
+                    def g(self):
+                        if cond(self):
+                            f(self)
+
+                    return g
+
+                return around
+
+
+            class Generated(System):
+                on: bool
+                bad: bool
+
+                @action
+                @when(lambda self: self.on)
+                def a(self):
+                    self.bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            "lambda",
+            "def",
+        ),
+        "two roles": refused(
+            """
+            @action
+            @event
+            def a(self):
+                self.bad = True
+            """,
+            "two roles",
+        ),
+        "a static method": bad(
+            """
+            m: Map[Cpu, bool]
+
+            @staticmethod
+            def third(a, b, c):
+                return c
+
+            @action
+            def a(self):
+                self.bad = self.third(False, False, True)
+            """,
+            1,
+        ),
+        "a static method that is a step": refused(
+            """
+            @staticmethod
+            @action
+            def a():
+                pass
+            """,
+            "staticmethod",
+        ),
+        "a class method": refused(
+            """
+            @classmethod
+            def one(cls):
+                return True
+
+            @action
+            def a(self):
+                self.bad = self.one()
+            """,
+            "classmethod",
+        ),
+        "a property": bad(
+            """
+            x: bool
+
+            @property
+            def off(self):
+                return not self.x
+
+            @action
+            def a(self):
+                self.bad = self.off
+            """,
+            1,
+        ),
+        "a cache": refused(
+            """
+            x: bool
+
+            @functools.cache
+            def off(self):
+                return not self.x
+
+            @action
+            def a(self):
+                self.bad = self.off()
+            """,
+            "lru_cache",
+        ),
+        "a partial": refused(
+            """
+            def put(self, v):
+                self.bad = v
+
+            on = functools.partialmethod(put, True)
+
+            @action
+            def a(self):
+                self.on()
+            """,
+            "partialmethod",
+        ),
+    },
+    "inheritance": {
+        "super with arguments": bad(
+            """
+            class Base(System):
+                bad: bool
+
+                def put(self, v):
+                    self.bad = v
+
+
+            class Generated(Base):
+                def put(self, v):
+                    super().put(not v)
+
+                @action
+                def a(self):
+                    self.put(False)
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "an overriding step that calls the overridden one": bad(
+            """
+            class Base(System):
+                m: Map[Cpu, bool]
+                bad: bool
+
+                @action
+                def a(self, c: Cpu):
+                    self.m[c] = True
+
+
+            class Generated(Base):
+                @action
+                def a(self, c: Cpu):
+                    super().a(c)
+                    self.bad = self.m[c]
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "an overriding process": bad(
+            """
+            class Base(System):
+                bad: bool
+                m: Map[One, Bit]
+
+                @process(One)
+                def p(self, c: One):
+                    yield "one"
+                    self.m[c] = 1
+
+
+            class Generated(Base):
+                @process(One)
+                def p(self, c: One):
+                    yield from super().p(c)
+                    yield "two"
+                    self.bad = self.m[c] == 1
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            2,
+        ),
+        "an override that is no step any more": refused(
+            """
+            class Base(System):
+                bad: bool
+
+                @action
+                def a(self):
+                    self.bad = True
+
+
+            class Generated(Base):
+                def a(self):
+                    self.bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            "'a'",
+            "@action",
+        ),
+        "a mixin with a step": bad(
+            """
+            class Mixin:
+                @action
+                def a(self):
+                    self.bad = True
+
+
+            class Generated(System, Mixin):
+                bad: bool
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "a diamond": bad(
+            """
+            class Base(System):
+                n: Digit
+
+                def up(self):
+                    self.n += 1
+
+
+            class Left(Base):
+                def up(self):
+                    super().up()
+                    self.n += 1
+
+
+            class Right(Base):
+                def up(self):
+                    super().up()
+                    self.n += 2
+
+
+            class Generated(Left, Right):
+                @action
+                def a(self):
+                    require(self.n == 0)
+                    self.up()
+
+                @invariant("four")
+                def never(self):
+                    return self.n != 4
+            """,
+            1,
+        ),
+        "a system's __init__": refused(
+            """
+            def __init__(self):
+                self.bad = True
+
+            @action
+            def a(self):
+                pass
+            """,
+            "__init__",
+            "@initially",
+        ),
+        "a part's state given a value in __init__": refused(
+            """
+            class Flag(Part):
+                on: bool
+
+                def __init__(self):
+                    self.on = True
+
+
+            class Generated(System):
+                flag = Flag()
+
+                @action
+                def a(self):
+                    pass
+
+                @invariant("on")
+                def never(self):
+                    return not self.flag.on
+            """,
+            "on",
+            "@initially",
+        ),
+        "a class attribute that shadows state": refused(
+            """
+            class Base(System):
+                bad: bool
+
+                @action
+                def a(self):
+                    pass
+
+
+            class Generated(Base):
+                bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            "state",
+        ),
+        "a part's attribute that is None": bad(
+            """
+            class Watch(Part):
+                limit = 3
+
+                def __init__(self, limit):
+                    self.limit = limit
+
+
+            class Generated(System):
+                bad: bool
+                watch = Watch(None)
+
+                @action
+                def a(self):
+                    self.bad = self.watch.limit is None
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "a part with an order of calling of its own": refused(
+            """
+            class Odd(Part):
+                on: bool
+
+                def __call__(self):
+                    self.on = True
+
+
+            class Generated(System):
+                odd = Odd()
+
+                @action
+                def a(self):
+                    self.odd()
+
+                @invariant("on")
+                def never(self):
+                    return not self.odd.on
+            """,
+            "__call__",
+        ),
+        "a lock without with": refused(
+            """
+            lock = Lock()
+
+            @action
+            def a(self, c: Cpu):
+                self.lock(c)
+                self.bad = True
+            """,
+            "with",
+        ),
+        "mangled names": bad(
+            """
+            class Base(System):
+                __x: bool
+
+                def turn(self):
+                    self.__x = True
+
+
+            class Generated(Base):
+                __x: bool
+                bad: bool
+
+                @action
+                def a(self):
+                    self.turn()
+                    self.bad = not self.__x
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "an alias of a process": refused(
+            """
+            @process(One)
+            def p(self, c: One):
+                yield "a"
+
+            q = p
+            """,
+            "'q'",
+        ),
+    },
+    "special methods": {
+        "an enumeration with an equality of its own": refused(
+            """
+            class Loose(enum.Enum):
+                A = 0
+                B = 1
+
+                def __eq__(self, other):
+                    return True
+
+                __hash__ = object.__hash__
+
+
+            class Generated(System):
+                k: Loose
+
+                @action
+                def a(self, k: Loose):
+                    self.k = k
+
+                @invariant("B")
+                def never(self):
+                    return self.k == Loose.A
+            """,
+            "__eq__",
+            "Loose",
+        ),
+        "a sort with an order of its own": refused(
+            """
+            class Down(Sort, ordered=True):
+                def __lt__(self, other):
+                    return self.index > other.index
+
+
+            class Generated(System):
+                x: Down
+                y: Down
+
+                @action
+                def a(self, x: Down):
+                    self.x = x
+
+                @invariant("less")
+                def never(self):
+                    return not self.x < self.y
+            """,
+            "__lt__",
+            "Down",
+        ),
+        "a counter with an equality of its own": refused(
+            """
+            class Round(Counter):
+                def __eq__(self, other):
+                    return True
+
+
+            class Generated(System):
+                x: Round
+
+                @action
+                def a(self):
+                    self.x = fresh(Round)
+
+                @invariant("x")
+                def never(self):
+                    return self.x == 0
+            """,
+            "__eq__",
+            "Round",
+        ),
+        "an ordered enumeration compares as listed": bad(
+            """
+            class Scope(OrderedEnum):
+                ALL = 3
+                ONE = 1
+                NONE = 2
+
+
+            class Generated(System):
+                x: Scope
+
+                @action
+                def a(self, x: Scope):
+                    self.x = x
+
+                @invariant("ALL is the least")
+                def never(self):
+                    return not Scope.ALL < self.x
+            """,
+            1,
+        ),
+        "an IntEnum listed by value": bad(
+            """
+            class Scope(enum.IntEnum):
+                ONE = 1
+                ALL = 3
+
+
+            class Generated(System):
+                x: Scope
+
+                @action
+                def a(self, x: Scope):
+                    self.x = x
+
+                @invariant("ALL")
+                def never(self):
+                    return not Scope.ONE < self.x
+            """,
+            1,
+        ),
+        "an IntEnum listed otherwise": refused(
+            """
+            class Scope(enum.IntEnum):
+                ALL = 3
+                ONE = 1
+
+
+            class Generated(System):
+                x: Scope
+
+                @action
+                def a(self, x: Scope):
+                    self.x = x
+
+                @invariant("ALL")
+                def never(self):
+                    return not Scope.ONE < self.x
+            """,
+            "not listed in the order",
+        ),
+        "a plain enumeration has no order": refused(
+            """
+            k: Kind
+
+            @action
+            def a(self):
+                self.bad = self.k < Kind.C
+            """,
+            "have no order",
+            "OrderedEnum",
+        ),
+        "a StrEnum is no string": refused(
+            """
+            class Word(enum.StrEnum):
+                YES = "yes"
+                NO = "no"
+
+
+            class Generated(System):
+                x: Word
+
+                @action
+                def a(self):
+                    self.x = Word.NO
+
+                @invariant("no")
+                def never(self):
+                    return self.x == "yes"
+            """,
+            "'yes' is no Word",
+        ),
+        "a Flag": refused(
+            """
+            class Bits(enum.Flag):
+                A = 1
+                B = 2
+
+
+            class Generated(System):
+                x: Bits
+
+                @invariant("no")
+                def never(self):
+                    return self.x is Bits.A
+            """,
+            "Bits is a Flag",
+        ),
+        "an alias of a member": bad(
+            """
+            class Scope(enum.Enum):
+                A = 0
+                B = 1
+                ALIAS = 1
+
+
+            class Generated(System):
+                x: Scope
+
+                @action
+                def a(self):
+                    self.x = Scope.ALIAS
+
+                @invariant("B")
+                def never(self):
+                    return self.x is not Scope.B
+            """,
+            1,
+        ),
+        "a member by its value and its name": bad(
+            """
+            m: Map[Kind, bool]
+
+            @action
+            def a(self):
+                self.m[Kind["B"]] = True
+                self.bad = self.m[Kind(1)] and Kind.B.value == 1
+            """,
+            1,
+        ),
+        "an element is no number": refused(
+            """
+            x: Level
+
+            @action
+            def a(self):
+                self.bad = self.x is 0
+            """,
+            "one object",
+        ),
+        "1 is True": fine(
+            """
+            @action
+            def a(self):
+                one = 1
+                self.bad = one is True
+            """
+        ),
+        "1 == True": refused(
+            """
+            @action
+            def a(self):
+                self.bad = 1 == True
+            """,
+            "different kinds",
+        ),
+        "a truth value is no number": refused(
+            """
+            x: bool
+
+            @action
+            def a(self):
+                self.bad = self.x == 0
+            """,
+            "0 is no bool",
+        ),
+    },
+    "indices": {
+        "a tuple among others": refused(
+            """
+            m: Map[Cpu, Page, One, bool]
+
+            @action
+            def a(self, c: Cpu, p: Page, o: One):
+                pair = (c, p)
+                self.m[pair, o] = True
+            """,
+            "*pair",
+        ),
+        "a tuple alone": bad(
+            """
+            m: Map[Cpu, Page, bool]
+
+            @action
+            def a(self, c: Cpu, p: Page):
+                pair = (c, p)
+                self.m[pair] = True
+                self.bad = self.m[c, p]
+            """,
+            1,
+        ),
+        "a star": bad(
+            """
+            m: Map[One, Cpu, Page, bool]
+
+            @action
+            def a(self, c: Cpu, p: Page, o: One):
+                pair = (c, p)
+                self.m[o, *pair] = True
+                self.bad = self.m[(o, *pair)]
+            """,
+            1,
+        ),
+    },
+    "source text": {
+        "a docstring and comments at the margin": bad(
+            '''
+            class Generated(System):
+                bad: bool
+
+                @action
+                def a(self):
+                    """sets it
+            at the margin
+                    """
+            # a comment at the margin
+                    self.bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            ''',
+            1,
+        ),
+        "tabs": bad("class Generated(System):\n\tbad: bool\n\n\t@action\n\tdef a(self):\n\t\tself.bad = True\n\n\t@invariant('bad')\n\tdef never(self):\n\t\treturn not self.bad\n", 1),
+        "one line": bad("class Generated(System):\n    bad: bool\n    @action\n    def a(self): self.bad = True\n    @invariant('bad')\n    def never(self): return not self.bad\n", 1),
+        "a callback that is a lambda": refused(
+            """
+            class Probe(Part):
+                def __init__(self, **rules):
+                    self.rule = rules["rule"]
+
+
+            class Generated(System):
+                bad: bool
+                probe = Probe(**{
+                    "rule": lambda self, c: True,
+                })
+
+                @action
+                def a(self, c: Cpu):
+                    self.bad = self.probe.rule(c)
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            "lambda",
+        ),
+        "a default that is a lambda": refused(
+            """
+            def pick(self, f, rule=lambda self, f, rule: True):
+                return rule(self, f, rule)
+
+            @action
+            def a(self):
+                self.bad = self.pick(False)
+            """,
+            "lambda",
+        ),
+        "a class attribute that is a lambda": refused(
+            """
+            rule = lambda self: True
+
+            @action
+            def a(self):
+                self.bad = self.rule()
+            """,
+            "lambda",
+            "def",
+        ),
+        "very deep expressions": refused(
+            "on: bool\n\n@action\ndef a(self):\n    self.bad = " + "not (" * 90 + "self.on == (" * 5 + "self.on" + ")" * 95,
+            "on",
+        ),
+        "a thousand operations": refused(
+            "n: Digit\n\n@action\ndef a(self):\n    self.n = " + "self.n" + " + 1" * 1500,
+            "deep",
+        ),
+        "a thousand branches": bad(
+            "n: Digit\non: Map[Digit, bool]\n\n@action\ndef a(self):\n    x = 0\n"
+            + "".join(f"    if self.on[{i % 10}]:\n        x = {i % 10}\n" for i in range(1000))
+            + "    self.bad = x == 0\n",
+            1,
+            python=False,
+        ),
+        "names and labels of all the world": bad(
+            """
+            größe: Bit
+
+            @process(One)
+            def läuft(self, µ: One):
+                yield "wartet auf größere ﬁles"
+                ﬁ = self.größe
+                yield "日本"
+                self.bad = fi == 0
+            """,
+            2,
+        ),
+        "a system in a function": bad(
+            """
+            def made(limit, sort):
+                first = True
+
+                class Inner(System):
+                    m: Map[sort, Digit]
+
+                    @action
+                    def a(self, c: sort):
+                        x: Annotated[int, Range(0, 9)] = limit
+                        self.m[c] = x
+
+                    @invariant("limit")
+                    def never(self):
+                        return all(self.m[c] != limit or not first for c in sort)
+
+                return Inner
+
+
+            Generated = made(4, Page)
+            """.replace("Generated = made", "class Generated(made").replace("(4, Page)", "(4, Page)):\n                pass"),
+            1,
+        ),
+        "an annotation by a variable around": bad(
+            """
+            def made(sort):
+                class Inner(System):
+                    o: Map[One, Optional[sort]]
+                    bad: bool
+
+                    @process(One)
+                    def p(self, c: One):
+                        x: Optional[sort] = None
+                        yield "a"
+                        self.bad = x is None
+                        x = choose(sort)
+
+                    @invariant("bad")
+                    def never(self):
+                        return not self.bad
+
+                return Inner
+
+
+            class Generated(made(Cpu)):
+                pass
+            """,
+            1,
+        ),
+    },
+}

@@ -1,0 +1,62 @@
+"""Python as Python programmers write it: each kind of idiom that was once read otherwise, with relatives, and what is right.
+
+A table for each kind: the text of a system, and its verdict.  Texts are bodies of a class, or whole modules below `HEAD`.  Every
+system is explored by both engines, and run by Python itself beside its IR; what is violated is never proved.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+from flushproof.checking import check
+from flushproof.model.errors import FlushproofError
+from flushproof.model.language.compile import compile_system
+from flushproof.model.language.instantiate import knob_values
+from flushproof.proving import prove
+from flushproof.search.task import Limits
+
+from .agree import Agreement
+from .kinds import KINDS, Holds, Refused, Violated, module
+from .written import load
+
+CASES = [(kind, name) for kind, cases in KINDS.items() for name in cases]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{k}: {n}" for k, n in CASES])
+def test_it_is_read_as_python_reads_it(kind: str, name: str, tmp_path: Path) -> None:
+    case = KINDS[kind][name]
+    right = case.right
+    if isinstance(right, Refused):
+        with pytest.raises(FlushproofError) as refusal:
+            check(load(module(case.text), tmp_path, "kinds"))
+        said = str(refusal.value)
+        assert all(word in said for word in right.words), said
+        return
+    cls = load(module(case.text), tmp_path, "kinds")
+    for engine in ("native", "reference"):
+        found = check(cls, engine=engine)
+        match right:
+            case Holds():
+                assert (found.verdict, found.violated) == ("holds", None)
+            case Violated(prop, steps):
+                assert (found.verdict, found.violated) == ("violated", prop)
+                assert found.trace is not None and len(found.trace.steps) == steps
+    if case.python:
+        sizes = compile_system(cls).sizes
+        Agreement(cls, sizes, knob_values(cls, None, {})).run(most=30, initial=8)
+
+
+VIOLATED = [(k, n) for k, n in CASES if isinstance(KINDS[k][n].right, Violated) and KINDS[k][n].prove]
+
+
+@pytest.mark.parametrize(("kind", "name"), VIOLATED, ids=[f"{k}: {n}" for k, n in VIOLATED])
+def test_what_is_violated_is_not_proved(kind: str, name: str, tmp_path: Path) -> None:
+    case = KINDS[kind][name]
+    assert isinstance(case.right, Violated)
+    found = prove(load(module(case.text), tmp_path, "kinds"), limits=Limits(seconds=20.0))
+    assert found.verdict == "violated" and case.right.prop not in found.proved
