@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import string
-import textwrap
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -21,7 +20,7 @@ from .core import Function
 from .declarations import Declarations, Member, class_place
 from .declare import System
 from .processes import ProcessCompiler
-from .source import Source, source_of
+from .source import Source, parsed, source_of
 from .statements import Outcome, block
 from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
@@ -40,7 +39,14 @@ def compile_system(cls: type[System], *, proofs: bool = False) -> ir.System:
     """
     compiled = _COMPILED.setdefault(cls, {})
     if proofs not in compiled:
-        compiled[proofs] = Compiler(cls).system(proofs)
+        try:
+            compiled[proofs] = Compiler(cls).system(proofs)
+        except RecursionError:
+            raise ModelError(
+                f"{cls.__name__} has conditions that are nested too deeply",
+                class_place(cls),
+                hint="Split the longest step, or keep a part of what it decides in state.",
+            ) from None
     return compiled[proofs]
 
 
@@ -354,10 +360,10 @@ def refuse_mistakes(cls: type[System]) -> None:
     """
     classes = cls.__mro__[: cls.__mro__.index(System)]
     try:
-        trees = [ast.parse(textwrap.dedent(inspect.getsource(c))) for c in classes]
-    except (OSError, TypeError, SyntaxError):  # no source: the first method that is read says so
+        trees = [parsed(inspect.getsource(c)) for c in classes]
+    except (OSError, TypeError):  # no source: the first method that is read says so
         return
-    nodes = [node for tree in trees for node in ast.walk(tree)]
+    nodes = [node for tree in trees if tree is not None for node in ast.walk(tree)]
     for c, tree in zip(classes, trees, strict=True):
         refuse_twins(c, tree)
     mentioned = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
@@ -380,10 +386,10 @@ def refuse_mistakes(cls: type[System]) -> None:
                 )
 
 
-def refuse_twins(cls: type, tree: ast.Module) -> None:
+def refuse_twins(cls: type, tree: ast.stmt | None) -> None:
     """Refuse a method that a later one of the same class replaces, unless it is a part of the same property."""
     known: dict[str, ast.FunctionDef] = {}
-    body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
     for node in body:
         if not isinstance(node, ast.FunctionDef):
             continue

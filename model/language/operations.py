@@ -27,6 +27,7 @@ from .values import (
     Method,
     Name,
     Object,
+    Once,
     Path,
     Product,
     Scope,
@@ -120,7 +121,8 @@ class Operations(Conversions):
         return found
 
     def starred(self, star: Star, path: Path, at: Scope) -> tuple[Value, ...]:
-        parts = items_of(self.ev(star.atom, path, at))
+        value = self.ev(star.atom, path, at)
+        parts = value.items if isinstance(value, Once) else items_of(value)
         if parts is None:
             at.source.fail(star.atom.node, "only a tuple can be unpacked here")
         return parts
@@ -216,7 +218,11 @@ class Operations(Conversions):
                     found += [(part.atom.node, v) for v in self.starred(part, path, at)]
                 case Atom():
                     value = self.ev(part, path, at)
-                    found += [(part.node, v) for v in items_of(value) or (value,)]
+                    several = items_of(value)
+                    if several is not None and len(parts) > 1:
+                        at.source.fail(part.node, "a tuple is no index", f"Write *{at.source.text(part.node)}.")
+                    found += [(part.node, v) for v in (value,) if several is None]
+                    found += [(part.node, v) for v in several or ()]
         if len(found) != len(variable.index):
             self.wrong_index(owner, found, variable, node, at)
         return [
@@ -325,8 +331,8 @@ class Operations(Conversions):
         variable = self.variables.get(owner.path + name)
         if variable is not None:
             return MapRef(variable) if variable.index else self.read(variable, (), node, path, at)
-        own = vars(owner.python).get(name) if isinstance(owner.python, declare.Part) else None
-        if own is not None:
+        if isinstance(owner.python, declare.Part) and name in vars(owner.python):
+            own = vars(owner.python)[name]
             if isinstance(own, declare.Part):
                 return self.declared.part(own)
             if inspect.isfunction(own):
@@ -481,7 +487,10 @@ class Operations(Conversions):
         """See to it that Python orders the members as they are listed."""
         cls = self.declared.enumerations[sort.name]
         own = next((c for c in cls.__mro__ if "__lt__" in vars(c)), object)
-        if own is declare.OrderedEnum and all("__le__" not in vars(c) for c in cls.__mro__[: cls.__mro__.index(own)]):
+        below = cls.__mro__[: cls.__mro__.index(own)]
+        if any(n in vars(c) for c in below for n in ("__le__", "__gt__", "__ge__")):
+            own = cls
+        if own is declare.OrderedEnum:
             return
         if own is int and [m.value for m in cls] == sorted(m.value for m in cls):
             return
@@ -500,6 +509,8 @@ class Operations(Conversions):
             return terms.lit(left.value is right.value)
         for value in (left, right):
             sort = self.sort_of(value)
+            if isinstance(value, Static) and is_number(value.value) and not self.none_in(left, right):
+                at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
             base = sort.base if isinstance(sort, ir.OptionSort) else sort
             if isinstance(base, (ir.IntSort, ir.CounterSort)) and not self.none_in(left, right):
                 at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
@@ -523,7 +534,8 @@ class Operations(Conversions):
             if parts is not None:
                 if self.none_in(other):
                     return ir.FALSE
-                at.source.fail(node, "a tuple is compared with a tuple only")
+                hint = "Write tuple(...) around what is gone through once." if isinstance(other, Once) else ""
+                at.source.fail(node, "a tuple is compared with a tuple only", hint)
         for value in (left, right):
             if not isinstance(value, (ir.Node, Static)):
                 if self.none_in(left, right):
@@ -572,7 +584,7 @@ class Operations(Conversions):
             self.not_callable(operation, node, at)
         if isinstance(function, Method):
             role = declare.role_of(function.function)
-            if role is not None and role.kind not in ("closure", "hint"):
+            if role is not None and role.kind not in ("closure", "hint") and self.declared.happens(function):
                 at.source.fail(
                     node,
                     f"'{function.function.__name__}' is {articled(role.kind)} and happens by itself",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +24,6 @@ class Source:
     tree: ast.FunctionDef
     lines: tuple[str, ...]
     first: int
-    indent: int
     function: Callable[..., Any]
 
     def place(self, node: ast.AST) -> Place:
@@ -54,6 +52,26 @@ class Source:
         return ast.unparse(node)
 
 
+def parsed(text: str) -> ast.stmt | None:
+    """The statement with this text, however it is indented; None if it is not one.
+
+    What stands at the margin, such as a comment or a line of a string, is left as it is.
+    """
+    indented = text[:1].isspace()
+    try:
+        tree = ast.parse(f"if True:\n{text}" if indented else text)
+    except SyntaxError:
+        return None
+    if not indented:
+        return tree.body[0]
+    (around,) = tree.body
+    assert isinstance(around, ast.If)
+    for node in ast.walk(around):
+        if hasattr(node, "lineno"):
+            node.lineno -= 1
+    return around.body[0]
+
+
 @cache
 def source_of(function: Callable[..., Any]) -> Source:
     """The source of a function that was defined in a file.
@@ -73,27 +91,22 @@ def source_of(function: Callable[..., Any]) -> Source:
             where,
             hint="Write the system in a file; its source is what is compiled.",
         ) from None
-    text = "".join(lines)
-    dedented = textwrap.dedent(text)
-    tree = ast.parse(dedented).body[0]
-    if not isinstance(tree, ast.FunctionDef):
+    tree = parsed("".join(lines))
+    if not isinstance(tree, ast.FunctionDef) or tree.name != code.co_name:
         raise ModelError(
             f"{name} is not a plain function",
             Place(inspect.getsourcefile(code) or "?", first),
             lines[0].rstrip("\n"),
-            "Use `def`; lambdas are allowed only as the `where` of choose().",
+            "Use `def`; a lambda is read only where it stands inside of a method.",
         )
-    indent = len(lines[0]) - len(lines[0].lstrip())
     for node in ast.walk(tree):
         if isinstance(node, (ast.stmt, ast.expr, ast.arg, ast.keyword)):
             node.lineno += first - 1
-            node.col_offset += indent
     return Source(
         name,
         inspect.getsourcefile(code) or "?",
         tree,
         tuple(line.rstrip("\n") for line in lines),
         first,
-        indent,
         function,
     )

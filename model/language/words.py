@@ -22,6 +22,7 @@ from .values import (
     Generated,
     MapRef,
     Method,
+    Once,
     Path,
     Product,
     Scope,
@@ -309,7 +310,7 @@ class Words(Executor):
             value = args[0].value
             if isinstance(value, Generated):
                 return self.quantified(value, kind, node, path, at)
-            items = items_of(value)
+            items = value.items if isinstance(value, Once) else items_of(value)
             if items is not None:
                 junction = terms.and_ if kind == "all" else terms.or_
                 return junction(*(self.truth(i, args[0].node, at) for i in items))
@@ -343,15 +344,15 @@ class Words(Executor):
         return iterated
 
     def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(map(Tup, zip(*(self.fixed(a, "zip", node, path, at) for a in args), strict=False))))
+        return Once(tuple(map(Tup, zip(*(self.fixed(a, "zip", node, path, at) for a in args), strict=False))))
 
     def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
         items = self.fixed(args[0], "enumerate", node, path, at) if args else ()
-        return Tup(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
+        return Once(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
 
     def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(reversed(self.fixed(args[0], "reversed", node, path, at)))) if args else Tup(())
+        return Once(tuple(reversed(self.fixed(args[0], "reversed", node, path, at)))) if args else Once(())
 
     def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         values = [a.value.value if isinstance(a.value, Static) else None for a in args]
