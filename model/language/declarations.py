@@ -129,6 +129,12 @@ class Declarations:
         for name in names:
             value = inspect.getattr_static(cls, name)
             if isinstance(value, Knob):
+                if not (isinstance(value.sort, type) and (value.sort is bool or issubclass(value.sort, enum.Enum))):
+                    raise ModelError(
+                        f"the knob '{owner.path + name}' is over {value.sort!r}",
+                        place,
+                        hint="A Knob is over bool, or over an enum.Enum class.",
+                    )
                 self._declare(owner.path + name, Declared((), self.sort(value.sort), "knob"), place, value.doc)
             elif isinstance(value, Part):
                 self._part(owner, name, value)

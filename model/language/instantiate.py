@@ -16,7 +16,7 @@ from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import fix_knobs, reads
 
-from .compile import compile_system
+from .compile import compile_system, too_deep
 from .declarations import class_place
 from .declare import Knob, Part, Policy, System, system_name
 
@@ -54,8 +54,12 @@ def instantiate(
         for name, value in values.items()
         if name in system.variable
     }
+    try:
+        pruned = prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals))
+    except RecursionError:
+        raise too_deep(cls) from None
     instance = Instance(
-        prune(fix_knobs(system if lemmas else replace(system, lemmas=()), literals)),
+        pruned,
         _sizes(system, sizes or {}),
         {name: Knob.text(value) for name, value in values.items()},
         policy,
@@ -69,7 +73,7 @@ def instantiate(
 
 def knobs_of(cls: type[System]) -> dict[str, Knob]:
     """All knobs of a system and of its parts, by the names that users give them."""
-    return dict(_knobs(cls, ""))
+    return dict(_knobs(cls, "", set()))
 
 
 def _check_declarations(cls: type[System], system: ir.System) -> None:
@@ -102,7 +106,8 @@ def _check_declarations(cls: type[System], system: ir.System) -> None:
                 )
 
 
-def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:
+def _knobs(owner: Any, prefix: str, seen: set[int]) -> Iterator[tuple[str, Knob]]:
+    """seen: the parts that have been met; a part under a second name is the same one."""
     classes = owner.__mro__ if isinstance(owner, type) else type(owner).__mro__
     found: dict[str, Any] = {}
     for cls in reversed(classes):
@@ -112,8 +117,9 @@ def _knobs(owner: Any, prefix: str) -> Iterator[tuple[str, Knob]]:
     for name, value in found.items():
         if isinstance(value, Knob):
             yield prefix + name, value
-        elif isinstance(value, Part):
-            yield from _knobs(value, f"{prefix}{name}.")
+        elif isinstance(value, Part) and id(value) not in seen:
+            seen.add(id(value))
+            yield from _knobs(value, f"{prefix}{name}.", seen)
 
 
 def policy_of(cls: type[System], name: str) -> Policy:

@@ -7,7 +7,7 @@ import enum
 import inspect
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import import_hint, nearest
@@ -265,6 +265,8 @@ class Operations(Conversions):
                 return parts[position.value]
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
         if isinstance(value, Static) and isinstance(position, Static):
+            if value.value is Optional and (isinstance(position.value, type) or get_origin(position.value)):
+                return Static(Optional[position.value])
             known = isinstance(value.value, Mapping) or (
                 isinstance(value.value, type) and issubclass(value.value, enum.Enum)
             )

@@ -82,6 +82,9 @@ class ProcessCompiler:
         if len(names) != len(sorts):
             wanted = ", ".join(s.name for s in sorts)
             self.source.fail(self.function.node, f"'{self.function.name}' needs one parameter for each of ({wanted})")
+        if not self.function.stops:
+            hint = 'Decorate it with @action, or write yield "label" where others may run.'
+            self.source.fail(self.function.node, f"the process '{self.function.name}' has no yield", hint)
         self.me = tuple(ir.Var(n.shown, s) for n, s in zip(names, sorts, strict=True))
         self.base = dict(start.env)
         for local, var in zip(names, self.me, strict=True):
