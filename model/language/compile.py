@@ -49,7 +49,9 @@ def compile_system(cls: type[System], *, proofs: bool = False) -> ir.System:
 def too_deep(cls: type[System]) -> ModelError:
     """What is said of terms that are too deep to be gone through."""
     hint = "Split the longest step, or keep a part of what it decides in state."
-    return ModelError(f"{cls.__name__} has values or conditions that are nested too deeply", class_place(cls), hint=hint)
+    return ModelError(
+        f"{cls.__name__} has values or conditions that are nested too deeply", class_place(cls), hint=hint
+    )
 
 
 _COMPILED: WeakKeyDictionary[type[System], dict[bool, ir.System]] = WeakKeyDictionary()

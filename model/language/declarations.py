@@ -13,8 +13,8 @@ from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
 from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, role_of
-from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .source import source_of
+from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .values import Method, Object, articled
 
 

@@ -88,7 +88,7 @@ class Case:
     prove: bool = False
 
 
-NEVER = '''
+NEVER = """
     bad: bool
 
     @invariant("bad")
@@ -98,7 +98,7 @@ NEVER = '''
     @action
     def idle(self):
         pass
-'''
+"""
 
 
 def module(text: str) -> str:
@@ -1281,8 +1281,16 @@ KINDS: dict[str, dict[str, Case]] = {
             ''',
             1,
         ),
-        "tabs": bad("class Generated(System):\n\tbad: bool\n\n\t@action\n\tdef a(self):\n\t\tself.bad = True\n\n\t@invariant('bad')\n\tdef never(self):\n\t\treturn not self.bad\n", 1),
-        "one line": bad("class Generated(System):\n    bad: bool\n    @action\n    def a(self): self.bad = True\n    @invariant('bad')\n    def never(self): return not self.bad\n", 1),
+        "tabs": bad(
+            "class Generated(System):\n\tbad: bool\n\n\t@action\n\tdef a(self):\n\t\tself.bad = True\n\n"
+            "\t@invariant('bad')\n\tdef never(self):\n\t\treturn not self.bad\n",
+            1,
+        ),
+        "one line": bad(
+            "class Generated(System):\n    bad: bool\n    @action\n    def a(self): self.bad = True\n"
+            "    @invariant('bad')\n    def never(self): return not self.bad\n",
+            1,
+        ),
         "a callback that is a lambda": refused(
             """
             class Probe(Part):
@@ -1375,7 +1383,9 @@ KINDS: dict[str, dict[str, Case]] = {
 
 
             Generated = made(4, Page)
-            """.replace("Generated = made", "class Generated(made").replace("(4, Page)", "(4, Page)):\n                pass"),
+            """.replace("Generated = made", "class Generated(made").replace(
+                "(4, Page)", "(4, Page)):\n                pass"
+            ),
             1,
         ),
         "an annotation by a variable around": bad(

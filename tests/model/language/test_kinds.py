@@ -6,19 +6,16 @@ system is explored by both engines, and run by Python itself beside its IR; what
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Union
 
 import pytest
-from flushproof.checking import check
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.instantiate import knob_values
-from flushproof.proving import prove
 from flushproof.search.task import Limits
+
+from flushproof.checking import check
+from flushproof.proving import prove
 
 from .agree import Agreement
 from .kinds import KINDS, Holds, Refused, Violated, module
