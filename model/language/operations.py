@@ -290,7 +290,10 @@ class Operations(Conversions):
         bounds = [None if b is None else self.ev(b, path, at) for b in operation.bounds]
         if not all(b is None or (isinstance(b, Static) and is_number(b.value)) for b in bounds):
             at.source.fail(node, "the bounds of a tuple's slice are constants")
-        return Tup(parts[slice(*(b.value if isinstance(b, Static) else None for b in bounds))])
+        lower, upper, step = (b.value if isinstance(b, Static) else None for b in bounds)
+        if step == 0:
+            at.source.fail(node, "the step of a slice is not 0")
+        return Tup(parts[lower:upper:step])
 
     # -------------------------------------------------------------------------------------------------------- attributes
 
@@ -313,8 +316,12 @@ class Operations(Conversions):
                         return self.bound(vars(cls)[name], value.owner, node, path, at)
                 at.source.fail(node, f"no class above {value.cls.__name__} has '{operation.name}'")
             case Static():
-                if hasattr(value.value, name):
+                try:
                     return Static(getattr(value.value, name))
+                except AttributeError:
+                    pass
+                except Exception as error:  # it is the user's own code
+                    at.source.fail(node, f"{owner}.{operation.name} raises {type(error).__name__}: {error}")
                 names = [n for n in dir(value.value) if not n.startswith("_")]
                 guess = nearest(operation.name, names, f"members of {owner}")
                 at.source.fail(node, f"{owner} has no '{operation.name}'", guess)
@@ -561,7 +568,10 @@ class Operations(Conversions):
                     f"{left!r} and {right!r} are of different kinds, and never meant to be equal",
                     "Compare like with like.",
                 )
-        return terms.lit(bool(left == right))
+        try:
+            return terms.lit(bool(left == right))
+        except Exception as error:  # it is the user's own code
+            at.source.fail(node, f"comparing {type(left).__name__} raises {type(error).__name__}: {error}")
 
     def kind_of(self, value: Any) -> Any:
         return type if isinstance(value, type) else type(value)

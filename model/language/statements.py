@@ -128,8 +128,10 @@ class Executor(Loops):
         if not function.parameters or function.parameters[0][0].shown != "self":
             function.source.fail(function.node, f"'{function.name}' needs `self` as its first parameter")
         for local, parameter in function.parameters[1:]:
-            if parameter.kind in (parameter.VAR_KEYWORD,):
-                function.source.fail(function.node, f"'**{local.shown}' has no meaning here", "Name the parameters.")
+            several = parameter.kind is parameter.VAR_POSITIONAL and member.role.kind == "process"
+            if parameter.kind is parameter.VAR_KEYWORD or several:
+                stars = "*" if several else "**"
+                function.source.fail(function.node, f"'{stars}{local.shown}' has no meaning here", "Name the parameters.")
         path = Path()
         path.env[scope, function.parameters[0][0]] = member.owner
         return function, scope, path

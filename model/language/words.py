@@ -78,6 +78,9 @@ class Words(Executor):
         if plain is not None:
             if call.keywords:
                 at.source.fail(node, f"{function.value.__name__}() takes no keywords here")
+            name = function.value.__name__
+            if len(args) > MOST_ARGUMENTS.get(name, len(args)):
+                at.source.fail(node, f"{name}() takes {MOST_ARGUMENTS[name]} here, not {len(args)}")
             return plain(self, args, node, path, at)
         nodes = {name: atom.node for name, atom in call.keywords}
         keywords = {k: Given(v, nodes.get(k, node)) for k, v in self.keywords(call, path, at).items()}
@@ -348,6 +351,8 @@ class Words(Executor):
 
     def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
+        if not is_number(first):
+            at.source.fail(node, "enumerate() counts from a constant")
         items = self.fixed(args[0], "enumerate", node, path, at) if args else ()
         return Once(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
 
@@ -397,6 +402,9 @@ class Process:
 def is_none(value: Value) -> bool:
     return isinstance(value, Static) and value.value is None
 
+
+MOST_ARGUMENTS = {"tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
+"""How many arguments some of Python's functions take; of the others, who reads them says so."""
 
 WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.require: Words.require,

@@ -2323,3 +2323,861 @@ KINDS.update(
         },
     }
 )
+
+KINDS.update(
+    {
+        "what Python has and a model has not, and the order of evaluation": {
+            "an operand before a helper that changes it": bad(
+                """
+            n: Digit
+            def up(self):
+                self.n += 1
+                return True
+
+            @action
+            def a(self):
+                require(self.n == 0)
+                old = (self.n, self.up(), self.n)
+                self.bad = old == (0, True, 1)
+            """,
+                1,
+            ),
+            "augmented with a helper that changes the target": bad(
+                """
+            x: bool
+            def clear(self):
+                self.x = True
+                return False
+
+            @action
+            def a(self):
+                self.x = False
+                self.x |= self.clear()
+                self.bad = not self.x
+            """,
+                1,
+            ),
+            "helper in a comparison chain once": bad(
+                """
+            n: Digit
+            def up(self):
+                self.n += 1
+                return self.n
+
+            @action
+            def a(self):
+                require(self.n == 0)
+                self.bad = 0 < self.up() < 5 and self.n == 1
+            """,
+                1,
+            ),
+            "effects in an or": bad(
+                """
+            x: bool
+            def set(self):
+                self.x = True
+                return False
+
+            @action
+            def a(self, f: bool):
+                self.x = False
+                if f or self.set():
+                    self.bad = not self.x
+            """,
+                1,
+            ),
+            "conditional effects then read": bad(
+                """
+            m: Map[Cpu, bool]
+            def put(self, c):
+                self.m[c] = True
+
+            @action
+            def a(self, c: Cpu, f: bool):
+                require(not self.m[c])
+                self.put(c) if f else None
+                self.bad = self.m[c] == f
+            """,
+                1,
+            ),
+            "return in nested loop over tuple": bad(
+                """
+            def first(self, items, wanted):
+                i = 0
+                for x in items:
+                    if x == wanted:
+                        return i
+                    i += 1
+                return 9
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                self.bad = c != d and self.first((c, d), d) == 1
+            """,
+                1,
+            ),
+            "break and continue": bad(
+                """
+            n: Digit
+            @action
+            def a(self):
+                total = 0
+                for i in range(5):
+                    if i == 1:
+                        continue
+                    if i == 4:
+                        break
+                    total += i
+                self.n = total
+                self.bad = self.n == 5
+            """,
+                1,
+            ),
+            "while with constants": bad(
+                """
+            @action
+            def a(self):
+                i = 3
+                while i > 0:
+                    i -= 1
+                self.bad = i == 0
+            """,
+                1,
+            ),
+            "negative floor and mod": bad(
+                """
+            @action
+            def a(self):
+                self.bad = -7 // 2 == -4 and -7 % 3 == 2
+            """,
+                1,
+            ),
+            "two fresh values": fine("""
+            x: Gen
+            y: Gen
+            @action
+            def a(self):
+                g = fresh(Gen)
+                h = fresh(Gen)
+                self.x = g
+                self.y = h
+                self.bad = not g <= h
+            """),
+            "del": refused("@action\ndef a(self):\n    x = 1\n    del x", "del"),
+            "f-string": refused("@action\ndef a(self):\n    x = f'{1}'", "f-string"),
+            "match": refused(
+                "k: Kind\n@action\ndef a(self):\n    match self.k:\n        case Kind.A:\n            pass", "match"
+            ),
+            "try": refused("@action\ndef a(self):\n    try:\n        pass\n    finally:\n        pass", "try"),
+            "list": refused("@action\ndef a(self):\n    x = [1]", "list"),
+            "set literal": refused("@action\ndef a(self):\n    x = {1}", "set"),
+            "dict literal": refused("@action\ndef a(self):\n    x = {1: 2}", "dictionary"),
+            "matmul": refused("n: Digit\n@action\ndef a(self):\n    x = self.n @ 2"),
+            "pow": refused("n: Digit\n@action\ndef a(self):\n    self.n = 2 ** 3"),
+            "shift": refused("n: Digit\n@action\ndef a(self):\n    self.n = 1 << 2"),
+            "tuple times": refused("@action\ndef a(self):\n    x = (1,) * 3"),
+            "min of state": refused("n: Digit\n@action\ndef a(self):\n    self.n = min(self.n, 3)", "min"),
+            "sum of gen": refused("m: Map[Cpu, bool]\n@action\ndef a(self):\n    x = sum(1 for c in Cpu if self.m[c])"),
+            "sorted": refused("@action\ndef a(self):\n    x = sorted((2, 1))", "sorted"),
+            "print": refused("@action\ndef a(self):\n    print(self.bad)", "print"),
+            "global": refused("@action\ndef a(self):\n    global zz\n    zz = 1", "global"),
+            "nonlocal": refused(
+                "@action\ndef a(self):\n    x = 1\n    def f():\n        nonlocal x\n        x = 2\n    f()", "nonlocal"
+            ),
+            "import": refused("@action\ndef a(self):\n    import os", "import"),
+            "class in method": refused("@action\ndef a(self):\n    class X: pass", "class"),
+            "yield in action": refused("@action\ndef a(self):\n    yield 'a'", "process"),
+            "yield from generator": refused("@process(One)\ndef p(self, c: One):\n    yield from (x for x in (1, 2))"),
+            "yield value": refused("@process(One)\ndef p(self, c: One):\n    x = yield 'a'"),
+            "yield global label": refused("@process(One)\ndef p(self, c: One):\n    yield c", "label"),
+            "return a value in process": fine("@process(One)\ndef p(self, c: One):\n    yield 'a'\n    return 3"),
+            "while else": refused(
+                "@action\ndef a(self):\n    while False:\n        pass\n    else:\n        self.bad = True", "else"
+            ),
+            "starred target": refused("@action\ndef a(self, c: Cpu):\n    a, *b = (c, c)"),
+            "process star args": refused("@process(One)\ndef p(self, *c):\n    yield 'a'"),
+            "process default": refused("@process(One)\ndef p(self, c: One, d: Cpu):\n    yield 'a'"),
+            "no self": refused("@action\ndef a():\n    pass", "self"),
+            "this for self": refused("@action\ndef a(this):\n    this.bad = True", "self"),
+            "action kwonly": bad("@action\ndef a(self, *, c: Cpu):\n    self.bad = True", 1, python=False),
+            "kwargs action": refused("@action\ndef a(self, **kw):\n    pass", "kw"),
+            "invariant with parameter": refused(
+                "@invariant('x')\ndef inv(self, c: Cpu):\n    return True", "parameter"
+            ),
+            "invariant with nothing": refused("@invariant('x')\ndef inv(self):\n    pass", "return"),
+            "invariant of number": refused("n: Digit\n@invariant('x')\ndef inv(self):\n    return self.n", "condition"),
+            "invariant changes": refused(
+                "@invariant('x')\ndef inv(self):\n    self.bad = True\n    return True", "change"
+            ),
+            "event changes": refused(
+                "@event\ndef e(self):\n    self.bad = True\n    check('a', True, because='')", "change"
+            ),
+            "state called name": refused("name: bool\n@action\ndef a(self):\n    self.name = True"),
+            "state called sizes": refused(
+                "sizes: Map[Cpu, bool]\n@action\ndef a(self, c: Cpu):\n    self.sizes[c] = True"
+            ),
+            "state called policies": refused("policies: bool\n@action\ndef a(self):\n    self.policies = True"),
+            "list of parts": refused(
+                "locks = [Lock(), Lock()]\n@action\ndef a(self, c: Cpu):\n    with self.locks[0](c):\n        pass"
+            ),
+            "tuple of parts": refused(
+                "locks = (Lock(), Lock())\n@action\ndef a(self, c: Cpu):\n    with self.locks[0](c):\n        pass"
+            ),
+            "attribute of element": refused("@action\ndef a(self, c: Cpu):\n    self.bad = c.index == 0", "index"),
+            "state attr value": refused("k: Kind\n@action\ndef a(self):\n    self.bad = self.k.value == 0"),
+            "repr": refused("@action\ndef a(self, c: Cpu):\n    self.bad = str(c) == 'cpu0'", "str"),
+            "hash": refused("@action\ndef a(self, c: Cpu):\n    self.bad = hash(c) == 1", "hash"),
+            "huge tuple": bad(
+                "@action\ndef a(self):\n    t = (" + "self.bad, " * 400 + ")\n    self.bad = t[399] == t[0]", 1
+            ),
+            "index of string": refused("@action\ndef a(self):\n    x = 'abc'[1]"),
+            "call a constant": refused("X = 3\n@action\ndef a(self):\n    self.X()", "called"),
+            "call a tuple": refused("@action\ndef a(self):\n    (1, 2)()", "called"),
+            "list unhashable call": refused("@action\ndef a(self):\n    [].append(1)"),
+            "attribute of None": refused("@action\ndef a(self):\n    None.x"),
+            "division by zero": refused("@action\ndef a(self):\n    self.bad = 1 // 0 == 1", "zero"),
+            "range step zero": refused("@action\ndef a(self):\n    for i in range(0, 3, 0):\n        pass"),
+            "unhashable key": refused("T = {'a': 1}\n@action\ndef a(self):\n    x = self.T[(1, 2)]"),
+            "kind with list": refused("@action\ndef a(self):\n    x = Kind(())"),
+            "kind subscript int": refused("@action\ndef a(self):\n    x = Kind[1]"),
+            "zip of nothing": refused("@action\ndef a(self):\n    for a, b in zip(3, 4):\n        pass"),
+            "enumerate arg string": refused(
+                "@action\ndef a(self):\n    for a, b in enumerate((1,), 'x'):\n        pass"
+            ),
+            "reversed two": refused("@action\ndef a(self):\n    for a in reversed((1,), (2,)):\n        pass"),
+            "tuple two": refused("@action\ndef a(self):\n    x = tuple((1,), (2,))"),
+            "slice step zero": refused("@action\ndef a(self):\n    x = (1, 2)[::0]"),
+            "bad template": refused("@action\ndef a(self):\n    '''{c'''\n    pass"),
+            "attr error prop": refused(
+                "class P:\n    @property\n    def x(self):\n        raise ValueError\n\nOBJ = P()\n\nclass Generated(System):\n    bad: bool\n    @action\n    def a(self):\n        self.bad = OBJ.x\n",
+                "OBJ",
+            ),
+            "eq raising": refused(
+                "class P:\n    def __eq__(self, o):\n        raise ValueError\n\nOBJ = P()\n\nclass Generated(System):\n    bad: bool\n    @action\n    def a(self):\n        self.bad = OBJ == OBJ\n",
+                "OBJ",
+            ),
+            "choose a tuple": refused("@action\ndef a(self, c: Cpu):\n    x = choose((c, c))", "sort"),
+            "choose int": refused("@action\ndef a(self, c: Cpu):\n    x = choose(3)", "sort"),
+            "choose where not lambda": refused(
+                "@action\ndef a(self, c: Cpu):\n    x = choose(Cpu, where=True)", "where"
+            ),
+            "choose where wrong arity": refused(
+                "@action\ndef a(self, c: Cpu):\n    x = choose(Cpu, where=lambda: True)"
+            ),
+            "nested optional": refused("o: Map[Optional[Gen], bool]", "counter"),
+            "map of map": refused("o: Map[Cpu, Map[Cpu, bool]]"),
+            "bare map": refused("o: Map", "Map"),
+            "list state": refused("o: list[bool]", "sort"),
+            "int state": refused("o: int", "Range"),
+            "literal string": refused("o: 'Nope'", "Nope"),
+        },
+    }
+)
+
+
+KINDS.update(
+    {
+        "processes, loops and maps, one inside of another": {
+            "recursive helper with constant depth over yields": bad(
+                """
+        n: Map[One, Digit]
+        def h(self, c, k):
+            x = self.n[c]
+            yield "in"
+            if k > 0:
+                yield from self.h(c, k - 1)
+            self.n[c] = x + 1
+
+        @process(One)
+        def p(self, c: One):
+            yield "a"
+            self.n[c] = 3
+            yield from self.h(c, 2)
+            yield "b"
+            self.bad = self.n[c] == 4
+            self.n[c] = 0
+        """,
+                5,
+                python=False,
+            ),
+            "same part class twice, both in helper": bad(
+                """
+        class Store(Part):
+            n: Digit
+            def put(self, x):
+                yield "puts"
+                self.n = x
+
+        class Generated(System):
+            a = Store()
+            b = Store()
+            @process(One)
+            def p(self, c: One):
+                yield "x"
+                yield from self.a.put(3)
+                yield "y"
+                yield from self.b.put(4)
+            @invariant("x")
+            def never(self):
+                return not (self.a.n == 3 and self.b.n == 4)
+        """,
+                4,
+                python=False,
+            ),
+            "loop over tuple with yields": bad(
+                """
+        m: Map[Cpu, bool]
+        @process(One)
+        def p(self, o: One):
+            yield "a"
+            c = choose(Cpu)
+            d = choose(Cpu)
+            for i, x in enumerate((c, d)):
+                yield "marks"
+                self.m[x] = i == 1
+            self.bad = c != d and self.m[d] and not self.m[c]
+        """,
+                3,
+                python=False,
+            ),
+            "nested loops with break over a yield": bad(
+                """
+        n: Digit
+        @process(One)
+        def p(self, o: One):
+            yield "a"
+            total = 0
+            for i in range(3):
+                for j in range(3):
+                    if j == 2:
+                        break
+                    yield "in"
+                    total += 1
+            self.bad = total == 6
+        """,
+                7,
+            ),
+            "lambda over a yield": bad(
+                """
+        x: Bit
+        @process(One)
+        def p(self, o: One):
+            yield "a"
+            n = 0
+            f = lambda: n + self.x
+            yield "b"
+            n = 1
+            self.x = 1
+            yield "c"
+            self.bad = n == 1 and f() == 2
+        """,
+                3,
+            ),
+            "lambda over a yield 2": bad(
+                """
+        x: bool
+        @process(One)
+        def p(self, o: One):
+            yield "a"
+            n = False
+            f = lambda: n and self.x
+            yield "b"
+            n = True
+            self.x = True
+            yield "c"
+            self.bad = f()
+        """,
+                3,
+            ),
+            "process parameter reassigned": bad(
+                """
+        m: Map[Cpu, bool]
+        @process(Cpu)
+        def p(self, c: Cpu):
+            yield "a"
+            me = c
+            c = choose(Cpu)
+            yield "b"
+            self.bad = c != me
+        """,
+                2,
+            ),
+            "with in with": bad(
+                """
+        a = Lock()
+        b = Lock()
+        x: bool
+        @process(Cpu)
+        def p(self, c: Cpu):
+            yield "a"
+            with self.a(c), self.b(c):
+                yield "in"
+                self.bad = self.a.holder == c and self.b.holder == c
+        """,
+                2,
+            ),
+            "with and return over yield": fine("""
+        a = Lock()
+        def h(self, c):
+            with self.a(c):
+                yield "in"
+                return True
+
+        @process(Cpu)
+        def p(self, c: Cpu):
+            yield "a"
+            x = yield from self.h(c)
+            self.bad = x and self.a.holder == c
+        """),
+            "with and break": fine("""
+        a = Lock()
+        @process(Cpu)
+        def p(self, c: Cpu):
+            yield "a"
+            while True:
+                with self.a(c):
+                    yield "in"
+                    break
+            self.bad = self.a.holder == c
+        """),
+            "two returns in process": bad(
+                """
+        x: bool
+        @process(One)
+        def p(self, c: One):
+            yield "a"
+            if self.x:
+                self.bad = True
+                return
+            self.x = True
+            yield "b"
+        """,
+                3,
+            ),
+            "no first label: initial work": bad(
+                """
+        x: Map[One, bool]
+        @process(One)
+        def p(self, c: One):
+            if self.x[c]:
+                self.bad = True
+            yield "a"
+            self.x[c] = True
+        """,
+                3,
+                python=False,
+            ),
+            "local before first label": bad(
+                """
+        x: Map[One, bool]
+        @process(One)
+        def p(self, c: One):
+            n = 3
+            k = Kind.B
+            yield "a"
+            self.bad = n == 3 and k == Kind.B
+        """,
+                1,
+                python=False,
+            ),
+            "helper result through a tuple and slice": bad(
+                """
+        def three(self):
+            return 1, 2, 3
+
+        @action
+        def a(self):
+            x, y = self.three()[1:]
+            (p, q), r = (x, y), self.three()[-1]
+            self.bad = (p, q, r) == (2, 3, 3)
+        """,
+                1,
+            ),
+            "map slices": bad(
+                """
+        m: Map[Cpu, Page, bool]
+        @action
+        def a(self, c: Cpu):
+            self.m[...] = False
+            self.m[c, :] = True
+            self.bad = all(self.m[c, p] for p in Page) and any(not self.m[d, p] for d in Cpu for p in Page)
+        """,
+                1,
+            ),
+            "row then element": bad(
+                """
+        m: Map[Cpu, Page, bool]
+        @action
+        def a(self, c: Cpu, p: Page):
+            self.m[c, p] = True
+            self.m[c, :] = False
+            self.m[:, p] = True
+            self.bad = self.m[c, p] and any(not self.m[c, q] for q in Page)
+        """,
+                1,
+            ),
+            "loop then read other index": bad(
+                """
+        m: Map[Cpu, bool]
+        n: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu, d: Cpu):
+            self.n[c] = True
+            for x in Cpu:
+                self.m[x] = self.n[x]
+            self.bad = self.m[c] and not self.m[d]
+        """,
+                1,
+            ),
+            "conditional writes in loop": bad(
+                """
+        m: Map[Cpu, Kind]
+        n: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu):
+            for x in Cpu:
+                if self.n[x]:
+                    self.m[x] = Kind.B
+                else:
+                    self.m[x] = Kind.C
+                    self.n[x] = True
+            self.bad = self.m[c] == Kind.B
+        """,
+                2,
+            ),
+            "local in loop": bad(
+                """
+        m: Map[Cpu, bool]
+        n: Map[Cpu, bool]
+        @action
+        def a(self):
+            for x in Cpu:
+                old = self.m[x]
+                self.m[x] = not old
+                self.n[x] = old
+            self.bad = any(self.n[x] and not self.m[x] for x in Cpu)
+        """,
+                2,
+            ),
+            "counter in loop": refused(
+                """
+        n: Digit
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            total = 0
+            for x in Cpu:
+                if self.m[x]:
+                    total += 1
+            self.n = total
+        """,
+                "total",
+            ),
+            "state counter in loop": refused(
+                """
+        n: Digit
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for x in Cpu:
+                self.n += 1
+        """,
+                "n",
+            ),
+            "found in loop": refused(
+                """
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            found = False
+            for x in Cpu:
+                if self.m[x]:
+                    found = True
+            self.bad = found
+        """,
+                "found",
+            ),
+            "last wins constant per branch": refused(
+                """
+        k: Kind
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for x in Cpu:
+                if self.m[x]:
+                    self.k = Kind.B
+                else:
+                    self.k = Kind.C
+        """,
+                "k",
+            ),
+            "agreed with read of itself": refused(
+                """
+        x: bool
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for c in Cpu:
+                if not self.x:
+                    self.x = True
+                    self.m[c] = True
+        """,
+                "x",
+            ),
+            "agreed write read later in the loop": refused(
+                """
+        x: bool
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for c in Cpu:
+                self.m[c] = self.x
+                self.x = True
+        """,
+                "x",
+            ),
+            "agreed in condition over written map": refused(
+                """
+        x: bool
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for c in Cpu:
+                if any(self.m[d] for d in Cpu):
+                    self.bad = True
+                self.m[c] = True
+        """,
+                "m",
+            ),
+            "loop reads state via helper": refused(
+                """
+        m: Map[Cpu, bool]
+        def other(self):
+            return all(self.m[d] for d in Cpu)
+        @action
+        def a(self):
+            for c in Cpu:
+                self.m[c] = self.other()
+        """,
+                "m",
+            ),
+            "loop over sort with option index": refused("""
+        m: Map[Cpu, bool]
+        o: Map[Cpu, Cpu]
+        @action
+        def a(self):
+            for c in Cpu:
+                self.m[self.o[c]] = True
+                self.m[c] = False
+        """),
+            "loop writes through a map, constant": refused("""
+        m: Map[Cpu, bool]
+        o: Map[Cpu, Cpu]
+        @action
+        def a(self):
+            for c in Cpu:
+                self.m[self.o[c]] = self.m[c]
+        """),
+            "knobs in loops and helper default": bad(
+                """
+        k = Knob(bool, True, "k")
+        def f(self, v=Kind.B):
+            return v == Kind.B
+        @action
+        def a(self):
+            if self.k and self.f():
+                self.bad = True
+        """,
+                1,
+                python=False,
+            ),
+            "optional arithmetic": bad(
+                """
+        o: Optional[Digit]
+        @action
+        def a(self):
+            self.o = 3
+            self.o = self.o + 2
+            self.bad = self.o == 5
+        """,
+                1,
+            ),
+            "optional less": bad(
+                """
+        o: Optional[Digit]
+        @action
+        def a(self):
+            self.o = 3
+            self.bad = self.o < 5
+        """,
+                1,
+            ),
+            "owed in short circuit event": fine("""
+        o: Map[Cpu, Optional[Digit]]
+        @action
+        def a(self, c: Cpu):
+            self.o[c] = 3
+        @event
+        def e(self, c: Cpu):
+            if self.o[c] is not None and self.o[c] > 2:
+                check("three", self.o[c] == 3, because="x")
+        """),
+            "initially with loop and choice": bad(
+                """
+        m: Map[Cpu, bool]
+        @initially
+        def start(self):
+            c = choose(Cpu)
+            for d in Cpu:
+                self.m[d] = d != c
+        @action
+        def a(self, c: Cpu, d: Cpu):
+            self.bad = self.m[c] and not self.m[d]
+        """,
+                1,
+            ),
+            "initially out of range": Case(
+                """
+        class Generated(System):
+            n: Bit
+            o: Optional[Digit]
+            @initially
+            def start(self):
+                self.n = self.o
+            @action
+            def idle(self):
+                pass
+        """,
+                Violated("well-defined", 0),
+                python=False,
+            ),
+            "out of range": Case(
+                """
+        class Generated(System):
+            n: Bit
+            @action
+            def up(self):
+                self.n += 1
+        """,
+                Violated("well-defined", 2),
+                python=False,
+            ),
+            "axiom": bad(
+                """
+        home: Rigid[Map[Cpu, Page]]
+        @axiom
+        def away(self):
+            return any(self.home[c] != self.home[d] for c in Cpu for d in Cpu)
+        @action
+        def a(self, c: Cpu, d: Cpu):
+            self.bad = self.home[c] != self.home[d]
+        """,
+                1,
+            ),
+            "bool map index": bad(
+                """
+        m: Map[bool, Bit]
+        @action
+        def a(self):
+            self.m[self.m[True] == 0] = 1
+            self.bad = self.m[True] == 1
+        """,
+                1,
+            ),
+            "enum with same-named members as labels": bad(
+                """
+        class E(enum.Enum):
+            start = 0
+            pc = 1
+        class Generated(System):
+            e: E
+            @process(One)
+            def pc(self, c: One):
+                yield "pc"
+                self.e = E.pc
+            @invariant("x")
+            def never(self):
+                return self.e is not E.pc
+        """,
+                1,
+            ),
+            "ordered level": bad(
+                """
+        x: Level
+        @action
+        def a(self, l: Level):
+            self.x = l
+            self.bad = self.x > 1
+        """,
+                1,
+                python=False,
+            ),
+            "conditional lambda": refused("""
+        @action
+        def a(self, f: bool):
+            g = (lambda: True) if f else (lambda: False)
+            self.bad = g()
+        """),
+            "late binding in tuple of lambdas": bad(
+                """
+        @action
+        def a(self):
+            fs = ()
+            for i in range(2):
+                fs = fs + (lambda: i,)
+            self.bad = fs[0]() == 1
+        """,
+                1,
+            ),
+            "default binding in tuple of lambdas": bad(
+                """
+        @action
+        def a(self):
+            fs = ()
+            for i in range(2):
+                fs = fs + (lambda i=i: i,)
+            self.bad = fs[0]() == 0
+        """,
+                1,
+            ),
+            "local function": bad(
+                """
+        n: Digit
+        @action
+        def a(self):
+            def put(x, *, y=2):
+                self.n = x
+                return y
+            self.bad = put(3) == 2 and self.n == 3
+        """,
+                1,
+            ),
+            "for over helper call": bad(
+                """
+        def two(self, c, d):
+            return c, d
+        m: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu, d: Cpu):
+            for x in self.two(c, d):
+                self.m[x] = not self.m[x]
+            self.bad = c == d and not self.m[c]
+        """,
+                1,
+            ),
+            "iterating over a changed variable": bad(
+                """
+        @action
+        def a(self):
+            t = (1, 2)
+            n = 0
+            for x in t:
+                t = (5, 6, 7)
+                n += x
+            self.bad = n == 3
+        """,
+                1,
+            ),
+        },
+    }
+)
