@@ -18,7 +18,7 @@ from . import core, declare
 from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member, class_place
-from .declare import System
+from .declare import Part, System
 from .processes import ProcessCompiler
 from .source import Source, parsed, source_of
 from .statements import Outcome, block
@@ -62,8 +62,8 @@ class Compiler(Words):
 
     def __init__(self, cls: type[System]) -> None:
         self.cls = cls
-        refuse_mistakes(cls)
         super().__init__(Declarations(cls))
+        refuse_mistakes(cls, [type(o.python) for o in self.declared.objects.values() if o.path])
         self.known_processes = {}
         self.undefined: list[ir.Clause] = []
 
@@ -355,14 +355,14 @@ def variables_of(action: ir.Action) -> set[ir.Var]:
     return found | {*action.params, *action.fresh}
 
 
-def refuse_mistakes(cls: type[System]) -> None:
+def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
     """Refuse what Python accepts without a word, and its author did not mean.
 
     - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
       without that step a policy might hold which does not.  A property with parameters is no better.
     - Of two methods with one name in a class only the last exists.
     """
-    classes = cls.__mro__[: cls.__mro__.index(System)]
+    classes = dict.fromkeys(c for owner in (cls, *parts) for c in owner.__mro__ if c not in (System, Part, object))
     try:
         trees = [parsed(inspect.getsource(c)) for c in classes]
     except (OSError, TypeError):  # no source: the first method that is read says so
@@ -373,9 +373,9 @@ def refuse_mistakes(cls: type[System]) -> None:
     mentioned = {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {
         n.id for n in nodes if isinstance(n, ast.Name)
     }
-    for name, value in vars(cls).items():
+    for name, value in (item for c in classes for item in vars(c).items()):
         function = value.fget if isinstance(value, property) else value
-        if not inspect.isfunction(function):
+        if not inspect.isfunction(function) or name == "__init__":
             continue
         source = source_of(function)
         if isinstance(value, property):

@@ -189,7 +189,7 @@ class Declarations:
             if issubclass(cls, (Sort, Counter, enum.Enum)):
                 refuse_order(cls)
             if issubclass(cls, Sort):
-                if not isinstance(cls.size, int) or cls.size < 1:
+                if not isinstance(cls.size, int) or isinstance(cls.size, bool) or cls.size < 1:
                     raise ModelError(
                         f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls)
                     )

@@ -131,7 +131,9 @@ class Executor(Loops):
             several = parameter.kind is parameter.VAR_POSITIONAL and member.role.kind == "process"
             if parameter.kind is parameter.VAR_KEYWORD or several:
                 stars = "*" if several else "**"
-                function.source.fail(function.node, f"'{stars}{local.shown}' has no meaning here", "Name the parameters.")
+                function.source.fail(
+                    function.node, f"'{stars}{local.shown}' has no meaning here", "Name the parameters."
+                )
         path = Path()
         path.env[scope, function.parameters[0][0]] = member.owner
         return function, scope, path

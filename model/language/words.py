@@ -148,6 +148,8 @@ class Words(Executor):
             if isinstance(of.value, Static):
                 sort = self.declared.sort(of.value.value)
         except ModelError as error:
+            if isinstance(of.value.value, type) and issubclass(of.value.value, declare.Sort):
+                raise at.source.error(of.node, error.message, error.hint) from None
             hint = error.hint
         if sort is None or isinstance(sort, ir.CounterSort):
             at.source.fail(of.node, f"{at.source.text(of.node)} is not a sort to choose from", hint)
@@ -258,6 +260,8 @@ class Words(Executor):
             hint = "Keep what steps need in state of its own."
             use.at.source.fail(use.node, "only properties and lemmas ask where a process is", hint)
         process, args, rest = self.process_at(use, "labels")
+        if not rest:
+            use.at.source.fail(use.node, "at() takes at least one label", nearest("", process.labels, "labels"))
         where = self.read(process.pc, args, use.node, use.path, use.at)
         found = []
         for given in rest:

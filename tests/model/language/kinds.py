@@ -80,7 +80,10 @@ class Refused:
 
 @dataclass(frozen=True)
 class Case:
-    """text: a class body, or a module that defines `Generated`.  python: its own run is compared; prove: Z3 is asked as well."""
+    """text: a class body, or a module that defines `Generated`.
+
+    python: its own run is compared; prove: Z3 is asked as well.
+    """
 
     text: str
     right: Union[Violated, Holds, Refused]
@@ -102,7 +105,10 @@ NEVER = """
 
 
 def module(text: str) -> str:
-    """The whole text of a case; a body has the state `bad`, the invariant that it is never set, and a step that does nothing."""
+    """The whole text of a case.
+
+    A body has the state `bad`, the invariant that it is never set, and a step that does nothing.
+    """
     text = textwrap.dedent(text)
     if "class Generated" in text:
         return HEAD + text
@@ -2549,11 +2555,36 @@ KINDS.update(
             "slice step zero": refused("@action\ndef a(self):\n    x = (1, 2)[::0]"),
             "bad template": refused("@action\ndef a(self):\n    '''{c'''\n    pass"),
             "attr error prop": refused(
-                "class P:\n    @property\n    def x(self):\n        raise ValueError\n\nOBJ = P()\n\nclass Generated(System):\n    bad: bool\n    @action\n    def a(self):\n        self.bad = OBJ.x\n",
+                """
+                class P:
+                    @property
+                    def x(self):
+                        raise ValueError
+
+                OBJ = P()
+
+                class Generated(System):
+                    bad: bool
+                    @action
+                    def a(self):
+                        self.bad = OBJ.x
+                """,
                 "OBJ",
             ),
             "eq raising": refused(
-                "class P:\n    def __eq__(self, o):\n        raise ValueError\n\nOBJ = P()\n\nclass Generated(System):\n    bad: bool\n    @action\n    def a(self):\n        self.bad = OBJ == OBJ\n",
+                """
+                class P:
+                    def __eq__(self, o):
+                        raise ValueError
+
+                OBJ = P()
+
+                class Generated(System):
+                    bad: bool
+                    @action
+                    def a(self):
+                        self.bad = OBJ == OBJ
+                """,
                 "OBJ",
             ),
             "choose a tuple": refused("@action\ndef a(self, c: Cpu):\n    x = choose((c, c))", "sort"),
@@ -3178,6 +3209,407 @@ KINDS.update(
         """,
                 1,
             ),
+        },
+    }
+)
+
+KINDS.update(
+    {
+        "what is forgotten, declared twice or used as what it is not": {
+            "forgotten action in a part": refused(
+                """
+        class P(Part):
+            on: bool
+            def turn(self, c: Cpu):
+                self.on = True
+
+        class Generated(System):
+            p = P()
+            @action
+            def idle(self):
+                pass
+            @invariant("x")
+            def never(self):
+                return not self.p.on
+        """,
+                "nothing uses 'turn'",
+            ),
+            "forgotten action in a base": refused(
+                """
+        class B(System):
+            on: bool
+            def turn(self, c: Cpu):
+                self.on = True
+
+        class Generated(B):
+            @action
+            def idle(self):
+                pass
+            @invariant("x")
+            def never(self):
+                return not self.on
+        """,
+                "nothing uses 'turn'",
+            ),
+            "forgotten action in a mixin": refused(
+                """
+        class B:
+            def turn(self, c: Cpu):
+                self.on = True
+
+        class Generated(System, B):
+            on: bool
+            @action
+            def idle(self):
+                pass
+            @invariant("x")
+            def never(self):
+                return not self.on
+        """,
+                "nothing uses 'turn'",
+            ),
+            "overridden part step": refused(
+                """
+        class P(Part):
+            on: bool
+            @action
+            def turn(self, c: Cpu):
+                self.on = True
+        class Q(P):
+            def turn(self, c):
+                self.on = False
+
+        class Generated(System):
+            p = Q()
+            @invariant("x")
+            def never(self):
+                return not self.p.on
+        """,
+                "overrides an action",
+            ),
+            "a step taken away": bad(
+                """
+        class B(System):
+            bad: bool
+            @action
+            def turn(self, c: Cpu):
+                self.bad = True
+            @invariant("x")
+            def never(self):
+                return not self.bad
+
+        class Generated(B):
+            turn = None
+            @action
+            def other(self):
+                self.bad = True
+        """,
+                1,
+            ),
+            "two enumerations of one name": refused(
+                """
+        Other = enum.Enum("Kind", "A B C")
+        class Generated(System):
+            k: Kind
+            o: Other
+            @action
+            def a(self):
+                self.k = Kind.A
+        """,
+                "two enumerations called Kind",
+            ),
+            "two sorts of one name": refused(
+                """
+        class Holder:
+            class Cpu(Sort):
+                pass
+        class Generated(System):
+            k: Map[Cpu, bool]
+            o: Map[Holder.Cpu, bool]
+            @action
+            def a(self):
+                pass
+        """,
+                "two sorts called Cpu",
+            ),
+            "two sorts of one name, one only chosen": refused(
+                """
+        class Holder:
+            class Cpu(Sort):
+                pass
+        class Generated(System):
+            k: Map[Cpu, bool]
+            @action
+            def a(self):
+                c = choose(Holder.Cpu)
+        """,
+                "two sorts called Cpu",
+            ),
+            "functional enumeration": bad(
+                """
+        Dyn = enum.Enum("Dyn", "A B C")
+        class Generated(System):
+            k: Dyn
+            @action
+            def a(self):
+                self.k = Dyn.C
+            @invariant("x")
+            def never(self):
+                return self.k != Dyn.C
+        """,
+                1,
+            ),
+            "enum with auto and a member called mro-like": bad(
+                """
+        class Dyn(enum.Enum):
+            a = enum.auto()
+            b = enum.auto()
+        class Generated(System):
+            k: Dyn
+            @action
+            def a(self):
+                self.k = Dyn(2)
+            @invariant("x")
+            def never(self):
+                return self.k != Dyn.b
+        """,
+                1,
+            ),
+            "an enum with unicode members": bad(
+                """
+        class Dyn(enum.Enum):
+            größe = 0
+            日本 = 1
+        class Generated(System):
+            k: Dyn
+            @action
+            def a(self):
+                self.k = Dyn.日本
+            @invariant("x")
+            def never(self):
+                return self.k != Dyn.日本
+        """,
+                1,
+            ),
+            "sort subclass": bad(
+                """
+        class Big(Cpu):
+            pass
+        class Generated(System):
+            k: Map[Big, bool]
+            @action
+            def a(self, b: Big):
+                self.k[b] = True
+            @invariant("x")
+            def never(self):
+                return all(not self.k[b] for b in Big)
+        """,
+                1,
+            ),
+            "sort size string": refused(
+                """
+                class S(Sort, size='2'):
+                    pass
+
+                class Generated(System):
+                    m: Map[S, bool]
+                    @action
+                    def a(self):
+                        pass
+                """,
+                "size",
+            ),
+            "sort size true": refused(
+                """
+                class S(Sort, size=True):
+                    pass
+
+                class Generated(System):
+                    m: Map[S, bool]
+                    @action
+                    def a(self):
+                        pass
+                """,
+                "size",
+            ),
+            "Rigid written": refused(
+                "h: Rigid[Map[Cpu, bool]]\n@action\ndef a(self, c: Cpu):\n    self.h[c] = True", "rigid"
+            ),
+            "knob written": refused(
+                "k = Knob(bool, True, '')\n@action\ndef a(self, c: Cpu):\n    self.k = True", "knob"
+            ),
+            "dunder all": refused("@action\ndef a(self, c: Cpu):\n    self.__class__.x = 1"),
+            "self dict": refused("@action\ndef a(self, c: Cpu):\n    self.__dict__['bad'] = True"),
+            "setattr": refused("@action\ndef a(self, c: Cpu):\n    setattr(self, 'bad', True)", "setattr"),
+            "getattr": refused("@action\ndef a(self, c: Cpu):\n    self.bad = getattr(self, 'bad')", "getattr"),
+            "vars of system": refused("@action\ndef a(self):\n    x = self.sizes['a']"),
+            "assign class constant": refused("LIMIT = 3\n@action\ndef a(self):\n    self.LIMIT = 4", "LIMIT"),
+            "assign method": refused("@action\ndef a(self):\n    self.a = 4", "a"),
+            "part method as value": refused(
+                "lock = Lock()\n@action\ndef a(self):\n    self.bad = self.lock.acquire", "must be called"
+            ),
+            "with system": refused("@action\ndef a(self):\n    with self:\n        pass", "with"),
+            "with keyword": refused(
+                "lock = Lock()\n@action\ndef a(self, c: Cpu):\n    with self.lock(who=c):\n        pass"
+            ),
+            "with as": refused(
+                "lock = Lock()\n@action\ndef a(self, c: Cpu):\n    with self.lock(c) as l:\n        pass", "with"
+            ),
+            "at on action": refused(
+                "@action\ndef a(self):\n    pass\n@invariant('x')\ndef i(self):\n    return at(self.a, 'x')", "process"
+            ),
+            "at unknown label": refused(
+                """
+                @process(One)
+                def p(self, c: One):
+                    yield 'a'
+                @invariant('x')
+                def i(self):
+                    return all(at(self.p, c, 'b') for c in One)
+                """,
+                "no label 'b'",
+            ),
+            "at no label": refused(
+                """
+                @process(One)
+                def p(self, c: One):
+                    yield 'a'
+                @invariant('x')
+                def i(self):
+                    return all(at(self.p, c) for c in One)
+                """,
+            ),
+            "check dynamic name": refused("@event\ndef e(self):\n    check(self.bad, True, because='')", "string"),
+            "check two names": refused("@event\ndef e(self):\n    check('no-deadlock', True, because='')", "built in"),
+            "require string": refused("@action\ndef a(self):\n    require('x')", "always"),
+            "require tuple": refused("@action\ndef a(self, c: Cpu):\n    require((c is None, 'message'))"),
+            "require two": refused("@action\ndef a(self):\n    require(True, 'message')", "require takes"),
+            "event decorated parens": refused("@process\ndef p(self, c: One):\n    yield 'a'", "@process"),
+            "process of a class": refused("@process(int)\ndef p(self, c):\n    yield 'a'", "sort"),
+            "process of a counter": refused("@process(Gen)\ndef p(self, c):\n    yield 'a'", "counter"),
+            "process over bool": bad("@process(bool)\ndef p(self, c):\n    yield 'a'\n    self.bad = c", 1),
+            "process over range": bad(
+                "@process(Bit)\ndef p(self, c):\n    yield 'a'\n    self.bad = c == 1", 1, python=False
+            ),
+            "two processes, param twins": refused("@process(One)\ndef p(self, c, d):\n    yield 'a'", "parameter"),
+            "two parameters of one sort": bad(
+                "@process(Cpu, Cpu)\ndef p(self, c, d):\n    yield 'a'\n    self.bad = c != d", 1
+            ),
+            "nested system class attr": bad(
+                """
+        class Generated(System):
+            bad: bool
+            class E(enum.Enum):
+                X = 0
+                Y = 1
+            @action
+            def a(self):
+                self.bad = self.E.X != self.E.Y
+            @invariant("x")
+            def never(self):
+                return not self.bad
+        """,
+                1,
+            ),
+            "self.cls attribute": refused("@action\ndef a(self):\n    self.bad = type(self) is None", "type"),
+            "conditional method in class body": bad(
+                """
+        FLAG = True
+        class Generated(System):
+            bad: bool
+            if FLAG:
+                @action
+                def a(self):
+                    self.bad = True
+            else:
+                @action
+                def a(self):
+                    pass
+            @invariant("x")
+            def never(self):
+                return not self.bad
+        """,
+                1,
+            ),
+            "class twice": bad(
+                """
+        class Generated(System):
+            bad: bool
+            def turn(self, c: Cpu):
+                self.bad = True
+            @invariant("x")
+            def never(self):
+                return not self.bad
+
+        class Generated(System):
+            bad: bool
+            @action
+            def turn(self):
+                self.bad = True
+            @invariant("x")
+            def never(self):
+                return not self.bad
+        """,
+                1,
+            ),
+            "property on mixed": refused(
+                """
+                @property
+                def x(self, c: Cpu):
+                    return True
+                @action
+                def a(self, c: Cpu):
+                    self.bad = self.x
+                """,
+                "parameter",
+            ),
+            "slots": bad(
+                """
+        class P(Part):
+            __slots__ = ()
+            on: bool
+            @action
+            def turn(self):
+                self.on = True
+        class Generated(System):
+            p = P()
+            @invariant("x")
+            def never(self):
+                return not self.p.on
+        """,
+                1,
+            ),
+            "aliased helper": bad(
+                """
+        def put(self):
+            self.bad = True
+        set = put
+        @action
+        def a(self):
+            self.set()
+        """,
+                1,
+            ),
+            "aliased invariant": refused("again = None\n@action\ndef a(self):\n    self.again()", "called"),
+            "wait label multi": refused("@process(One)\ndef p(self, c: One):\n    yield 'a', 'b'", "label"),
+            "option of counter fresh": bad(
+                """
+        o: Map[Cpu, Optional[Gen]]
+        @action
+        def a(self, c: Cpu):
+            self.o[c] = fresh(Gen)
+            self.bad = any(self.o[d] is not None and self.o[d] < self.o[c] for d in Cpu)
+        """,
+                2,
+            ),
+            "three counters compare": fine("""
+        now: Gen
+        @action
+        def a(self):
+            g = fresh(Gen)
+            self.bad = not self.now < g
+            self.now = g
+        """),
         },
     }
 )
