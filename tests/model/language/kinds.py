@@ -3613,3 +3613,410 @@ KINDS.update(
         },
     }
 )
+
+KINDS.update(
+    {
+        "super, callbacks, generators, ghosts and closures: relatives": {
+            "override twice in chain": bad(
+                """
+        class A(System):
+            n: Digit
+            @initially
+            def start(self):
+                self.n = 2
+        class B(A):
+            @initially
+            def start(self):
+                super().start()
+                self.n += 1
+        class Generated(B):
+            @action
+            def idle(self):
+                pass
+            @invariant("x")
+            def never(self):
+                return self.n != 3
+        """,
+                0,
+            ),
+            "overridden invariant called": bad(
+                """
+        class A(System):
+            n: Bit
+            @invariant("x")
+            def never(self):
+                return self.n == 0
+        class Generated(A):
+            @invariant("x")
+            def never(self):
+                return super().never()
+            @action
+            def up(self):
+                self.n = 1
+        """,
+                1,
+            ),
+            "class as base name call": bad(
+                """
+        class A(System):
+            bad: bool
+            def put(self):
+                self.bad = True
+        class Generated(A):
+            def put(self):
+                A.put(self)
+            @action
+            def up(self):
+                self.put()
+            @invariant("x")
+            def never(self):
+                return not self.bad
+        """,
+                1,
+            ),
+            "module function with self": bad(
+                """
+        def put(system, v):
+            system.bad = v
+        class Generated(System):
+            bad: bool
+            @action
+            def up(self):
+                put(self, True)
+            @invariant("x")
+            def never(self):
+                return not self.bad
+        """,
+                1,
+            ),
+            "helper given a map": bad(
+                """
+        m: Map[Cpu, bool]
+        def fill(self, m, c):
+            m[c] = True
+        @action
+        def a(self, c: Cpu):
+            self.fill(self.m, c)
+            self.bad = self.m[c]
+        """,
+                1,
+            ),
+            "part callback into owner": bad(
+                """
+        class P(Part):
+            def __init__(self, rule):
+                self.rule = rule
+            @action
+            def go(self, c: Cpu):
+                require(self.rule(c))
+        class Generated(System):
+            m: Map[Cpu, bool]
+            def allowed(self, c):
+                self.m[c] = True
+                return True
+            p = P(allowed)
+            @invariant("x")
+            def never(self):
+                return all(not self.m[c] for c in Cpu)
+        """,
+                1,
+            ),
+            "two loops in generator with filter order": bad(
+                """
+        m: Map[Cpu, Page, bool]
+        @action
+        def a(self, c: Cpu, p: Page):
+            self.m[c, p] = True
+            others = any(self.m[x, y] for x in Cpu if x != c for y in Page)
+            self.bad = not others and any(self.m[x, y] for x in Cpu for y in Page if y == p)
+        """,
+                1,
+            ),
+            "generator variable shadows": bad(
+                """
+        m: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu):
+            self.m[c] = True
+            x = any(not self.m[c] for c in Cpu)
+            self.bad = x and self.m[c]
+        """,
+                1,
+            ),
+            "generator first iterable evaluated outside": bad(
+                """
+        @action
+        def a(self):
+            x = (1, 2)
+            self.bad = any(x == 2 for x in x)
+        """,
+                1,
+            ),
+            "nested quantifier same name": bad(
+                """
+        m: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu):
+            self.m[c] = True
+            self.bad = any(all(self.m[c] == self.m[c] for c in Cpu) and self.m[c] for c in Cpu)
+        """,
+                1,
+            ),
+            "where with changed state": bad(
+                """
+        m: Map[Cpu, bool]
+        @action
+        def a(self, c: Cpu):
+            require(all(not self.m[d] for d in Cpu))
+            self.m[c] = True
+            d = choose(Cpu, where=lambda x: self.m[x])
+            self.bad = d == c
+        """,
+                1,
+            ),
+            "where closes over loop variable": bad(
+                """
+        @action
+        def a(self, c: Cpu, e: Cpu):
+            require(c != e)
+            last = c
+            for x in (c, e):
+                last = choose(Cpu, where=lambda y: y == x)
+            self.bad = last == e
+        """,
+                1,
+            ),
+            "ghost through with args": refused(
+                """
+        who: Ghost[Map[One, Cpu]]
+        lock = Lock()
+        @process(One)
+        def p(self, c: One):
+            yield "a"
+            with self.lock(self.who[c]):
+                yield "b"
+        """,
+                "ghost",
+            ),
+            "ghost through helper return": refused(
+                """
+        secret: Ghost[bool]
+        def h(self):
+            x = self.secret
+            yield "h"
+            return x
+        @process(One)
+        def p(self, c: One):
+            yield "a"
+            x = yield from self.h()
+            require(x)
+        """,
+                "ghost",
+            ),
+            "ghost in loop bound": refused(
+                """
+        secret: Ghost[Map[Cpu, bool]]
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            for c in Cpu:
+                if self.secret[c]:
+                    self.m[c] = True
+        """,
+                "ghost",
+            ),
+            "ghost in a choice": refused(
+                """
+        secret: Ghost[Map[Cpu, bool]]
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            c = choose(Cpu, where=lambda c: self.secret[c])
+        """,
+                "ghost",
+            ),
+            "ghost decides a return": refused(
+                """
+        secret: Ghost[bool]
+        @process(One)
+        def p(self, c: One):
+            yield "a"
+            if self.secret:
+                return
+            yield "b"
+        """,
+                "ghost",
+            ),
+            "ghost index of plain write": refused(
+                """
+        secret: Ghost[Cpu]
+        m: Map[Cpu, bool]
+        @action
+        def a(self):
+            self.m[self.secret] = True
+        """,
+                "ghost",
+            ),
+            "ghost initially": refused(
+                """
+        secret: Ghost[Cpu]
+        m: Map[Cpu, bool]
+        @initially
+        def a(self):
+            self.m[self.secret] = True
+        """,
+                "ghost",
+            ),
+            "a rigid number": bad(
+                """
+        limit: Rigid[Digit]
+        @action
+        def a(self):
+            self.bad = self.limit == 9
+        """,
+                1,
+                python=False,
+            ),
+            "a ghost number that decides a return": refused(
+                """
+        n: Ghost[Map[Cpu, Digit]]
+        m: Ghost[Digit]
+        def small(self):
+            if self.m > 3:
+                return False
+            return True
+        @action
+        def a(self):
+            require(self.small())
+        """,
+                "ghost",
+            ),
+            "rigid and ghost": refused("x: Rigid[Ghost[bool]]", "not both"),
+            "a ghost that is not there": Case(
+                """
+        secret: Ghost[Optional[Digit]]
+        g: Ghost[Digit]
+        @action
+        def a(self):
+            self.g = self.secret
+        """,
+                Violated("well-defined", 1),
+                python=False,
+            ),
+            "ghost in fresh": refused(
+                """
+        secret: Ghost[bool]
+        x: Gen
+        @action
+        def a(self):
+            g = fresh(Gen)
+            if self.secret:
+                self.x = g
+        """,
+                "ghost",
+            ),
+            "reachable is checked": fine("""
+        @reachable
+        def a_state(self):
+            return self.bad
+        """),
+            "axiom that changes": refused("@axiom\ndef ax(self):\n    self.bad = True\n    return True"),
+            "closure across elements": refused("""
+        m: Map[Cpu, bool]
+        n: Map[Cpu, Cpu, bool]
+        @closure
+        def f(self):
+            for c, d in each(Cpu, Cpu):
+                if self.m[c] and self.n[c, d]:
+                    self.m[d] = True
+        """),
+            "closure over quantifier": refused("""
+        m: Map[Cpu, bool]
+        @closure
+        def f(self):
+            for c in Cpu:
+                if any(self.m[d] for d in Cpu):
+                    self.m[c] = True
+        """),
+            "closure negative": refused("""
+        m: Map[Cpu, bool]
+        @closure
+        def f(self):
+            if not self.bad:
+                self.m[...] = True
+        @closure
+        def g(self):
+            if any(self.m[c] for c in Cpu):
+                self.bad = True
+        """),
+            "closure that clears, chain of three reversed": bad(
+                """
+        a: bool
+        b: bool
+        c: bool
+        @closure
+        def third(self):
+            if self.c:
+                self.bad = True
+        @closure
+        def second(self):
+            if self.b:
+                self.c = True
+        @closure
+        def first(self):
+            if self.a:
+                self.b = True
+        @action
+        def go(self):
+            self.a = True
+        """,
+                1,
+                python=False,
+            ),
+            "closure at the start": bad(
+                """
+        a: bool
+        @initially
+        def go(self):
+            self.a = True
+        @closure
+        def first(self):
+            if self.a:
+                self.bad = True
+        """,
+                0,
+            ),
+            "closure over a process step": bad(
+                """
+        a: bool
+        @closure
+        def first(self):
+            if self.a:
+                self.bad = True
+        @process(One)
+        def p(self, c: One):
+            yield "x"
+            self.a = True
+        """,
+                1,
+            ),
+            "closure reading a pc local": bad(
+                """
+        m: Map[Cpu, bool]
+        @closure
+        def first(self):
+            for c in Cpu:
+                if self.m[c]:
+                    self.bad = True
+        @process(Cpu)
+        def p(self, c: Cpu):
+            yield "x"
+            x = c
+            yield "y"
+            self.m[x] = True
+        """,
+                2,
+            ),
+        }
+    }
+)

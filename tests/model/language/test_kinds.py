@@ -21,6 +21,8 @@ from .agree import Agreement
 from .kinds import KINDS, Holds, Refused, Violated, module
 from .written import load
 
+pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some cases are what Python warns of
+
 CASES = [(kind, name) for kind, cases in KINDS.items() for name in cases]
 
 
