@@ -144,11 +144,11 @@ class Words(Executor):
 
     def sort_to_choose(self, of: Given, at: Scope) -> ir.Sort:
         sort, hint = None, ""
+        named = of.value.value if isinstance(of.value, Static) else None
         try:
-            if isinstance(of.value, Static):
-                sort = self.declared.sort(of.value.value)
+            sort = self.declared.sort(named)
         except ModelError as error:
-            if isinstance(of.value.value, type) and issubclass(of.value.value, declare.Sort):
+            if isinstance(named, type) and issubclass(named, declare.Sort):
                 raise at.source.error(of.node, error.message, error.hint) from None
             hint = error.hint
         if sort is None or isinstance(sort, ir.CounterSort):
