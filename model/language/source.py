@@ -92,7 +92,7 @@ def source_of(function: Callable[..., Any]) -> Source:
             hint="Write the system in a file; its source is what is compiled.",
         ) from None
     tree = parsed("".join(lines))
-    if not isinstance(tree, ast.FunctionDef) or tree.name != code.co_name:
+    if not isinstance(tree, ast.FunctionDef) or tree.name != getattr(code, "co_name", None):
         raise ModelError(
             f"{name} is not a plain function",
             Place(inspect.getsourcefile(code) or "?", first),

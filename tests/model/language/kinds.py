@@ -82,13 +82,12 @@ class Refused:
 class Case:
     """text: a class body, or a module that defines `Generated`.
 
-    python: its own run is compared; prove: Z3 is asked as well.
+    python: Python's own run is compared.
     """
 
     text: str
     right: Union[Violated, Holds, Refused]
     python: bool = True
-    prove: bool = False
 
 
 NEVER = """
@@ -115,9 +114,9 @@ def module(text: str) -> str:
     return HEAD + "class Generated(System):" + NEVER + textwrap.indent(text, "    ")
 
 
-def bad(text: str, steps: int, python: bool = True, prove: bool = False) -> Case:
+def bad(text: str, steps: int, python: bool = True) -> Case:
     """The invariant `never` is violated."""
-    return Case(text, Violated("never", steps), python, prove)
+    return Case(text, Violated("never", steps), python)
 
 
 def fine(text: str, python: bool = True) -> Case:
@@ -361,7 +360,6 @@ KINDS: dict[str, dict[str, Case]] = {
                 self.bad = not x
             """,
             1,
-            prove=True,
         ),
         "choose in a branch that is not taken": bad(
             """
@@ -1442,7 +1440,6 @@ KINDS.update(
                     self.bad = old != (self.x, self.y)
                 """,
                 3,
-                prove=True,
             ),
             "nested, with a part that is replaced": bad(
                 """
@@ -1685,7 +1682,6 @@ KINDS.update(
                     self.bad = True
                 """,
                 1,
-                prove=True,
             ),
             "locals called x and x2": bad(
                 """

@@ -50,7 +50,8 @@ def test_it_is_read_as_python_reads_it(kind: str, name: str, tmp_path: Path) -> 
         Agreement(cls, sizes, knob_values(cls, None, {})).run(most=30, initial=8)
 
 
-VIOLATED = [(k, n) for k, n in CASES if isinstance(KINDS[k][n].right, Violated) and KINDS[k][n].prove]
+BUILT_IN = ("no-deadlock", "well-defined")
+VIOLATED = [(k, n) for k, n in CASES if isinstance(right := KINDS[k][n].right, Violated) and right.prop not in BUILT_IN]
 
 
 @pytest.mark.parametrize(("kind", "name"), VIOLATED, ids=[f"{k}: {n}" for k, n in VIOLATED])
