@@ -64,6 +64,11 @@ def rounds(effects: Sequence[Effect]) -> int:
     for number, (effect, update) in enumerate(order):
         graph.add_node(update.var)
         later = {u.var for _, u in order[number:]}
+        for name in sorted(terms.reads(*update.args) & set(targets)):
+            raise effect.fail(
+                f"the closure '{effect.member.attribute}' writes where '{name}' says, which a closure changes",
+                "A closure is monotone: what hardware did already never leads it elsewhere.",
+            )
         for read, positive in polar(update.cond, True):
             if read.name not in targets:
                 continue

@@ -18,10 +18,10 @@ from . import core, declare
 from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
-from .declare import System
+from .declare import Part, System
 from .notes import Notes
 from .processes import ProcessCompiler
-from .source import Source, class_source, source_of
+from .source import Source, class_place, class_source, source_of
 from .statements import Outcome, block
 from .types import hints, to_declared
 from .values import Path, Scope, Static, Step, Tup, Value, articled
@@ -49,13 +49,28 @@ def compile_system(
         return compiled[fixed]
     try:
         if everything not in compiled:
-            compiled[everything] = Compiler(cls).system(proofs)
+            compiled[everything] = compiled_deeply(cls, proofs, None)
         return compiled[everything]
     except ModelError:
         if not knobs:
             raise
-        found = compiled[fixed] = Compiler(cls, knobs).system(proofs)
+        found = compiled[fixed] = compiled_deeply(cls, proofs, knobs)
         return found
+
+
+def compiled_deeply(cls: type[System], proofs: bool, knobs: Mapping[str, Any] | None) -> ir.System:
+    try:
+        return Compiler(cls, knobs).system(proofs)
+    except RecursionError:
+        raise too_deep(cls) from None
+
+
+def too_deep(cls: type[System]) -> ModelError:
+    """What is said of terms that are too deep to be gone through."""
+    hint = "Split the longest step, or keep a part of what it decides in state."
+    return ModelError(
+        f"{cls.__name__} has values or conditions that are nested too deeply", class_place(cls), hint=hint
+    )
 
 
 _COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System]] = WeakKeyDictionary()
@@ -66,8 +81,8 @@ class Compiler(Words):
 
     def __init__(self, cls: type[System], knobs: Mapping[str, Any] | None = None) -> None:
         self.cls = cls
-        refuse_mistakes(cls)
         super().__init__(Declarations(cls))
+        refuse_mistakes(cls, [type(o.python) for o in self.declared.objects.values() if o.path])
         self.known_processes = {}
         self.system_class = cls.proves or cls
         if cls.proves is not None:
@@ -387,14 +402,14 @@ def refuse_changes(proof: type[System], system: type[System]) -> None:
             )
 
 
-def refuse_mistakes(cls: type[System]) -> None:
+def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
     """Refuse what Python accepts without a word, and its author did not mean.
 
     - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
       without that step a policy might hold which does not.  A property with parameters is no better.
     - Of two methods with one name in a class only the last exists.
     """
-    classes = cls.__mro__[: cls.__mro__.index(System)]
+    classes = dict.fromkeys(c for owner in (cls, *parts) for c in owner.__mro__ if c not in (System, Part, object))
     sources = [found for c in classes if (found := class_source(c)) is not None]
     if len(sources) != len(classes):  # the first method that is read says so
         return
@@ -402,9 +417,9 @@ def refuse_mistakes(cls: type[System]) -> None:
         refuse_twins(file, tree)
     nodes = [node for _, tree in sources for node in ast.walk(tree)]
     mentioned = {n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes if isinstance(n, (ast.Attribute, ast.Name))}
-    for name, value in vars(cls).items():
+    for name, value in (item for c in classes for item in vars(c).items()):
         function = value.fget if isinstance(value, property) else value
-        if not inspect.isfunction(function):
+        if not inspect.isfunction(function) or name == "__init__":
             continue
         source = source_of(function)
         if isinstance(value, property):

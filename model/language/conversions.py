@@ -42,7 +42,7 @@ class Conversions:
 
     def no_ghost(self, what: str, node: ast.AST, at: Scope, *exprs: ir.Expr) -> None:
         ghost = min(terms.reads(*exprs) & self.ghosts, default=None)
-        if ghost and self.step.kind in ("action", "process"):
+        if ghost and self.step.kind in ("action", "process", "closure", "initially"):
             at.source.fail(
                 node,
                 f"the ghost '{self.shown(ghost)}' is read by {what}",

@@ -6,15 +6,16 @@ import enum
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import CellType
 from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Counter, Kind, Knob, Map, Part, Role, Sort, System, role_of
-from .source import class_place
+from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, role_of
+from .source import class_place, source_of
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
-from .values import Object, articled
+from .values import Method, Object, articled
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ class Declarations:
             )
         return self.objects[owners[0]]
 
+    def happens(self, method: Method) -> bool:
+        """Whether a method with a role happens by itself; one that a class below overrides does not, and is called by `super`."""
+        if method.owner is None:
+            return True
+        path = method.owner.path
+        return any(m.owner.path == path and m.function is method.function for m in self.members)
+
     def sort(self, annotation: Any) -> ir.Sort:
         """The sort that an annotation names; its classes are noted down.
 
@@ -97,6 +105,7 @@ class Declarations:
         cls = owner.python if isinstance(owner.python, type) else type(owner.python)
         base = System if isinstance(owner.python, type) else Part
         place = class_place(cls)
+        refuse_special(cls, base)
         for name, annotation in hints(cls).items():
             if name not in hints(base):
                 try:
@@ -120,6 +129,12 @@ class Declarations:
         for name in names:
             value = inspect.getattr_static(cls, name)
             if isinstance(value, Knob):
+                if not (isinstance(value.sort, type) and (value.sort is bool or issubclass(value.sort, enum.Enum))):
+                    raise ModelError(
+                        f"the knob '{owner.path + name}' is over {value.sort!r}",
+                        place,
+                        hint="A Knob is over bool, or over an enum.Enum class.",
+                    )
                 self._declare(owner.path + name, Declared((), self.sort(value.sort), "knob"), place, value.doc)
             elif isinstance(value, Part):
                 self._part(owner, name, value)
@@ -133,9 +148,24 @@ class Declarations:
                         place,
                         hint="Decorate a plain method with nothing else.",
                     )
+                twin = next((m for m in self.members if m.owner is owner and m.function is value), None)
+                if twin is not None:
+                    raise ModelError(
+                        f"{cls.__name__} has {articled(role.kind)} under two names, '{twin.attribute}' and '{name}'",
+                        place,
+                        hint="Remove one of them.",
+                    )
                 self.members.append(Member(owner, value, role, name))
+            else:
+                refuse_hidden(cls, name, value, place)
         if not isinstance(owner.python, type):
             for name, value in vars(owner.python).items():
+                if owner.path + name in self.variables and not isinstance(value, Map):
+                    raise ModelError(
+                        f"{cls.__name__}.{name} is state, and its value in __init__ is not read",
+                        place,
+                        hint=f"Assign self.{name} in a method decorated with @initially.",
+                    )
                 if isinstance(value, Map):
                     for sort in value.sorts:
                         self.know(sort)
@@ -156,8 +186,10 @@ class Declarations:
     def know(self, annotation: Any) -> None:
         """Note down the classes of sorts: two of one name would be one sort to everything behind."""
         for cls in classes_in(annotation):
+            if issubclass(cls, (Sort, Counter, enum.Enum)):
+                refuse_order(cls)
             if issubclass(cls, Sort):
-                if not isinstance(cls.size, int) or cls.size < 1:
+                if not isinstance(cls.size, int) or isinstance(cls.size, bool) or cls.size < 1:
                     raise ModelError(
                         f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls)
                     )
@@ -202,3 +234,68 @@ class Declarations:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size
         return tuple(found.values()), sizes
+
+
+SILENT = {"__init_subclass__", "__class_getitem__", "__repr__", "__str__", "__format__"}
+"""Special methods that no statement of a model calls."""
+
+COMPARING = {"__eq__", "__ne__", "__bool__"}
+"""Special methods of an enumeration that would change what its members are; of `<` see `ordered_enumeration`."""
+
+
+def special(cls: type) -> Iterator[str]:
+    return (n for n, v in vars(cls).items() if n[:2] == n[-2:] == "__" and inspect.isfunction(v))
+
+
+def refuse_special(cls: type, base: type) -> None:
+    """Refuse special methods of a system or part: Python calls them where a reader sees no call."""
+    known = SILENT | ({"__init__"} if base is Part else set())
+    for c in cls.__mro__:
+        if c in (base, object):
+            continue
+        for name in special(c):
+            if name not in known:
+                hint = "Assign to state in a method decorated with @initially." if name == "__init__" else ""
+                raise ModelError(
+                    f"{c.__name__}.{name} is a special method, which is not read",
+                    class_place(c),
+                    hint=hint or "Write a plain method, and call it by its name.",
+                )
+
+
+def refuse_order(cls: type) -> None:
+    """Refuse a sort, counter or enumeration whose elements compare otherwise than those of its kind."""
+    for c in cls.__mro__:
+        if c in (Sort, Counter, OrderedEnum) or c.__module__ in ("enum", "builtins"):
+            break
+        for name in special(c):
+            if name in COMPARING or (not issubclass(cls, enum.Enum) and name not in SILENT):
+                raise ModelError(
+                    f"{c.__name__}.{name} is a special method, which is not read",
+                    class_place(c),
+                    hint="Elements are equal if they are one, and have the order in which they are listed.",
+                )
+
+
+def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> None:
+    """Refuse a step or property that is not seen: something stands around it, or a class below overrides it without a role."""
+    inside = [getattr(value, a, None) for a in ("fget", "func", "__func__", "__wrapped__")]
+    if inspect.isfunction(value):
+        inside += [c.cell_contents for c in value.__closure__ or () if c != CellType()]
+    hidden = next((f for f in inside if inspect.isfunction(f) and role_of(f) is not None), None)
+    if hidden is not None:
+        kind = role_of(hidden).kind  # type: ignore[union-attr]
+        what = "decorator" if inspect.isfunction(value) else type(value).__name__.strip("_")
+        raise ModelError(
+            f"'{name}' is {articled(kind)} inside of a {what}, which hides it",
+            place,
+            hint=f"Write @{kind} above the other decorator." if what == "decorator" else "Use a plain method.",
+        )
+    above = next((role for c in cls.__mro__ if (role := role_of(vars(c).get(name))) is not None), None)
+    if above is not None and inspect.isfunction(value):
+        source = source_of(value)
+        source.fail(
+            source.tree,
+            f"'{name}' overrides {articled(above.kind)}, and is none",
+            f"Decorate it with @{above.kind}; `{name} = None` takes it away.",
+        )

@@ -290,6 +290,14 @@ def role_of(function: Any) -> Role | None:
 
 
 def _mark(function: F, role: Role) -> F:
+    other = role_of(function)
+    if other is not None:
+        code = getattr(function, "__code__", None)
+        raise ModelError(
+            f"'{getattr(function, '__name__', function)}' has two roles: {other.kind} and {role.kind}",
+            Place(code.co_filename, code.co_firstlineno) if code else None,
+            hint="Write one decorator above it.",
+        )
     function.__flushproof__ = role  # type: ignore[attr-defined]
     return function
 

@@ -18,7 +18,7 @@ from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import fix_knobs, reads
 
-from .compile import compile_system
+from .compile import compile_system, too_deep
 from .declare import Knob, Policy, System, system_name
 from .load import proof_of
 from .policies import check_declared, check_verdicts, exprs_of, knobs_of, same_as, unread_knobs
@@ -53,11 +53,15 @@ def instantiate(
     values = knob_values(cls, policy, knobs or {})
     system = compile_system(proof_of(cls) if lemmas else cls, proofs=lemmas, knobs=values)
     check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined"))
-    fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
     sized = sizes_of(system, sizes or {})
-    _refuse_what_is_not_there(fixed, sized)
+    try:
+        fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
+        _refuse_what_is_not_there(fixed, sized)
+        pruned = prune(fixed)
+    except RecursionError:
+        raise too_deep(cls) from None
     instance = Instance(
-        prune(fixed),
+        pruned,
         sized,
         {name: Knob.text(value) for name, value in values.items()},
         policy,

@@ -16,7 +16,7 @@ from flushproof.model.ir import terms
 
 from .conversions import NONE, Conversions, join, widen
 from .intervals import within
-from .values import Bad, Closure, Generated, Held, Name, Object, Path, Static, Tup, Value, same
+from .values import Bad, Closure, Generated, Held, Name, Object, Once, Path, Static, Tup, Value, same
 
 PATIENCE = 3
 """A range that has grown so often at one label is widened to the next bound that the system names."""
@@ -69,7 +69,7 @@ class Locals:
     def of(self, value: Value, path: Path) -> Kept:
         """What is kept of a value with which one path reaches a label."""
         match value:
-            case Tup():
+            case Tup() | Once():  # of the latter only temporaries, through which a loop goes
                 return Parts(tuple(self.of(v, path) for v in value.items))
             case Static(tuple() as items):
                 return Parts(tuple(Fixed(Static(v)) for v in items))
@@ -232,7 +232,7 @@ class Locals:
             match value:
                 case Held():
                     value = value.args.items[number]
-                case Tup():
+                case Tup() | Once():
                     value = value.items[number]
                 case Static(tuple() as items):
                     value = Static(items[number])

@@ -13,7 +13,7 @@ from flushproof.model.ir import terms
 from . import core
 from .conversions import items_of
 from .operations import Operations
-from .values import Access, Bad, Generated, Path, Product, Scope, Static, Tup, Value
+from .values import Access, Bad, Generated, Once, Path, Product, Scope, Static, Tup, Value
 
 AGAIN = Bad(
     "is given a value in a loop whose rounds all happen at once",
@@ -41,7 +41,7 @@ class Loops(Operations):
         """What is gone through: sorts, or a fixed group of values."""
         if isinstance(value, Product):
             return value
-        parts = items_of(value)
+        parts = value.items if isinstance(value, Once) else items_of(value)
         if parts is not None:
             return parts
         if isinstance(value, Static) and isinstance(value.value, range):
@@ -200,8 +200,10 @@ class Loops(Operations):
             if not isinstance(iterated, Product):
                 parts: list[ir.Expr] = []
                 for item in iterated:
-                    sub = inner.fork()
-                    sub.facts += tuple(p if kind == "all" else terms.not_(p) for p in parts)  # else Python had stopped
+                    earlier = terms.and_(*(p if kind == "all" else terms.not_(p) for p in parts))
+                    if earlier is ir.FALSE:
+                        break
+                    sub = inner.fork(earlier)  # else Python has stopped
                     sub.env[scope, loop.target] = item
                     parts.append(gather(loop.body, sub, scope))
                     self.no_effects(sub, inner, node, at)
@@ -209,8 +211,12 @@ class Loops(Operations):
             sub = inner.fork()
             variables, element = self.elements(loop.names, iterated, sub)
             sub.env[scope, loop.target] = element
+            counts = len(self.step.clauses), len(self.step.costs)
             result = gather(loop.body, sub, scope)
             self.no_effects(sub, inner, node, at)
+            if counts != (len(self.step.clauses), len(self.step.costs)):
+                what = "a condition over many elements cannot check or count: Python stops at the first that decides it"
+                at.source.fail(node, what, "Use a loop over the sort.")
             for var in reversed(variables):
                 result = terms.forall(var, result) if kind == "all" else terms.exists(var, result)
             return result

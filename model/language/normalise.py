@@ -32,7 +32,10 @@ def core_of(function: Callable[..., Any]) -> Function:
         ModelError: it has something that the language has not.
     """
     source = source_of(function)
-    return Normaliser(source).method()
+    try:
+        return Normaliser(source).method()
+    except RecursionError:
+        source.fail(source.tree, f"'{source.tree.name}' is nested too deeply", "Give its parts names of their own.")
 
 
 class Normaliser:
@@ -159,7 +162,7 @@ class Normaliser:
             case ast.Assign([ast.Name() as name], value):
                 self.assign_name(name, value, node)
             case ast.Assign(targets, value):
-                atom = self.atom(value)
+                atom = self.atom(value, keep=len(targets) > 1)
                 for target in targets:
                     self.assign(target, atom, node)
             case ast.AnnAssign():
@@ -229,11 +232,15 @@ class Normaliser:
         for element in target.elts:
             if isinstance(element, ast.Starred):
                 self.assign(element, value, node)
-        plain = [self.target(e) if isinstance(e, ast.Name) else self.temporary() for e in target.elts]
-        self.emit(core.Unpack(tuple(plain), value, node))
-        for element, local in zip(target.elts, plain, strict=True):
-            if not isinstance(element, ast.Name):
-                self.assign(element, Atom(local, element), node)
+        names = [e for e in target.elts if isinstance(e, ast.Name)]
+        if len(names) == len(target.elts):
+            self.emit(core.Unpack(tuple(map(self.target, names)), value, node))
+            return
+        # An index may use a name that another target gives a value: all of them are assigned from left to right.
+        parts = [self.temporary() for _ in target.elts]
+        self.emit(core.Unpack(tuple(parts), value, node))
+        for element, local in zip(target.elts, parts, strict=True):
+            self.assign(element, Atom(local, element), node)
 
     def annotated(self, node: ast.AnnAssign) -> None:
         if not isinstance(node.target, ast.Name):
@@ -570,7 +577,9 @@ class Normaliser:
 
 def class_name(function: Callable[..., Any]) -> str:
     """The class in whose body a function stands, without leading underscores; "" if there is none."""
-    above = function.__qualname__.rpartition(".")[0]
+    above = function.__code__.co_qualname.rpartition(".")[
+        0
+    ]  # a decorator may call its own function as the one that it wraps
     last = above.rpartition(".")[2]
     return "" if last in ("", "<locals>") else last.lstrip("_")
 

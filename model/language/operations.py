@@ -7,7 +7,7 @@ import enum
 import inspect
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Optional, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import nearest
@@ -28,6 +28,7 @@ from .values import (
     Method,
     Name,
     Object,
+    Once,
     Path,
     Product,
     Scope,
@@ -123,7 +124,8 @@ class Operations(Conversions):
         return found
 
     def starred(self, star: Star, path: Path, at: Scope) -> tuple[Value, ...]:
-        parts = items_of(self.ev(star.atom, path, at))
+        value = self.ev(star.atom, path, at)
+        parts = value.items if isinstance(value, Once) else items_of(value)
         if parts is None:
             at.source.fail(star.atom.node, "only a tuple can be unpacked here")
         return parts
@@ -221,7 +223,11 @@ class Operations(Conversions):
                     found += [(part.atom.node, v) for v in self.starred(part, path, at)]
                 case Atom():
                     value = self.ev(part, path, at)
-                    found += [(part.node, v) for v in items_of(value) or (value,)]
+                    several = items_of(value)
+                    if several is not None and len(parts) > 1:
+                        at.source.fail(part.node, "a tuple is no index", f"Write *{at.source.text(part.node)}.")
+                    found += [(part.node, v) for v in (value,) if several is None]
+                    found += [(part.node, v) for v in several or ()]
         if len(found) != len(variable.index):
             self.wrong_index(owner, found, variable, node, at)
         return [
@@ -265,6 +271,8 @@ class Operations(Conversions):
                 return chosen
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
         if isinstance(value, Static) and isinstance(position, Static):
+            if value.value is Optional and (isinstance(position.value, type) or get_origin(position.value)):
+                return Static(Optional[position.value])
             names: Mapping[Any, Any] | None = value.value if isinstance(value.value, Mapping) else None
             if isinstance(value.value, type) and issubclass(value.value, enum.Enum):
                 names = value.value.__members__
@@ -287,7 +295,10 @@ class Operations(Conversions):
         bounds = [None if b is None else self.ev(b, path, at) for b in operation.bounds]
         if not all(b is None or (isinstance(b, Static) and is_number(b.value)) for b in bounds):
             at.source.fail(node, "the bounds of a tuple's slice are constants")
-        return Tup(parts[slice(*(b.value if isinstance(b, Static) else None for b in bounds))])
+        lower, upper, step = (b.value if isinstance(b, Static) else None for b in bounds)
+        if step == 0:
+            at.source.fail(node, "the step of a slice is not 0")
+        return Tup(parts[lower:upper:step])
 
     # -------------------------------------------------------------------------------------------------------- attributes
 
@@ -303,8 +314,13 @@ class Operations(Conversions):
                 if above is not None:
                     found = self.bound(vars(above)[name], value.owner, node, path, at)
             case Static():
-                if hasattr(value.value, name):
+                try:
                     found = Static(getattr(value.value, name))
+                except AttributeError:
+                    pass
+                except Exception as error:  # it is the user's own code
+                    owner = at.source.text(operation.owner.node)
+                    at.source.fail(node, f"{owner}.{operation.name} raises {type(error).__name__}: {error}")
         return found if found is not None else self.no_attribute(value, operation, node, at)
 
     def no_attribute(self, value: Value, operation: core.Attribute, node: ast.AST, at: Scope) -> NoReturn:
@@ -530,7 +546,10 @@ class Operations(Conversions):
         """See to it that Python orders the members as they are listed."""
         cls = self.declared.enumerations[sort.name]
         own = next((c for c in cls.__mro__ if "__lt__" in vars(c)), object)
-        if own is declare.OrderedEnum and all("__le__" not in vars(c) for c in cls.__mro__[: cls.__mro__.index(own)]):
+        below = cls.__mro__[: cls.__mro__.index(own)]
+        if any(n in vars(c) for c in below for n in ("__le__", "__gt__", "__ge__")):
+            own = cls
+        if own is declare.OrderedEnum:
             return
         if own is int and [m.value for m in cls] == sorted(m.value for m in cls):
             return
@@ -549,6 +568,8 @@ class Operations(Conversions):
             return terms.lit(left.value is right.value)
         for value in (left, right):
             sort = self.sort_of(value)
+            if isinstance(value, Static) and is_number(value.value) and not self.none_in(left, right):
+                at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
             base = sort.base if isinstance(sort, ir.OptionSort) else sort
             if isinstance(base, (ir.IntSort, ir.CounterSort)) and not self.none_in(left, right):
                 at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
@@ -572,7 +593,8 @@ class Operations(Conversions):
             if parts is not None:
                 if self.none_in(other):
                     return ir.FALSE
-                at.source.fail(node, "a tuple is compared with a tuple only")
+                hint = "Write tuple(...) around what is gone through once." if isinstance(other, Once) else ""
+                at.source.fail(node, "a tuple is compared with a tuple only", hint)
         for value in (left, right):
             if not isinstance(value, (ir.Node, Static)):
                 if self.none_in(left, right):
@@ -596,7 +618,10 @@ class Operations(Conversions):
                     f"{left!r} and {right!r} are of different kinds, and never meant to be equal",
                     "Compare like with like.",
                 )
-        return terms.lit(bool(left == right))
+        try:
+            return terms.lit(bool(left == right))
+        except Exception as error:  # it is the user's own code
+            at.source.fail(node, f"comparing {type(left).__name__} raises {type(error).__name__}: {error}")
 
     def kind_of(self, value: Any) -> Any:
         return type if isinstance(value, type) else type(value)
@@ -621,7 +646,7 @@ class Operations(Conversions):
             self.not_callable(operation, node, at)
         if isinstance(function, Method):
             role = declare.role_of(function.function)
-            if role is not None and role.kind not in ("closure", "hint"):
+            if role is not None and role.kind not in ("closure", "hint") and self.declared.happens(function):
                 at.source.fail(
                     node,
                     f"'{function.function.__name__}' is {articled(role.kind)} and happens by itself",

@@ -78,6 +78,9 @@ class ProcessCompiler:
         self.function, self.scope, start = x.begin(member)
         self.source = self.function.source
         sorts = [x.declared.sort(s) for s in member.role.sorts]
+        for sort in sorts:
+            if isinstance(sort, ir.CounterSort):
+                self.source.fail(self.function.node, f"the counter {sort.name} has no end to run processes for")
         names = [local for local, _ in self.function.parameters[1:]]
         if len(names) != len(sorts):
             wanted = ", ".join(s.name for s in sorts)
@@ -103,6 +106,9 @@ class ProcessCompiler:
             for changed in self.step_from(number):
                 if changed not in waiting:
                     waiting.append(changed)
+        if not self.function.stops:
+            hint = 'Decorate it with @action, or write yield "label" where others may run.'
+            self.source.fail(self.function.node, f"the process '{self.function.name}' has no yield", hint)
         return self.emit()
 
     # ------------------------------------------------------------------------------------------------------------- steps

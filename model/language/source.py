@@ -76,9 +76,8 @@ def source_of(function: Callable[..., Any]) -> Source:
             hint="Write the system in a file; its source is what is compiled.",
         ) from None
     if not isinstance(tree, ast.FunctionDef):
-        what = "takes no part in an async program" if tree is not None else "is not a plain function"
         raise ModelError(
-            f"{name} {what}",
+            f"{name} is not a plain function",
             Place(file, first),
             lines[first - 1].rstrip("\n") if first <= len(lines) else "",
             "Use `def`; lambdas are allowed inside of methods.",

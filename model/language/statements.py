@@ -11,6 +11,7 @@ import ast
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import CellType
 from typing import Any, Literal, Union, assert_never
 
 from flushproof.model import ir
@@ -33,6 +34,7 @@ from .values import (
     Method,
     Name,
     Object,
+    Once,
     Path,
     Product,
     Scope,
@@ -41,6 +43,7 @@ from .values import (
     Tup,
     Value,
     articled,
+    is_once,
 )
 
 MOST_ROUNDS = 1000
@@ -130,8 +133,12 @@ class Executor(Loops):
         if not function.parameters or function.parameters[0][0].shown != "self":
             function.source.fail(function.node, f"'{function.name}' needs `self` as its first parameter")
         for local, parameter in function.parameters[1:]:
-            if parameter.kind in (parameter.VAR_KEYWORD,):
-                function.source.fail(function.node, f"'**{local.shown}' has no meaning here", "Name the parameters.")
+            several = parameter.kind is parameter.VAR_POSITIONAL and member.role.kind == "process"
+            if parameter.kind is parameter.VAR_KEYWORD or several:
+                stars = "*" if several else "**"
+                function.source.fail(
+                    function.node, f"'{stars}{local.shown}' has no meaning here", "Name the parameters."
+                )
         path = Path()
         path.env[scope, function.parameters[0][0]] = member.owner
         return function, scope, path
@@ -208,7 +215,9 @@ class Executor(Loops):
             case core.Set():
                 self.assign(s.target, self.operate(s.operation, s.node, path, at, named(s.target)), s.node, path, at)
             case core.Do():
-                self.operate(s.operation, s.node, path, at)
+                if isinstance(self.operate(s.operation, s.node, path, at), Held):
+                    text = at.source.text(s.node)
+                    at.source.fail(s.node, f"{text} alone takes nothing", f"Write `with {text}:`.")
             case core.If():
                 return self.branch(s, stack, path, at)
             case core.Unpack():
@@ -247,10 +256,18 @@ class Executor(Loops):
     # ------------------------------------------------------------------------------------------------------- assignments
 
     def assign(self, target: Local, value: Value, node: ast.AST, path: Path, at: Scope) -> None:
+        if not target.temporary:
+            self.refuse_once(target.shown, value, node, at)
         sort = self.annotation(target, at)
         if sort is not None:
             value = self.expr(value, node, at, sort, path)
         path.env[at.of(target), target] = value
+
+    def refuse_once(self, shown: str, value: Value, node: ast.AST, at: Scope) -> None:
+        """A name for what can be gone through once would look like one for a tuple."""
+        if is_once(value):
+            hint = "Write it where it is used, or tuple(...) around a fixed number of values."
+            at.source.fail(node, f"'{shown}' would be something that can be gone through only once", hint)
 
     def annotation(self, target: Local, at: Scope) -> ir.Sort | None:
         """The sort that the function declares for a variable."""
@@ -260,7 +277,7 @@ class Executor(Loops):
         found = declared[target]
         if isinstance(found, ast.expr):
             try:
-                value = eval(ast.unparse(found), at.source.function.__globals__, {})
+                value = eval(ast.unparse(found), at.source.function.__globals__, around(at.source.function))
             except Exception:
                 at.source.fail(found, f"the annotation of '{target.shown}' cannot be read", "Name a sort.")
             found = declared[target] = at.source.at(found, lambda: self.declared.sort(value))
@@ -268,7 +285,8 @@ class Executor(Loops):
         return sort
 
     def unpack(self, s: core.Unpack, path: Path, at: Scope) -> None:
-        items = items_of(self.ev(s.value, path, at))
+        value = self.ev(s.value, path, at)
+        items = value.items if isinstance(value, Once) else items_of(value)
         if items is None or len(items) != len(s.targets):
             given = "" if items is None else f", not {len(items)}"
             at.source.fail(s.node, f"{len(s.targets)} values are needed here{given}")
@@ -484,6 +502,7 @@ class Executor(Loops):
                 value = given
             else:
                 value = defaults[local] if local in defaults else Static(parameter.default)
+            self.refuse_once(local.shown, value, node, at)
             path.env[scope, local] = value
         return scope
 
@@ -503,7 +522,7 @@ class Executor(Loops):
                 f"'{scope.function.name}' takes no step of its own",
                 f"Call it without `yield from`: {text}(...).",
             )
-        if declare.role_of(function.function) is not None:
+        if declare.role_of(function.function) is not None and self.declared.happens(function):
             kind = articled(declare.role_of(function.function).kind)  # type: ignore[union-attr]
             at.source.fail(s.node, f"'{scope.function.name}' is {kind} and happens by itself")
         return (*stack, Return(s.target, s.node, at, scope), block(scope.function.body, scope))
@@ -553,6 +572,15 @@ class Executor(Loops):
         if not (isinstance(label, str) and label):
             at.source.fail(s.node, "a yield names the step that follows", 'Write yield "label".')
         return Outcome("yield", path, node=s.node, label=label, stack=stack)
+
+
+def around(function: Any) -> dict[str, Any]:
+    """The variables of the functions around this one that it uses."""
+    return {
+        name: cell.cell_contents
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        if cell != CellType()
+    }
 
 
 def named(target: Local) -> str:

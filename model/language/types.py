@@ -95,7 +95,12 @@ def to_declared(annotation: Any) -> Declared | None:
         base, *extras = get_args(annotation)
         kinds = [e for e in extras if isinstance(e, Kind)]
         if kinds:
-            inner = to_declared(base)
+            if len(kinds) > 1:
+                raise ModelError(
+                    "state is Rigid or Ghost, not both", hint="Ghost state that no step writes is rigid as well."
+                )
+            others = tuple(e for e in extras if not isinstance(e, Kind))
+            inner = to_declared(Annotated.__class_getitem__((base, *others)) if others else base)
             assert inner is not None
             return Declared(inner.index, inner.sort, kinds[0].value)
     if get_origin(annotation) is Map:

@@ -109,6 +109,13 @@ class Generated:
 
 
 @dataclass(frozen=True, eq=False)
+class Once:
+    """Values that Python goes through once, as `zip`, `enumerate` and `reversed` give them."""
+
+    items: tuple[Value, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Product:
     """All elements of sorts, to be gone through: tuples for ``each(A, B)``, else elements of one sort."""
 
@@ -140,7 +147,7 @@ class Bad:
     hint: str = ""
 
 
-Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Closure, Generated, Product, Held, Above, Bad]
+Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Closure, Generated, Once, Product, Held, Above, Bad]
 
 
 def same(left: Value, right: Value) -> bool:
@@ -180,6 +187,13 @@ def same(left: Value, right: Value) -> bool:
         case (Bad(), Bad()):
             return left.message == right.message
     return False
+
+
+def is_once(value: Value) -> bool:
+    """Whether a value can be gone through once only, so that a name for it would be a trap."""
+    if isinstance(value, Tup):
+        return any(map(is_once, value.items))
+    return isinstance(value, (Once, Generated)) or (isinstance(value, Product) and value.tuples)
 
 
 Name = tuple[Scope, Local]

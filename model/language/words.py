@@ -22,6 +22,7 @@ from .values import (
     Generated,
     MapRef,
     Method,
+    Once,
     Path,
     Product,
     Scope,
@@ -77,6 +78,9 @@ class Words(Executor):
         if plain is not None:
             if call.keywords:
                 at.source.fail(node, f"{function.value.__name__}() takes no keywords here")
+            name = function.value.__name__
+            if len(args) > MOST_ARGUMENTS.get(name, len(args)):
+                at.source.fail(node, f"{name}() takes {MOST_ARGUMENTS[name]} here, not {len(args)}")
             return plain(self, args, node, path, at)
         nodes = {name: atom.node for name, atom in call.keywords}
         keywords = {k: Given(v, nodes.get(k, node)) for k, v in self.keywords(call, path, at).items()}
@@ -140,10 +144,12 @@ class Words(Executor):
 
     def sort_to_choose(self, of: Given, at: Scope) -> ir.Sort:
         sort, hint = None, ""
+        named = of.value.value if isinstance(of.value, Static) else None
         try:
-            if isinstance(of.value, Static):
-                sort = self.declared.sort(of.value.value)
+            sort = self.declared.sort(named)
         except ModelError as error:
+            if isinstance(named, type) and issubclass(named, declare.Sort):
+                raise at.source.error(of.node, error.message, error.hint) from None
             hint = error.hint
         if sort is None or isinstance(sort, ir.CounterSort):
             at.source.fail(of.node, f"{at.source.text(of.node)} is not a sort to choose from", hint)
@@ -254,11 +260,15 @@ class Words(Executor):
             hint = "Keep what steps need in state of its own."
             use.at.source.fail(use.node, "only properties and lemmas ask where a process is", hint)
         process, args, rest = self.process_at(use, "labels")
+        if not rest:
+            use.at.source.fail(use.node, "at() takes at least one label", nearest("", process.labels, "labels"))
         where = self.read(process.pc, args, use.node, use.path, use.at)
         found = []
         for given in rest:
             label = given.value.value if isinstance(given.value, Static) else None
             members = process.labels.get(label) if isinstance(label, str) else None
+            if members is None and self.step.kind in ("lemma", "hint") and label in process.members:
+                members = [label]  # of a label that stands twice, a proof may name either place, as traces do: "wait (2)"
             if members is None:
                 guess = nearest(str(label), process.labels, "labels")
                 use.at.source.fail(use.node, f"{process.name} has no label '{label}'", guess)
@@ -309,7 +319,7 @@ class Words(Executor):
             value = args[0].value
             if isinstance(value, Generated):
                 return self.quantified(value, kind, node, path, at)
-            items = items_of(value)
+            items = value.items if isinstance(value, Once) else items_of(value)
             if items is not None:
                 junction = terms.and_ if kind == "all" else terms.or_
                 return junction(*(self.truth(i, args[0].node, at) for i in items))
@@ -343,15 +353,17 @@ class Words(Executor):
         return iterated
 
     def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(map(Tup, zip(*(self.several(a, "zip", node, path, at) for a in args), strict=False))))
+        return Once(tuple(map(Tup, zip(*(self.several(a, "zip", node, path, at) for a in args), strict=False))))
 
     def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
+        if not is_number(first):
+            at.source.fail(node, "enumerate() counts from a constant")
         items = self.several(args[0], "enumerate", node, path, at) if args else ()
-        return Tup(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
+        return Once(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
 
     def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(reversed(self.several(args[0], "reversed", node, path, at)))) if args else Tup(())
+        return Once(tuple(reversed(self.several(args[0], "reversed", node, path, at)))) if args else Once(())
 
     def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         values: list[Any] = [a.value.value if isinstance(a.value, Static) else None for a in args]
@@ -392,10 +404,19 @@ class Process:
     labels: Mapping[str, list[str]]
     locals: Mapping[str, list[ir.StateVar]]
 
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The values of the program counter."""
+        assert isinstance(self.pc.sort, ir.EnumSort)
+        return self.pc.sort.members
+
 
 def is_none(value: Value) -> bool:
     return isinstance(value, Static) and value.value is None
 
+
+MOST_ARGUMENTS = {"tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
+"""How many arguments some of Python's functions take; of the others, who reads them says so."""
 
 WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.require: Words.require,
