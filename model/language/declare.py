@@ -97,16 +97,32 @@ class Sort(metaclass=_SortMeta):
         self.index = index
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.index == getattr(other, "index", None)
+        if type(self) is type(other):
+            return self.index == getattr(other, "index", None)
+        return self.ordered and type(other) is int and self.index == other
 
     def __hash__(self) -> int:
-        return hash((type(self), self.index))
+        return hash(self.index)  # as the literal of an ordered sort, to which the element is equal
 
     def __lt__(self, other: Any) -> bool:
-        return bool(self.index < other.index)
+        return self.index < self._number(other)
 
     def __le__(self, other: Any) -> bool:
-        return bool(self.index <= other.index)
+        return self.index <= self._number(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return self.index > self._number(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return self.index >= self._number(other)
+
+    def _number(self, other: Any) -> int:
+        """The number of another element, or a literal."""
+        if type(self) is type(other):
+            return int(other.index)
+        if self.ordered and type(other) is int:
+            return other
+        raise TypeError(f"{self!r} is compared with {other!r}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.lower()}{self.first + self.index}"

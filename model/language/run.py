@@ -1,7 +1,9 @@
-"""A system run by Python itself: the plain, slow, obvious reading, against which the compiled one is tested.
+"""A system run by Python itself: the plain, slow, obvious reading, against which the compiled one is audited.
 
 A `Machine` holds the declared state in a dictionary and each process as a live generator; it takes one step at a time by calling
-the system's own methods.  Since a generator cannot be copied, a state is reached again by taking the same steps anew.
+the system's own methods.  It knows nothing of how the compiler reads them.  A step of an action can be taken back; a generator
+cannot be copied, and one that was refused a step is spent: a state in which it lives is reached again by taking the same steps
+anew.
 """
 
 from __future__ import annotations
@@ -11,44 +13,92 @@ import copy
 import enum
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+import random
+import types
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, get_args, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 
-from .declare import Counter, Knob, Map, NotEnabled, Part, Sort, System, role_of, running
+from .declare import Counter, Kind, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
 from .types import hints, of_sorts, to_declared, to_sort
+
+Key = tuple[str, tuple[Any, ...]]
+"""A variable at an index, or a process and its instance."""
 
 
 class Undefined(FlushproofError):
     """The step used a value that it does not have, such as the element of a None."""
 
 
-def argument_sorts(method: Any) -> list[Any]:
-    """The sorts of the arguments of a step or an event; ``*entry`` stands for the part's `sorts`."""
-    found: list[Any] = []
-    for name, parameter in inspect.signature(method).parameters.items():
-        found += method.__self__.sorts if parameter.kind is parameter.VAR_POSITIONAL else [hints(method)[name]]
-    return found
+class Foreign(FlushproofError):
+    """The step stored something that is no value of the variable's sort."""
+
+
+class Restless(FlushproofError):
+    """What stands in front of a process's first label does something."""
 
 
 UNDEFINED = "undefined"
+FIRST = "start"
+"""The label of a process that has not begun."""
+
+
+class _Truths(type):
+    def __iter__(cls) -> Iterator[bool]:
+        return iter((False, True))
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, bool)
+
+
+class Truth(metaclass=_Truths):
+    """Stands for `bool` in a system's methods: ``for q in bool`` is the language's, and not Python's."""
+
+    def __new__(cls, value: object = False) -> Any:
+        return bool(value)
 
 
 @dataclass
 class Script:
-    """Which way each choice of a step goes; beyond its end the first way, noted down."""
+    """Which way each choice of a step goes.
+
+    given: the ways of the first choices, by number; wishes: values (in `plain` form) that are taken where a choice offers them,
+    each once, in order; beyond both a way at random, or without `random` the first one.
+    taken: the way of each choice, and how many there were.
+    """
 
     given: tuple[int, ...] = ()
+    wishes: tuple[Any, ...] = ()
+    random: random.Random | None = None
     taken: list[tuple[int, int]] = field(default_factory=list)
 
-    def next(self, count: int) -> int:
+    def __post_init__(self) -> None:
+        self._left = list(self.wishes)
+
+    def next(self, values: list[Any]) -> int:
+        """The way of the next choice, among these values."""
         number = len(self.taken)
-        way = self.given[number] if number < len(self.given) else 0
-        self.taken.append((way, count))
+        way = self.given[number] if number < len(self.given) else self._wished(values)
+        if way is None:
+            way = self.random.randrange(len(values)) if self.random else 0
+        self.taken.append((way, len(values)))
         return way
+
+    def _wished(self, values: list[Any]) -> int | None:
+        offered = {plain(value): way for way, value in reversed(list(enumerate(values)))}
+        for wish in self._left:
+            if wish in offered:
+                self._left.remove(wish)
+                return offered[wish]
+        return None
+
+    @property
+    def ways(self) -> tuple[int, ...]:
+        """What was taken, to be given again."""
+        return tuple(way for way, _ in self.taken)
 
     def following(self) -> tuple[int, ...] | None:
         """The script that comes next in lexicographic order, or None after the last."""
@@ -60,108 +110,239 @@ class Script:
         return None
 
 
+def plain(value: Any) -> Any:
+    """A value of the language in a form that tells sorts apart: `("Cpu", 0)`, `("Scope", "ALL")`, `("int", 1)`."""
+    match value:
+        case None:
+            return None
+        case Sort():
+            return (type(value).__name__, value.index)
+        case Counter():
+            return (type(value).__name__, value.value)
+        case enum.Enum():
+            return (type(value).__name__, value.name)
+        case tuple():
+            return tuple(map(plain, value))
+    return (type(value).__name__, value)
+
+
 class View:
     """A state map while a system runs."""
 
     def __init__(self, machine: Machine, name: str, sorts: tuple[Any, ...], value: Any) -> None:
-        self.machine, self.name, self.sorts, self.value = machine, name, sorts, value
+        self.machine, self.name, self.sorts = machine, name, sorts
+        self.convert = machine.converter(value, name)
+        self.converts = [machine.converter(sort, name) for sort in sorts]
 
     def _key(self, index: Any) -> tuple[Any, ...]:
         key = index if isinstance(index, tuple) else (index,)
-        if ... in [k for k in key if k is ...]:
+        if any(k is ... for k in key):
             at = next(i for i, k in enumerate(key) if k is ...)
             key = (*key[:at], *[slice(None)] * (len(self.sorts) - len(key) + 1), *key[at + 1 :])
-        return key
+        if len(key) != len(self.sorts):
+            raise Foreign(f"{self.name} is asked for {key}, and has {len(self.sorts)} indices")
+        try:
+            return tuple(
+                k if isinstance(k, slice) else convert(k) for k, convert in zip(key, self.converts, strict=True)
+            )
+        except Foreign:
+            raise Undefined(f"{self.name} has no value at {key}") from None
 
     def __getitem__(self, index: Any) -> Any:
-        key = self._key(index)
-        if (self.name, key) not in self.machine.store:
-            raise Undefined(f"{self.name} is read at {key}, where it has no value")
-        return self.machine.store[self.name, key]
+        self.machine.touched = True
+        key = (self.name, self._key(index))
+        try:
+            return self.machine.store[key]
+        except (KeyError, TypeError):
+            raise Undefined(f"{self.name} is read at {index}, where it has no value") from None
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        machine = self.machine
+        machine.touched = True
         key = self._key(index)
-        ways = [self.machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
+        value = self.convert(value)
+        ways = [machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
         for location in itertools.product(*ways):
-            if (self.name, location) not in self.machine.store:
+            if (self.name, location) not in machine.store:
                 raise Undefined(f"{self.name} is written at {location}, which it does not have")
-            self.machine.store[self.name, location] = as_counter(self.value, value)
-
-
-def as_counter(annotation: Any, value: Any) -> Any:
-    """The literal 0 as the counter's first value, where a counter is stored."""
-    classes = [c for c in (annotation, *get_args(annotation)) if isinstance(c, type) and issubclass(c, Counter)]
-    return classes[0](value) if classes and isinstance(value, int) else value
+            machine.store[self.name, location] = value
 
 
 @dataclass
 class Process:
-    """A process: its method, the sorts of its instances, and whether it starts by running to its first label."""
+    """A process: its method and the sorts of its instances."""
 
     method: Callable[..., Any]
     sorts: tuple[Any, ...]
-    primed: bool
+
+
+@dataclass(frozen=True)
+class Variable:
+    """Declared state: its index sorts and its value's sort, as annotated."""
+
+    index: tuple[Any, ...]
+    value: Any
 
 
 class Machine:
     """One run of a system.
 
     store: (variable, index) -> value; live: (process, instance) -> its generator; waiting: -> its label.
+    aliases: where a part that has a name already is met again -> that name; one part is one state, under whatever names.
     costs: how many of each operation the last step cost.
+    primed: the processes that start by running to their first label, because nothing happens before it; None: all of which that
+        is so.  An extra step that does nothing is no difference; a step that was left out is (`Restless`).
     """
 
     def __init__(
-        self, cls: type[System], sizes: Mapping[str, int], knobs: Mapping[str, Any], primed: Mapping[str, bool]
+        self,
+        cls: type[System],
+        sizes: Mapping[str, int],
+        knobs: Mapping[str, Any],
+        primed: frozenset[str] | None = None,
     ) -> None:
-        self.sizes, self.knobs = sizes, knobs
-        self.store: dict[tuple[str, tuple[Any, ...]], Any] = {}
+        self.cls, self.sizes, self.knobs, self.primed = cls, sizes, knobs, primed
+        self.store: dict[Key, Any] = {}
         self.script = Script()
         self.broken: list[str] = []
         self.fresh = 0
+        self.touched = False
         self.costs: dict[str, int] = {}
-        self.members: list[tuple[str, Any, Callable[..., Any]]] = []
-        self.paths: dict[int, str] = {}
+        self.members: list[tuple[str, Role, Callable[..., Any]]] = []
+        self.arguments: dict[str, tuple[Any, ...]] = {}
+        self.variables: dict[str, Variable] = {}
+        self.aliases: dict[str, str] = {}
         self.free: list[tuple[str, tuple[Any, ...], Any]] = []
         self.processes: dict[str, Process] = {}
+        self.objects: list[Any] = []
+        self._paths: dict[int, str] = {}
+        self._parts: dict[int, tuple[Any, Any]] = {}
+        self._elements: dict[Any, list[Any]] = {}
+        self._domains: dict[Any, list[Any]] = {}
+        self._modules: list[dict[str, Any]] = []
         with self.running():
             self.system = self.build("", cls, None)
+        self._blank = dict(self.store)
         for name, role, method in self.members:
             if role.kind == "process":
-                self.processes[name] = Process(method, role.sorts, primed[name])
-        self.live: dict[tuple[str, tuple[Any, ...]], Iterator[str]] = {}
-        self.waiting: dict[tuple[str, tuple[Any, ...]], str] = {}
+                self.processes[name] = Process(method, role.sorts)
+            elif role.kind in ("action", "event"):
+                self.arguments[name] = argument_sorts(method)
+        self._modules = list({id(g): g for g in self._speaking_of_bool()}.values())
+        self.live: dict[Key, Generator[Any, Any, Any]] = {}
+        self.waiting: dict[Key, Any] = {}
+        self._silent: dict[str, bool] = {}
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """This machine is the one that sorts, choices and knobs ask."""
         token = running.set(self)
+        for module in self._modules:
+            module["bool"] = Truth
         try:
             yield
         finally:
+            for module in self._modules:
+                del module["bool"]
             running.reset(token)
 
+    def _speaking_of_bool(self) -> Iterator[dict[str, Any]]:
+        """The globals of functions that name `bool`, where that is Python's own."""
+        for made in self.objects:
+            for cls in type(made).__mro__:
+                for value in vars(cls).values():
+                    function = inspect.unwrap(value) if callable(value) else None
+                    if isinstance(function, types.FunctionType) and "bool" not in function.__globals__:
+                        yield from [function.__globals__] if _names_bool(function.__code__) else []
+
+    # ------------------------------------------------------------------------------------------------- sorts and choices
+
     def elements(self, sort: Any) -> list[Any]:
-        """All elements of a sort."""
-        return [sort(i) for i in range(self.sizes[sort.__name__])]
+        """All elements of a sort: each is one object, so that `is` means what it says."""
+        found = self._elements.get(sort)
+        if found is None:
+            size = self.sizes.get(sort.__name__, self.cls.sizes.get(sort, sort.size))
+            found = self._elements[sort] = [sort(i) for i in range(size)]
+        return found
 
     def domain(self, annotation: Any) -> list[Any]:
         """All values of a sort, as Python has them."""
-        if annotation is bool:
+        found = self._domains.get(annotation)
+        if found is None:
+            found = self._domains[annotation] = self._domain(annotation)
+        return found
+
+    def _domain(self, annotation: Any) -> list[Any]:
+        if annotation is bool or annotation is Truth:
             return [False, True]
-        if isinstance(annotation, type) and issubclass(annotation, (Sort, enum.Enum)):
+        if isinstance(annotation, type) and issubclass(annotation, Sort):
+            return self.elements(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
             return list(annotation)
         sort = to_sort(annotation)
         if isinstance(sort, ir.OptionSort):
-            return [None, *self.domain(next(a for a in get_args(annotation) if a is not type(None)))]
-        assert isinstance(sort, ir.IntSort)
+            return [None, *self.domain(_held(annotation))]
+        if not isinstance(sort, ir.IntSort):
+            raise FlushproofError(f"{sort.name} has no end to choose from")
         return list(range(sort.lo, sort.hi + 1))
+
+    def converter(self, annotation: Any, name: str) -> Callable[[Any], Any]:
+        """What makes of a value that is stored the one that is kept: literals become elements, and elements the one object."""
+        sort = to_sort(annotation)
+
+        def foreign(value: Any) -> Foreign:
+            return Foreign(f"{name} is given {value!r}, and is a {sort.name}")
+
+        def element(value: Any) -> Any:
+            if isinstance(value, annotation) or (annotation.ordered and type(value) is int):
+                number = value if type(value) is int else value.index
+                elements = self.elements(annotation)
+                if not 0 <= number < len(elements):
+                    raise Undefined(
+                        f"{name} is given {value!r}, and {annotation.__name__} has {len(elements)} elements"
+                    )
+                return elements[number]
+            raise foreign(value)
+
+        def integer(value: Any) -> Any:
+            if type(value) is not int:
+                raise foreign(value)
+            assert isinstance(sort, ir.IntSort)
+            if not sort.lo <= value <= sort.hi:
+                raise Undefined(f"{name} is given {value}, and is {sort.name}")
+            return value
+
+        def counter(value: Any) -> Any:
+            if isinstance(value, annotation):
+                return value
+            if type(value) is int and value == 0:
+                return annotation(0)
+            raise foreign(value)
+
+        def member(value: Any) -> Any:
+            if type(value) is bool if sort == ir.BOOL else isinstance(value, annotation):
+                return value
+            raise foreign(value)
+
+        match sort:
+            case ir.OptionSort():
+                inner = self.converter(_held(annotation), name)
+                return lambda value: None if value is None else inner(value)
+            case ir.Scalarset():
+                return element
+            case ir.IntSort():
+                return integer
+            case ir.CounterSort():
+                return counter
+        return member
 
     def choice(self, sort: Any, where: Callable[[Any], Any] | None) -> Any:
         """What `choose` returns: the script says which."""
+        self.touched = True
         values = [v for v in self.domain(sort) if where is None or where(v)]
         if not values:
             raise NotEnabled
-        return values[self.script.next(len(values))]
+        return values[self.script.next(values)]
 
     def checked(self, name: str, condition: Any) -> None:
         """A `check` in an event."""
@@ -170,23 +351,30 @@ class Machine:
 
     def fresh_value(self, counter: Any) -> Any:
         """What `fresh` returns: more than every value anywhere."""
+        self.touched = True
         self.fresh += 1
         return counter(self.fresh)
 
     def counted(self, name: str) -> None:
         """What `cost` and `dropped` do."""
+        self.touched = True
         self.costs[name] = self.costs.get(name, 0) + 1
 
     def waits_at(self, process: Any, *where: Any) -> bool:
         """What `at` returns."""
-        name = self.path_of(process.__self__) + process.__func__.__name__
+        self.touched = True
+        name = self._paths[id(process.__self__)] + process.__func__.__name__
         count = len(self.processes[name].sorts)
-        return self.label(name, where[:count]) in where[count:]
+        return self.waiting[name, where[:count]] in where[count:]
 
     # ---------------------------------------------------------------------------------------------------------- building
 
     def build(self, path: str, thing: Any, owner: Any) -> Any:
-        """An object for a system's class or a part, whose state lives in the store."""
+        """An object for a system's class or a part, whose state lives in the store; a part that was met before is the same one."""
+        if owner is not None and id(thing) in self._parts:
+            made, _ = self._parts[id(thing)]
+            self.aliases[path] = self._paths[id(made)]
+            return made
         cls = thing if isinstance(thing, type) else type(thing)
         space: dict[str, Any] = {}
         for name, annotation in hints(cls).items():
@@ -200,58 +388,68 @@ class Machine:
                 if isinstance(value, Knob):
                     space[name] = self.knob_property(path + name)
         sub = type(cls.__name__, (cls,), space)
-        made: Any = object.__new__(sub)
-        self.paths[id(made)] = path
+        made = object.__new__(sub)
+        self._paths[id(made)] = path
+        self.objects.append(made)
         if owner is not None:
+            self._parts[id(thing)] = made, thing
             made.__dict__.update(copy.copy(vars(thing)))
-            for name, value in vars(thing).items():
-                if isinstance(value, Map):
-                    declared = of_sorts(value.sorts)
-                    made.__dict__[name] = View(self, path + name, value.sorts[:-1], value.sorts[-1])
-                    self.fill(path + name, value.sorts[:-1], value.sorts[-1], declared)
-                elif isinstance(value, Part):
-                    made.__dict__[name] = self.build(f"{path}{name}.", value, made)
-                elif inspect.isfunction(value):
-                    made.__dict__[name] = value.__get__(owner)
         for name in dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c)):
             value = inspect.getattr_static(cls, name)
             if isinstance(value, Part):
                 made.__dict__[name] = self.build(f"{path}{name}.", value, made)
             elif (role := role_of(value)) is not None:
                 self.members.append((path + name, role, value.__get__(made)))
+        for name, value in vars(thing).items() if owner is not None else ():
+            if isinstance(value, Map):
+                self.known(path + name, value.sorts[:-1], value.sorts[-1], of_sorts(value.sorts))
+                made.__dict__[name] = View(self, path + name, value.sorts[:-1], value.sorts[-1])
+            elif isinstance(value, Part):
+                made.__dict__[name] = self.build(f"{path}{name}.", value, made)
+            elif isinstance(value, tuple) and any(isinstance(v, Part) for v in value):
+                made.__dict__[name] = tuple(
+                    self.build(f"{path}{name}.{i}.", v, made) if isinstance(v, Part) else v for i, v in enumerate(value)
+                )
+            elif inspect.isfunction(value):
+                made.__dict__[name] = value.__get__(owner)
         return made
 
     def declare(self, space: dict[str, Any], path: str, name: str, annotation: Any, declared: Any) -> None:
         full = path + name
         sorts = self.plain(annotation)
-        self.fill(full, sorts[:-1], sorts[-1], declared)
+        self.known(full, sorts[:-1], sorts[-1], declared)
         if len(sorts) == 1:
             space[name] = self.scalar_property((full, ()), sorts[-1])
         else:
             view = View(self, full, sorts[:-1], sorts[-1])
             space[name] = property(lambda _: view)
 
-    def scalar_property(self, key: tuple[str, tuple[Any, ...]], annotation: Any) -> property:
+    def scalar_property(self, key: Key, annotation: Any) -> property:
         """Reads and writes a location without an index."""
+        convert = self.converter(annotation, key[0])
+
+        def read(_: Any) -> Any:
+            self.touched = True
+            return self.store[key]
 
         def write(_: Any, value: Any) -> None:
-            self.store[key] = as_counter(annotation, value)
+            self.touched = True
+            self.store[key] = convert(value)
 
-        return property(lambda _: self.store[key], write)
+        return property(read, write)
 
     def knob_property(self, name: str) -> property:
         return property(lambda _: self.knobs[name])
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""
-        from .declare import Kind
-
         if get_origin(annotation) is Annotated and any(isinstance(a, Kind) for a in get_args(annotation)):
             annotation = get_args(annotation)[0]
         return get_args(annotation) if get_origin(annotation) is Map else (annotation,)
 
-    def fill(self, name: str, index: tuple[Any, ...], value: Any, declared: Any) -> None:
+    def known(self, name: str, index: tuple[Any, ...], value: Any, declared: Any) -> None:
         """Give every location its default, or note down that it may start with anything."""
+        self.variables[name] = Variable(index, value)
         scalarset = isinstance(declared.sort, ir.Scalarset) and not declared.sort.ordered
         for location in itertools.product(*map(self.domain, index)):
             if scalarset or declared.kind == "rigid":
@@ -264,17 +462,20 @@ class Machine:
         match sort:
             case ir.EnumSort():
                 return next(iter(annotation))
-            case ir.CounterSort() | ir.Scalarset():
+            case ir.CounterSort():
                 return annotation(0)
+            case ir.Scalarset():
+                return self.elements(annotation)[0]
         return ir.default_value(sort)
 
+    def primary(self, name: str) -> str:
+        """The name under which a variable or a step is known here, by whichever of its part's names it is called."""
+        for alias in sorted(self.aliases, key=len, reverse=True):
+            if name.startswith(alias):
+                return self.primary(self.aliases[alias] + name[len(alias) :])
+        return name
+
     # ---------------------------------------------------------------------------------------------------------- stepping
-
-    def path_of(self, thing: Any) -> str:
-        return self.paths[id(thing)]
-
-    def label(self, process: str, instance: tuple[Any, ...]) -> str:
-        return self.waiting[process, tuple(instance)]
 
     def start(self, free: tuple[Any, ...], script: Script) -> None:
         """The initial state, given the values of the locations that start with any.
@@ -283,37 +484,73 @@ class Machine:
             NotEnabled: an axiom does not hold.
         """
         with self.running():
-            self.script = script
+            for (
+                generator
+            ) in self.live.values():  # what holds a lock releases it now, and not when the garbage is collected
+                with contextlib.suppress(Exception):
+                    generator.close()
+            self.live, self.waiting = {}, {}
+            self.script, self.fresh, self.costs = script, 0, {}
+            self.store = dict(self._blank)
             for (name, location, _), value in zip(self.free, free, strict=True):
                 self.store[name, location] = value
+            for name, process in self.processes.items():
+                for instance in itertools.product(*map(self.domain, process.sorts)):
+                    self.restart(name, instance)
             for _, role, method in self.members:
                 if role.kind == "initially":
                     method()
             for _, role, method in self.members:
                 if role.kind == "axiom" and not method():
                     raise NotEnabled
-            for name, process in self.processes.items():
-                for instance in itertools.product(*map(self.domain, process.sorts)):
-                    self.restart(name, instance)
             self.close()
 
     def restart(self, name: str, instance: tuple[Any, ...]) -> None:
-        process = self.processes[name]
-        generator = process.method(*instance)
-        self.live[name, instance] = generator
-        self.waiting[name, instance] = next(generator) if process.primed else "start"
+        """The process begins.
+
+        Raises:
+            Restless: it is said to begin at its first label, and something happens before that.
+        """
+        generator = self.live[name, instance] = procedure(self.processes[name].method, instance)
+        self.waiting[name, instance] = FIRST
+        if name not in self._silent:
+            self._silent[name] = self.silent(name, instance)
+        if name in self.primed if self.primed is not None else self._silent[name]:
+            if not self._silent[name]:
+                raise Restless(f"{name} is said to begin at its first label, and does something before it")
+            self.waiting[name, instance] = next(generator)
+
+    def silent(self, name: str, instance: tuple[Any, ...]) -> bool:
+        """Whether nothing happens before the process's first label: nothing is read, written, chosen, required or counted."""
+        before, fresh, costs, touched = self.store, self.fresh, self.costs, self.touched
+        self.store, self.touched = dict(before), False
+        script, self.script = self.script, Script()
+        generator = procedure(self.processes[name].method, instance)
+        try:
+            next(generator)
+            return not self.touched
+        except Exception:
+            return False
+        finally:
+            generator.close()
+            self.store, self.fresh, self.costs, self.touched, self.script = before, fresh, costs, touched, script
 
     def close(self) -> None:
-        for _, role, method in self.members:
-            if role.kind == "closure":
+        """What hardware does by itself, until there is nothing more to do."""
+        closures = [method for _, role, method in self.members if role.kind == "closure"]
+        while closures:
+            before = dict(self.store)
+            for method in closures:
                 method()
+            if before == self.store:
+                return
 
     def take(self, name: str, args: tuple[Any, ...], script: Script) -> None:
         """One step: of an action with these arguments, or of the process instance with this name.
 
         Raises:
-            NotEnabled: it is not possible here; the machine is then spent.
-            Undefined: the model does not say what happens; likewise.
+            NotEnabled: it is not possible here; what it has done until then is to be taken back (`undone`).
+            Undefined, Foreign: the model does not say what happens; likewise.
         """
         with self.running():
             self.script, self.costs = script, {}
@@ -326,15 +563,33 @@ class Machine:
                 next(method for full, _, method in self.members if full == name)(*args)
             self.close()
 
-    def steps(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """What happens to the state meanwhile is taken back; a generator that took a step has taken it."""
+        store, fresh, waiting = dict(self.store), self.fresh, dict(self.waiting)
+        try:
+            yield
+        finally:
+            self.store, self.fresh, self.waiting = store, fresh, waiting
+
+    def steps(self) -> list[Key]:
         """Every step that may be possible: actions for all arguments, and process instances."""
-        with self.running():
-            found = []
-            for name, role, method in self.members:
-                if role.kind == "action":
-                    found += [(name, args) for args in itertools.product(*map(self.domain, argument_sorts(method)))]
-            found += list(self.live)
-        return iter(found)
+        found: list[Key] = []
+        for name, role, _ in self.members:
+            if role.kind == "action":
+                found += [(name, args) for args in itertools.product(*map(self.domain, self.arguments[name]))]
+        return [*found, *self.live]
+
+    def frames(self, process: str, instance: tuple[Any, ...]) -> list[Mapping[str, Any]]:
+        """The local variables of a process that waits: its own, then those of the helpers in which it waits."""
+        found: list[Mapping[str, Any]] = []
+        generator: Any = self.live[process, instance]
+        while generator is not None and getattr(generator, "gi_frame", None) is not None:
+            found.append(dict(generator.gi_frame.f_locals))
+            generator = generator.gi_yieldfrom
+        return found[1:]  # the first frame is that of `procedure`
+
+    # -------------------------------------------------------------------------------------------------------- properties
 
     def violated(self) -> set[str]:
         """The names of the invariants and checks that do not hold now; `UNDEFINED` if an event reads what is not there."""
@@ -342,18 +597,39 @@ class Machine:
             bad = set()
             for name, role, method in self.members:
                 if role.kind == "invariant" and not self.true(method):
-                    bad.add(name.rpartition(".")[2].replace("_", "-"))
+                    bad.add(title(name))
                 elif role.kind == "event":
-                    for args in itertools.product(*map(self.domain, argument_sorts(method))):
-                        self.broken = []
-                        try:
-                            method(*args)
-                        except NotEnabled:
-                            pass
-                        except Undefined:
-                            self.broken.append(UNDEFINED)
-                        bad |= set(self.broken)
+                    for args in itertools.product(*map(self.domain, self.arguments[name])):
+                        bad |= self.shown(method, args)
             return bad
+
+    def shown(self, event: Callable[..., Any], args: tuple[Any, ...]) -> set[str]:
+        """The checks that an event breaks, whatever it chooses."""
+        bad: set[str] = set()
+        ways: tuple[int, ...] | None = ()
+        while ways is not None:
+            self.broken, self.script = [], Script(ways)
+            try:
+                event(*args)
+            except NotEnabled:
+                pass
+            except Undefined:
+                self.broken.append(UNDEFINED)
+            bad |= set(self.broken)
+            ways = self.script.following()
+        return bad
+
+    def reached(self) -> set[str]:
+        """The names of the states to be reached that this one is."""
+        with self.running():
+            return {
+                title(name) for name, role, method in self.members if role.kind == "reachable" and self.true(method)
+            }
+
+    def final(self) -> bool:
+        """Whether it is right that nothing more happens."""
+        with self.running():
+            return any(role.kind == "final" and self.true(method) for _, role, method in self.members)
 
     def true(self, condition: Callable[[], Any]) -> bool:
         """Whether a condition holds; where it is undefined, it does not."""
@@ -362,16 +638,32 @@ class Machine:
         except Undefined:
             return False
 
-    def snapshot(self) -> Mapping[tuple[str, tuple[Any, ...]], Any]:
-        """The declared state, with each counter's values renamed by rank (0 stays 0)."""
-        ranks: dict[type, dict[int, int]] = {}
-        for value in self.store.values():
-            if isinstance(value, Counter):
-                ranks.setdefault(type(value), {})[value.value] = 0
-        for values in ranks.values():
-            for rank, value in enumerate(sorted(v for v in values if v), start=1):
-                values[value] = rank
-        return {
-            key: type(value)(ranks[type(value)][value.value]) if isinstance(value, Counter) else value
-            for key, value in self.store.items()
-        }
+
+def argument_sorts(method: Any) -> tuple[Any, ...]:
+    """The sorts of the arguments of a step or an event; ``*entry`` stands for the part's `sorts`."""
+    found: list[Any] = []
+    for name, parameter in inspect.signature(method).parameters.items():
+        found += method.__self__.sorts if parameter.kind is parameter.VAR_POSITIONAL else [hints(method)[name]]
+    return tuple(found)
+
+
+def procedure(method: Callable[..., Any], args: tuple[Any, ...]) -> Generator[Any, Any, Any]:
+    """A process from its beginning; one without a `yield` is one step."""
+    result = method(*args)
+    if inspect.isgenerator(result):
+        yield from result
+
+
+def title(name: str) -> str:
+    """The name of a property: its method's with hyphens, without its part's."""
+    return name.rpartition(".")[2].replace("_", "-")
+
+
+def _held(annotation: Any) -> Any:
+    """What an Optional is of."""
+    return next(a for a in get_args(annotation) if a is not type(None))
+
+
+def _names_bool(code: types.CodeType) -> bool:
+    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
+    return "bool" in code.co_names or any(map(_names_bool, inner))

@@ -58,9 +58,16 @@ class Reference:
 
     def guess_initial_state(self, rng: random.Random) -> State | None:
         """A random initial state, or None if the guessed values of the free variables are not possible."""
-        guess = tuple(map(rng.choice, self._unconstrained))
-        found = [after for _, after in self._init(self.renamed(guess))]
+        found = list(self.begun(self.guess(rng)))
         return rng.choice(found) if found else None
+
+    def guess(self, rng: random.Random) -> State:
+        """Any state before the initial action: random values of the free variables, and defaults of the others."""
+        return self.renamed(tuple(map(rng.choice, self._unconstrained)))
+
+    def begun(self, before: State) -> Iterator[State]:
+        """The initial states that are made of a state before the initial action."""
+        return (after for _, after in self._init(before))
 
     def successors(self, state: State) -> Iterator[tuple[Action, Codes, State]]:
         """Every possible step: the action, the codes of its parameters, and the next state.
