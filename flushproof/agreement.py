@@ -18,6 +18,7 @@ import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from flushproof.model import ir
@@ -101,7 +102,10 @@ class Agreement:
         system = instance.system
         processes = {a.process for a in system.actions if a.process}
         begin = {a.process for a in system.actions if a.process == a.name}
-        primed = frozenset(p for p in processes if p not in begin and p is not None)
+        # A process that can never take a step has no actions; its program counter says where it begins.
+        firsts = {v.name.removesuffix(".pc"): v.sort for v in system.variables if v.name.endswith(".pc")}
+        never = {p for p, s in firsts.items() if isinstance(s, ir.EnumSort) and s.members[0] != FIRST} - processes
+        primed = frozenset(p for p in processes | never if p not in begin and p is not None)
         self.machine = Machine(cls, instance.sizes, knobs, primed)
         self.other = Machine(cls, instance.sizes, knobs, primed)
         self.rng = random.Random(seed)
@@ -109,6 +113,8 @@ class Agreement:
         self.taken: Counts[str] = Counts()
         self.looked_at: set[Any] = set()
         self._target: State | None = None
+        self.walking, self.looking = time.thread_time(), 0.0
+        self.tried = 0
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
@@ -144,7 +150,9 @@ class Agreement:
                 codes = None if counter else {v: c for c, v in enumerate(machine.domain(variable.value))}
                 self.shared.append((number, key, codes, slot.sort))
                 continue
-            process = next((p for p in machine.processes if name.startswith(p + ".")), None)
+            process = max((p for p in machine.processes if name.startswith(p + ".")), key=len, default=None)
+            if process is None and name.startswith("initially~"):  # whether the start was defined
+                continue
             if process is None:
                 raise Difference(f"the compiled system has a variable '{slot.var}', and Python has none")
             if process not in instances:
@@ -169,6 +177,11 @@ class Agreement:
             if codes is not None
         }
         self.counted = any(codes is None for _, _, codes, _ in self.shared)
+
+    @cached_property
+    def known(self) -> Mapping[Any, tuple[Any, ...]]:
+        """The arguments of every step that Python may take, by its name and their plain form."""
+        return {(name, tuple(map(plain, args))): args for name, args in self.machine.steps()}
 
     # ----------------------------------------------------------------------------------------------------- what is seen
 
@@ -498,6 +511,14 @@ class Agreement:
         self.looked_at.add(key)
         return agreed
 
+    def timed_look(self, states: list[State]) -> list[State]:
+        """`look`, whose time is noted: where events have very many arguments, it must not take all of it."""
+        begun = time.thread_time()
+        try:
+            return self.look(states)
+        finally:
+            self.looking += time.thread_time() - begun
+
     # ------------------------------------------------------------------------------------------------------------ walks
 
     def begin(self, walk: Walk) -> tuple[Walk, list[State]] | None:
@@ -555,17 +576,20 @@ class Agreement:
                 raise Difference(f"'{slot.var}' starts with any value in the compiled system, and not in Python")
         return tuple(state)
 
-    def all_beginnings(self, free: tuple[Any, ...]) -> None:
-        """Compares all initial states with these free values.
+    def all_beginnings(self, free: tuple[Any, ...], until: float | None = None) -> None:
+        """Compares all initial states with these free values; not, if there are too many for a tenth of the time.
 
         Raises:
             Difference: one reading has one that the other has not.
         """
         mine = set()
         ways: Ways | None = ()
+        now = time.thread_time()
         for _ in range(MOST_WAYS):
             if ways is None:
                 break
+            if until is not None and time.thread_time() > now + max(0.0, until - now) / 10:
+                return
             script = Script(ways)
             possible = self.started(free, script)
             if possible is None:
@@ -600,17 +624,19 @@ class Agreement:
         return tuple(values[n, i] for n, i, _ in machine.free)
 
     def compare(self, steps: int | None, until: float | None) -> Walked:
-        """Walks until so many steps are made, or until that time (`time.monotonic()`).
+        """Walks until so many steps are made, or until that time (`time.thread_time()`).
 
         Raises:
             Disagreement: the readings differ.
         """
         begun = tried = 0
-        while (steps is None or self.walked.steps < steps) and (until is None or time.monotonic() < until):
+        self.walking, self.looking = time.thread_time(), 0.0
+        while (steps is None or self.walked.steps < steps) and (until is None or time.thread_time() < until):
             before = self.walked.steps
             tried += 1
             walk = Walk(self.free_values(directed=tried % 2 == 0 or begun == 0), ())
-            begun += self.walk(walk, until)
+            longest = LONGEST if steps is None else min(LONGEST, steps - self.walked.steps)
+            begun += self.walk(walk, until, longest)
             if self.walked.steps == before and tried > 3 + 10 * begun + (100 if begun == 0 else 0):
                 break  # nothing moves here
             if begun > 20 and not self.walked.steps:
@@ -619,24 +645,26 @@ class Agreement:
             self.given_up("the start: no initial state was found")
         return self.walked
 
-    def walk(self, walk: Walk, until: float | None = None) -> bool:
-        """One walk; whether it could begin.
+    def walk(self, walk: Walk, until: float | None = None, longest: int = LONGEST) -> bool:
+        """One walk of so many steps at most; whether it could begin.
 
         Raises:
             Disagreement: the readings differ.
         """
         try:
-            if self.walked.walks % 4 == 0:
-                self.all_beginnings(walk.free)
+            self.tried += 1
+            if self.tried % 4 == 2:
+                self.all_beginnings(walk.free, until)
             started = self.begin(walk)
             if started is None:
                 return False
             walk, states = started
             self.walked.walks += 1
-            for _ in range(LONGEST):
-                if until is not None and time.monotonic() > until:
+            for _ in range(longest):
+                if until is not None and time.thread_time() > until:
                     return True
-                states = self.look(states)
+                if until is None or self.looking <= (time.thread_time() - self.walking) / 2:
+                    states = self.timed_look(states)
                 walk = replace(walk, tried=None)
                 chosen = self.choose(states)
                 self.tries(walk, states, MOST_DENIED if chosen is None else 2)
@@ -665,7 +693,6 @@ class Agreement:
         groups = self.groups(state)
         if not groups:
             return None
-        known = {(n, tuple(map(plain, args))): args for n, args in self.machine.steps()}
         ways: dict[str, list[Any]] = {}
         for key, steps in groups.items():
             for way in steps:
@@ -675,12 +702,12 @@ class Agreement:
             name = self.rng.choice(list(ways))
         key, (action, codes, after) = self.rng.choice(ways[name])
         self.taken[name] += 1
-        if key not in known:
+        if key not in self.known:
             raise Difference(f"the compiled system takes the step {key[0]}{key[1]}, and Python has none such")
         self._target = after
         arity = self.arity[key[0]]
         wishes = tuple(_plain_code(p.of, c) for p, c in zip(action.params[arity:], codes[arity:], strict=True))
-        return Step(key[0], known[key], ()), wishes, len(groups[key]) > 1 or bool(wishes)
+        return Step(key[0], self.known[key], ()), wishes, len(groups[key]) > 1 or bool(wishes)
 
     def tries(self, walk: Walk, states: Sequence[State], most: int) -> None:
         """Tries a few steps of actions that the IR does not allow here."""
@@ -696,7 +723,7 @@ class Agreement:
     def denied(self, states: Sequence[State]) -> list[Key]:
         """The steps that none of these states allows."""
         allowed = {key for state in states for key in self.groups(state)}
-        return [(n, args) for n, args in self.machine.steps() if (n, tuple(map(plain, args))) not in allowed]
+        return [(key[0], args) for key, args in self.known.items() if key not in allowed]
 
     def end(self, walk: Walk, states: Sequence[State]) -> None:
         """At a walk's end the processes take the steps that the IR denies: each has a generator of its own to lose."""
@@ -746,12 +773,12 @@ class Agreement:
 
     def smaller(self, walk: Walk, said: str, seconds: float) -> tuple[Walk, str]:
         """A walk with fewer steps that differs too, and in what."""
-        until = time.monotonic() + seconds
+        until = time.thread_time() + seconds
         progress = True
         while progress:
             progress = False
             for at in reversed(range(len(walk.steps))):
-                if time.monotonic() > until:
+                if time.thread_time() > until:
                     return walk, said
                 shorter = replace(walk, steps=(*walk.steps[:at], *walk.steps[at + 1 :]))
                 found = self.differs(shorter)

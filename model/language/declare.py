@@ -122,7 +122,7 @@ class Sort(metaclass=_SortMeta):
             return int(other.index)
         if self.ordered and type(other) is int:
             return other
-        raise TypeError(f"{self!r} is compared with {other!r}")
+        raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__.lower()}{self.first + self.index}"

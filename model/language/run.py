@@ -88,7 +88,7 @@ class Script:
         return way
 
     def _wished(self, values: list[Any]) -> int | None:
-        offered = {plain(value): way for way, value in reversed(list(enumerate(values)))}
+        offered: dict[Any, int] = {plain(value): way for way, value in reversed(list(enumerate(values)))}
         for wish in self._left:
             if wish in offered:
                 self._left.remove(wish)
@@ -132,40 +132,33 @@ class View:
     def __init__(self, machine: Machine, name: str, sorts: tuple[Any, ...], value: Any) -> None:
         self.machine, self.name, self.sorts = machine, name, sorts
         self.convert = machine.converter(value, name)
-        self.converts = [machine.converter(sort, name) for sort in sorts]
-
-    def _key(self, index: Any) -> tuple[Any, ...]:
-        key = index if isinstance(index, tuple) else (index,)
-        if any(k is ... for k in key):
-            at = next(i for i, k in enumerate(key) if k is ...)
-            key = (*key[:at], *[slice(None)] * (len(self.sorts) - len(key) + 1), *key[at + 1 :])
-        if len(key) != len(self.sorts):
-            raise Foreign(f"{self.name} is asked for {key}, and has {len(self.sorts)} indices")
-        try:
-            return tuple(
-                k if isinstance(k, slice) else convert(k) for k, convert in zip(key, self.converts, strict=True)
-            )
-        except Foreign:
-            raise Undefined(f"{self.name} has no value at {key}") from None
 
     def __getitem__(self, index: Any) -> Any:
         self.machine.touched = True
-        key = (self.name, self._key(index))
         try:
-            return self.machine.store[key]
+            return self.machine.store[self.name, index if isinstance(index, tuple) else (index,)]
         except (KeyError, TypeError):
             raise Undefined(f"{self.name} is read at {index}, where it has no value") from None
 
     def __setitem__(self, index: Any, value: Any) -> None:
         machine = self.machine
         machine.touched = True
-        key = self._key(index)
+        key = index if isinstance(index, tuple) else (index,)
         value = self.convert(value)
-        ways = [machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
-        for location in itertools.product(*ways):
+        for location in self._locations(key) if any(k is ... or isinstance(k, slice) for k in key) else [key]:
             if (self.name, location) not in machine.store:
                 raise Undefined(f"{self.name} is written at {location}, which it does not have")
             machine.store[self.name, location] = value
+
+    def _locations(self, key: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """All locations of a key with slices or an ellipsis."""
+        if any(k is ... for k in key):
+            at = next(i for i, k in enumerate(key) if k is ...)
+            key = (*key[:at], *[slice(None)] * (len(self.sorts) - len(key) + 1), *key[at + 1 :])
+        if len(key) != len(self.sorts):
+            raise Foreign(f"{self.name} is asked for {key}, and has {len(self.sorts)} indices")
+        ways = [self.machine.domain(s) if isinstance(k, slice) else [k] for k, s in zip(key, self.sorts, strict=True)]
+        return itertools.product(*ways)
 
 
 @dataclass
@@ -295,7 +288,7 @@ class Machine:
 
         def element(value: Any) -> Any:
             if isinstance(value, annotation) or (annotation.ordered and type(value) is int):
-                number = value if type(value) is int else value.index
+                number = int(value.index if isinstance(value, annotation) else value)
                 elements = self.elements(annotation)
                 if not 0 <= number < len(elements):
                     raise Undefined(
@@ -554,14 +547,15 @@ class Machine:
         """
         with self.running():
             self.script, self.costs = script, {}
-            if name in self.processes:
-                try:
-                    self.waiting[name, args] = next(self.live[name, args])
-                except StopIteration:
-                    self.restart(name, args)
-            else:
-                next(method for full, _, method in self.members if full == name)(*args)
-            self.close()
+            with nothing_of_none():
+                if name in self.processes:
+                    try:
+                        self.waiting[name, args] = next(self.live[name, args])
+                    except StopIteration:
+                        self.restart(name, args)
+                else:
+                    next(method for full, _, method in self.members if full == name)(*args)
+                self.close()
 
     @contextlib.contextmanager
     def undone(self) -> Iterator[None]:
@@ -610,7 +604,8 @@ class Machine:
         while ways is not None:
             self.broken, self.script = [], Script(ways)
             try:
-                event(*args)
+                with nothing_of_none():
+                    event(*args)
             except NotEnabled:
                 pass
             except Undefined:
@@ -634,9 +629,25 @@ class Machine:
     def true(self, condition: Callable[[], Any]) -> bool:
         """Whether a condition holds; where it is undefined, it does not."""
         try:
-            return bool(condition())
+            with nothing_of_none():
+                return bool(condition())
         except Undefined:
             return False
+
+
+@contextlib.contextmanager
+def nothing_of_none() -> Iterator[None]:
+    """What Python cannot do with None, such as comparing it by `<`, is undefined.
+
+    Raises:
+        Undefined: that was done.
+    """
+    try:
+        yield
+    except (TypeError, AttributeError) as error:
+        if "NoneType" not in str(error):
+            raise
+        raise Undefined(str(error)) from error
 
 
 def argument_sorts(method: Any) -> tuple[Any, ...]:

@@ -228,6 +228,39 @@ def test_what_does_not_exist_is_undefined_and_what_is_of_another_sort_foreign(ma
     assert machine.store["level", ()] == 1
 
 
+class Nobody(System):
+    """Compares what may be None."""
+
+    depth: Optional[Annotated[int, Range(0, 2)]]
+    level: Optional[Level]
+    ok: bool
+
+    @action
+    def deeper(self) -> None:
+        """goes deeper"""
+        require(self.depth < 2)  # type: ignore[operator]
+        self.ok = True
+
+    @action
+    def higher(self) -> None:
+        """goes higher"""
+        require(self.level < 2)  # type: ignore[operator]
+        self.ok = True
+
+    @invariant("deep")
+    def shallow(self) -> bool:
+        return self.depth < 2  # type: ignore[operator]
+
+
+def test_what_none_cannot_do_is_undefined() -> None:
+    machine = Machine(Nobody, {}, {})
+    machine.start((), Script())
+    for name in ("deeper", "higher"):
+        with machine.undone(), pytest.raises(Undefined):
+            step(machine, name)
+    assert machine.violated() == {"shallow"}
+
+
 def test_bool_is_looped_over_and_stays_what_it_is_elsewhere(machine: Machine) -> None:
     step(machine, "every_truth")
     assert machine.store["given", (False,)] is True and machine.store["given", (True,)] is True
