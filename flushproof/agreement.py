@@ -102,12 +102,16 @@ class Agreement:
         system = instance.system
         processes = {a.process for a in system.actions if a.process}
         begin = {a.process for a in system.actions if a.process == a.name}
-        # A process that can never take a step has no actions; its program counter says where it begins.
-        firsts = {v.name.removesuffix(".pc"): v.sort for v in system.variables if v.name.endswith(".pc")}
-        never = {p for p, s in firsts.items() if isinstance(s, ir.EnumSort) and s.members[0] != FIRST} - processes
-        primed = frozenset(p for p in processes | never if p not in begin and p is not None)
+        primed = frozenset(p for p in processes if p not in begin and p is not None)
         self.machine = Machine(cls, instance.sizes, knobs, primed)
         self.other = Machine(cls, instance.sizes, knobs, primed)
+        # Nothing is left in the compiled system of a process that never takes a step; where it waits is then nobody's business.
+        for name in self.machine.processes.keys() - processes:
+            instances = itertools.product(*map(self.machine.domain, self.machine.processes[name].sorts))
+            with self.machine.running():
+                if self.machine.silent(name, next(instances)):
+                    primed |= {name}
+        self.machine.primed = self.other.primed = primed
         self.rng = random.Random(seed)
         self.walked = Walked()
         self.taken: Counts[str] = Counts()

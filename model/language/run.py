@@ -134,7 +134,6 @@ class View:
         self.convert = machine.converter(value, name)
 
     def __getitem__(self, index: Any) -> Any:
-        self.machine.touched = True
         try:
             return self.machine.store[self.name, index if isinstance(index, tuple) else (index,)]
         except (KeyError, TypeError):
@@ -422,7 +421,6 @@ class Machine:
         convert = self.converter(annotation, key[0])
 
         def read(_: Any) -> Any:
-            self.touched = True
             return self.store[key]
 
         def write(_: Any, value: Any) -> None:
@@ -514,7 +512,7 @@ class Machine:
             self.waiting[name, instance] = next(generator)
 
     def silent(self, name: str, instance: tuple[Any, ...]) -> bool:
-        """Whether nothing happens before the process's first label: nothing is read, written, chosen, required or counted."""
+        """Whether nothing happens before the process's first label: nothing is written, chosen or counted."""
         before, fresh, costs, touched = self.store, self.fresh, self.costs, self.touched
         self.store, self.touched = dict(before), False
         script, self.script = self.script, Script()
