@@ -122,6 +122,7 @@ class Agreement:
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
+        self.defined = self.reference.checker(terms.well_defined(system))
         self.owed = self._owed()
         self.arity = {name: len(sorts) for name, sorts in self.machine.arguments.items()}
         self.arity.update({name: len(process.sorts) for name, process in self.machine.processes.items()})
@@ -501,7 +502,7 @@ class Agreement:
         for state in states:
             its = {name for name, check in self.invariants.items() if check(state) is not None}
             mine = broken - {UNDEFINED}
-            if (UNDEFINED not in broken and mine != its) or not mine <= its or (broken and not its):
+            if mine != its or (UNDEFINED in broken and self.defined(state) is None):
                 names = ", ".join(sorted((mine ^ its) or broken))
                 reason = f"'{names}' is judged otherwise by Python and by the compiled system"
             elif reached != (got := {name for name, missed in self.reachables.items() if missed(state) is None}):
