@@ -75,3 +75,35 @@ def test_a_process_that_never_takes_a_step(tmp_path: Path) -> None:
         return not self.on
 """
     assert agreed(body, tmp_path) >= 60
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "with self.lock(a):\n            if choose(bool):\n                return\n            yield 'held'",
+        "self.on = True\n        if self.odd:\n            self.on = False\n            return\n        yield 'on'",
+        "self.on = True\n        while self.odd:\n            self.on = not self.on\n            yield 'odd'\n        yield 'on'",
+        "self.on = True\n        if self.odd:\n            self.odd = False\n            if choose(bool):\n                self.odd = True\n"
+        "                self.on = False\n                yield 'off'\n            yield 'x'\n        yield 'on'",
+    ],
+)
+def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path: Path) -> None:
+    """One path ended, and what was written before was written again, over what another path had written."""
+    text = f"""
+    on: bool
+    odd: bool
+    lock = Lock()
+
+    @action
+    def turn(self):
+        self.odd = not self.odd
+
+    @process(A)
+    def run(self, a):
+        {body}
+
+    @invariant("it is on")
+    def off(self):
+        return not self.on
+"""
+    assert agreed(text, tmp_path, 200) >= 200
