@@ -341,6 +341,8 @@ class Agreement:
             if script.taken:  # another choice may be possible: all are looked at
                 self.every_way(step, defined, walk)
                 return None
+            if any((step.name, tuple(map(plain, step.args))) not in self.groups(s) for s in states):
+                return None  # Python is in one of those that do not allow it
             raise Difference(f"{_call(step)} is possible in the compiled system, and not in Python")
         after = self.agreeing(step, defined, result)
         return step, after
@@ -558,7 +560,11 @@ class Agreement:
             self.machine.start(free, script)
         except NotEnabled:
             return False
-        except (Undefined, Foreign, Restless) as error:
+        except Undefined as error:
+            if all(self.defined(state) is None for state in self.reference.begun(self.before(free))):
+                raise Difference(f"at the start: {error}") from None
+            return None
+        except (Foreign, Restless) as error:
             raise Difference(f"at the start: {error}") from None
         except FlushproofError:
             raise

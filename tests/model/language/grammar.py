@@ -308,7 +308,7 @@ class Writer:
                 name = self.pick(ENUMS[type])
                 return f'{type}["{name}"]' if self.maybe(0.1) else f"{type}.{name}"
             case "L":
-                return self.pick("01" if self.maybe(0.95) else "23")
+                return self.pick("01")
             case "G":
                 return "0"
         if type.startswith("?"):
