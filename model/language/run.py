@@ -282,7 +282,9 @@ class Machine:
         """What makes of a value that is stored the one that is kept: literals become elements, and elements the one object."""
         sort = to_sort(annotation)
 
-        def foreign(value: Any) -> Foreign:
+        def foreign(value: Any) -> FlushproofError:
+            if value is None:  # an option was used as what it holds
+                return Undefined(f"{name} is given None, and is a {sort.name}")
             return Foreign(f"{name} is given {value!r}, and is a {sort.name}")
 
         def element(value: Any) -> Any:

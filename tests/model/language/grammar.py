@@ -374,6 +374,8 @@ class Writer:
             given.append(f"{name}={text}" if given and self.maybe(0.15) and "=" not in name else text)
             if given[-1] is text and any("=" in g and g.split("=")[0].isidentifier() and "==" not in g for g in given[:-1]):
                 given[-1] = f"{name}={text}"
+        if len(given) == 2 and self.maybe(0.1) and not any("=" in g for g in given):
+            given = [f"*({', '.join(given)})"]
         if helper.keyword and self.maybe(0.5):
             given.append(f"{helper.keyword}={self.e('bool', 0)}")
         elif helper.star and self.maybe(0.5) and not any("=" in g for g in given):

@@ -7,6 +7,7 @@ certifies what they find; other checkers count the same states; and nothing is p
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import pickle
 import re
@@ -99,6 +100,10 @@ class Effort:
     native: bool = True
     only: str = ""
     size: Mapping[str, int] = field(default_factory=dict)
+
+
+MOST_WAYS = 2000
+"""A system in which a step can choose in more ways than so many is walked, and not explored."""
 
 
 class Finding(Exception):
@@ -257,7 +262,9 @@ def in_core(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[tuple[str, Callable[[], int]]]:
     """The explorers and provers by name, each of which raises a `Finding` where it says otherwise than the interpreter."""
-    limits = Limits(states=effort.states)
+    if any(math.prod(instance.cardinality(p.of) for p in a.params) > MOST_WAYS for a in instance.system.actions):
+        return
+    limits = Limits(states=effort.states, seconds=effort.seconds / 6)
     collected = Collected(instance, property_names(instance))
     plain = explore(instance, symmetry=False, limits=limits)
     # Until something is read that is not there, all states are the same for everyone, whatever properties say.
@@ -285,7 +292,7 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     def same(reading: str, counts: bool, symmetry: bool, **options: Any) -> Callable[[], int]:
         def search() -> int:
             for properties, its in ((None, plain), ([WELL_DEFINED], every)):
-                if not its.complete and its.verdict == "inconclusive" and its.states:
+                if not its.complete and its.states >= effort.states or its.verdict == "inconclusive" and its.states:  # it was stopped, and others stop elsewhere
                     continue
                 found = explore(
                     instance, limits=Limits(states=50 * effort.states), properties=properties, symmetry=symmetry, **options
