@@ -1,11 +1,11 @@
-"""Generated systems in any number: whether all their readings agree, what they cover, and the smallest text that shows a difference.
+"""Generated systems in any number: whether all their readings agree, what they cover, and the smallest text that differs.
 
     python -m benchmarks.fuzz --count 1000 --jobs 2            seeds 0 to 999
     python -m benchmarks.fuzz --first 5000 --count 1000 --slow Rumur SPIN prove
     python -m benchmarks.fuzz --text found.py                  the readings of one file, and a smaller one if they differ
 
-What is found is minimised and printed; `--keep` keeps the texts.  The last table says which nodes of Python's syntax, and which pairs of
-a node in another, the texts had that were compared.
+What is found is minimised and printed; `--keep` keeps the texts.  `--table` says which nodes of Python's syntax, and which pairs
+of a node in another, the texts had that were compared.
 """
 
 from __future__ import annotations
@@ -181,7 +181,11 @@ def simpler(expression: ast.expr) -> Iterator[ast.expr]:
     for constant in (True, False, None, 0):
         yield ast.Constant(constant)
     for child in ast.walk(expression):
-        if child is not expression and isinstance(child, ast.expr) and not isinstance(getattr(child, "ctx", None), ast.Store):
+        if (
+            child is not expression
+            and isinstance(child, ast.expr)
+            and not isinstance(getattr(child, "ctx", None), ast.Store)
+        ):
             yield copy.deepcopy(child)
 
 
@@ -209,9 +213,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     parser.add_argument("--steps", type=int, default=60, help="steps of Python's walks")
     parser.add_argument("--states", type=int, default=1500, help="states that are explored of each")
-    parser.add_argument("--slow", nargs="*", default=[], choices=("Rumur", "SPIN", "prove"), help="what is asked as well")
+    parser.add_argument(
+        "--slow", nargs="*", default=[], choices=("Rumur", "SPIN", "prove"), help="what is asked as well"
+    )
     parser.add_argument("--no-native", action="store_true", help="without the native engine")
-    parser.add_argument("--minimise", type=float, default=120.0, help="seconds to make a finding small; 0 for not at all")
+    parser.add_argument(
+        "--minimise", type=float, default=120.0, help="seconds to make a finding small; 0 for not at all"
+    )
     parser.add_argument("--text", type=Path, help="examine this file instead")
     parser.add_argument("--keep", type=Path, help="a folder for what is found")
     parser.add_argument("--table", type=Path, help="write the coverage here")
@@ -231,10 +239,14 @@ def main() -> int:
             report(seed, text, told, effort, folder, asked.minimise, asked.keep)
         if number % 100 == 0:
             print(f"{number}: {dict(total.kinds)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    print(json.dumps(dict(total.kinds)), f"{total.steps} steps, {total.states} states, {time.monotonic() - begun:.0f} s")
+    print(
+        json.dumps(dict(total.kinds)), f"{total.steps} steps, {total.states} states, {time.monotonic() - begun:.0f} s"
+    )
     print(tabulate(total.readings.most_common(), ["reading", "compared"]))
     print(tabulate(total.refusals.most_common(30), ["refused", "times"]))
-    print(tabulate([[*k, len(v), v[:5]] for k, v in total.findings.items()], ["found", "reading", "", "times", "seeds"]))
+    print(
+        tabulate([[*k, len(v), v[:5]] for k, v in total.findings.items()], ["found", "reading", "", "times", "seeds"])
+    )
     if asked.table:
         asked.table.write_text(total.table() + "\n")
     return 1 if total.findings else 0

@@ -285,7 +285,9 @@ class Operations(Conversions):
                 return Static(form[parts[0] if operation.single else tuple(parts)])
         except TypeError:
             pass
-        at.source.fail(node, f"{at.source.text(node)} is not a sort", "Write Optional[Cpu], or Annotated[int, Range(0, 3)].")
+        at.source.fail(
+            node, f"{at.source.text(node)} is not a sort", "Write Optional[Cpu], or Annotated[int, Range(0, 3)]."
+        )
 
     def slice(self, operation: core.Slice, node: ast.AST, path: Path, at: Scope) -> Value:
         value = self.ev(operation.owner, path, at)

@@ -23,8 +23,41 @@ SORTS, ENUMS = ("A", "B", "L"), {"E": ("RED", "GREEN", "BLUE"), "O": ("LOW", "MI
 ORDERED = ("int", "L", "O", "I", "G")
 PLAIN = ("bool", "int", *SORTS, *ENUMS)
 INDICES = ("A", "A", "B", "B", "L", "E", "bool", "?A", "I")
-STATE_NAMES = ("on", "owner", "m", "pc", "start", "value", "count", "x2", "held", "home", "each", "choice", "run2", "level")
-LOCAL_NAMES = ("a", "b", "c", "x", "y", "v", "w", "pc", "value", "x2", "t", "t2", "got", "this", "each1", "element", "start")
+STATE_NAMES = (
+    "on",
+    "owner",
+    "m",
+    "pc",
+    "start",
+    "value",
+    "count",
+    "x2",
+    "held",
+    "home",
+    "each",
+    "choice",
+    "run2",
+    "level",
+)
+LOCAL_NAMES = (
+    "a",
+    "b",
+    "c",
+    "x",
+    "y",
+    "v",
+    "w",
+    "pc",
+    "value",
+    "x2",
+    "t",
+    "t2",
+    "got",
+    "this",
+    "each1",
+    "element",
+    "start",
+)
 RARE_NAMES = ("len", "max", "zip", "on", "Other", "self2", "_", "initially", "sum")
 LABELS = ("wait", "wait", "wait (2)", "go", "step", "wait  ", "x", "pc", "done", "go (2)")
 
@@ -372,7 +405,9 @@ class Writer:
                 type = self.pick(("A", "B", "?A", "int", "E"))
             text = self.e(type, min(depth - 1, 1))
             given.append(f"{name}={text}" if given and self.maybe(0.15) and "=" not in name else text)
-            if given[-1] is text and any("=" in g and g.split("=")[0].isidentifier() and "==" not in g for g in given[:-1]):
+            if given[-1] is text and any(
+                "=" in g and g.split("=")[0].isidentifier() and "==" not in g for g in given[:-1]
+            ):
                 given[-1] = f"{name}={text}"
         if len(given) == 2 and self.maybe(0.1) and not any("=" in g for g in given):
             given = [f"*({', '.join(given)})"]
@@ -529,7 +564,9 @@ class Writer:
                 self.scope, self.depth, self.looping, self.avoid = scope, depth, looping, avoid
 
     def statement(self, nesting: int) -> None:
-        ways: list[Callable[[], None]] = [self.write] * 6 + [self.local] * 3 + [self.augmented, self.effect, self.unpacked]
+        ways: list[Callable[[], None]] = (
+            [self.write] * 6 + [self.local] * 3 + [self.augmented, self.effect, self.unpacked]
+        )
         if not self.looping:
             ways += [self.require, self.function]
             if self.maybe(0.15):
@@ -760,7 +797,9 @@ class Writer:
 
     # ----------------------------------------------------------------------------------------------------------- members
 
-    def member_of(self, header: str, params: dict[str, Type], mode: str, write: Callable[[], None], *decorators: str) -> None:
+    def member_of(
+        self, header: str, params: dict[str, Type], mode: str, write: Callable[[], None], *decorators: str
+    ) -> None:
         for decorator in decorators:
             self.put(decorator)
         self.scope, self.mode, self.avoid, self.looping, self.used = dict(params), mode, set(), 0, 0
@@ -839,7 +878,9 @@ class Writer:
     def use_parts(self) -> None:
         for name in self.r.sample(("box", "box2"), self.r.randint(1, 2)):
             self.put(f"{name} = Box()")
-            self.state += [State(s.text.replace("self.", f"self.{name}.", 1), s.index, s.type, "part") for s in self.box_state]
+            self.state += [
+                State(s.text.replace("self.", f"self.{name}.", 1), s.index, s.type, "part") for s in self.box_state
+            ]
             for h in self.box_helpers:
                 text = h.text.replace("self.", f"self.{name}.", 1)
                 self.helpers.append(Helper(text, h.params, h.result, h.steps, h.effects, h.keyword, h.star))
@@ -893,7 +934,9 @@ class Writer:
         self.result, self.process = None, False
 
     def action(self, number: int) -> None:
-        params = {self.name(): self.pick(("A", "B", "E", "bool", "L", "?A", "int")) for _ in range(self.r.randint(0, 2))}
+        params = {
+            self.name(): self.pick(("A", "B", "E", "bool", "L", "?A", "int")) for _ in range(self.r.randint(0, 2))
+        }
         given = "".join(f", {n}: {annotation(t)}" for n, t in params.items())
         name = self.pick((f"act{number}", f"act{number}", f"initially{number}", f"x{number}"))
         self.member_of(f"def {name}(self{given}):", params, "step", lambda: self.body(4, 2), "@action")
@@ -960,7 +1003,9 @@ class Writer:
 
         def write() -> None:
             names = [f"k{i}" for i in range(len(state.index))]
-            with self.block(f"for {', '.join(names)}{',' if len(names) == 1 else ''} in each({', '.join(map(self.domain, state.index))}):"):
+            with self.block(
+                f"for {', '.join(names)}{',' if len(names) == 1 else ''} in each({', '.join(map(self.domain, state.index))}):"
+            ):
                 self.scope.update(zip(names, state.index, strict=True))
                 self.avoid = {state.text}
                 with self.block(f"if {self.e('bool', 1)}:"):

@@ -22,8 +22,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from flushproof.agreement import Agreement, Disagreement
-from flushproof.checking import Collected
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.core_text import run_by_python
@@ -34,6 +32,9 @@ from flushproof.properties.confirmation.certify import certify
 from flushproof.search.explore import explore, property_names
 from flushproof.search.outcome import Outcome
 from flushproof.search.task import WELL_DEFINED, Engine, Limits
+
+from flushproof.agreement import Agreement, Disagreement
+from flushproof.checking import Collected
 
 from .grammar import load
 
@@ -114,7 +115,7 @@ class Finding(Exception):
         self.told = Told(kind, reading, said)
 
 
-def examine(text: str, folder: Path, effort: Effort = Effort(), name: str = "generated") -> Told:  # noqa: B008 - frozen
+def examine(text: str, folder: Path, effort: Effort = Effort(), name: str = "generated") -> Told:
     """Compares all readings of the text in a process of its own, which may crash or hang.  The folder gets the modules."""
     into, out = os.pipe()
     sys.stdout.flush()
@@ -192,7 +193,9 @@ def readings(text: str, folder: Path, effort: Effort, name: str) -> Told:
         return Told("refused", "python", f"SyntaxError: {error.msg}")
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
-        at = next((f for f in reversed(frames) if "/tests/" not in f.filename and ".pyenv" not in f.filename), frames[-1])
+        at = next(
+            (f for f in reversed(frames) if "/tests/" not in f.filename and ".pyenv" not in f.filename), frames[-1]
+        )
         where = f"{Path(at.filename).name} in {at.name}"
         return Told("crashes", reading, f"{type(error).__name__} at {where}: {error}", steps, states, tuple(done))
     return Told("agrees", steps=steps, states=states, done=tuple(done))
@@ -292,10 +295,16 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     def same(reading: str, counts: bool, symmetry: bool, **options: Any) -> Callable[[], int]:
         def search() -> int:
             for properties, its in ((None, plain), ([WELL_DEFINED], every)):
-                if not its.complete and its.states >= effort.states or its.verdict == "inconclusive" and its.states:  # it was stopped, and others stop elsewhere
+                if (
+                    (not its.complete and its.states >= effort.states) or (its.verdict == "inconclusive" and its.states)
+                ):  # it was stopped, and others stop elsewhere
                     continue
                 found = explore(
-                    instance, limits=Limits(states=50 * effort.states), properties=properties, symmetry=symmetry, **options
+                    instance,
+                    limits=Limits(states=50 * effort.states),
+                    properties=properties,
+                    symmetry=symmetry,
+                    **options,
                 )
                 compare(reading, found, its, counts, symmetry)
             return 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from flushproof.agreement import Agreement
 from flushproof.model.errors import ModelError
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.instantiate import instantiate, knob_values
+
+from flushproof.agreement import Agreement
 
 from .grammar import HEADER, load
 
@@ -50,7 +51,9 @@ def test_an_annotation_is_a_sort_to_choose_from(sort: str, tmp_path: Path) -> No
     ],
 )
 def test_what_is_no_annotation_is_refused(sort: str, said: str, tmp_path: Path) -> None:
-    body = f"    on: bool\n\n    @action\n    def turn(self):\n        x = choose({sort})\n        self.on = x is None\n"
+    body = (
+        f"    on: bool\n\n    @action\n    def turn(self):\n        x = choose({sort})\n        self.on = x is None\n"
+    )
     cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", tmp_path, "found")
     with pytest.raises(ModelError, match=said):
         compile_system(cls)
@@ -80,11 +83,37 @@ def test_a_process_that_never_takes_a_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "with self.lock(a):\n            if choose(bool):\n                return\n            yield 'held'",
-        "self.on = True\n        if self.odd:\n            self.on = False\n            return\n        yield 'on'",
-        "self.on = True\n        while self.odd:\n            self.on = not self.on\n            yield 'odd'\n        yield 'on'",
-        "self.on = True\n        if self.odd:\n            self.odd = False\n            if choose(bool):\n                self.odd = True\n"
-        "                self.on = False\n                yield 'off'\n            yield 'x'\n        yield 'on'",
+        """
+        with self.lock(a):
+            if choose(bool):
+                return
+            yield "held"
+""",
+        """
+        self.on = True
+        if self.odd:
+            self.on = False
+            return
+        yield "on"
+""",
+        """
+        self.on = True
+        while self.odd:
+            self.on = not self.on
+            yield "odd"
+        yield "on"
+""",
+        """
+        self.on = True
+        if self.odd:
+            self.odd = False
+            if choose(bool):
+                self.odd = True
+                self.on = False
+                yield "off"
+            yield "x"
+        yield "on"
+""",
     ],
 )
 def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path: Path) -> None:
@@ -99,8 +128,7 @@ def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path:
         self.odd = not self.odd
 
     @process(A)
-    def run(self, a):
-        {body}
+    def run(self, a):{body}
 
     @invariant("it is on")
     def off(self):
