@@ -105,6 +105,13 @@ class Agreement:
         primed = frozenset(p for p in processes if p not in begin and p is not None)
         self.machine = Machine(cls, instance.sizes, knobs, primed)
         self.other = Machine(cls, instance.sizes, knobs, primed)
+        # Nothing is left in the compiled system of a process that never takes a step; where it waits is then nobody's business.
+        for name in self.machine.processes.keys() - processes:
+            instances = itertools.product(*map(self.machine.domain, self.machine.processes[name].sorts))
+            with self.machine.running():
+                if self.machine.silent(name, next(instances)):
+                    primed |= {name}
+        self.machine.primed = self.other.primed = primed
         self.rng = random.Random(seed)
         self.walked = Walked()
         self.taken: Counts[str] = Counts()
@@ -115,6 +122,7 @@ class Agreement:
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
+        self.defined = self.reference.checker(terms.well_defined(system))
         self.owed = self._owed()
         self.arity = {name: len(sorts) for name, sorts in self.machine.arguments.items()}
         self.arity.update({name: len(process.sorts) for name, process in self.machine.processes.items()})
@@ -148,6 +156,8 @@ class Agreement:
                 self.shared.append((number, key, codes, slot.sort))
                 continue
             process = max((p for p in machine.processes if name.startswith(p + ".")), key=len, default=None)
+            if process is None and name.startswith("initially~"):  # whether the start was defined
+                continue
             if process is None:
                 raise Difference(f"the compiled system has a variable '{slot.var}', and Python has none")
             if process not in instances:
@@ -331,6 +341,8 @@ class Agreement:
             if script.taken:  # another choice may be possible: all are looked at
                 self.every_way(step, defined, walk)
                 return None
+            if any((step.name, tuple(map(plain, step.args))) not in self.groups(s) for s in states):
+                return None  # Python is in one of those that do not allow it
             raise Difference(f"{_call(step)} is possible in the compiled system, and not in Python")
         after = self.agreeing(step, defined, result)
         return step, after
@@ -492,7 +504,7 @@ class Agreement:
         for state in states:
             its = {name for name, check in self.invariants.items() if check(state) is not None}
             mine = broken - {UNDEFINED}
-            if (UNDEFINED not in broken and mine != its) or not mine <= its or (broken and not its):
+            if mine != its or (UNDEFINED in broken and self.defined(state) is None):
                 names = ", ".join(sorted((mine ^ its) or broken))
                 reason = f"'{names}' is judged otherwise by Python and by the compiled system"
             elif reached != (got := {name for name, missed in self.reachables.items() if missed(state) is None}):
@@ -548,7 +560,11 @@ class Agreement:
             self.machine.start(free, script)
         except NotEnabled:
             return False
-        except (Undefined, Foreign, Restless) as error:
+        except Undefined as error:
+            if all(self.defined(state) is None for state in self.reference.begun(self.before(free))):
+                raise Difference(f"at the start: {error}") from None
+            return None
+        except (Foreign, Restless) as error:
             raise Difference(f"at the start: {error}") from None
         except FlushproofError:
             raise

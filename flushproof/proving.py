@@ -166,6 +166,7 @@ def prove(
     by: Way = "auto",
     depth: int = 20,
     progress: Callable[[Progress], None] | None = None,
+    audit: Amount | None = DEFAULT,
 ) -> ProofResult:
     """Proves a system's properties for any number of elements, or says what is missing; see `ProofRequest`.
 
@@ -185,6 +186,7 @@ def prove(
             by=by,
             depth=depth,
             progress=progress,
+            audit=audit,
         )
     )
 

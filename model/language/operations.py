@@ -7,7 +7,7 @@ import enum
 import inspect
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, Optional, get_origin
+from typing import Annotated, Any, NoReturn, Optional, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import nearest
@@ -270,6 +270,8 @@ class Operations(Conversions):
                 chosen: Value = parts[position.value]
                 return chosen
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
+        if isinstance(value, Static) and value.value in (Optional, Annotated):
+            return self.annotated(value.value, operation, node, path, at)
         if isinstance(value, Static) and isinstance(position, Static):
             if value.value is Optional and (isinstance(position.value, type) or get_origin(position.value)):
                 return Static(Optional[position.value])
@@ -286,6 +288,19 @@ class Operations(Conversions):
                         nearest(str(position.value), list(map(str, names)), "names"),
                     )
         at.source.fail(node, f"{at.source.text(owner)} is not a map", "Declare it as Map[...] to index it.")
+
+    def annotated(self, form: Any, operation: core.Subscript, node: ast.AST, path: Path, at: Scope) -> Value:
+        """``Optional[Cpu]`` or ``Annotated[int, Range(0, 3)]``, as it stands in `choose` and `each`."""
+        given = [self.ev(part, path, at) if isinstance(part, Atom) else None for part in operation.index]
+        parts = [v.value for v in given if isinstance(v, Static)]
+        try:
+            if len(parts) == len(given):
+                return Static(form[parts[0] if operation.single else tuple(parts)])
+        except TypeError:
+            pass
+        at.source.fail(
+            node, f"{at.source.text(node)} is not a sort", "Write Optional[Cpu], or Annotated[int, Range(0, 3)]."
+        )
 
     def slice(self, operation: core.Slice, node: ast.AST, path: Path, at: Scope) -> Value:
         value = self.ev(operation.owner, path, at)

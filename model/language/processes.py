@@ -131,7 +131,8 @@ class ProcessCompiler:
         self.x.note({point.label or self.member.name}, outcomes, before, list(dict.fromkeys(scopes)))
         changed: list[int] = []
         exits = [self.exit(outcome, changed) for outcome in outcomes]
-        updates = tuple(u for outcome in outcomes for u in outcome.path.updates)
+        # What was written before the paths parted stands in each of them, and is written once: in front of what they write.
+        updates = tuple({id(u): u for outcome in outcomes for u in outcome.path.updates}.values())
         guard = terms.and_(*step.guards)
         point.segment = Segment(step.params, step.fresh, guard, step.obligations, step.costs, updates, exits)
         return changed

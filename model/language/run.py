@@ -17,13 +17,13 @@ import random
 import types
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 
-from .declare import Counter, Kind, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
-from .types import hints, of_sorts, to_declared, to_sort
+from .declare import Counter, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
+from .types import hints, of_sorts, to_declared, to_sort, without_kind
 
 Key = tuple[str, tuple[Any, ...]]
 """A variable at an index, or a process and its instance."""
@@ -134,7 +134,6 @@ class View:
         self.convert = machine.converter(value, name)
 
     def __getitem__(self, index: Any) -> Any:
-        self.machine.touched = True
         try:
             return self.machine.store[self.name, index if isinstance(index, tuple) else (index,)]
         except (KeyError, TypeError):
@@ -283,7 +282,9 @@ class Machine:
         """What makes of a value that is stored the one that is kept: literals become elements, and elements the one object."""
         sort = to_sort(annotation)
 
-        def foreign(value: Any) -> Foreign:
+        def foreign(value: Any) -> FlushproofError:
+            if value is None:  # an option was used as what it holds
+                return Undefined(f"{name} is given None, and is a {sort.name}")
             return Foreign(f"{name} is given {value!r}, and is a {sort.name}")
 
         def element(value: Any) -> Any:
@@ -422,7 +423,6 @@ class Machine:
         convert = self.converter(annotation, key[0])
 
         def read(_: Any) -> Any:
-            self.touched = True
             return self.store[key]
 
         def write(_: Any, value: Any) -> None:
@@ -436,8 +436,7 @@ class Machine:
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""
-        if get_origin(annotation) is Annotated and any(isinstance(a, Kind) for a in get_args(annotation)):
-            annotation = get_args(annotation)[0]
+        annotation, _ = without_kind(annotation)
         return get_args(annotation) if get_origin(annotation) is Map else (annotation,)
 
     def known(self, name: str, index: tuple[Any, ...], value: Any, declared: Any) -> None:
@@ -514,7 +513,7 @@ class Machine:
             self.waiting[name, instance] = next(generator)
 
     def silent(self, name: str, instance: tuple[Any, ...]) -> bool:
-        """Whether nothing happens before the process's first label: nothing is read, written, chosen, required or counted."""
+        """Whether nothing happens before the process's first label: nothing is written, chosen or counted."""
         before, fresh, costs, touched = self.store, self.fresh, self.costs, self.touched
         self.store, self.touched = dict(before), False
         script, self.script = self.script, Script()

@@ -133,7 +133,7 @@ def classes_of(text: str) -> dict[str, ast.ClassDef]:
                 visit(child, f"{above}{child.name}.")
             elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 visit(child, f"{above}{child.name}.<locals>.")
-            else:
+            elif isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):  # no class is inside of an expression
                 visit(child, above)
 
     visit(parsed(text), "")

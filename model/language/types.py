@@ -87,22 +87,26 @@ def int_sort(bounds: Range) -> ir.IntSort:
     return ir.IntSort(bounds.lo, bounds.hi)
 
 
+def without_kind(annotation: Any) -> tuple[Any, list[Kind]]:
+    """What `Rigid[...]` or `Ghost[...]` is around, and which of them it was: Python makes one `Annotated` of two."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, []
+    base, *extras = get_args(annotation)
+    others = tuple(e for e in extras if not isinstance(e, Kind))
+    return (Annotated.__class_getitem__((base, *others)) if others else base), [e for e in extras if isinstance(e, Kind)]
+
+
 def to_declared(annotation: Any) -> Declared | None:
     """What a class annotation declares, or None where it declares no state (a `ClassVar`)."""
     if get_origin(annotation) is ClassVar or annotation is ClassVar:
         return None
-    if get_origin(annotation) is Annotated:
-        base, *extras = get_args(annotation)
-        kinds = [e for e in extras if isinstance(e, Kind)]
-        if kinds:
-            if len(kinds) > 1:
-                raise ModelError(
-                    "state is Rigid or Ghost, not both", hint="Ghost state that no step writes is rigid as well."
-                )
-            others = tuple(e for e in extras if not isinstance(e, Kind))
-            inner = to_declared(Annotated.__class_getitem__((base, *others)) if others else base)
-            assert inner is not None
-            return Declared(inner.index, inner.sort, kinds[0].value)
+    annotation, kinds = without_kind(annotation)
+    if len(kinds) > 1:
+        raise ModelError("state is Rigid or Ghost, not both", hint="Ghost state that no step writes is rigid as well.")
+    if kinds:
+        inner = to_declared(annotation)
+        assert inner is not None
+        return Declared(inner.index, inner.sort, kinds[0].value)
     if get_origin(annotation) is Map:
         return of_sorts(get_args(annotation))
     if annotation is Map:

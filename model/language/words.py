@@ -371,6 +371,13 @@ class Words(Executor):
             at.source.fail(node, "range() takes constants", "Loop over a Sort, or over range(3).")
         return Static(range(*values))
 
+    def bounds(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``Range(0, 3)``, within an annotation."""
+        values = [a.value.value if isinstance(a.value, Static) else None for a in args]
+        if len(values) != 2 or not all(map(is_number, values)):
+            at.source.fail(node, "Range() takes two whole numbers", "Write Range(0, 3).")
+        return Static(declare.Range(values[0], values[1]))  # type: ignore[arg-type]
+
     def constant(self, function: Callable[..., Any], args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         """A function of whole numbers that are known while compiling."""
         values: list[Value] = [a.value for a in args]
@@ -439,6 +446,7 @@ PYTHON: Mapping[Any, Callable[[Words, list[Given], ast.AST, Path, Scope], Value]
     enumerate: Words.enumerated,
     reversed: Words.reverse,
     range: Words.ranged,
+    declare.Range: Words.bounds,
     sum: lambda x, *rest: x.constant(builtins.sum, *rest),
     min: lambda x, *rest: x.constant(builtins.min, *rest),
     max: lambda x, *rest: x.constant(builtins.max, *rest),

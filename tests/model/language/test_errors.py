@@ -11,7 +11,7 @@ from flushproof.model.errors import ModelError
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import System, action
 
-from .written import load
+from .grammar import load
 
 HEAD = '''
 import enum

@@ -63,11 +63,6 @@ class Order(enum.IntEnum):
     LOW = 1
 
 
-class Bits(enum.Flag):
-    READ = 1
-    WRITE = 2
-
-
 class Lock(Part):
     holder: Optional[Cpu]
 
@@ -103,7 +98,6 @@ class Everything(System):
     level: Level
     depth: Map[Level, Annotated[int, Range(0, 2)]]
     order: Order
-    bits: Map[Bits, bool]
     given: Map[bool, bool]
     now: Generation
     seen: Map[Cpu, Optional[Generation]]
@@ -143,12 +137,6 @@ class Everything(System):
         """{order} is stored, if it is higher"""
         require(order > self.order or order < 2)
         self.order = order
-
-    @action
-    def flags(self, bits: Bits) -> None:
-        """{bits}"""
-        require(bits & Bits.READ)
-        self.bits[bits] = True
 
     @action
     def too_much(self) -> None:
@@ -272,10 +260,6 @@ def test_members_are_stored_as_members(machine: Machine) -> None:
     machine.take("compare", (Order.LOW,), Script())
     assert machine.store["order", ()] is Order.LOW
     machine.take("compare", (Order.HIGH,), Script())
-    machine.take("flags", (Bits.READ,), Script())
-    assert machine.store["bits", (Bits.READ,)] is True
-    with machine.undone(), pytest.raises(NotEnabled):
-        machine.take("flags", (Bits.WRITE,), Script())
 
 
 def test_a_process_without_a_yield_is_one_step(machine: Machine) -> None:

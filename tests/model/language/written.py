@@ -6,11 +6,11 @@ the compiler reads the source.
 
 from __future__ import annotations
 
-import importlib.util
 import random
-import sys
 from pathlib import Path
 from typing import Any
+
+from .grammar import load
 
 HEADER = '''
 import enum
@@ -354,15 +354,3 @@ def source(seed: int) -> str:
 def write(seed: int, folder: Path) -> Any:
     """The class `Generated` of that module."""
     return load(source(seed), folder, f"generated_{seed}")
-
-
-def load(text: str, folder: Path, name: str) -> Any:
-    """The class `Generated` of a module with this text."""
-    path = folder / f"{name}.py"
-    path.write_text(text)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module.Generated

@@ -1,0 +1,137 @@
+"""What generated systems have shown to be read wrongly, each made as small as it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from flushproof.model.errors import ModelError
+from flushproof.model.language.compile import compile_system
+from flushproof.model.language.instantiate import instantiate, knob_values
+
+from flushproof.agreement import Agreement
+
+from .grammar import HEADER, load
+
+
+def agreed(body: str, folder: Path, steps: int = 60) -> int:
+    """The steps on which Python and the compiled system agree."""
+    cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", folder, "found")
+    walked = Agreement(cls, instantiate(cls), knob_values(cls, None, {})).compare(steps, None)
+    assert not walked.could_not_run
+    return walked.steps
+
+
+@pytest.mark.parametrize(
+    "sort", ["Optional[A]", "Annotated[int, Range(0, 2)]", "Optional[Annotated[int, Range(0, 2)]]", "Optional[E]"]
+)
+def test_an_annotation_is_a_sort_to_choose_from(sort: str, tmp_path: Path) -> None:
+    body = f"""
+    one: {sort}
+    other: Map[A, {sort}]
+
+    @action
+    def turn(self, a: A):
+        self.one = choose({sort}, where=lambda x: x != self.other[a])
+        self.other[a] = choose({sort})
+
+    @invariant("they differ")
+    def same(self):
+        return all(self.other[a] == self.one for a in A)
+"""
+    assert agreed(body, tmp_path) >= 60
+
+
+@pytest.mark.parametrize(
+    ("sort", "said"),
+    [
+        ("Optional[self.on]", r"Optional\[self.on\] is not a sort"),
+        ("Optional[A, B]", r"Optional\[A, B\] is not a sort"),
+        ("Annotated[int, Range(0)]", r"Range\(\) takes two whole numbers"),
+    ],
+)
+def test_what_is_no_annotation_is_refused(sort: str, said: str, tmp_path: Path) -> None:
+    body = (
+        f"    on: bool\n\n    @action\n    def turn(self):\n        x = choose({sort})\n        self.on = x is None\n"
+    )
+    cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", tmp_path, "found")
+    with pytest.raises(ModelError, match=said):
+        compile_system(cls)
+
+
+def test_a_process_that_never_takes_a_step(tmp_path: Path) -> None:
+    """Nothing is left of it in the compiled system, and Python waits at its first label for ever."""
+    body = """
+    on: bool
+
+    @process(A)
+    def run(self, a):
+        yield "wait"
+        require(False)
+
+    @action
+    def turn(self):
+        self.on = not self.on
+
+    @invariant("it is on")
+    def off(self):
+        return not self.on
+"""
+    assert agreed(body, tmp_path) >= 60
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        """
+        with self.lock(a):
+            if choose(bool):
+                return
+            yield "held"
+""",
+        """
+        self.on = True
+        if self.odd:
+            self.on = False
+            return
+        yield "on"
+""",
+        """
+        self.on = True
+        while self.odd:
+            self.on = not self.on
+            yield "odd"
+        yield "on"
+""",
+        """
+        self.on = True
+        if self.odd:
+            self.odd = False
+            if choose(bool):
+                self.odd = True
+                self.on = False
+                yield "off"
+            yield "x"
+        yield "on"
+""",
+    ],
+)
+def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path: Path) -> None:
+    """One path ended, and what was written before was written again, over what another path had written."""
+    text = f"""
+    on: bool
+    odd: bool
+    lock = Lock()
+
+    @action
+    def turn(self):
+        self.odd = not self.odd
+
+    @process(A)
+    def run(self, a):{body}
+
+    @invariant("it is on")
+    def off(self):
+        return not self.on
+"""
+    assert agreed(text, tmp_path, 200) >= 200

@@ -1,0 +1,88 @@
+"""Generated systems, from source text to every reading: whatever is not refused is read alike by all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.fuzz import covered, smaller
+
+from .grammar import HEADER, source
+from .readings import Effort, Told, examine
+
+COUNT, EACH = 300, 25
+"""Systems, and how many of them are one test."""
+
+WITH_NATIVE = 20
+"""One in so many is explored by the native engine as well, with each of its options."""
+
+
+@pytest.mark.parametrize("first", range(0, COUNT, EACH))
+def test_all_readings_of_a_generated_system_agree(first: int, tmp_path: Path) -> None:
+    told = {}
+    for seed in range(first, first + EACH):
+        effort = Effort(steps=40, states=300, native=seed % WITH_NATIVE == 0)
+        told[seed] = examine(source(seed), tmp_path, effort, f"generated_{seed}")
+    found = {seed: t for seed, t in told.items() if t.found}
+    assert not found, "python -m benchmarks.fuzz --count 1 --first SEED makes it small"
+    assert sum(t.kind == "agrees" for t in told.values()) >= 5, "hardly anything was compared"
+    assert sum(t.steps for t in told.values()) > EACH
+
+
+def test_the_grammar_has_every_construct() -> None:
+    nodes: set[str] = set()
+    for seed in range(COUNT):
+        nodes |= covered(source(seed))[0]
+    wanted = "AnnAssign Assign AugAssign BinOp BoolOp Break Call Compare Continue For FunctionDef GeneratorExp If IfExp Lambda"
+    wanted += " NamedExpr Return Slice Subscript Tuple UnaryOp While With Yield YieldFrom keyword comprehension"
+    assert not set(wanted.split()) - nodes
+
+
+def told_of(body: str, folder: Path) -> Told:
+    return examine(f"{HEADER}\n\nclass Generated(System):\n{body}", folder, Effort(native=False))
+
+
+STEP = """
+    on: bool
+
+    @action
+    def turn(self, a: A):
+        self.on = {}
+
+    @invariant("it is on")
+    def off(self):
+        return not self.on
+"""
+
+
+def test_a_difference_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that takes every condition for its opposite differs from Python."""
+    from flushproof.model.ir import terms
+    from flushproof.model.language.operations import Operations
+
+    assert told_of(STEP.format("not self.on"), tmp_path).kind == "agrees"
+    right = Operations.unary
+    monkeypatch.setattr(Operations, "unary", lambda *args: terms.not_(right(*args)))
+    told = told_of(STEP.format("not self.on"), tmp_path)
+    assert (told.kind, told.reading) == ("differs", "source")
+
+
+def test_a_wrong_core_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flushproof.model.language import core_text
+
+    monkeypatch.setitem(core_text.OPERATORS, __import__("ast").Not, "not not ")
+    told = told_of(STEP.format("not self.on"), tmp_path)
+    assert (told.kind, told.reading) == ("differs", "core")
+
+
+def test_a_refusal_an_endless_loop_and_a_crash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told_of(STEP.format("[True]"), tmp_path).kind == "refused"
+    text = f"{HEADER}\n\nwhile True:\n    pass\n"
+    assert examine(text, tmp_path, Effort(seconds=1.0)).kind == "hangs"
+    assert examine(f"{HEADER}\n\nimport os\nos.abort()\n", tmp_path).kind == "crashes"
+
+
+def test_what_is_found_is_made_small() -> None:
+    text = "def f(x):\n    a = 1\n    if x > 3:\n        return g(a + h(x) * 2)\n    return 5\n"
+    assert smaller(text, lambda t: "h(" in t, 20.0) == "h(x)" or len(smaller(text, lambda t: "h(" in t, 20.0)) < 30
