@@ -7,6 +7,8 @@ walks, and not visited states: two ways to one state of the IR may differ in wha
 
 What a process remembers and the IR keeps elsewhere cannot be told apart at once.  So a walk is in a *set* of states of the IR: all
 those that agree with what Python did so far.  The two readings differ when none is left.
+
+Long because it is one comparison, whose parts (states, steps, starts, locals) all share what Python and the IR call alike.
 """
 
 from __future__ import annotations

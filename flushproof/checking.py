@@ -165,7 +165,10 @@ def names_in(properties: object) -> tuple[str, ...]:
 
 
 def run(request: Request, on_state: Callable[[State], None] | None = None) -> Result:
-    """Carries out a request; see `check`.  on_state: as in `explore`, for who does not let Z3 decide."""
+    """Carries out a request; see `check`.  on_state: as in `explore`, for who does not let Z3 decide.
+
+    Long because it is the list of what a result tells.
+    """
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
     names = (

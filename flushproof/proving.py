@@ -3,6 +3,8 @@
 A proof is one of three kinds, and never called by another's name: "any-size" (an inductive invariant, for every number of CPUs,
 VMs and whatever else the system counts), "finite" (every reachable state at the sizes of one instance), "bounded" (every state
 within so many steps of an initial one, at these sizes).
+
+Long because every way to prove ends in one result, and each says what it leaves open.
 """
 
 from __future__ import annotations

@@ -218,14 +218,7 @@ def check_command(
         manner = _manner(how)
         sys.exit(_check_all([replace(case, **manner) for case in cases], jobs or os.cpu_count() or 1, form, started))
     assert system is not None
-    asked = replace(
-        how,
-        system=load_system(system),
-        policy=policy,
-        knobs=knobs,
-        sizes=sizes,
-        properties=properties,
-    )
+    asked = replace(how, system=load_system(system), policy=policy, knobs=knobs, sizes=sizes, properties=properties)
     sys.exit(_check_one(asked, form, save))
 
 

@@ -19,10 +19,10 @@ from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
 from .declare import Part, System
+from .frames import Outcome, block
 from .notes import Notes
 from .processes import ProcessCompiler
 from .source import Source, class_place, class_source, source_of
-from .statements import Outcome, block
 from .types import hints, to_declared
 from .values import Path, Scope, Static, Step, Tup, Value, articled
 from .words import Words

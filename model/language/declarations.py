@@ -106,6 +106,13 @@ class Declarations:
         base = System if isinstance(owner.python, type) else Part
         place = class_place(cls)
         refuse_special(cls, base)
+        self._annotations(owner, cls, base, place)
+        self._members(owner, cls, place)
+        if not isinstance(owner.python, type):
+            self._attributes(owner, cls, place)
+
+    def _annotations(self, owner: Object, cls: type, base: type, place: ir.Place | None) -> None:
+        """Declare the state that annotations of the class name."""
         for name, annotation in hints(cls).items():
             if name not in hints(base):
                 try:
@@ -125,6 +132,9 @@ class Declarations:
                         )
                     self.know(annotation)
                     self._declare(owner.path + name, declared, place)
+
+    def _members(self, owner: Object, cls: type, place: ir.Place | None) -> None:
+        """Gather knobs, parts and methods with a role."""
         names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
         for name in names:
             value = inspect.getattr_static(cls, name)
@@ -158,21 +168,23 @@ class Declarations:
                 self.members.append(Member(owner, value, role, name))
             else:
                 refuse_hidden(cls, name, value, place)
-        if not isinstance(owner.python, type):
-            for name, value in vars(owner.python).items():
-                if owner.path + name in self.variables and not isinstance(value, Map):
-                    raise ModelError(
-                        f"{cls.__name__}.{name} is state, and its value in __init__ is not read",
-                        place,
-                        hint=f"Assign self.{name} in a method decorated with @initially.",
-                    )
-                if isinstance(value, Map):
-                    for sort in value.sorts:
-                        self.know(sort)
-                    kind = Kind.GHOST.value if value.ghost else "state"
-                    self._declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
-                elif isinstance(value, Part):
-                    self._part(owner, name, value)
+
+    def _attributes(self, owner: Object, cls: type, place: ir.Place | None) -> None:
+        """Declare the maps that a part made for itself, and gather its parts."""
+        for name, value in vars(owner.python).items():
+            if owner.path + name in self.variables and not isinstance(value, Map):
+                raise ModelError(
+                    f"{cls.__name__}.{name} is state, and its value in __init__ is not read",
+                    place,
+                    hint=f"Assign self.{name} in a method decorated with @initially.",
+                )
+            if isinstance(value, Map):
+                for sort in value.sorts:
+                    self.know(sort)
+                kind = Kind.GHOST.value if value.ghost else "state"
+                self._declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
+            elif isinstance(value, Part):
+                self._part(owner, name, value)
 
     def _part(self, owner: Object, name: str, part: Part) -> None:
         known = self.parts.get(id(part))

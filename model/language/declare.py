@@ -14,6 +14,8 @@ properties; its class attributes are knobs, policies and hardware parts::
 
 The same class is run by Python itself (`run`) and compiled into the intermediate representation (`compile`).  This file holds
 what both need: the declarations.  What the statements mean when Python runs them is in `run`.
+
+Long because it is the list of the language's words, each with what it says.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
+from .atoms import UNSET
 from .declarations import Member
+from .frames import Block, Outcome, Stack, block
 from .locals import Endless, Kept, Leaf, Locals, Stored, called
-from .operations import UNSET
-from .statements import Block, Outcome, Stack, block
 from .values import Bad, Name, Path, Value
 from .words import Process, Words
 

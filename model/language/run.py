@@ -4,6 +4,8 @@ A `Machine` holds the declared state in a dictionary and each process as a live 
 the system's own methods.  It knows nothing of how the compiler reads them.  A step of an action can be taken back; a generator
 cannot be copied, and one that was refused a step is spent: a state in which it lives is reached again by taking the same steps
 anew.
+
+Long because it says in one place what every word of the language does when Python runs it.
 """
 
 from __future__ import annotations

@@ -1,40 +1,30 @@
-"""Symbolic execution of the core's statements: from a place in the code to the next `yield`, on every path.
-
-What remains to be executed is an explicit stack of frames, so that it can be kept at a `yield` and taken up in the next step.
-Two equal stacks are one place in the program: that is what a label names.  Frames hold no values: those are in variables, which are
-kept where they live across a step.
-"""
+"""Symbolic execution of the core's statements: from a place in the code to the next `yield`, on every path."""
 
 from __future__ import annotations
 
 import ast
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from types import CellType
-from typing import Any, Literal, Union, assert_never
+from typing import Any, assert_never
 
 from flushproof.model import ir
 from flushproof.model.errors import nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
-from .conversions import items_of
+from .assignments import Assignments
+from .atoms import UNSET
 from .core import Atom, Function, Local
 from .declarations import Member
-from .loops import Loops
+from .frames import Block, Exit, Items, Outcome, Return, Rounds, Stack, block
 from .normalise import core_of
 from .notes import Notes
-from .operations import MAX_DEPTH, UNSET
+from .operations import MAX_DEPTH
 from .values import (
-    Access,
     Closure,
     Held,
-    MapRef,
     Method,
     Name,
-    Object,
-    Once,
     Path,
     Product,
     Scope,
@@ -43,81 +33,13 @@ from .values import (
     Tup,
     Value,
     articled,
-    is_once,
 )
 
 MOST_ROUNDS = 1000
 """A loop without a yield whose conditions are all constant may go round so often."""
 
-# --------------------------------------------------------------------------------------------------------------- frames
 
-
-@dataclass(frozen=True)
-class Block:
-    """The statements of `body` from number `next` on."""
-
-    body: core.Block = field(compare=False)
-    key: int
-    next: int
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Rounds:
-    """``while True``, about to go round once more."""
-
-    loop: core.Loop
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Items:
-    """A loop over a fixed group of values, about to take number `next`."""
-
-    loop: core.For
-    next: int
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Exit:
-    """The end of a `with`: the part's release."""
-
-    held: core.With
-    scope: Scope
-
-
-@dataclass(frozen=True)
-class Return:
-    """The place to which a helper returns: the variable that gets its result, in the caller's scope."""
-
-    target: Local
-    node: ast.AST
-    scope: Scope
-    callee: Scope
-
-
-Frame = Union[Block, Rounds, Items, Exit, Return]
-Stack = tuple[Frame, ...]
-
-
-@dataclass
-class Outcome:
-    """How one path through a step ended: at a yield (with its label and the stack that remains), or by returning."""
-
-    kind: Literal["yield", "return"]
-    path: Path
-    value: Value = field(default_factory=lambda: Static(None))
-    node: ast.AST | None = None
-    label: str = ""
-    stack: Stack = ()
-
-
-def block(body: core.Block, scope: Scope) -> Block:
-    return Block(body, id(body), 0, scope)
-
-
-class Executor(Loops):
+class Executor(Assignments):
     """Executes statements; see `run`."""
 
     def __init__(self, declared: Any) -> None:
@@ -148,7 +70,9 @@ class Executor(Loops):
         if len(function.parameters) > 1:
             function.source.fail(function.node, f"{what} takes no parameters", "Use all(... for x in Sort).")
 
-    def note(self, names: set[str], outcomes: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]) -> None:
+    def note(
+        self, names: set[str], outcomes: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]
+    ) -> None:
         """Let a proof note down what a step did, at its end.
 
         names: those of the step; before: its variables at its beginning, in these scopes, the innermost last.
@@ -158,7 +82,9 @@ class Executor(Loops):
             for outcome in outcomes:
                 path = outcome.path
                 seen = {**before, **{k: v for k, v in path.env.items() if k[0] in scopes}}
-                known = {local.shown: v for s in scopes for (at, local), v in seen.items() if at is s and not local.temporary}
+                known = {
+                    local.shown: v for s in scopes for (at, local), v in seen.items() if at is s and not local.temporary
+                }
                 args: list[Value] = []
                 for local, _ in function.parameters[1:]:
                     if local.shown not in known:
@@ -167,7 +93,9 @@ class Executor(Loops):
                         function.source.fail(function.node, f"the step '{step}' has no variable '{local.shown}'", guess)
                     args.append(known[local.shown])
                 kind, self.step.kind = self.step.kind, "after"
-                self.invoke(Method(member.function, member.owner), args, {}, member.function, function.node, path, scopes[0])
+                self.invoke(
+                    Method(member.function, member.owner), args, {}, member.function, function.node, path, scopes[0]
+                )
                 self.step.kind = kind
 
     # ------------------------------------------------------------------------------------------------------- the machine
@@ -252,101 +180,6 @@ class Executor(Loops):
             case _:
                 assert_never(s)
         return stack
-
-    # ------------------------------------------------------------------------------------------------------- assignments
-
-    def assign(self, target: Local, value: Value, node: ast.AST, path: Path, at: Scope) -> None:
-        if not target.temporary:
-            self.refuse_once(target.shown, value, node, at)
-        sort = self.annotation(target, at)
-        if sort is not None:
-            value = self.expr(value, node, at, sort, path)
-        path.env[at.of(target), target] = value
-
-    def refuse_once(self, shown: str, value: Value, node: ast.AST, at: Scope) -> None:
-        """A name for what can be gone through once would look like one for a tuple."""
-        if is_once(value):
-            hint = "Write it where it is used, or tuple(...) around a fixed number of values."
-            at.source.fail(node, f"'{shown}' would be something that can be gone through only once", hint)
-
-    def annotation(self, target: Local, at: Scope) -> ir.Sort | None:
-        """The sort that the function declares for a variable."""
-        declared = at.function.declared
-        if target not in declared:
-            return None
-        found = declared[target]
-        if isinstance(found, ast.expr):
-            try:
-                value = eval(ast.unparse(found), at.source.function.__globals__, around(at.source.function))
-            except Exception:
-                at.source.fail(found, f"the annotation of '{target.shown}' cannot be read", "Name a sort.")
-            found = declared[target] = at.source.at(found, lambda: self.declared.sort(value))
-        sort: ir.Sort = found
-        return sort
-
-    def unpack(self, s: core.Unpack, path: Path, at: Scope) -> None:
-        value = self.ev(s.value, path, at)
-        items = value.items if isinstance(value, Once) else items_of(value)
-        if items is None or len(items) != len(s.targets):
-            given = "" if items is None else f", not {len(items)}"
-            at.source.fail(s.node, f"{len(s.targets)} values are needed here{given}")
-        for target, item in zip(s.targets, items, strict=True):
-            self.assign(target, item, s.value.node, path, at)
-
-    def set_attribute(self, s: core.SetAttribute, path: Path, at: Scope) -> None:
-        owner = self.ev(s.owner, path, at)
-        variable = self.variables.get(owner.path + s.mangled) if isinstance(owner, Object) else None
-        text = at.source.text(s.target)
-        if variable is None:
-            self.attribute(owner, core.Attribute(s.owner, s.name, s.mangled), s.target, path, at)
-            at.source.fail(s.target, f"'{text}' is not state", "Only declared state can be assigned.")
-        if variable.index:
-            at.source.fail(s.target, f"'{variable.name}' is a map", f"Write {text}[...] = ... for all of it.")
-        self.write(variable, (), self.ev(s.value, path, at), s.value.node, s.node, path, at)
-
-    def set_item(self, s: core.SetItem, path: Path, at: Scope) -> None:
-        """Write the locations with these indices, all elements where one is open."""
-        found = self.ev(s.owner, path, at)
-        if not isinstance(found, MapRef):
-            text = at.source.text(s.owner.node)
-            at.source.fail(s.target, f"{text} is not a map", "Declare it as Map[...].")
-        variable = found.variable
-        index = self.index(s.owner.node, s.index, variable, s.target, path, at)
-        binders = [
-            None if a is not None else self.step.variable("each", i) for a, i in zip(index, variable.index, strict=True)
-        ]
-        args = tuple(b if a is None else a for a, b in zip(index, binders, strict=True))
-        all_of = tuple(b for b in binders if b is not None)
-        self.write(variable, args, self.ev(s.value, path, at), s.value.node, s.node, path, at, all_of)  # type: ignore[arg-type]
-
-    def write(
-        self,
-        variable: ir.StateVar,
-        args: tuple[ir.Expr, ...],
-        value: Value,
-        value_node: ast.AST,
-        node: ast.AST,
-        path: Path,
-        at: Scope,
-        binders: tuple[ir.Var, ...] = (),
-    ) -> None:
-        """What is written last to a location in a step is what it has after it."""
-        if self.step.kind not in ("action", "process", "initially", "closure", "after"):
-            at.source.fail(
-                node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
-            )
-        if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
-            what = "a knob" if variable.kind == "knob" else "rigid"
-            at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
-        if self.step.kind == "after" and variable.kind != "ghost":
-            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down ghosts only.")
-        new = self.expr(value, value_node, at, variable.sort, path)
-        if variable.kind != "ghost":
-            self.no_ghost(f"the plain state '{variable.name}'", node, at, new, *args, *path.conds)
-        update = ir.Update(variable.name, binders, args, path.cond, new)
-        if path.binders:
-            self.step.accesses.append(Access(variable.name, args, node, at, writes=True))
-        path.updates = (*path.updates, update)
 
     # ---------------------------------------------------------------------------------------------------------- branches
 
@@ -572,15 +405,6 @@ class Executor(Loops):
         if not (isinstance(label, str) and label):
             at.source.fail(s.node, "a yield names the step that follows", 'Write yield "label".')
         return Outcome("yield", path, node=s.node, label=label, stack=stack)
-
-
-def around(function: Any) -> dict[str, Any]:
-    """The variables of the functions around this one that it uses."""
-    return {
-        name: cell.cell_contents
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        if cell != CellType()
-    }
 
 
 def named(target: Local) -> str:

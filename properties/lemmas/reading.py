@@ -164,6 +164,10 @@ class _Reading:
         return expr
 
     def expr(self, data: Any, bound: Bound, depth: int) -> Expr:
+        """An expression, each kind of which has its own form.
+
+        Long because it is a table of the kinds of expressions.
+        """
         if depth > DEEPEST:
             raise FlushproofError(f"an expression is nested more than {DEEPEST} deep")
         if not isinstance(data, list) or not data or not isinstance(data[0], str):

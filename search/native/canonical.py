@@ -14,6 +14,8 @@ on; the least state of those that all this leads to is the representative.
 
 All elements are numbered together, sort by sort.  A set of *ties* has bit i where elements i and i + 1 of one sort are not told
 apart; they are neighbours, so that a run of bits is a cell.
+
+Long because it is one algorithm, written as one group of LLVM functions that call each other.
 """
 
 from __future__ import annotations

@@ -28,6 +28,8 @@ Every function takes the address of one `Context`:
 
 What is marked is entered into `filter` too, by a part of its hash: where `below`, the filter of the level below, has nothing, a
 successor has no mark, and is not looked for.
+
+Long because it is one loop, written as one group of LLVM functions over one context.
 """
 
 from __future__ import annotations

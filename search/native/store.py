@@ -1,4 +1,7 @@
-"""The states of a search and their visited set, and what is done with them through a compiled library."""
+"""The states of a search and their visited set, and what is done with them through a compiled library.
+
+Long because a store's memory, its table and its workers grow together or not at all.
+"""
 
 from __future__ import annotations
 

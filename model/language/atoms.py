@@ -1,0 +1,75 @@
+"""The values of atoms, and of lists of them."""
+
+from __future__ import annotations
+
+from flushproof.model.errors import nearest
+
+from . import core, declare
+from .conversions import Conversions, items_of
+from .core import Atom, Constant, Local, Star
+from .source import import_hint
+from .values import (
+    Bad,
+    Object,
+    Once,
+    Path,
+    Scope,
+    Static,
+    Value,
+)
+
+UNSET = Bad("is set on some ways to this place only", "Give it a value on each of them.")
+
+
+class Atoms(Conversions):
+    """Looks up variables and constants on a path."""
+
+    def ev(self, atom: Atom, path: Path, at: Scope) -> Value:
+        """The value of an atom; one that cannot be used is refused here."""
+        found = self.look(atom, path, at)
+        if isinstance(found, Bad):
+            shown = atom.of.shown if isinstance(atom.of, Local) else at.source.text(atom.node)
+            if isinstance(atom.of, Local) and atom.of.temporary:
+                shown = at.source.text(atom.node)
+            at.source.fail(atom.node, f"'{shown}' {found.message}", found.hint)
+        return found
+
+    def look(self, atom: Atom, path: Path, at: Scope) -> Value:
+        match atom.of:
+            case Constant(value):
+                return Static(value)
+            case Local() as local:
+                found = path.env.get((at.of(local), local))
+                return UNSET if found is None else found
+            case core.Unknown(name):
+                at.source.fail(atom.node, f"the name '{name}' is unknown", self.name_hint(name, path, at))
+
+    def name_hint(self, name: str, path: Path, at: Scope) -> str:
+        """What may be meant by a name that nothing has: a member without its `self`, a word not imported, a slip."""
+        mine = {local.shown: value for (scope, local), value in path.env.items() if scope is at and not local.temporary}
+        for owner, value in mine.items():
+            if isinstance(value, Object) and (value.path + name in self.variables or hasattr(value.python, name)):
+                return f"Did you mean '{owner}.{name}'?"
+        if hint := import_hint(name):
+            return hint
+        space = at.source.function.__globals__
+        known = [*mine, *(n for n, v in space.items() if isinstance(v, (type, declare.Part)) or callable(v))]
+        guess = nearest(name, known, "names").split(" The names are")[0]
+        return guess if guess.startswith("Did") else ""
+
+    def items(self, items: tuple[core.Item, ...], path: Path, at: Scope) -> list[tuple[Atom, Value]]:
+        """The values of a tuple's elements or of arguments, starred ones taken apart."""
+        found: list[tuple[Atom, Value]] = []
+        for item in items:
+            if isinstance(item, Atom):
+                found.append((item, self.ev(item, path, at)))
+            else:
+                found += [(item.atom, v) for v in self.starred(item, path, at)]
+        return found
+
+    def starred(self, star: Star, path: Path, at: Scope) -> tuple[Value, ...]:
+        value = self.ev(star.atom, path, at)
+        parts = value.items if isinstance(value, Once) else items_of(value)
+        if parts is None:
+            at.source.fail(star.atom.node, "only a tuple can be unpacked here")
+        return parts

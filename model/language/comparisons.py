@@ -1,0 +1,181 @@
+"""Symbolic execution of comparisons: like with like, `is` of what exists once, `<` of what has an order."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import Any
+
+from flushproof.model import ir
+from flushproof.model.ir import terms
+
+from . import declare
+from .arithmetic import Arithmetic
+from .conversions import items_of
+from .values import (
+    Object,
+    Once,
+    Path,
+    Scope,
+    Static,
+    Value,
+    is_number,
+)
+
+
+class Comparisons(Arithmetic):
+    """Executes comparisons of two values."""
+
+    def compare(self, op: ast.cmpop, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
+        match op:
+            case ast.Eq():
+                return self.equal(left, right, node, path, at)
+            case ast.NotEq():
+                return terms.not_(self.equal(left, right, node, path, at))
+            case ast.Is():
+                return self.identical(left, right, node, path, at)
+            case ast.IsNot():
+                return terms.not_(self.identical(left, right, node, path, at))
+            case ast.In() | ast.NotIn():
+                items = items_of(right)
+                if items is None:
+                    hint = "Write `x in (a, b)`, or read a Map[..., bool]."
+                    at.source.fail(node, "`in` needs a tuple of values", hint)
+                found = terms.or_(*(self.equal(left, item, node, path, at) for item in items))
+                return found if isinstance(op, ast.In) else terms.not_(found)
+        first, second = self.comparable(left, right, node, path, at)
+        match op:
+            case ast.Lt():
+                return terms.less(first, second)
+            case ast.Gt():
+                return terms.less(second, first)
+            case ast.LtE():
+                return terms.not_(terms.less(second, first))
+            case ast.GtE():
+                return terms.not_(terms.less(first, second))
+        raise AssertionError(op)
+
+    def comparable(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> tuple[ir.Expr, ir.Expr]:
+        """Both values as terms of one sort that has an order; of an option, its element."""
+        if isinstance(left, Static) and isinstance(right, Static):
+            for constant in (left.value, right.value):
+                if not (is_number(constant) or isinstance(constant, enum.Enum)):
+                    at.source.fail(node, f"{constant!r} has no order")
+        values = [self.element(v, node, path, at) for v in (left, right)]
+        if isinstance(left, Static) and isinstance(right, Static):
+            pair = self.joined(left, right)
+            if pair is None:
+                at.source.fail(node, f"{left.value!r} and {right.value!r} cannot be compared")
+        else:
+            pair = self.unify(values[0], values[1], node, at, path)
+        self.ordered(pair[0].sort, node, at)
+        return pair
+
+    def element(self, value: Value, node: ast.AST, path: Path, at: Scope) -> Value:
+        """The element of an option that is compared by order."""
+        if isinstance(value, ir.Node) and isinstance(value.sort, ir.OptionSort):
+            present = terms.not_(terms.is_none(value))
+            self.owe(path, present, "None is compared with `<`, and has no order", node, at)
+            return terms.the(value)
+        return value
+
+    def ordered(self, sort: ir.Sort, node: ast.AST, at: Scope) -> None:
+        match sort:
+            case ir.IntSort() | ir.CounterSort():
+                return
+            case ir.EnumSort():
+                self.ordered_enumeration(sort, node, at)
+                return
+            case ir.Scalarset() if sort.ordered:
+                return
+            case ir.BoolSort():
+                at.source.fail(node, "truth values have no order", "Combine them with `and`, `or` and `not`.")
+        at.source.fail(
+            node,
+            f"the elements of {sort.name} have no order",
+            f"Declare `class {sort.name}(Sort, ordered=True)` if they do; they are then no longer interchangeable.",
+        )
+
+    def ordered_enumeration(self, sort: ir.EnumSort, node: ast.AST, at: Scope) -> None:
+        """See to it that Python orders the members as they are listed."""
+        cls = self.declared.enumerations[sort.name]
+        own = next((c for c in cls.__mro__ if "__lt__" in vars(c)), object)
+        below = cls.__mro__[: cls.__mro__.index(own)]
+        if any(n in vars(c) for c in below for n in ("__le__", "__gt__", "__ge__")):
+            own = cls
+        if own is declare.OrderedEnum:
+            return
+        if own is int and [m.value for m in cls] == sorted(m.value for m in cls):
+            return
+        if own is int:
+            hint = "List the members from the smallest value to the largest."
+            at.source.fail(node, f"the members of {sort.name} are not listed in the order of their values", hint)
+        if own is object:
+            hint = f"Write `class {sort.name}(OrderedEnum)` if they are ordered as they are listed."
+            at.source.fail(node, f"the members of {sort.name} have no order", hint)
+        hint = f"Use OrderedEnum, and list the members of {sort.name} in their order."
+        at.source.fail(node, f"{sort.name} has an order of its own, which is not read", hint)
+
+    def identical(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
+        """``is``: of elements, members, None and truth values, which exist once."""
+        if isinstance(left, Static) and isinstance(right, Static):
+            return terms.lit(left.value is right.value)
+        for value in (left, right):
+            sort = self.sort_of(value)
+            if isinstance(value, Static) and is_number(value.value) and not self.none_in(left, right):
+                at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
+            base = sort.base if isinstance(sort, ir.OptionSort) else sort
+            if isinstance(base, (ir.IntSort, ir.CounterSort)) and not self.none_in(left, right):
+                at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
+            if items_of(value) is not None and not self.none_in(left, right):
+                at.source.fail(node, "`is` asks whether two tuples are one object", "Write == or !=.")
+        return self.equal(left, right, node, path, at)
+
+    def none_in(self, *values: Value) -> bool:
+        return any(isinstance(v, Static) and v.value is None for v in values)
+
+    def equal(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
+        first, second = items_of(left), items_of(right)
+        if first is not None and second is not None:
+            if len(first) != len(second):
+                at.source.fail(node, f"a tuple of {len(first)} is never a tuple of {len(second)}")
+            pairs = zip(first, second, strict=True)
+            return terms.and_(*(self.equal(a, b, node, path, at) for a, b in pairs))
+        if isinstance(left, Static) and isinstance(right, Static):
+            return self.equal_constants(left.value, right.value, node, at)
+        for parts, other in ((first, right), (second, left)):
+            if parts is not None:
+                if self.none_in(other):
+                    return ir.FALSE
+                hint = "Write tuple(...) around what is gone through once." if isinstance(other, Once) else ""
+                at.source.fail(node, "a tuple is compared with a tuple only", hint)
+        for value in (left, right):
+            if not isinstance(value, (ir.Node, Static)):
+                if self.none_in(left, right):
+                    return ir.FALSE
+                if isinstance(left, Object) and isinstance(right, Object):
+                    return terms.lit(left.path == right.path)
+                self.expr(value, node, at)
+                at.source.fail(node, f"{at.source.text(node)} compares what is no value")
+        one, other = self.unify(left, right, node, at, path)
+        if isinstance(one.sort, ir.IntSort) and one.sort != other.sort:
+            return terms.and_(terms.not_(terms.less(one, other)), terms.not_(terms.less(other, one)))
+        return terms.eq(one, other)
+
+    def equal_constants(self, left: Any, right: Any, node: ast.AST, at: Scope) -> ir.Expr:
+        """As Python compares them, where they are of one kind."""
+        if left is not None and right is not None:
+            kinds = [self.kind_of(v) for v in (left, right)]
+            if kinds[0] is not kinds[1]:
+                at.source.fail(
+                    node,
+                    f"{left!r} and {right!r} are of different kinds, and never meant to be equal",
+                    "Compare like with like.",
+                )
+        try:
+            return terms.lit(bool(left == right))
+        except Exception as error:  # it is the user's own code
+            at.source.fail(node, f"comparing {type(left).__name__} raises {type(error).__name__}: {error}")
+
+    def kind_of(self, value: Any) -> Any:
+        return type if isinstance(value, type) else type(value)
