@@ -147,7 +147,7 @@ class Normaliser:
             case ast.Assign([ast.Name() as name], value):
                 self.assign_name(name, value, node)
             case ast.Assign(targets, value):
-                atom = self.atom(value)
+                atom = self.atom(value, keep=any(map(walrus, targets)))
                 for target in targets:
                     self.assign(target, atom, node)
             case ast.AnnAssign():
@@ -217,10 +217,11 @@ class Normaliser:
         for element in target.elts:
             if isinstance(element, ast.Starred):
                 self.assign(element, value, node)
-        plain = [self.target(e) if isinstance(e, ast.Name) else self.temporary() for e in target.elts]
+        names = all(isinstance(e, ast.Name) for e in target.elts)
+        plain = [self.target(e) if names and isinstance(e, ast.Name) else self.temporary() for e in target.elts]
         self.emit(core.Unpack(tuple(plain), value, node))
         for element, local in zip(target.elts, plain, strict=True):
-            if not isinstance(element, ast.Name):
+            if not names:  # one after another: the index of the second may name the first
                 self.assign(element, Atom(local, element), node)
 
     def annotated(self, node: ast.AnnAssign) -> None:

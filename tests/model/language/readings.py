@@ -267,7 +267,7 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     """The explorers and provers by name, each of which raises a `Finding` where it says otherwise than the interpreter."""
     if any(math.prod(instance.cardinality(p.of) for p in a.params) > MOST_WAYS for a in instance.system.actions):
         return
-    limits = Limits(states=effort.states, seconds=effort.seconds / 6)
+    limits = Limits(states=effort.states, seconds=effort.seconds / 20)
     collected = Collected(instance, property_names(instance))
     plain = explore(instance, symmetry=False, limits=limits)
     # Until something is read that is not there, all states are the same for everyone, whatever properties say.
