@@ -295,18 +295,19 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     def same(reading: str, counts: bool, symmetry: bool, **options: Any) -> Callable[[], int]:
         def search() -> int:
             for properties, its in ((None, plain), ([WELL_DEFINED], every)):
-                if (
-                    (not its.complete and its.states >= effort.states) or (its.verdict == "inconclusive" and its.states)
+                if (not its.complete and its.states >= effort.states) or (
+                    its.verdict == "inconclusive" and its.states
                 ):  # it was stopped, and others stop elsewhere
                     continue
                 found = explore(
                     instance,
-                    limits=Limits(states=50 * effort.states),
+                    limits=Limits(states=50 * effort.states, seconds=effort.seconds / 20),
                     properties=properties,
                     symmetry=symmetry,
                     **options,
                 )
-                compare(reading, found, its, counts, symmetry)
+                if found.complete or found.verdict != "inconclusive" or not found.states:
+                    compare(reading, found, its, counts, symmetry)
             return 0
 
         return search
