@@ -162,7 +162,7 @@ class Normaliser:
             case ast.Assign([ast.Name() as name], value):
                 self.assign_name(name, value, node)
             case ast.Assign(targets, value):
-                atom = self.atom(value, keep=len(targets) > 1)
+                atom = self.atom(value, keep=len(targets) > 1 or any(map(walrus, targets)))
                 for target in targets:
                     self.assign(target, atom, node)
             case ast.AnnAssign():

@@ -639,7 +639,7 @@ class Writer:
         name = self.name()
         type = self.scope[name] if name in self.scope and self.maybe(0.5) else self.any_type(tuples=True)
         value = self.e(type, 2)
-        if self.maybe(0.08) and not type.startswith("("):
+        if self.maybe(0.2) and (type == "bool" or (type.startswith("?") and type != "?int")):  # which narrows nothing
             self.put(f"{name}: {annotation(type)} = {value}")
         else:
             self.put(f"{name} = {value}")

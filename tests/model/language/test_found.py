@@ -135,3 +135,30 @@ def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path:
         return not self.on
 """
     assert agreed(text, tmp_path, 200) >= 200
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "c = a\n        self.who[(c := b)] = c",
+        "c = a\n        self.who[(c := b), ] = self.who[c]",
+        "c = a\n        self.who[c], c = b, b\n        self.who[c] = a",
+        "c = a\n        c, self.who[c] = b, a",
+        "c, d = a, b\n        (c, self.who[c]), d = (d, c), c\n        self.who[d] = c",
+        "c = a\n        c = self.who[c] = b",
+        "c = d = a\n        for c, self.who[c] in ((a, b), (b, a)):\n            d = c\n        self.who[d] = c",
+    ],
+)
+def test_targets_are_assigned_from_left_to_right_after_the_value(step: str, tmp_path: Path) -> None:
+    text = f"""
+    who: Map[A, A]
+
+    @action
+    def turn(self, a: A, b: A):
+        {step}
+
+    @invariant("they are at home")
+    def away(self):
+        return any(self.who[a] != a for a in A)
+"""
+    assert agreed(text, tmp_path, 100) >= 100
