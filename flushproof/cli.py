@@ -128,6 +128,8 @@ def _stoppable() -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
+        # An object of Z3's that was half made just now cannot be taken apart; Python would print a traceback of that.
+        sys.unraisablehook = lambda _: None
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

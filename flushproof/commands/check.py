@@ -241,7 +241,7 @@ def _refuse_what_does_not_go_together(
     if not everything and system is None:
         raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
     if everything and narrowed:
-        raise click.UsageError("--all takes each system as it is, and prints text or json only.")
+        raise click.UsageError("--all prints text or json only, and keeps no trace.")
     if jobs and not everything:
         raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
     if checkpoint and resume:

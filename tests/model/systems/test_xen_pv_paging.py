@@ -35,9 +35,9 @@ def test_promised_verdict(cell: Cell) -> None:
 @pytest.mark.parametrize(
     ("knobs", "counts"),
     [
-        ({}, (7867, 18314, 40)),
-        ({"lazy": True}, (13596, 33897, 40)),
-        ({"xpti": True, "own_roots": True}, (31909, 80618, 62)),
+        ({}, (7867, 16218, 40)),
+        ({"lazy": True}, (13596, 30925, 40)),
+        ({"xpti": True, "own_roots": True}, (31909, 72083, 62)),
     ],
     ids=str,
 )
