@@ -81,15 +81,16 @@ class Compiler(Words):
 
     def system(self, proofs: bool) -> ir.System:
         declared = self.declared
-        self.notes = Notes(declared.of_kind("after"))
+        own = hints(self.cls).keys() - hints(self.cls.proves).keys() if self.cls.proves is not None else ()
+        self.notes = Notes(declared.of_kind("before", "after"), own)
         compilers = [ProcessCompiler(self, m) for m in declared.of_kind("process")]
         processes = [self.process(c) for c in compilers]
         self.closures = [Effect(m, self.closed_by(NOTHING, [m]).updates) for m in declared.of_kind("closure")]
         self.rounds = rounds(self.closures)
         actions = [self.finish(self.action(m)) for m in declared.of_kind("action")]
         actions += [self.finish(a) for process in processes for a in process]
-        self.notes.refuse_unused()
         init = self.defined_start(self.finish(self.initial(), always=True))
+        self.notes.refuse_unused()
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         properties = self.all_properties()
         lemmas = tuple(p for c in compilers for p in c.lemmas)
@@ -158,8 +159,10 @@ class Compiler(Words):
     def action(self, member: Member) -> ir.Action:
         function, scope, path = self.begin(member)
         params = self.parameters(member, function, scope, path)
+        names, before = {member.name, member.attribute}, dict(path.env)
+        self.note("before", names, [Outcome("return", path)], before, [scope])
         ends = self.ends(function, scope, path)
-        self.note({member.name, member.attribute}, ends, dict(path.env), [scope])
+        self.note("after", names, ends, before, [scope])
         merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends])
         step = self.step
         self.check_doc(member, (*params, *step.params))
@@ -190,6 +193,7 @@ class Compiler(Words):
             step = self.step = step or self.step
             start.updates, start.facts = path.updates, path.facts
             ends = self.ends(function, scope, start)
+            self.note("after", {member.name, member.attribute}, ends, dict(start.env), [scope])
             path, _ = self.merge(start, [(e.path, Static(None)) for e in ends])
         step = step or Step(kind="initially")
         guards = [*step.guards, *(self.condition(m)[0] for m in self.declared.of_kind("axiom"))]
@@ -373,11 +377,16 @@ def refuse_changes(proof: type[System], system: type[System]) -> None:
     """See to it that a proof adds to its system nothing but lemmas, hints, helpers, and ghosts that it notes down."""
     found = class_source(proof)
     place = None if found is None else ir.Place(found[0], found[1].lineno)
+    if proof.__bases__ != (system,):
+        hint = f"Write class {proof.__name__}({system.__name__}, proof=True)."
+        raise ModelError(f"the proof {proof.__name__} inherits from more than its system", place, hint=hint)
     for name, value in vars(proof).items():
         role = declare.role_of(value)
-        if role is not None and role.kind not in ("lemma", "hint", "after"):
+        if role is not None and role.kind not in ("lemma", "hint", "before", "after"):
             source = source_of(value)
             source.fail(source.tree, f"{articled(role.kind)} belongs to the system, not to its proof", "Move it there.")
+        if isinstance(value, (declare.Part, declare.Knob)):
+            raise ModelError(f"'{name}' belongs to the system, not to its proof", place, hint="Move it there.")
         if not name.startswith("__") and name != "proves" and hasattr(system, name):
             raise ModelError(f"the proof changes '{name}' of {system.__name__}", place, hint="Give it a name of its own.")
     for name, annotation in hints(proof).items():

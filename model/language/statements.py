@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Union, assert_never
 
 from flushproof.model import ir
-from flushproof.model.errors import nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
@@ -23,7 +22,7 @@ from .core import Atom, Function, Local
 from .declarations import Member
 from .loops import Loops
 from .normalise import core_of
-from .notes import Notes
+from .notes import Notes, When
 from .operations import MAX_DEPTH, UNSET
 from .values import (
     Access,
@@ -120,7 +119,7 @@ class Executor(Loops):
     def __init__(self, declared: Any) -> None:
         super().__init__(declared)
         self.roots: dict[tuple[str, Any], Scope] = {}
-        self.notes = Notes(())
+        self.notes = Notes()
 
     def begin(self, member: Member) -> tuple[Function, Scope, Path]:
         """A new step for this method, with `self` bound; its other parameters are the caller's to bind."""
@@ -141,26 +140,32 @@ class Executor(Loops):
         if len(function.parameters) > 1:
             function.source.fail(function.node, f"{what} takes no parameters", "Use all(... for x in Sort).")
 
-    def note(self, names: set[str], outcomes: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]) -> None:
-        """Let a proof note down what a step did, at its end.
+    def note(
+        self, when: When, names: set[str], ways: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]
+    ) -> None:
+        """Let a proof note down what a step finds or did.
 
-        names: those of the step; before: its variables at its beginning, in these scopes, the innermost last.
+        names: those of the step; ways: through it, so far; before: its variables at its beginning, in these scopes, the
+        innermost last.
         """
-        for member in self.notes.of(names):
+        for member, labels in self.notes.of(when, names).items():
             function = core_of(member.function)
-            for outcome in outcomes:
-                path = outcome.path
-                seen = {**before, **{k: v for k, v in path.env.items() if k[0] in scopes}}
-                known = {local.shown: v for s in scopes for (at, local), v in seen.items() if at is s and not local.temporary}
-                args: list[Value] = []
-                for local, _ in function.parameters[1:]:
-                    if local.shown not in known:
-                        step = ", ".join(sorted(names))
-                        guess = nearest(local.shown, [n for n in known if n != "self"], "its variables")
-                        function.source.fail(function.node, f"the step '{step}' has no variable '{local.shown}'", guess)
-                    args.append(known[local.shown])
-                kind, self.step.kind = self.step.kind, "after"
-                self.invoke(Method(member.function, member.owner), args, {}, member.function, function.node, path, scopes[0])
+            wanted = [local.shown for local, _ in function.parameters[1:]]
+            for way in ways:
+                running = list(dict.fromkeys([*scopes, *(frame.scope for frame in way.stack)]))
+                seen = {**before, **{k: v for k, v in way.path.env.items() if k[0] in running}}
+                known = {
+                    local.shown: v for s in running for (at, local), v in seen.items() if at is s and not local.temporary
+                }
+                lacking = next((name for name in wanted if name not in known), None)
+                if lacking is not None:
+                    others = [name for name in known if name != "self"]
+                    self.notes.lacking.update(dict.fromkeys(((member, label) for label in labels), (lacking, others)))
+                    continue
+                self.notes.noted |= {(member, label) for label in labels}
+                args = [known[name] for name in wanted]
+                kind, self.step.kind = self.step.kind, when
+                self.invoke(Method(member.function, member.owner), args, {}, member.function, function.node, way.path, scopes[0])
                 self.step.kind = kind
 
     # ------------------------------------------------------------------------------------------------------- the machine
@@ -313,15 +318,15 @@ class Executor(Loops):
         binders: tuple[ir.Var, ...] = (),
     ) -> None:
         """What is written last to a location in a step is what it has after it."""
-        if self.step.kind not in ("action", "process", "initially", "closure", "after"):
+        if self.step.kind not in ("action", "process", "initially", "closure", "before", "after"):
             at.source.fail(
                 node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
             )
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
             what = "a knob" if variable.kind == "knob" else "rigid"
             at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
-        if self.step.kind == "after" and variable.kind != "ghost":
-            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down ghosts only.")
+        if self.step.kind in ("before", "after") and variable.name not in self.notes.ghosts:
+            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down its own ghosts only.")
         new = self.expr(value, value_node, at, variable.sort, path)
         if variable.kind != "ghost":
             self.no_ghost(f"the plain state '{variable.name}'", node, at, new, *args, *path.conds)
