@@ -19,7 +19,7 @@ from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
 from .declare import System
-from .notes import Notes
+from .notes import Notes, noted_by
 from .processes import ProcessCompiler
 from .source import Source, class_source, source_of
 from .statements import Outcome, block
@@ -81,8 +81,7 @@ class Compiler(Words):
 
     def system(self, proofs: bool) -> ir.System:
         declared = self.declared
-        own = hints(self.cls).keys() - hints(self.cls.proves).keys() if self.cls.proves is not None else ()
-        self.notes = Notes(declared.of_kind("before", "after"), own)
+        self.notes = Notes(declared.of_kind("before", "after"), noted_by(self.cls))
         compilers = [ProcessCompiler(self, m) for m in declared.of_kind("process")]
         processes = [self.process(c) for c in compilers]
         self.closures = [Effect(m, self.closed_by(NOTHING, [m]).updates) for m in declared.of_kind("closure")]
@@ -389,8 +388,8 @@ def refuse_changes(proof: type[System], system: type[System]) -> None:
             raise ModelError(f"'{name}' belongs to the system, not to its proof", place, hint="Move it there.")
         if not name.startswith("__") and name != "proves" and hasattr(system, name):
             raise ModelError(f"the proof changes '{name}' of {system.__name__}", place, hint="Give it a name of its own.")
-    for name, annotation in hints(proof).items():
-        if name not in hints(system) and (declared := to_declared(annotation)) is not None and declared.kind != "ghost":
+    for name in noted_by(proof):
+        if (declared := to_declared(hints(proof)[name])) is not None and declared.kind != "ghost":
             raise ModelError(
                 f"{proof.__name__}.{name} is state of a proof, and no ghost", place, hint=f"Write {name}: Ghost[...]."
             )

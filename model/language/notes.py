@@ -8,9 +8,16 @@ from typing import Literal
 from flushproof.model.errors import nearest
 
 from .declarations import Member
+from .declare import System
 from .source import source_of
+from .types import hints
 
 When = Literal["before", "after"]
+
+
+def noted_by(cls: type[System]) -> frozenset[str]:
+    """The state that a proof has besides that of its system: its own ghosts.  A system that is no proof has none."""
+    return frozenset(hints(cls).keys() - hints(cls.proves).keys()) if cls.proves is not None else frozenset()
 
 
 class Notes:
