@@ -188,14 +188,6 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         )
 
     @lemma
-    def so_does_a_change_of_type(self):
-        return all(
-            local(self.hypercall, cpu, "get_page_type.flush_dirty.others")
-            for cpu in Cpu
-            if at(self.hypercall, cpu, RETYPE_FLUSHES)
-        )
-
-    @lemma
     def the_interrupt_flushes(self):
         return all(self.flush_tlb_flag for cpu in Cpu if at(self.hypercall, cpu, WAITS, RETYPE_WAITS))
 
