@@ -8,7 +8,8 @@ from flushproof.model.hardware.xen_pages import MOST_REFERENCES, Frame, PageType
 from flushproof.model.language.declare import Ghost, Map, Range, after, at, before, lemma, local
 from flushproof.model.systems.xen_pv_paging import Context, Retype, XenPvPaging
 
-# Where a CPU is in its hypercall, by label, for the lemmas; flush_dirty is called twice, by get_page_type and do_mmu_update.
+# Where a CPU is in its hypercall, by label.  flush_dirty is called twice, by get_page_type and do_mmu_update: a label alone
+# names both places, with (2) the second one.
 ENTERED = "Xen is entered"
 WRITES = "update_intpte: write the entry"
 DROPS = "put_page_type: drop the old reference"
@@ -25,12 +26,7 @@ RESUMES = ("restore_all_guest, after a context switch", "restore_all_guest, afte
 RETYPE_FLUSHES = "flush_local"
 RETYPE_SENDS = "flush_mask: take flush_lock and interrupt the others"
 RETYPE_WAITS = "flush_mask: wait until they have flushed"
-RETYPES = (
-    RETYPE_FLUSHES,
-    RETYPE_SENDS,
-    RETYPE_WAITS,
-    "get_page_type: the page has its new type",
-)
+RETYPES = "get_page_type: the page has its new type"
 
 
 class XenPvPagingProof(XenPvPaging, proof=True):
@@ -117,7 +113,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         if page is not None:
             self.flushed_for[page, cpu] = True
 
-    @after("get_page_type: the page has its new type")
+    @after(RETYPES)
     def a_page_has_its_new_type(self, cpu, page):
         self.retyped[cpu] = None
         self.flushed_for[page, :] = False
@@ -239,7 +235,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     @lemma
     def pages_keep_their_types(self):
-        return self.retyping or all(not at(self.hypercall, cpu, *RETYPES) for cpu in Cpu)
+        return self.retyping or all(not self.is_retyping(cpu) for cpu in Cpu)
 
     @lemma
     def a_root_table_is_a_pinned_l4_table(self):
@@ -397,9 +393,15 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     # pages that change their types
 
+    def is_retyping(self, cpu):
+        """Whether this CPU gives a page a new type, and has taken it already."""
+        return at(self.hypercall, cpu, RETYPE_FLUSHES, RETYPE_SENDS, RETYPE_WAITS, RETYPES) and not at(
+            self.hypercall, cpu, FLUSHES, SENDS, WAITS
+        )
+
     def retypes(self, cpu, page):
         """Whether this CPU gives the page a new type."""
-        return at(self.hypercall, cpu, *RETYPES) and local(self.hypercall, cpu, "get_page_type.page") == page
+        return self.is_retyping(cpu) and local(self.hypercall, cpu, "get_page_type.page") == page
 
     @lemma
     def a_page_that_changes_its_type_is_taken(self):
@@ -442,7 +444,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
             self.retyped[cpu]
             == (
                 local(self.hypercall, cpu, "get_page_type.page")
-                if self.retype == Retype.TAKE_THEN_FLUSH and at(self.hypercall, cpu, *RETYPES)
+                if self.retype == Retype.TAKE_THEN_FLUSH and self.is_retyping(cpu)
                 else None
             )
             for cpu in Cpu
