@@ -36,6 +36,8 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
         text = before + copied + "".join(after) if after else before
     for module in bases:
         text = re.sub(rf"^from {module} import .*\n", "", text, flags=re.MULTILINE)
+    words = "from flushproof.model.language.declare import "
+    text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
     text = COSTS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
     copy = folder / "rewritten.py"
