@@ -8,6 +8,8 @@ walks, and not visited states: two ways to one state of the IR may differ in wha
 What a process remembers and the IR keeps elsewhere cannot be told apart at once.  So a walk is in a *set* of states of the IR: all
 those that agree with what Python did so far.  The two readings differ when none is left.
 
+The compiled form may be that of the system's proof, of whose ghosts Python knows nothing: so they change nothing of what is seen.
+
 Long because it is one comparison, whose parts (states, steps, starts, locals) all share what Python and the IR call alike.
 """
 
@@ -28,6 +30,8 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import terms
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Counter, NotEnabled, System
+from flushproof.model.language.load import proof_of
+from flushproof.model.language.notes import noted_by
 from flushproof.model.language.run import FIRST, UNDEFINED, Foreign, Key, Machine, Restless, Script, Undefined, plain
 from flushproof.search.reference.interpreter import Codes, Reference
 
@@ -143,6 +147,7 @@ class Agreement:
     def _number_slots(self) -> None:
         """Which slots of the IR are declared state, which are labels, and which are local variables."""
         machine = self.machine
+        noted = noted_by(proof_of(machine.cls))
         self.shared: list[tuple[int, Key, Mapping[Any, int] | None, ir.Sort]] = []
         self.labels: list[tuple[int, Key, tuple[str, ...]]] = []
         self.locals: dict[Key, list[tuple[int, str, ir.Sort]]] = {}
@@ -158,7 +163,7 @@ class Agreement:
                 self.shared.append((number, key, codes, slot.sort))
                 continue
             process = max((p for p in machine.processes if name.startswith(p + ".")), key=len, default=None)
-            if process is None and name.startswith("initially~"):  # whether the start was defined
+            if process is None and (name.startswith("initially~") or slot.var in noted):  # whether the start was defined
                 continue
             if process is None:
                 raise Difference(f"the compiled system has a variable '{slot.var}', and Python has none")

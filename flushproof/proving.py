@@ -352,7 +352,9 @@ class _Run:
                 self._conclude(induction(system, self.wanted, with_them, reachable=reached, progress=told))
 
     def _conclude(self, proof: Proof) -> None:
-        self.proof = proof
+        # a search that has given up lemmas may end with fewer than it was given: what was proved before stays proved
+        if self.proof is None or sum(proof.properties.values()) >= sum(self.proof.properties.values()):
+            self.proof = proof
         for name, proved in proof.properties.items():
             if proved:
                 self.shown[name] = Shown("any-size", "induction")

@@ -98,15 +98,15 @@ class Assignments(Loops):
         binders: tuple[ir.Var, ...] = (),
     ) -> None:
         """What is written last to a location in a step is what it has after it."""
-        if self.step.kind not in ("action", "process", "initially", "closure", "after"):
+        if self.step.kind not in ("action", "process", "initially", "closure", "before", "after"):
             at.source.fail(
                 node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
             )
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
             what = "a knob" if variable.kind == "knob" else "rigid"
             at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
-        if self.step.kind == "after" and variable.kind != "ghost":
-            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down ghosts only.")
+        if self.step.kind in ("before", "after") and variable.name not in self.notes.ghosts:
+            at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down its own ghosts only.")
         new = self.expr(value, value_node, at, variable.sort, path)
         if variable.kind != "ghost":
             self.no_ghost(f"the plain state '{variable.name}'", node, at, new, *args, *path.conds)

@@ -20,7 +20,7 @@ from .core import Function
 from .declarations import Declarations, Member
 from .declare import Part, System
 from .frames import Outcome, block
-from .notes import Notes
+from .notes import Notes, noted_by
 from .processes import ProcessCompiler
 from .source import Source, class_place, class_source, source_of
 from .types import hints, to_declared
@@ -96,15 +96,15 @@ class Compiler(Words):
 
     def system(self, proofs: bool) -> ir.System:
         declared = self.declared
-        self.notes = Notes(declared.of_kind("after"))
+        self.notes = Notes(declared.of_kind("before", "after"), noted_by(self.cls))
         compilers = [ProcessCompiler(self, m) for m in declared.of_kind("process")]
         processes = [self.process(c) for c in compilers]
         self.closures = [Effect(m, self.closed_by(NOTHING, [m]).updates) for m in declared.of_kind("closure")]
         self.rounds = rounds(self.closures)
         actions = [self.finish(self.action(m)) for m in declared.of_kind("action")]
         actions += [self.finish(a) for process in processes for a in process]
-        self.notes.refuse_unused()
         init = self.defined_start(self.finish(self.initial(), always=True))
+        self.notes.refuse_unused()
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         properties = self.all_properties()
         lemmas = tuple(p for c in compilers for p in c.lemmas)
@@ -173,8 +173,10 @@ class Compiler(Words):
     def action(self, member: Member) -> ir.Action:
         function, scope, path = self.begin(member)
         params = self.parameters(member, function, scope, path)
+        names, before = {member.name, member.attribute}, dict(path.env)
+        self.note("before", names, [Outcome("return", path)], before, [scope])
         ends = self.ends(function, scope, path)
-        self.note({member.name, member.attribute}, ends, dict(path.env), [scope])
+        self.note("after", names, ends, before, [scope])
         merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends])
         step = self.step
         self.check_doc(member, (*params, *step.params))
@@ -205,6 +207,7 @@ class Compiler(Words):
             step = self.step = step or self.step
             start.updates, start.facts = path.updates, path.facts
             ends = self.ends(function, scope, start)
+            self.note("after", {member.name, member.attribute}, ends, dict(start.env), [scope])
             path, _ = self.merge(start, [(e.path, Static(None)) for e in ends])
         step = step or Step(kind="initially")
         guards = [*step.guards, *(self.condition(m)[0] for m in self.declared.of_kind("axiom"))]
@@ -388,15 +391,20 @@ def refuse_changes(proof: type[System], system: type[System]) -> None:
     """See to it that a proof adds to its system nothing but lemmas, hints, helpers, and ghosts that it notes down."""
     found = class_source(proof)
     place = None if found is None else ir.Place(found[0], found[1].lineno)
+    if proof.__bases__ != (system,):
+        hint = f"Write class {proof.__name__}({system.__name__}, proof=True)."
+        raise ModelError(f"the proof {proof.__name__} inherits from more than its system", place, hint=hint)
     for name, value in vars(proof).items():
         role = declare.role_of(value)
-        if role is not None and role.kind not in ("lemma", "hint", "after"):
+        if role is not None and role.kind not in ("lemma", "hint", "before", "after"):
             source = source_of(value)
             source.fail(source.tree, f"{articled(role.kind)} belongs to the system, not to its proof", "Move it there.")
+        if isinstance(value, (declare.Part, declare.Knob)):
+            raise ModelError(f"'{name}' belongs to the system, not to its proof", place, hint="Move it there.")
         if not name.startswith("__") and name != "proves" and hasattr(system, name):
             raise ModelError(f"the proof changes '{name}' of {system.__name__}", place, hint="Give it a name of its own.")
-    for name, annotation in hints(proof).items():
-        if name not in hints(system) and (declared := to_declared(annotation)) is not None and declared.kind != "ghost":
+    for name in noted_by(proof):
+        if (declared := to_declared(hints(proof)[name])) is not None and declared.kind != "ghost":
             raise ModelError(
                 f"{proof.__name__}.{name} is state of a proof, and no ghost", place, hint=f"Write {name}: Ghost[...]."
             )

@@ -363,10 +363,17 @@ def hint(function: F) -> F:
 
 
 def after(*labels: str) -> Callable[[F], F]:
-    """In a proof: what its ghosts note down at the end of each step that begins at one of these labels, or of the action or
-    process of that name.  The parameters are the step's own variables, by their names: parameters, choices and locals."""
+    """In a proof: what its ghosts note down at the end of each step that begins at one of these labels, or of the action,
+    process or @initially of that name.  The parameters are the step's own variables, by their names: parameters, choices and
+    locals.  Where a step goes on in several ways, it is noted down on those that have these variables at their end."""
     _not_bare(labels, "@after", '@after("the step\'s label")')
     return lambda function: _mark(function, Role("after", labels))
+
+
+def before(*labels: str) -> Callable[[F], F]:
+    """In a proof: the same at the beginning of each of these steps, when all is as the step finds it."""
+    _not_bare(labels, "@before", '@before("the step\'s label")')
+    return lambda function: _mark(function, Role("before", labels))
 
 
 def initially(function: F) -> F:
@@ -474,7 +481,7 @@ class System:
     name: as on the command line (by default made from the class's name); sizes: default number of elements of each sort.
 
     ``class SwitchProof(Switch, proof=True)`` is no other system but the proof of `Switch`: lemmas, hints, and the ghosts that only
-    they read, which @after notes down.  `prove` alone reads it.
+    they read, which @before and @after note down.  `prove` alone reads it.
     """
 
     name: ClassVar[str] = ""

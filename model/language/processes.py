@@ -121,14 +121,16 @@ class ProcessCompiler:
         step.names |= {v.name for v in self.me}
         path.env = {name: self.locals.load(name, kept) for name, kept in point.kept.items()}
         before = dict(path.env)
+        scopes = list(dict.fromkeys(frame.scope for frame in point.stack))
+        names = {point.label or self.member.name}
+        self.x.note("before", names, [Outcome("yield", path, stack=point.stack)], before, scopes)
         outcomes = self.x.run(point.stack, path)
         if len(outcomes) > 1:
             for outcome in outcomes:
                 self.x.no_ghost(
                     "what decides where the process goes on", self.node_of(point), self.scope, outcome.path.cond
                 )
-        scopes = [frame.scope for frame in point.stack if isinstance(frame, Block)]
-        self.x.note({point.label or self.member.name}, outcomes, before, list(dict.fromkeys(scopes)))
+        self.x.note("after", names, outcomes, before, scopes)
         changed: list[int] = []
         exits = [self.exit(outcome, changed) for outcome in outcomes]
         # What was written before the paths parted stands in each of them, and is written once: in front of what they write.

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from flushproof.model import ir
-from flushproof.model.errors import nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
@@ -18,7 +17,7 @@ from .core import Atom, Function, Local
 from .declarations import Member
 from .frames import Block, Exit, Items, Outcome, Return, Rounds, Stack, block
 from .normalise import core_of
-from .notes import Notes
+from .notes import Notes, When
 from .operations import MAX_DEPTH
 from .values import (
     Closure,
@@ -45,7 +44,7 @@ class Executor(Assignments):
     def __init__(self, declared: Any) -> None:
         super().__init__(declared)
         self.roots: dict[tuple[str, Any], Scope] = {}
-        self.notes = Notes(())
+        self.notes = Notes()
 
     def begin(self, member: Member) -> tuple[Function, Scope, Path]:
         """A new step for this method, with `self` bound; its other parameters are the caller's to bind."""
@@ -71,30 +70,32 @@ class Executor(Assignments):
             function.source.fail(function.node, f"{what} takes no parameters", "Use all(... for x in Sort).")
 
     def note(
-        self, names: set[str], outcomes: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]
+        self, when: When, names: set[str], ways: list[Outcome], before: dict[Name, Value], scopes: Sequence[Scope]
     ) -> None:
-        """Let a proof note down what a step did, at its end.
+        """Let a proof note down what a step finds or did.
 
-        names: those of the step; before: its variables at its beginning, in these scopes, the innermost last.
+        names: those of the step; ways: through it, so far; before: its variables at its beginning, in these scopes, the
+        innermost last.
         """
-        for member in self.notes.of(names):
+        for member, labels in self.notes.of(when, names).items():
             function = core_of(member.function)
-            for outcome in outcomes:
-                path = outcome.path
-                seen = {**before, **{k: v for k, v in path.env.items() if k[0] in scopes}}
+            wanted = [local.shown for local, _ in function.parameters[1:]]
+            for way in ways:
+                running = list(dict.fromkeys([*scopes, *(frame.scope for frame in way.stack)]))
+                seen = {**before, **{k: v for k, v in way.path.env.items() if k[0] in running}}
                 known = {
-                    local.shown: v for s in scopes for (at, local), v in seen.items() if at is s and not local.temporary
+                    local.shown: v for s in running for (at, local), v in seen.items() if at is s and not local.temporary
                 }
-                args: list[Value] = []
-                for local, _ in function.parameters[1:]:
-                    if local.shown not in known:
-                        step = ", ".join(sorted(names))
-                        guess = nearest(local.shown, [n for n in known if n != "self"], "its variables")
-                        function.source.fail(function.node, f"the step '{step}' has no variable '{local.shown}'", guess)
-                    args.append(known[local.shown])
-                kind, self.step.kind = self.step.kind, "after"
+                lacking = next((name for name in wanted if name not in known), None)
+                if lacking is not None:
+                    others = [name for name in known if name != "self"]
+                    self.notes.lacking.update(dict.fromkeys(((member, label) for label in labels), (lacking, others)))
+                    continue
+                self.notes.noted |= {(member, label) for label in labels}
+                args = [known[name] for name in wanted]
+                kind, self.step.kind = self.step.kind, when
                 self.invoke(
-                    Method(member.function, member.owner), args, {}, member.function, function.node, path, scopes[0]
+                    Method(member.function, member.owner), args, {}, member.function, function.node, way.path, scopes[0]
                 )
                 self.step.kind = kind
 

@@ -97,8 +97,8 @@ class Words(Executor):
 
     def require(self, use: Use) -> Value:
         at, path, test = use.at, use.path, use.given["condition"]
-        if self.step.kind in (*SETTLED, "closure", "after"):
-            what = articled(self.step.kind) if self.step.kind in ("closure", "after") else "a property"
+        if self.step.kind in (*SETTLED, "closure", "before", "after"):
+            what = articled(self.step.kind) if self.step.kind in ("closure", "before", "after") else "a property"
             at.source.fail(use.node, f"{what} cannot require", "Write `if`, or return the condition.")
         cond = self.truth(test.value, test.node, at)
         self.no_ghost("a guard", test.node, at, cond, *path.conds)

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 from flushproof.model.language.load import load_system
+from flushproof.properties.lemmas.search import Inference
 from flushproof.search.task import Limits
 
 from flushproof import proving
@@ -305,3 +306,31 @@ def test_walks_find_a_violation_and_prove_nothing(turns: Any) -> None:
     again = data("simulate", turns(), "--policy", "polite", "--walks", "5", "--steps", "20")
     of_time = {"seconds": 0, "audit": 0, "proof_audit": 0}
     assert {**found, **of_time} == {**again, **of_time}
+
+
+HARD = '''
+    odd: bool
+    even: bool
+
+    @action
+    def copy(self):
+        """copies"""
+        self.even = self.odd
+
+    @invariant("even")
+    def never_even(self):
+        return not self.even
+'''
+
+
+def test_a_search_that_ends_with_less_takes_nothing_back(turns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have given up the lemmas on which another property rests."""
+
+    def worse(system: Any, properties: Any, *_: Any, **__: Any) -> Inference:
+        return Inference((), (), proving.induction(system, properties, ()), 0, 0.0, "it gave up")
+
+    monkeypatch.setattr(proving, "infer", worse)
+    (result,) = proofs(ProofRequest(load_system(turns(LEMMA, HARD)), "polite", infer=1.0))
+    assert result.proof is not None
+    assert result.proof.properties == {"alone": True, "never-even": False}
+    assert lemmas_needed(result)["written"] == 1

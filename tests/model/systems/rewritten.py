@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 from flushproof.model.language.declare import System
-from flushproof.model.language.load import load_system
+from flushproof.model.language.load import load_system, proof_of
 
-LEMMAS = re.compile(r"    # -+ lemmas, for proofs of any size\n.*?(?=    policies = \{)", re.DOTALL)
 COSTS = re.compile(r"^ +cost\(\w+\)\n", re.MULTILINE)
 
 
@@ -18,12 +17,15 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
 
     The files of the classes that it inherits from are copied into it.
 
-    lemmas: whether to keep them; they name labels and locals that may be gone with `old`.
+    lemmas: with its proof, beside it; lemmas name labels and locals that may be gone with `old`.
 
     Raises:
         AssertionError: `old` does not stand there exactly once.
     """
     text = Path(inspect.getsourcefile(cls) or "").read_text()
+    if lemmas:
+        proof = Path(inspect.getsourcefile(proof_of(cls)) or "").read_text()
+        text += re.sub(rf"^from {cls.__module__} import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
     bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
     for module, base in bases.items():
         copied = (
@@ -34,8 +36,9 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
         text = before + copied + "".join(after) if after else before
     for module in bases:
         text = re.sub(rf"^from {module} import .*\n", "", text, flags=re.MULTILINE)
+    words = "from flushproof.model.language.declare import "
+    text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
     text = COSTS.sub("", text)
-    text = text if lemmas else LEMMAS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
     copy = folder / "rewritten.py"
     copy.write_text(text.replace(old, new))

@@ -7,7 +7,7 @@ import pytest
 from flushproof.model.ir import System
 from flushproof.model.ir.terms import reads
 from flushproof.model.language.instantiate import instantiate
-from flushproof.model.systems.xen_pv_paging import (
+from flushproof.model.proofs.xen_pv_paging import (
     DROPS,
     ENTERED,
     FLUSHES,
@@ -18,8 +18,8 @@ from flushproof.model.systems.xen_pv_paging import (
     WAITS,
     WRITES,
     WRITES_L1,
-    XenPvPaging,
 )
+from flushproof.model.systems.xen_pv_paging import XenPvPaging
 from flushproof.properties.formulas.conjuncts import Conjunct, conjuncts
 from flushproof.properties.induction.induction import Limits, Prover, touches
 
@@ -128,7 +128,6 @@ NEEDED_FOR = {
 
 NEEDED_WITH_RETYPING = {
     "what-may-be-cached-is": ("invalidate_interrupt", "linear-map-shows-tables#2"),
-    "so-does-a-change-of-type": ("flush_local", "for-a-page-that-changes-its-type-all-are-flushed"),
     "only-upper-tables-have-entries": (ENTERED, "an-entry-leads-down"),
     "a-pinned-page-is-in-use": (RETYPES, "no-stale-linear-access#1"),
     "an-entry-in-use-is-counted": (RETYPES, "linear-map-shows-tables#1"),
