@@ -12,6 +12,7 @@ from . import core
 from .conversions import items_of
 from .core import Local
 from .loops import Loops
+from .notes import Notes
 from .values import (
     Access,
     MapRef,
@@ -26,7 +27,9 @@ from .values import (
 
 
 class Assignments(Loops):
-    """Executes assignments."""
+    """Executes assignments; notes: what a proof notes down, and which ghosts are its own."""
+
+    notes: Notes
 
     def assign(self, target: Local, value: Value, node: ast.AST, path: Path, at: Scope) -> None:
         if not target.temporary:
