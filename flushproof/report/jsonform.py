@@ -12,11 +12,11 @@ from typing import Any
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import Sort, Var
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.reading import read_json
 from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
-from flushproof.model.reading import read_json
 from flushproof.report.audit import audit_json
 from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
 from flushproof.result import VIOLATED, Result

@@ -18,12 +18,12 @@ from typing import Any, TypeAlias
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import Action, Property, System
 from flushproof.model.ir.instance import Instance
-from flushproof.model.reading import read_json
+from flushproof.model.ir.reading import read_json
 
 from ..formulas.conjuncts import Conjunct, conjuncts, named_elements
 from ..formulas.printing import show
+from ..formulas.reading import clause_json, read_clause
 from ..formulas.solver import Outcome, Question, answer_script, same_script, second_opinion
-from ..lemmas.reading import clause_json, read_clause
 from .counterexample import where_it_begins
 from .induction import INITIALLY, AnyNumber, Proof, sizes_to_begin_with, touches
 

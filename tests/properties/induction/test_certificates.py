@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
+from flushproof.properties.formulas.reading import clause_json, read_clause
 from flushproof.properties.formulas.solver import answer_script, same_script, second_opinion
 from flushproof.properties.induction.certificates import certificate, read, save, verify
 from flushproof.properties.induction.induction import prove
-from flushproof.properties.lemmas.reading import clause_json, read_clause
 
 from ..mechanisms import VcpuSwitch
 

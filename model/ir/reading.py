@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .errors import FlushproofError
+from flushproof.model.errors import FlushproofError
 
 
 def read_json(path: Path) -> Any:
