@@ -1,4 +1,5 @@
-"""Small systems that use much of the language in little space, each with its verdict: what `benchmarks.mutants` asks a broken checker.
+"""Small systems that use much of the language in little space, each with its verdict: `benchmarks.mutants` shows them to a broken
+checker.
 
     python -m benchmarks.audited [NAME ...]
 
@@ -149,7 +150,7 @@ class Expressions(System):
         self.on[cpu, :] = self.flag
         if self.color is Color.BLUE and self.other:
             self.flag = any(self.on[c, p] for c in Cpu for p in Page if self.at[c] is p)
-        pair = (self.n, 1) + (self.low,)
+        pair = (self.n, 1) + (self.low,)  # noqa: RUF005
         self.low, self.n = pair[2], pair[0]
         for c in Cpu:
             if self.at[c] is not None:
@@ -529,6 +530,69 @@ class Owing(System):
         self.at[cpu] = page
 
 
+class More(System):
+    """What is easily forgotten: defaults, early returns, work before the first label, `any` at the top of an invariant."""
+
+    n: Small
+    flag: bool
+    other: bool
+    began: Map[Cpu, bool]
+    page: Map[Cpu, Optional[Page]]
+    marked: Map[Page, bool]
+    odd: Optional[Annotated[int, Range(1, 2)]]
+    wide: Optional[Annotated[int, Range(0, 3)]]
+    policies = {}
+
+    def picked(self) -> Any:
+        if self.flag:
+            if self.other:
+                return 1
+            return 2
+        return 3
+
+    @action
+    def picks(self) -> None:
+        """one of three"""
+        x = self.picked()
+        seen = lambda y, k=x: k if y else 0  # noqa: E731
+        x = 0
+        self.n = seen(self.other) + x
+        self.wide = self.odd if self.flag else 0
+        self.odd = 2 if self.other else None
+
+    @action
+    def turns(self, flag: bool) -> None:
+        """a choice that is not always made"""
+        if flag and self.n > 0:
+            page = choose(Page)
+            self.marked[page] = not self.marked[page]
+            self.flag = self.marked[page]
+        else:
+            self.flag = flag
+            self.n = 0
+        self.other = not self.other
+
+    @process(Cpu)
+    def run(self, cpu: Cpu) -> Any:
+        """begins"""
+        self.began[cpu] = True
+        yield "begun"
+        require(self.n == 1)
+        page = choose(Page)
+        left = 2
+        while left > 0:
+            yield "waits"
+            left -= 1
+        self.page[cpu] = page if self.flag else None
+        self.began[cpu] = False
+        yield "owes"
+        self.marked[self.page[cpu]] = self.flag
+
+    @invariant("a mark and a page")
+    def some_unlike(self) -> bool:
+        return any(self.page[c] is not p or self.wide == 2 for p in Page for c in Cpu)
+
+
 @dataclass(frozen=True)
 class Expected:
     """system: a class, or the name of a shipped one with its policy; said: its verdict, as `outcome` words it."""
@@ -553,6 +617,7 @@ SUBJECTS: Mapping[str, Expected] = {
     "unset": Expected(Unset, "refused"),
     "fresh-rounds": Expected(FreshRounds, "refused"),
     "owing": Expected(Owing, "violated well-defined in 8"),
+    "more": Expected(More, "violated well-defined in 8"),
     "shipped": Expected("kvm-vcpu-switch", "holds, 9992 for 79178, 26208 steps"),
     "fused": Expected("kvm-vmid-generation", "holds, 49327 for 16236542, 161347 steps", fuse=True),
 }

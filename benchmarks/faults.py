@@ -5,6 +5,7 @@ Long because it is a table.  Each old text occurs in its file exactly once, as a
 
 from __future__ import annotations
 
+# ruff: noqa: E501 - texts are as long as the lines that they are of
 from dataclasses import dataclass
 
 

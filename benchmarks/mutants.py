@@ -53,7 +53,7 @@ class Noticers:
 
 BY_AREA: Mapping[str, Noticers] = {
     "front end": Noticers(
-        ("swapping", "diagonal", "unset", "fresh-rounds", "owing", "expressions", "steps", "ends"),
+        ("swapping", "diagonal", "unset", "fresh-rounds", "owing", "expressions", "steps", "more", "ends"),
         ("tests/model/language", "tests/model/test_instantiate.py", "tests/flushproof/test_auditing.py"),
     ),
     "terms": Noticers(
