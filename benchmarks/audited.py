@@ -588,6 +588,15 @@ class More(System):
         yield "owes"
         self.marked[self.page[cpu]] = self.flag
 
+    @process(Cpu)
+    def counts(self, cpu: Cpu) -> Any:
+        """counts down"""
+        left = 2
+        while left > 0:
+            yield "counting"
+            left -= 1
+            self.other = left == 0
+
     @invariant("a mark and a page")
     def some_unlike(self) -> bool:
         return any(self.page[c] is not p or self.wide == 2 for p in Page for c in Cpu)

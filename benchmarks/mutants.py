@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -219,7 +219,8 @@ def results(mutants: Sequence[Mutant], jobs: int) -> Iterator[Noticed]:
                 free.put(checkout)
 
         with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(look, mutants)
+            for future in as_completed([pool.submit(look, mutant) for mutant in mutants]):
+                yield future.result()
 
 
 def table(found: Iterable[Noticed], fmt: str = "plain") -> str:
