@@ -226,10 +226,12 @@ def results(mutants: Sequence[Mutant], jobs: int) -> Iterator[Noticed]:
 def table(found: Iterable[Noticed], fmt: str = "plain") -> str:
     """One row for each mutant."""
     by_number = {m.number: m for m in MUTANTS}
-    rows = [
-        [n.number, by_number[n.number].file, by_number[n.number].meaning, n.by, n.who]
-        for n in sorted(found, key=lambda n: n.number)
-    ]
+    rows = []
+    for n in sorted(found, key=lambda n: n.number):
+        mutant = by_number[n.number]
+        who = n.who.removeprefix("tests/") if n.by == "test" else n.who.partition(":")[0]
+        row = [f"{n.number}{'*' * mutant.before}", mutant.file, mutant.meaning, n.by, who]
+        rows.append([cell.replace("|", "\\|") for cell in row])
     return tabulate(rows, ["", "file", "what it does", "noticed by", "which"], tablefmt=fmt, disable_numparse=True)
 
 
