@@ -602,6 +602,61 @@ class More(System):
         return any(self.page[c] is not p or self.wide == 2 for p in Page for c in Cpu)
 
 
+class Details(System):
+    """Sums of sums, an option that is None on its first way, one property of two events, of which the second breaks it."""
+
+    n: Small
+    m: Annotated[int, Range(0, 5)]
+    flag: bool
+    marked: Map[Page, bool]
+    last: Map[Cpu, Small]
+
+    @action
+    def adds(self, cpu: Cpu) -> None:
+        """{cpu} adds twice"""
+        require(self.n < 2 or self.flag)
+        self.m = self.n + 1 + 1
+        self.n = (self.n + 1) % 4
+        self.last[cpu] = self.n
+
+    @action
+    def marks(self, page: Page) -> None:
+        """{page} is marked, or not"""
+        x = None if self.flag else page
+        if x is not None:
+            self.marked[x] = not self.marked[x]
+        self.flag = not self.flag
+
+    @event
+    def looks(self, cpu: Cpu) -> None:
+        """{cpu} looks"""
+        require(self.flag)
+        checks("fine", self.last[cpu] <= 3, because="{cpu} sees too much")
+
+    @event
+    def looks_at(self, cpu: Cpu, page: Page) -> None:
+        """{cpu} looks at {page}"""
+        require(self.last[cpu] == 3 and self.m == 4)
+        checks("fine", not self.marked[page], because="{cpu} sees {page}")
+
+
+class Fresh(System):
+    """As many generations as there is room for, and one more."""
+
+    of: Map[Cpu, Generation]
+    late: Map[Cpu, bool]
+
+    @action
+    def takes(self, cpu: Cpu) -> None:
+        """{cpu} takes a new one"""
+        self.of[cpu] = fresh(Generation)
+        self.late[cpu] = any(self.of[c] > self.of[cpu] for c in Cpu)
+
+    @invariant("a new one is not the newest")
+    def newest(self) -> bool:
+        return all(not self.late[cpu] for cpu in Cpu)
+
+
 @dataclass(frozen=True)
 class Expected:
     """system: a class, or the name of a shipped one with its policy; said: its verdict, as `outcome` words it."""
@@ -627,6 +682,8 @@ SUBJECTS: Mapping[str, Expected] = {
     "fresh-rounds": Expected(FreshRounds, "refused"),
     "owing": Expected(Owing, "violated well-defined in 8"),
     "more": Expected(More, "violated well-defined in 8"),
+    "details": Expected(Details, "violated fine in 5"),
+    "fresh": Expected(Fresh, "holds, 4 for 16, 12 steps", sizes={"Cpu": 3}),
     "shipped": Expected("kvm-vcpu-switch", "holds, 9992 for 79178, 26208 steps"),
     "fused": Expected("kvm-vmid-generation", "holds, 49327 for 16236542, 161347 steps", fuse=True),
 }

@@ -59,9 +59,9 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     ),
     (
         "front end",
-        f"{_LANGUAGE}/values.py",
-        "        key = (call, function, outer)",
-        "        key = (function, outer)",
+        f"{_LANGUAGE}/locals.py",
+        "        key = (tuple(functions), local, parts, kept.sort, kept.ghost)\n",
+        "        key = (local, parts, kept.ghost)\n",
         "one variable for two call sites",
         BEFORE,
     ),
