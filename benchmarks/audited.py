@@ -657,6 +657,43 @@ class Fresh(System):
         return all(not self.late[cpu] for cpu in Cpu)
 
 
+class Choosing(System):
+    """A choice on one branch only, and a local that is needed two steps later, while another one is needed at once."""
+
+    flag: bool
+    marked: Map[Page, bool]
+    got: Map[Cpu, Optional[Page]]
+    twice: bool
+
+    @action
+    def turns(self, flag: bool) -> None:
+        """a choice that is not always made"""
+        if flag:
+            page = choose(Page)
+            self.marked[page] = not self.marked[page]
+        self.flag = flag
+
+    @process(Cpu)
+    def run(self, cpu: Cpu) -> Any:
+        """chooses"""
+        late = choose(Page)
+        soon = choose(Page)
+        yield "soon"
+        self.got[cpu] = soon
+        yield "late"
+        self.got[cpu] = late
+        self.twice = late is soon and self.flag
+        rounds = 0
+        while rounds < 4:
+            yield "round"
+            rounds += 1
+        self.flag = rounds > 3
+
+    @invariant("nothing is wrong")
+    def right(self) -> bool:
+        return not self.twice or any(self.got[c] is not None or self.marked[p] for c in Cpu for p in Page)
+
+
 @dataclass(frozen=True)
 class Expected:
     """system: a class, or the name of a shipped one with its policy; said: its verdict, as `outcome` words it."""
@@ -684,6 +721,7 @@ SUBJECTS: Mapping[str, Expected] = {
     "more": Expected(More, "violated well-defined in 8"),
     "details": Expected(Details, "violated fine in 5"),
     "fresh": Expected(Fresh, "holds, 4 for 16, 12 steps", sizes={"Cpu": 3}),
+    "choosing": Expected(Choosing, "holds, 3014 for 11464, 17050 steps"),
     "shipped": Expected("kvm-vcpu-switch", "holds, 9992 for 79178, 26208 steps"),
     "fused": Expected("kvm-vmid-generation", "holds, 49327 for 16236542, 161347 steps", fuse=True),
 }

@@ -53,12 +53,12 @@ class Noticers:
 
 BY_AREA: Mapping[str, Noticers] = {
     "front end": Noticers(
-        ("swapping", "diagonal", "unset", "fresh-rounds", "owing", "expressions", "steps", "more", "details", "ends"),
+        ("swapping", "diagonal", "unset", "fresh-rounds", "owing", "expressions", "steps", "more", "details", "choosing", "ends"),
         ("tests/model/language", "tests/flushproof/test_auditing.py"),
     ),
     "terms": Noticers(
         ("owing", "details", "expressions", "steps", "more", "counting", "ends"),
-        ("tests/search/reference", "tests/model/language", "tests/search/reductions"),
+        ("tests/model/test_terms.py", "tests/search/reference", "tests/model/language", "tests/search/reductions/test_fusion.py"),
     ),
     "interpreter": Noticers(
         ("owing", "expressions", "counting", "ends", "wide"),

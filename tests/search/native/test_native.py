@@ -65,6 +65,30 @@ def facts(outcome: Outcome) -> object:
     )
 
 
+def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
+    """A number that leaves its range is cut off, the element of a None is the first one: with `well-defined` not asked for, too."""
+    small, page = IntSort(0, 3), Scalarset("Page")
+    n, m, at = Read("n", (), small), Read("m", (), small), Read("at", (), OptionSort(page))
+    p = Var("p", page)
+    variables = (
+        StateVar("n", (), small),
+        StateVar("m", (), small),
+        StateVar("at", (), OptionSort(page)),
+        StateVar("first", (page,), BOOL),
+        StateVar("seen", (page,), BOOL),
+    )
+    actions = (
+        Action("up", (), TRUE, (Update("n", (), (), TRUE, Narrow(Plus(n, 1), small)),)),
+        Action("down", (), TRUE, (Update("m", (), (), TRUE, Narrow(Plus(m, -1), small)),)),
+        Action("marks", (), TRUE, (Update("seen", (), (The(at),), TRUE, TRUE),)),
+        Action("takes", (p,), TRUE, (Update("at", (), (), TRUE, Some(p)), Update("first", (), (The(at),), TRUE, TRUE))),
+    )
+    system = System("owes", "Owes", "", (page,), {"Page": 2}, variables, Action("initially", (), TRUE, ()), actions, ())
+    made = Instance(system, {"Page": 2})
+    native, reference = (explore(made, symmetry=False, engine=e) for e in (NativeEngine(), None))
+    assert facts(native) == facts(reference) and reference.states > 10
+
+
 @pytest.mark.parametrize("budget", BUDGETS)
 @pytest.mark.parametrize("loose", [False, True])
 @pytest.mark.parametrize("seed", range(40))
@@ -260,27 +284,3 @@ def _all_before(at: Var, place: IntSort) -> Expr:
     other = Var("other", place)
     risen = Not(Eq(Read("value", (other,), CounterSort("Generation")), Lit(0, CounterSort("Generation"))))
     return Quant("forall", other, Or((Not(Less(other, at)), risen)))
-
-
-def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
-    """A number that leaves its range is cut off, the element of a None is the first one: with `well-defined` not asked for, too."""
-    small, page = IntSort(0, 3), Scalarset("Page")
-    n, m, at = Read("n", (), small), Read("m", (), small), Read("at", (), OptionSort(page))
-    p = Var("p", page)
-    variables = (
-        StateVar("n", (), small),
-        StateVar("m", (), small),
-        StateVar("at", (), OptionSort(page)),
-        StateVar("first", (page,), BOOL),
-        StateVar("seen", (page,), BOOL),
-    )
-    actions = (
-        Action("up", (), TRUE, (Update("n", (), (), TRUE, Narrow(Plus(n, 1), small)),)),
-        Action("down", (), TRUE, (Update("m", (), (), TRUE, Narrow(Plus(m, -1), small)),)),
-        Action("marks", (), TRUE, (Update("seen", (), (The(at),), TRUE, TRUE),)),
-        Action("takes", (p,), TRUE, (Update("at", (), (), TRUE, Some(p)), Update("first", (), (The(at),), TRUE, TRUE))),
-    )
-    system = System("owes", "Owes", "", (page,), {"Page": 2}, variables, Action("initially", (), TRUE, ()), actions, ())
-    made = Instance(system, {"Page": 2})
-    native, reference = (explore(made, symmetry=False, engine=e) for e in (NativeEngine(), None))
-    assert facts(native) == facts(reference) and reference.states > 10
