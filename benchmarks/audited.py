@@ -307,7 +307,8 @@ class Symmetric(System):
     @invariant("{c} sees too much.")
     def apart(self) -> bool:
         return all(
-            not (self.sees[c, d] and self.looks[c] is c and self.last[self.running[c]] is d and self.sees[d, d]) or c is d
+            not (self.sees[c, d] and self.looks[c] is c and self.last[self.running[c]] is d and self.sees[d, d])
+            or c is d
             for c in Cpu
             for d in Cpu
         )
@@ -694,6 +695,60 @@ class Choosing(System):
         return not self.twice or any(self.got[c] is not None or self.marked[p] for c in Cpu for p in Page)
 
 
+class Lambdas(System):
+    """A lambda that a helper calls, which has a variable of the same name; of two obligations only the second is broken."""
+
+    n: Small
+    on: Map[Page, bool]
+    at: Map[Cpu, Optional[Page]]
+
+    def applied(self, function: Any, k: Any) -> Any:
+        return function(k == 1)
+
+    @action
+    def sets(self) -> None:
+        """one more, by a lambda"""
+        require(self.n < 2)
+        k = 2
+        self.n = self.applied(lambda other: 0 if other else k - 1, self.n)
+
+    @action
+    def owes(self, cpu: Cpu) -> None:
+        """{cpu} marks its page"""
+        if self.n == 3:
+            self.n += 1
+        require(self.n == 1)
+        self.on[self.at[cpu]] = True
+
+    @invariant("all are on")
+    def few(self) -> bool:
+        return any(not self.on[p] for p in Page) or self.n < 3
+
+
+class Kept(System):
+    """The newest generation is kept as an option, and one that is newer is taken."""
+
+    of: Map[Cpu, Generation]
+    best: Optional[Generation]
+    late: bool
+
+    @action
+    def keeps(self) -> None:
+        """the best one is new"""
+        self.best = fresh(Generation)
+
+    @action
+    def takes(self, cpu: Cpu) -> None:
+        """{cpu} takes a new one"""
+        self.of[cpu] = fresh(Generation)
+        if self.best is not None:
+            self.late = self.best >= self.of[cpu]
+
+    @invariant("a new one is not the newest")
+    def newest(self) -> bool:
+        return not self.late
+
+
 @dataclass(frozen=True)
 class Expected:
     """system: a class, or the name of a shipped one with its policy; said: its verdict, as `outcome` words it."""
@@ -722,6 +777,8 @@ SUBJECTS: Mapping[str, Expected] = {
     "details": Expected(Details, "violated fine in 5"),
     "fresh": Expected(Fresh, "holds, 4 for 16, 12 steps", sizes={"Cpu": 3}),
     "choosing": Expected(Choosing, "holds, 3014 for 11464, 17050 steps"),
+    "lambdas": Expected(Lambdas, "violated well-defined in 2"),
+    "kept": Expected(Kept, "holds, 2 for 2, 6 steps"),
     "shipped": Expected("kvm-vcpu-switch", "holds, 9992 for 79178, 26208 steps"),
     "fused": Expected("kvm-vmid-generation", "holds, 49327 for 16236542, 161347 steps", fuse=True),
 }
