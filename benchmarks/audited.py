@@ -542,6 +542,7 @@ class More(System):
     marked: Map[Page, bool]
     odd: Optional[Annotated[int, Range(1, 2)]]
     wide: Optional[Annotated[int, Range(0, 3)]]
+    got: Small
     policies = {}
 
     def picked(self) -> Any:
@@ -555,6 +556,7 @@ class More(System):
     def picks(self) -> None:
         """one of three"""
         x = self.picked()
+        self.got = x
         seen = lambda y, k=x: k if y else 0  # noqa: E731
         x = 0
         self.n = seen(self.other) + x
@@ -600,7 +602,7 @@ class More(System):
 
     @invariant("a mark and a page")
     def some_unlike(self) -> bool:
-        return any(self.page[c] is not p or self.wide == 2 for p in Page for c in Cpu)
+        return any(self.page[c] is not p or self.wide == 2 or self.got > 3 for p in Page for c in Cpu)
 
 
 class Details(System):

@@ -115,7 +115,7 @@ BY_AREA: Mapping[str, Noticers] = {
             "tests/flushproof/test_forged.py",
         ),
     ),
-    "exporters": Noticers((), ("tests/search/export",)),
+    "exporters": Noticers((), ("tests/search/export/test_names.py", "tests/search/export")),
     "audit": Noticers((), ("tests/flushproof/test_auditing.py", "tests/search/test_explore.py")),
 }
 
