@@ -92,7 +92,12 @@ BY_AREA: Mapping[str, Noticers] = {
     ),
     "reductions": Noticers(
         ("ends", "counting", "steps", "fused"),
-        ("tests/search/reductions/test_fusion.py", "tests/search/reductions/test_labels.py", "tests/search/export"),
+        (
+            "tests/search/reductions/test_counters.py",
+            "tests/search/reductions/test_labels.py",
+            "tests/search/reductions/test_fusion.py",
+            "tests/search/export",
+        ),
     ),
     "formulas": Noticers(
         ("owing", "expressions", "counting", "ends"),
