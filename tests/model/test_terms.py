@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from flushproof.model.ir import BOOL, IntSort, Lit, OptionSort, Quant, Read, Scalarset, Some, The, Var, terms
+from flushproof.model.ir import (
+    BOOL,
+    FALSE,
+    CounterSort,
+    IntSort,
+    Less,
+    Lit,
+    OptionSort,
+    Quant,
+    Read,
+    Scalarset,
+    Some,
+    The,
+    Var,
+    terms,
+)
 
 PAGE = Scalarset("Page")
 P, Q = Var("p", PAGE), Var("q", PAGE)
@@ -30,3 +45,10 @@ def test_sums_of_sums() -> None:
     n = Read("n", (), IntSort(0, 3))
     assert terms.plus(terms.plus(n, 1), 1) is terms.plus(n, 2)
     assert terms.plus(terms.plus(n, 2), -2) is n
+
+
+def test_nothing_is_below_0_of_a_counter_and_not_everything_above() -> None:
+    sort = CounterSort("Generation")
+    zero, now = Lit(0, sort), Read("now", (), sort)
+    assert terms.less(now, zero) is FALSE and terms.less(zero, zero) is FALSE
+    assert terms.less(zero, now) is Less(zero, now)
