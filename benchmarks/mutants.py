@@ -94,6 +94,7 @@ BY_AREA: Mapping[str, Noticers] = {
         ("ends", "counting", "steps", "fused"),
         (
             "tests/search/reductions/test_counters.py",
+            "tests/search/reductions/test_after.py",
             "tests/search/reductions/test_labels.py",
             "tests/search/reductions/test_fusion.py",
             "tests/search/export",
@@ -116,6 +117,7 @@ BY_AREA: Mapping[str, Noticers] = {
         (),
         (
             "tests/properties/induction/test_certificates.py",
+            "tests/flushproof/test_forged.py::test_a_clause_that_is_left_out_is_named",
             "tests/flushproof/test_forged.py::test_crafted_proofs_are_not_verified",
             "tests/flushproof/test_forged.py",
         ),
