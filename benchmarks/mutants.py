@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0, help="of the order in which mutants are tried")
     parser.add_argument("--save", type=Path, help="results as JSON; what is there already is kept")
-    parser.add_argument("--write", action="store_true", help="put what is saved into docs/soundness.md")
+    parser.add_argument("--write", action="store_true", help="put what is saved into docs/soundness.md, and try nothing")
     asked = parser.parse_args()
     known: dict[int, Noticed] = {}
     if asked.save and asked.save.exists():
@@ -308,7 +308,7 @@ def main() -> None:
     mutants = [
         m for m in MUTANTS if (not asked.only or m.number in asked.only) and (not asked.area or m.area in asked.area)
     ]
-    mutants = [m for m in mutants if asked.only or m.number not in known]
+    mutants = [] if asked.write else [m for m in mutants if asked.only or m.number not in known]
     random.Random(asked.seed).shuffle(mutants)
     for noticed in results(mutants, asked.jobs) if mutants else ():
         print(f"{noticed.number:3} {noticed.by:8} {noticed.seconds:5.1f} s  {noticed.who}", flush=True)
