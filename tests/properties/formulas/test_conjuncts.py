@@ -75,3 +75,35 @@ def test_only_what_never_changes_is_assumed_for_ever() -> None:
 def test_what_holds_initially_is_no_proof() -> None:
     system = instantiate(Homes).system
     assert prove(system, system.properties).properties == {"calm": False, "homes": True}
+
+
+class Leaning(System):
+    """`b` is never set as long as `a` is not, and `a` may be."""
+
+    a: bool
+    b: bool
+
+    @action
+    def sets(self) -> None:
+        """a"""
+        self.a = True
+
+    @action
+    def follows(self) -> None:
+        """b"""
+        if self.a:
+            self.b = True
+
+    @invariant("a")
+    def not_a(self) -> bool:
+        return not self.a
+
+    @invariant("b")
+    def not_b(self) -> bool:
+        return not self.b
+
+
+def test_what_rests_on_a_lemma_that_fails_is_not_proved() -> None:
+    system = instantiate(Leaning).system
+    lemma, wanted = system.properties
+    assert prove(system, [wanted], [lemma]).properties == {"not-b": False}
