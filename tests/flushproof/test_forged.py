@@ -321,6 +321,14 @@ CRAFTED: list[Change] = [
 ]
 
 
+def test_a_clause_that_is_left_out_is_named(spec: str, proof: Any, tmp_path: Path) -> None:
+    file = tmp_path / "proof.json"
+    file.write_text(json.dumps(one_clause_of_two(copy.deepcopy(proof))))
+    done = call("verify", str(file), "--system", spec, "--cvc5", "off")
+    refused(done, 1)
+    assert "'alone' has 2 clauses, and nothing shows number 2" in " ".join(done.output.split()), done.output
+
+
 @pytest.mark.parametrize("number", range(len(CRAFTED)))
 def test_crafted_proofs_are_not_verified(spec: str, proof: Any, tmp_path: Path, number: int) -> None:
     file = tmp_path / "proof.json"

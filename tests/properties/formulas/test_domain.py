@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import z3  # type: ignore[import-untyped]
-from flushproof.model.ir import OptionSort, Scalarset, Sort, Var
+from flushproof.model.ir import IntSort, OptionSort, Scalarset, Sort, Var
 from flushproof.model.ir.instance import Instance
 from flushproof.properties.formulas.domain import YES, Domain, Value, finite
 from flushproof.properties.formulas.solver import Model
@@ -92,3 +92,8 @@ def test_constants_in_order_can_be_of_every_orbit(sorts: list[Sort]) -> None:
     assert {orbit(sorts, codes) for codes in allowed} == {orbit(sorts, codes) for codes in every(sorts)}
     everything = set(every(sorts))
     assert allowed <= everything and (len(allowed) < len(everything) or not {A, B} & {*sorts})
+
+
+@pytest.mark.parametrize(("value", "inside"), [(-1, False), (0, True), (3, True), (4, False)])
+def test_a_range_has_two_ends(value: int, inside: bool) -> None:
+    assert z3.is_true(z3.simplify(domain().within(z3.IntVal(value), IntSort(0, 3)))) == inside

@@ -20,7 +20,7 @@ from ..mechanisms import Generations, VcpuSwitch
 
 @pytest.mark.parametrize("cls", [Generations, VcpuSwitch])
 def test_lemmas_survive_printing_and_compiling(cls: type[System], tmp_path: Path) -> None:
-    system = compile_system(cls)
+    system = compile_system(cls, proofs=True)
     parts = list(conjuncts((*system.lemmas, *system.properties), "lemma"))
     methods = [show_lemma(f"again-{i}", part.clause) for i, part in enumerate(parts)]
     source = tmp_path / "again.py"
@@ -28,7 +28,7 @@ def test_lemmas_survive_printing_and_compiling(cls: type[System], tmp_path: Path
         "from tests.properties.mechanisms import *\n\n\n"
         f"class Again({cls.__name__}):\n" + textwrap.indent("\n\n".join(methods), "    ") + "\n"
     )
-    again = {p.name: p for p in compile_system(load_system(f"{source}:Again")).lemmas}
+    again = {p.name: p for p in compile_system(load_system(f"{source}:Again"), proofs=True).lemmas}
     for i, part in enumerate(parts):
         (clause,) = again[f"again-{i}"].clauses
         assert show(closed(clause)) == show(part.formula)

@@ -79,6 +79,21 @@ def test_an_incomplete_certificate_is_not_believed(
     assert not verify(read(written(content, tmp_path)), cvc5=False).ok, "compared with nothing"
 
 
+def test_what_z3_does_not_answer_is_not_verified(
+    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flushproof.properties.induction.certificates.answer_script", lambda script, limit: "unknown")
+    found = verify(read(written(content, tmp_path)), instantiate(VcpuSwitch, policy="last-ran", lemmas=True), cvc5=False)
+    assert found.checked and not found.complaints and not found.ok
+
+
+def test_every_question_expects_that_there_is_no_counterexample(content: dict[str, Any], tmp_path: Path) -> None:
+    changed = json.loads(json.dumps(content))
+    changed["questions"][0]["expected"] = "sat"
+    with pytest.raises(FlushproofError, match="question 1: `expected` is not 'unsat'"):
+        read(written(changed, tmp_path))
+
+
 def test_a_certificate_of_something_else_is_found_out(content: dict[str, Any], tmp_path: Path) -> None:
     instance = instantiate(VcpuSwitch, policy="last-ran", lemmas=True)
     changed = json.loads(json.dumps(content))

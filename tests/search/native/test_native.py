@@ -17,14 +17,18 @@ from flushproof.model.ir import (
     IntSort,
     Less,
     Lit,
+    Narrow,
     Not,
     OptionSort,
     Or,
+    Plus,
     Quant,
     Read,
+    Scalarset,
     Some,
     StateVar,
     System,
+    The,
     Update,
     Var,
 )
@@ -59,6 +63,30 @@ def facts(outcome: Outcome) -> object:
         [(v.property, v.depth) for v in outcome.violations],
         outcome.complete,
     )
+
+
+def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
+    """A number that leaves its range is cut off, the element of a None is the first one: with `well-defined` not asked for, too."""
+    small, page = IntSort(0, 3), Scalarset("Page")
+    n, m, at = Read("n", (), small), Read("m", (), small), Read("at", (), OptionSort(page))
+    p = Var("p", page)
+    variables = (
+        StateVar("n", (), small),
+        StateVar("m", (), small),
+        StateVar("at", (), OptionSort(page)),
+        StateVar("first", (page,), BOOL),
+        StateVar("seen", (page,), BOOL),
+    )
+    actions = (
+        Action("up", (), TRUE, (Update("n", (), (), TRUE, Narrow(Plus(n, 1), small)),)),
+        Action("down", (), TRUE, (Update("m", (), (), TRUE, Narrow(Plus(m, -1), small)),)),
+        Action("marks", (), TRUE, (Update("seen", (), (The(at),), TRUE, TRUE),)),
+        Action("takes", (p,), TRUE, (Update("at", (), (), TRUE, Some(p)), Update("first", (), (The(at),), TRUE, TRUE))),
+    )
+    system = System("owes", "Owes", "", (page,), {"Page": 2}, variables, Action("initially", (), TRUE, ()), actions, ())
+    made = Instance(system, {"Page": 2})
+    native, reference = (explore(made, symmetry=False, engine=e) for e in (NativeEngine(), None))
+    assert facts(native) == facts(reference) and reference.states > 10
 
 
 @pytest.mark.parametrize("budget", BUDGETS)

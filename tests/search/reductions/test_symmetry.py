@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -31,6 +32,18 @@ ENGINES: dict[str, Engine] = {"native": NativeEngine(), "reference": None}  # ty
 
 def of_written(name: str, **sizes: int) -> Instance:
     return instantiate(load_system(f"{systems}:{name}"), None, {}, sizes)
+
+
+def test_two_alike_are_not_all_alike() -> None:
+    """Four CPUs of which the first two see each other and the last two do: each is like one other, and unlike the rest."""
+    made = of_written("Pairs", Cpu=4)
+    state = list(Reference(made).guess_initial_state(random.Random(0)) or ())
+    for a, b in ((0, 1), (1, 0), (2, 3), (3, 2)):
+        state[made.slot("sees", (a, b))] = 1
+    symmetry = Symmetry(made)
+    images = {symmetry.image(tuple(state), {"Cpu": to}) for to in itertools.permutations(range(4))}
+    assert len(images) == 3 == symmetry.orbit_size(tuple(state))
+    assert len({symmetry.canonical(image) for image in images}) == 1
 
 
 @pytest.mark.parametrize("symmetry", [False, True])
