@@ -351,7 +351,7 @@ class _Attempt:
         self._looked(self.smallest)
         assert self.example is not None
         sizes = dict(self.example.instance.sizes)
-        for name in sizes if max(sizes.values()) > ENOUGH else ():
+        for name in sizes if max(sizes.values(), default=0) > ENOUGH else ():
             while sizes[name] > self.smallest.sizes[name]:
                 looked = self._looked(replace(self.smallest, sizes={**sizes, name: sizes[name] - 1}))
                 if looked is None or looked.example is None:
