@@ -81,26 +81,39 @@ def audit(instance: Instance, proved: Sequence[str], certificate: Mapping[str, o
 
 
 def _explored(instance: Instance, proved: Sequence[str]) -> Iterator[Explored]:
+    """Larger sizes one after another; four of each sort where three of each were few enough to be explored to the end."""
     properties = tuple(p for p in instance.system.properties if p.name in proved)
     system = replace(instance.system, properties=properties, lemmas=(), hints=())
+    found = None
     for sizes in larger(instance):
-        found = explore(
-            replace(instance, system=system, sizes=sizes),
-            properties=[p.name for p in properties],
-            limits=Limits(states=STATES, seconds=SECONDS),
-            engine=engine_of(),
-        )
-        if "an interrupt" in (found.reason or ""):
-            raise KeyboardInterrupt
-        if found.property is not None:
-            at = " ".join(f"{name.lower()}={size}" for name, size in sizes.items())
-            raise CertificateError(f"{system.name} is proved for any size, and with {at} '{found.property}' does not hold")
-        yield Explored(sizes, found.states, found.depth, found.complete)
+        found = _at(replace(instance, system=system, sizes=sizes))
+        yield found
+    if found is not None and found.complete:
+        most = {name: max(size, 4) for name, size in found.sizes.items()}
+        if most != found.sizes:
+            yield _at(replace(instance, system=system, sizes=most))
+
+
+def _at(instance: Instance) -> Explored:
+    """One size, at which no property may be violated."""
+    system, sizes = instance.system, instance.sizes
+    found = explore(
+        instance,
+        properties=[p.name for p in system.properties],
+        limits=Limits(states=STATES, seconds=SECONDS),
+        engine=engine_of(),
+    )
+    if "an interrupt" in (found.reason or ""):
+        raise KeyboardInterrupt
+    if found.property is not None:
+        at = " ".join(f"{name.lower()}={size}" for name, size in sizes.items())
+        raise CertificateError(f"{system.name} is proved for any size, and with {at} '{found.property}' does not hold")
+    return Explored(sizes, found.states, found.depth, found.complete)
 
 
 def larger(instance: Instance) -> Iterator[Mapping[str, int]]:
-    """Sizes beyond the instance's: one more of one sort at a time, and three of each sort (four, where there are three); never
-    fewer than literals name."""
+    """Sizes beyond the instance's: one more of one sort at a time, and at last three of each sort (four, where there are three);
+    never fewer than literals name."""
     least = {name: max(size, named_elements(instance.system).get(name, 1)) for name, size in instance.sizes.items()}
     seen = {tuple(instance.sizes.values())}
     more = [

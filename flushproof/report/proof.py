@@ -81,7 +81,10 @@ def _kind(shown: Shown | None, result: ProofResult) -> tuple[str, str]:
         return "NOTHING SHOWN", "no step was looked at in time"
     if shown.kind == "any-size":
         least = f" with at least {elements(result.elements)}" if result.elements else ""
-        return f"PROVED for any size{least}", f"whatever the number of {_counted(result)}{' beyond that' if least else ''}"
+        counted = _counted(result)
+        if not counted:
+            return "PROVED", "the system has no sort of any number of elements"
+        return f"PROVED for any size{least}", f"whatever the number of {counted}{' beyond that' if least else ''}"
     if shown.kind == "finite":
         by = "every reachable state was explored" if shown.by == "exploring" else f"by k-induction, k = {shown.depth}"
         return "PROVED for these sizes only", f"{by}; not proved for any size"

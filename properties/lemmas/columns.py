@@ -41,8 +41,9 @@ class Columns:
 
     def __init__(self, instance: Instance, states: Iterable[State] | npt.NDArray[Any]) -> None:
         self.instance = instance
-        rows = np.asarray(states if isinstance(states, np.ndarray) else list(states), dtype=np.int32)
-        self._set(np.ascontiguousarray(rows.reshape(-1, len(instance.slots)).T), {})
+        given = states if isinstance(states, np.ndarray) else list(states)
+        rows = np.asarray(given, dtype=np.int32).reshape(len(given), len(instance.slots))  # also where a state is nothing
+        self._set(np.ascontiguousarray(rows.T), {})
 
     def _set(self, matrix: Codes, bound: Mapping[Var, Codes]) -> None:
         self.matrix, self.bound = matrix, bound

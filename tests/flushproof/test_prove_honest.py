@@ -410,3 +410,26 @@ def test_a_search_for_lemmas_says_why_it_ended(write: Write) -> None:
     assert found["search_ended"] == "there is a proof" and found["found"]
     found = json.loads(call("prove", write(MISSING), "--infer", "0.001", "--format", "json").stdout)
     assert found["search_ended"] == "the 0.001 seconds for it were over" and found["verdict"] == "inconclusive"
+
+
+NOTHING = '''
+class S(System):
+    """No sort and no variable is left of it."""
+
+    on: bool
+
+    @action
+    def turn(self):
+        """turns"""
+        self.on = not self.on
+
+    @invariant("x")
+    def fine(self):
+        return self.on or not self.on
+'''
+
+
+def test_what_depends_on_no_state_is_proved(write: Write) -> None:
+    found = json.loads(call("prove", write(NOTHING), "--format", "json").stdout)
+    assert found["verdict"] == "holds" and found["properties"]["fine"]["proof"] == "any-size"
+    assert "whatever the number" not in call("prove", write(NOTHING)).stdout
