@@ -42,7 +42,8 @@ def proved_with_pasted(found: ProofResult, system: type[System], folder: Path) -
     lemmas = [show_lemma(p.name, c, processes) for p in found.inference.found for c in p.clauses]
     text = "\n\n".join("\n".join(f"    {line}" for line in lemma.splitlines()) for lemma in lemmas)
     file = folder / "pasted.py"
-    file.write_text(f"from {system.__module__} import *\n\n\nclass Pasted({system.__name__}):\n{text}\n")
+    head = f"from {system.__module__} import *\nfrom flushproof.model.language import *\n\n\n"
+    file.write_text(f"{head}class Pasted({system.__name__}):\n{text}\n")
     knobs = found.instance.knobs
     again = instantiate(load_system(f"{file}:Pasted"), found.instance.policy, knobs, lemmas=True).system
     names = {p.name for p in found.inference.found}
