@@ -10,7 +10,6 @@ from . import core
 from .core import Atom, Local, Star, Statement
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
-COMPREHENSIONS = (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)
 
 
 def class_name(function: Callable[..., Any]) -> str:

@@ -6,7 +6,6 @@ certifies what they find; other checkers count the same states; and nothing is p
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 import pickle
@@ -24,10 +23,9 @@ from typing import Any, Literal
 
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir.instance import Instance
-from flushproof.model.language.core_text import run_by_python
-from flushproof.model.language.declare import Part, System
+from flushproof.model.language.core_text import core_class
+from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate, knob_values
-from flushproof.model.language.normalise import core_of
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search.explore import explore, property_names
 from flushproof.search.outcome import Outcome
@@ -165,7 +163,7 @@ def readings(text: str, folder: Path, effort: Effort, name: str) -> Told:
     try:
         cls = load(text, folder, name)
         instance = instantiate(cls, sizes=dict(effort.size))
-        for reading, work in every_reading(text, cls, instance, effort, folder / name):
+        for reading, work in every_reading(cls, instance, effort):
             if effort.only in ("", reading):
                 count = work()
                 done.append(reading)
@@ -201,16 +199,14 @@ def readings(text: str, folder: Path, effort: Effort, name: str) -> Told:
     return Told("agrees", steps=steps, states=states, done=tuple(done))
 
 
-def every_reading(
-    text: str, cls: type[System], instance: Instance, effort: Effort, place: Path
-) -> Iterator[tuple[str, Callable[[], int]]]:
+def every_reading(cls: type[System], instance: Instance, effort: Effort) -> Iterator[tuple[str, Callable[[], int]]]:
     """The readings by name, each of which raises a `Finding` where it differs."""
     if ways_of(instance) > 20 * MOST_WAYS:
         return
     yield "source", lambda: walked(cls, instance, effort, "source")
 
     def core() -> int:
-        walked(cored(load(text, place.parent, place.name + "_core")), instance, effort, "core")
+        walked(core_class(cls), instance, effort, "core")
         return 0
 
     yield "core", core
@@ -234,38 +230,6 @@ def ways_of(instance: Instance) -> int:
     """In how many ways the step with most of them can choose."""
     steps = (*instance.system.actions, instance.system.init)
     return max(math.prod(instance.cardinality(p.of) for p in a.params) for a in steps)
-
-
-# -------------------------------------------------------------------------------------------------------------- the core
-
-
-def cored(cls: type[System]) -> type[System]:
-    """The class with every method in the form of the core, and those of its parts; the module that it stands in is changed."""
-    module = sys.modules[cls.__module__]
-    for value in list(vars(module).values()):
-        if isinstance(value, type) and issubclass(value, (System, Part)) and value.__module__ == module.__name__:
-            for name, member in list(vars(value).items()):
-                if inspect.isfunction(member) and not name.startswith("__"):
-                    setattr(value, name, in_core(member))
-                elif isinstance(member, Part):
-                    arguments_in_core(member)
-    return cls
-
-
-def arguments_in_core(part: Part) -> None:
-    for name, value in list(vars(part).items()):
-        if inspect.isfunction(value):
-            setattr(part, name, in_core(value))
-        elif isinstance(value, Part):
-            arguments_in_core(value)
-
-
-def in_core(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        function_ = core_of(function)
-    except ModelError:  # nothing calls it, or it would have been refused
-        return function
-    return run_by_python(function_)
 
 
 # ----------------------------------------------------------------------------------------------------------- the engines
