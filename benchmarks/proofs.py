@@ -22,6 +22,7 @@ from flushproof.search.task import Limits
 
 from flushproof.proving import KINDS, Kind, ProofResult, promises, run_all
 from flushproof.report.proof import lemmas_needed
+from flushproof.result import NoVerdict
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "proofs.md"
 HEAD = (
@@ -64,13 +65,13 @@ def main() -> None:
         DOCUMENT.write_text(marked.sub(lambda m: f"{m[1]}{made}\n{m[2]}", DOCUMENT.read_text()))
 
 
-def table(results: Iterable[ProofResult | str]) -> Iterator[str]:
+def table(results: Iterable[ProofResult | NoVerdict]) -> Iterator[str]:
     """The rows in Markdown."""
     yield f"| {' | '.join(HEAD)} |"
     yield f"| {' | '.join('---' for _ in HEAD)} |"
     for result in results:
-        if isinstance(result, str):
-            sys.exit(result)
+        if isinstance(result, NoVerdict):
+            sys.exit(str(result))
         for kind in (*KINDS, None):
             names = [n for n in result.properties if (result.shown[n].kind if n in result.shown else None) == kind]
             if names:

@@ -18,19 +18,19 @@ if (_checkout / "model" / "language").is_dir():
     __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
-    from flushproof.checking import CertificateError, Request, check
+    from flushproof.checking import Request, check
     from flushproof.model.errors import FlushproofError, ModelError
     from flushproof.model.ir.trace import Step, Trace
     from flushproof.report.jsonform import check_json, read_trace
-    from flushproof.result import Result
+    from flushproof.result import CertificateError, Result
     from flushproof.search.task import Limits, Progress
 
 _HOMES = {
-    "flushproof.checking": ("CertificateError", "Request", "check"),
+    "flushproof.checking": ("Request", "check"),
     "flushproof.model.errors": ("FlushproofError", "ModelError"),
     "flushproof.model.ir.trace": ("Step", "Trace"),
     "flushproof.report.jsonform": ("check_json", "read_trace"),
-    "flushproof.result": ("Result",),
+    "flushproof.result": ("CertificateError", "Result"),
     "flushproof.search.task": ("Limits", "Progress"),
 }
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flushproof.checking import CertificateError
 from flushproof.engines import engine_of
 from flushproof.model.ir.instance import Instance
 from flushproof.properties.formulas.conjuncts import named_elements
+from flushproof.result import CertificateError
 from flushproof.search.explore import explore
 from flushproof.search.task import Limits
 

@@ -32,16 +32,20 @@ from flushproof.model.language.policies import check_declared
 from flushproof.processes import each
 from flushproof.properties.confirmation.certify import certify
 from flushproof.properties.confirmation.decide import decide, reads_slots
-from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Result
+from flushproof.result import (
+    HOLDS,
+    INCONCLUSIVE,
+    VIOLATED,
+    CertificateError,
+    NoVerdict,
+    Result,
+    result_or_reason,
+)
 from flushproof.search.explore import ask, explore, property_names
 from flushproof.search.outcome import Outcome
 from flushproof.search.task import WELL_DEFINED, Limits, Progress
 from flushproof.search.vacuity import Never
 from flushproof.sizing import hints
-
-
-class CertificateError(Exception):
-    """Z3 did not confirm a trace: a bug in flushproof, and no verdict about the system."""
 
 
 @dataclass(frozen=True)
@@ -338,36 +342,30 @@ def _by_key(cls: type[System], policy: str | None, knobs: Mapping[str, Any]) -> 
     return {name: Knob.text(values[name]) for name in names}
 
 
-def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | str]:
+def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | NoVerdict]:
     """The result of each request, in order, or what is wrong with it.
 
     jobs: how many processes; with more than one, the requests' `progress` is not called.
     """
     if jobs == 1:
-        yield from map(_result_or_reason, requests)
+        yield from (result_or_reason(run, request) for request in requests)
         return
     # A class from a user's file does not exist in another process until that has loaded the file, nor do its enumerations.
     alone = [
         (source_of(request.system), replace(request, system=System, progress=None, knobs=_as_texts(request.knobs)))
         for request in requests
     ]
-    yield from each(_loaded_result_or_reason, alone, jobs)
+    for found in each(_loaded_result_or_reason, alone, jobs):
+        yield NoVerdict(found) if isinstance(found, str) else found
 
 
 def _as_texts(knobs: Mapping[str, Any]) -> dict[str, Any]:
     return {n: Knob.text(v) if isinstance(v, (bool, enum.Enum)) else v for n, v in knobs.items()}
 
 
-def _result_or_reason(request: Request) -> Result | str:
-    try:
-        return run(request)
-    except FlushproofError as error:
-        return str(error)
-
-
-def _loaded_result_or_reason(sent: tuple[str, Request]) -> Result | str:
+def _loaded_result_or_reason(sent: tuple[str, Request]) -> Result | NoVerdict:
     source, request = sent
-    return _result_or_reason(replace(request, system=load_system(source)))
+    return result_or_reason(run, replace(request, system=load_system(source)))
 
 
 def expected(request: Request) -> str | None:

@@ -19,7 +19,6 @@ import click
 
 from flushproof.addresses import address_space
 from flushproof.auditing import AuditError
-from flushproof.checking import CertificateError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
 from flushproof.commands.costs import costs_command
@@ -31,6 +30,7 @@ from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import is_users, place_of
+from flushproof.result import CertificateError, NoVerdict
 
 
 class _Commands(click.Group):
@@ -96,11 +96,8 @@ def _messages() -> Iterator[None]:
         _fail("interrupted: no verdict", INCONCLUSIVE)
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except AuditError as error:
-        _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
-    except CertificateError as error:
-        traceback.print_exc()
-        _fail(f"INTERNAL ERROR, no verdict: {error}. Please report it.", INTERNAL)
+    except (AuditError, CertificateError) as error:
+        _fail(str(NoVerdict(str(error), internal=True)), INTERNAL)
     except BaseException as error:
         place = place_of(error)
         if is_users(Path(place.file)):

@@ -34,7 +34,7 @@ from flushproof.properties.induction.induction import Result as Answered
 from flushproof.properties.induction.induction import prove as induction
 from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
 from flushproof.properties.lemmas.search import INTERRUPTED, Effort, Inference, Sample, infer, sample_sizes
-from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, Verdict
+from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Verdict, result_or_reason
 from flushproof.search.explore import Searched, explore
 from flushproof.search.native.library import MOST_PROPERTIES
 from flushproof.search.outcome import Outcome, Violated
@@ -514,7 +514,7 @@ class Reached:
         return False if complete else None
 
 
-def run_all(requests: Sequence[ProofRequest], jobs: int = 1, *, apart: bool = False) -> Iterator[ProofResult | str]:
+def run_all(requests: Sequence[ProofRequest], jobs: int = 1, *, apart: bool = False) -> Iterator[ProofResult | NoVerdict]:
     """The result of each request, in order, or what is wrong with it.
 
     jobs: how many processes; apart: one for each request.  With more than one, nobody is told how far a request has come.
@@ -523,14 +523,12 @@ def run_all(requests: Sequence[ProofRequest], jobs: int = 1, *, apart: bool = Fa
         yield from map(_result_or_reason, requests)
         return
     alone = [replace(request, progress=None, told=None) for request in requests]
-    yield from each(_result_or_reason, alone, jobs, apart=apart)
+    for found in each(_result_or_reason, alone, jobs, apart=apart):
+        yield NoVerdict(found) if isinstance(found, str) else found
 
 
-def _result_or_reason(request: ProofRequest) -> ProofResult | str:
-    try:
-        return run(request)
-    except FlushproofError as error:
-        return f"{request}: {error}"
+def _result_or_reason(request: ProofRequest) -> ProofResult | NoVerdict:
+    return result_or_reason(run, request)
 
 
 def promises() -> Iterator[ProofRequest]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
-from flushproof.auditing import Audit
+from flushproof.auditing import Audit, AuditError
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
 
@@ -18,6 +19,38 @@ INCONCLUSIVE: Verdict = "inconclusive"
 
 MOST_STATES = (1 << 64) - 1
 """Further than this the states that symmetry saves are not counted."""
+
+
+class CertificateError(Exception):
+    """Z3 did not confirm a trace or a proof: a bug in flushproof, and no verdict about the system."""
+
+
+@dataclass(frozen=True)
+class NoVerdict:
+    """Why one request of many has no result.
+
+    internal: two readings of the system differ, or Z3 does not confirm what was found: a bug of flushproof, not of the input.
+    """
+
+    reason: str
+    internal: bool = False
+
+    def __str__(self) -> str:
+        return f"INTERNAL ERROR, no verdict: {self.reason}. Please report it." if self.internal else self.reason
+
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+
+def result_or_reason(run: Callable[[Asked], Found], request: Asked) -> Found | NoVerdict:
+    """What becomes of one request of many: what is wrong with one leaves the others' results as they are."""
+    try:
+        return run(request)
+    except FlushproofError as error:
+        return NoVerdict(str(error))
+    except (AuditError, CertificateError) as error:
+        return NoVerdict(str(error), internal=True)
 
 
 @dataclass(frozen=True)

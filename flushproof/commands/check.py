@@ -20,6 +20,7 @@ from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
     INCONCLUSIVE,
+    INTERNAL,
     VIOLATED,
     audit_option,
     look,
@@ -39,7 +40,7 @@ from flushproof.report.trace import Look
 from flushproof.report.verdict import all_text, check_text, verdict_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
 from flushproof.result import INCONCLUSIVE as CUT_SHORT
-from flushproof.result import Result
+from flushproof.result import NoVerdict, Result
 from flushproof.search.task import Limits
 
 WIDE = 160
@@ -288,13 +289,13 @@ def _with_policies(cls: type[System]) -> dict[str, type[System]]:
 def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -> int:
     """Checks the cases against their expected verdicts."""
     results: list[Result] = []
-    wrong: list[str] = []
+    wrong: list[NoVerdict] = []
     told: frozenset[str] = frozenset()
     interrupted = False
     with counted("checking", len(cases)) as done, suppress(KeyboardInterrupt):
         interrupted = True
         for case, found in zip(cases, run_all(cases, jobs), strict=True):
-            if isinstance(found, str):
+            if isinstance(found, NoVerdict):
                 if found not in wrong:  # what is wrong with a system is so under each of its policies
                     click.echo(f"flushproof: {case}: {found}", err=True)
                 wrong.append(found)
@@ -314,7 +315,7 @@ def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -
         color=True,
     )
     if wrong:
-        return BAD_INPUT
+        return INTERNAL if any(found.internal for found in wrong) else BAD_INPUT
     if any(r.as_expected is False or _is_news(r) for r in results):
         return VIOLATED
     if any(r.vacuous for r in results):

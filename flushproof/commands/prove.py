@@ -18,6 +18,7 @@ from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
     INCONCLUSIVE,
+    INTERNAL,
     VIOLATED,
     audit_option,
     look,
@@ -36,6 +37,7 @@ from flushproof.properties.induction import certificates
 from flushproof.properties.induction.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, run_all
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
+from flushproof.result import NoVerdict
 from flushproof.search.task import Limits
 
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
@@ -191,12 +193,13 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
     manner = {name: getattr(how, name) for name in ("limits", "infer", "by", "depth", "audit")}
     requests = [replace(request, **manner) for request in promises()]
     results: list[ProofResult] = []
-    broken, interrupted = False, True
+    broken: list[NoVerdict] = []
+    interrupted = True
     with counted("proving", len(requests)) as done, suppress(KeyboardInterrupt), terminated_as_interrupted():
-        for found in run_all(requests, jobs):
-            if isinstance(found, str):
-                click.echo(f"flushproof: {found}", err=True)
-                broken = True
+        for request, found in zip(requests, run_all(requests, jobs), strict=True):
+            if isinstance(found, NoVerdict):
+                click.echo(f"flushproof: {request}: {found}", err=True)
+                broken.append(found)
             else:
                 results.append(found)
             done()
@@ -207,7 +210,7 @@ def _prove_all(how: ProofRequest, jobs: int, form: str) -> int:
         json.dumps(table_json(results), indent=1) if form == "json" else table_text(results, look(WIDE)), color=True
     )
     if broken:
-        return BAD_INPUT
+        return INTERNAL if any(found.internal for found in broken) else BAD_INPUT
     if any(r.verdict == "violated" for r in results):
         return VIOLATED
     return INCONCLUSIVE if interrupted or any(r.verdict == "inconclusive" for r in results) else HOLDS

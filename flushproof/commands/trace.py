@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from flushproof.checking import CertificateError, certified
+from flushproof.checking import certified
 from flushproof.commands.options import look
 from flushproof.model.errors import FlushproofError
 from flushproof.report.jsonform import read_trace
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import trace_text
 from flushproof.report.verdict import heading
+from flushproof.result import CertificateError
 
 
 @click.command("trace", short_help="Show a saved trace, after Z3 has confirmed it again.")

@@ -39,6 +39,7 @@ from flushproof.model.language import (
     check as checks,
 )
 from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
 from flushproof.search.closed import Again, Omission, Sample
 from flushproof.search.explore import Searched, explore
 from flushproof.search.native import library
@@ -46,12 +47,14 @@ from flushproof.search.native.engine import NativeEngine
 from flushproof.search.reductions.symmetry import Symmetry
 from flushproof.search.reference.interpreter import Reference
 
+from flushproof import proving
 from flushproof.agreement import Agreement, Difference, Disagreement
 from flushproof.auditing import DEFAULT, Amount, Audit, AuditError, Auditor
 from flushproof.checking import check
 from flushproof.cli import main
 from flushproof.report.audit import audit_text
 from flushproof.report.jsonform import schema
+from flushproof.result import CertificateError, NoVerdict
 
 from .small import Switch
 
@@ -589,3 +592,35 @@ def test_it_takes_its_share_of_the_time_and_no_more(monkeypatch: pytest.MonkeyPa
     assert auditor._left() == pytest.approx(0.6)  # a tenth of the 46 seconds that were not the audit's, less what it took
     auditor.spent = 5.0
     assert auditor._left() == 0
+
+
+def test_one_disagreement_among_many_leaves_the_others_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = Auditor.walk
+
+    def one_differs(self: Auditor, share: float = 0.5) -> None:
+        if self.policy == "both":
+            raise AuditError("kvm-vcpu-switch is read in two ways that differ")
+        walk(self, share)
+
+    monkeypatch.setattr(Auditor, "walk", one_differs)
+    done = CliRunner().invoke(main, ["check", "kvm-vcpu-switch", "--all", "--jobs", "1"])
+    assert done.exit_code == 70, done.output
+    assert "kvm-vcpu-switch both" in done.stderr and "INTERNAL ERROR, no verdict" in done.stderr
+    assert "last-ran" in done.stdout and " could not be checked." in done.stdout
+
+
+@pytest.mark.parametrize("error", [AuditError, CertificateError])
+def test_one_disagreement_among_many_proofs_is_told(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    prove = proving.run
+
+    def one_differs(request: proving.ProofRequest) -> proving.ProofResult:
+        if request.policy == "both":
+            raise error("read in two ways that differ")
+        return prove(request)
+
+    monkeypatch.setattr(proving, "run", one_differs)
+    cls = load_system("kvm-vcpu-switch")
+    requests = [proving.ProofRequest(cls, policy, by="bounded", depth=0) for policy in ("both", "last-ran")]
+    differs, other = proving.run_all(requests)
+    assert isinstance(differs, NoVerdict) and differs.internal and "no verdict" in str(differs)
+    assert isinstance(other, proving.ProofResult)

@@ -20,6 +20,7 @@ from flushproof.proving import ProofRequest, ProofResult, prove, run_all
 from flushproof.report.jsonform import schema
 from flushproof.report.proof import lemmas_needed, proof_json, proof_text, table_json, table_text
 from flushproof.report.trace import Look
+from flushproof.result import NoVerdict
 
 SYSTEM = '''
 from typing import Optional
@@ -89,7 +90,7 @@ def data(*args: str) -> Any:
 
 def proofs(*requests: ProofRequest, jobs: int = 1) -> list[ProofResult]:
     results = list(run_all(requests, jobs))
-    assert not any(isinstance(r, str) for r in results), results
+    assert not any(isinstance(r, NoVerdict) for r in results), results
     return [r for r in results if isinstance(r, ProofResult)]
 
 
@@ -240,7 +241,7 @@ def test_lemmas_that_were_found_are_counted(turns: Any) -> None:
 def test_one_bad_request_among_many_is_told() -> None:
     bad, good = (ProofRequest(load_system("kvm-vcpu-switch"), p, by="bounded", depth=0) for p in ("bot", "both"))
     said, result = run_all([bad, good])
-    assert isinstance(said, str) and "kvm-vcpu-switch bot: " in said and "Did you mean 'both'?" in said
+    assert isinstance(said, NoVerdict) and "Did you mean 'both'?" in said.reason and not said.internal
     assert isinstance(result, ProofResult)
 
 

@@ -19,8 +19,8 @@ from flushproof.properties.lemmas import search
 
 from flushproof import proving
 from flushproof.audit_proof import audit, larger
-from flushproof.checking import CertificateError
 from flushproof.cli import main
+from flushproof.result import CertificateError
 
 HEAD = '''
 from typing import Optional
