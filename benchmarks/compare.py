@@ -3,6 +3,8 @@
     python -m benchmarks.compare kvm-vmid-generation fixed Vm=2 --timeout 600
     python -m benchmarks.compare --all --plot docs/performance.svg
 
+What the audit costs is measured by `benchmarks.audit_cost`.
+
 Seconds are of the processor, so that other work on the machine disturbs them little; compiling is left out.  Symmetry and
 partial order reduction are off everywhere.  Memory is the largest resident size of the whole process.
 """
