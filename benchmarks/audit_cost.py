@@ -13,10 +13,11 @@ import time
 from collections.abc import Iterator
 from statistics import mean
 
-from flushproof.auditing import DEFAULT, SECONDS, SHARE, Amount
-from flushproof.checking import check
 from flushproof.model.language.load import load_system, shipped
 from tabulate import tabulate
+
+from flushproof.auditing import DEFAULT, SECONDS, SHARE, Amount
+from flushproof.checking import check
 
 from .subject import Subject
 
