@@ -11,9 +11,9 @@ Rules followed (Arm ARM DDI 0487, D1 "Exception levels", D8 "Address translation
 These are kinds of systems rather than parts of one: a system inherits them, and their state is its own.
 """
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, choose
+from flushproof.model.language.declare import Map, View, choose
 
 from .sorts import Cpu, Vcpu
 from .tlbi import Scope
@@ -31,7 +31,7 @@ class GuestMode:
 class RunningVcpus:
     """A system of which it matters which vcpu executes: the vcpus that threads have loaded, and those that are in the guest."""
 
-    guest: Map[Cpu, Optional[Vcpu]]
+    guest: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "in the guest")]
     vcpus = Vcpus()
 
     def enter_guest(self, cpu, vcpu):
@@ -54,7 +54,7 @@ class VmidContext:
     writes and the ISB nothing is executed that depends on them.
     """
 
-    in_guest_context: Map[Cpu, bool]
+    in_guest_context: Annotated[Map[Cpu, bool], View("context", "guest's VTTBR_EL2 and HCR_EL2")]
 
     def enter_vmid_context(self, cpu):
         """VTTBR_EL2 is the guest's; TGE is 0; ISB."""

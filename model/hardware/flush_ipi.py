@@ -9,9 +9,9 @@ nobody reads them before the interrupt arrives.  The spinning ends in a step of 
 in one step: interrupts are off in between, and a walker that refills there may as well refill behind it.
 """
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Part, cost, require
+from flushproof.model.language.declare import Map, Part, View, cost, require
 
 from .costs import IPI
 from .sorts import Cpu
@@ -20,8 +20,8 @@ from .sorts import Cpu
 class FlushIpi(Part):
     """The machine's one flush of other CPUs in progress.  `pending` is flush_cpumask; the system says what the handler does."""
 
-    holder: Optional[Cpu]
-    pending: Map[Cpu, bool]
+    holder: Annotated[Optional[Cpu], View("lock", "flush_lock")]
+    pending: Annotated[Map[Cpu, bool], View("pending", "IPI")]
 
     def send(self, cpu, mask):
         """Take flush_lock and interrupt the CPUs other than `cpu` in the row `mask[cpu, ...]`."""

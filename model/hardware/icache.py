@@ -36,9 +36,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
-from flushproof.model.language.declare import Ghost, Knob, Map, Part, action, closure, dropped, require
+from flushproof.model.language.declare import Ghost, Knob, Map, Part, View, action, closure, dropped, require
 
 from .sorts import Cpu, Vcpu
 from .tlb import Fill
@@ -81,10 +81,10 @@ class InstructionSide(Part):
         toggle=True,
     )
 
-    older: Map[Point, bool]
-    cleaning: Map[Cpu, Point, bool]
-    line: Map[Cpu, Bytes, bool]
-    pipeline: Map[Cpu, Bytes, bool]
+    older: Annotated[Map[Point, bool], View("table", "older bytes in memory")]
+    cleaning: Annotated[Map[Cpu, Point, bool], View("pending", "DC")]
+    line: Annotated[Map[Cpu, Bytes, bool], View("cache", "I-cache")]
+    pipeline: Annotated[Map[Cpu, Bytes, bool], View("cache", "pipeline")]
     own_line: Ghost[Map[Vcpu, bool]]
     own_doomed: Ghost[Map[Vcpu, Vcpu, bool]]
     own_pipeline: Ghost[Map[Vcpu, bool]]
@@ -184,7 +184,7 @@ class InstructionSide(Part):
             dropped(self.line[cpu, content])
             self.line[cpu, content] = False
 
-    invalidations = Invalidations(perform=drop_line)
+    invalidations = Invalidations(perform=drop_line, title="IC")
 
     def fetches(self, vcpu: Vcpu, content: Bytes) -> bool:
         """Whether a fetch of this vcpu that misses the I-cache may get these bytes."""

@@ -7,7 +7,9 @@ EL1), so a running guest exits first; the host, which entered it with interrupts
 after the exit.
 """
 
-from flushproof.model.language.declare import Map, Part, action, cost, require
+from typing import Annotated
+
+from flushproof.model.language.declare import Map, Part, View, action, cost, require
 
 from .costs import IPI
 from .sorts import Cpu
@@ -17,7 +19,7 @@ class Interrupts(Part):
     """The interrupts of each CPU.  handler(cpu): what a call makes the called CPU do."""
 
     masked: Map[Cpu, bool]
-    called: Map[Cpu, Cpu, bool]
+    called: Annotated[Map[Cpu, Cpu, bool], View("pending", "IPI")]
 
     def __init__(self, *, handler):
         self.handler = handler

@@ -1,8 +1,8 @@
 """Locks of the host kernel."""
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Part, require
+from flushproof.model.language.declare import Part, View, require
 
 from .sorts import Cpu
 
@@ -11,7 +11,7 @@ class Lock(Part):
     """A spinlock: ``with self.lock(cpu): ...``.  Waiting for it does not mask interrupts (spin_lock, not spin_lock_irqsave);
     taking it orders what follows after what its last holder did."""
 
-    holder: Optional[Cpu]
+    holder: Annotated[Optional[Cpu], View("lock", "lock")]
 
     def acquire(self, cpu):
         require(self.holder is None)

@@ -6,7 +6,7 @@ invalidations that reach that vcpu by the architecture's rules.  Sharing real CP
 shared machine what it could not have hit on this one.
 """
 
-from flushproof.model.language.declare import Map, Part, closure, each
+from flushproof.model.language.declare import Map, Part, View, closure, each
 
 from .sorts import Vcpu
 
@@ -20,7 +20,7 @@ class PrivateMachine(Part):
     def __init__(self, *, holds, walk):
         self.sorts = holds
         self.walk = walk
-        self.entry = Map(Vcpu, *holds, bool, ghost=True)
+        self.entry = Map(Vcpu, *holds, bool, ghost=True, view=View("cache", "TLB of its own"))
 
     @closure
     def fill_at_once(self):

@@ -10,7 +10,7 @@ Rules followed (Arm ARM DDI 0487, chapter D8, "Translation Lookaside Buffers" an
 
 import enum
 
-from flushproof.model.language.declare import Knob, Map, Part, action, closure, dropped, each, require
+from flushproof.model.language.declare import Knob, Map, Part, View, action, closure, dropped, each, require
 
 from .sorts import Cpu
 
@@ -36,6 +36,7 @@ class Tlb(Part):
     tag: the sorts of what an entry is matched by (VMID, ASID, virtual page); holds: the sorts of what it holds or remembers
     (output page, the vcpu or VM that created it); walk(cpu, *tag, *holds): whether the CPU's walker may cache this entry now.
     The tag must be what the hardware compares: an owner is remembered for properties and is never part of it.
+    title: what it is called where it is shown; an x86 walk caches tables in paging-structure caches, for one.
     """
 
     fill = Knob(
@@ -45,11 +46,11 @@ class Tlb(Part):
         toggle=True,
     )
 
-    def __init__(self, *, tag, holds, walk):
+    def __init__(self, *, tag, holds, walk, title="TLB"):
         self.sorts = (*tag, *holds)
         self.holds = holds
         self.walk = walk
-        self.entry = Map(Cpu, *tag, *holds, bool)
+        self.entry = Map(Cpu, *tag, *holds, bool, view=View("cache", title, tag=len(tag)))
 
     @closure
     def fill_at_once(self):

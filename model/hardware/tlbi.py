@@ -9,7 +9,7 @@ Rules followed (Arm ARM DDI 0487, chapter D8, "TLB maintenance instructions", an
 - Invalidating more than was asked for is always allowed; it is not modelled, since it takes entries away that could be hit.
 """
 
-from flushproof.model.language.declare import Map, OrderedEnum, Part, action, each, require
+from flushproof.model.language.declare import Map, OrderedEnum, Part, View, action, each, require
 
 from .sorts import Cpu
 
@@ -25,13 +25,15 @@ class Scope(OrderedEnum):
 class Invalidations(Part):
     """TLBIs that were issued and not yet performed everywhere.
 
-    what: the sorts of the operand (a VMID; nothing, for TLBI ALL); perform(cpu, *what): what performing it does on a PE.
+    what: the sorts of the operand (a VMID; nothing, for TLBI ALL); perform(cpu, *what): what performing it does on a PE; title:
+    the instruction.
     """
 
-    def __init__(self, *what, perform):
+    def __init__(self, *what, perform, title="TLBI"):
         self.sorts = what
         self.perform = perform
-        self.pending = Map(Cpu, Cpu, *what, bool, doc="issuer, PE that has yet to perform it, operand")
+        doc = "issuer, PE that has yet to perform it, operand"
+        self.pending = Map(Cpu, Cpu, *what, bool, doc=doc, view=View("pending", title, of=1))
 
     def issue(self, cpu, scope, *what):
         """TLBI, executed by `cpu`."""

@@ -18,8 +18,9 @@ One guest page (a VA, its IPA and PA) and one VMID.  Entries under other tags ar
 """
 
 import enum
+from typing import Annotated
 
-from flushproof.model.language.declare import Knob, Map, Part, action, closure, dropped, each, require
+from flushproof.model.language.declare import Knob, Map, Part, View, action, closure, dropped, each, require
 
 from .sorts import Cpu
 from .tlb import Fill
@@ -51,8 +52,8 @@ class Kind(enum.Enum):
 class Descriptors(Part):
     """The page's two descriptors in memory."""
 
-    old: Map[Stage, bool]
-    storing: Map[Cpu, Stage, bool]
+    old: Annotated[Map[Stage, bool], View("table", "old descriptor in memory")]
+    storing: Annotated[Map[Cpu, Stage, bool], View("pending", "store")]
 
     def store(self, cpu, stage):
         """A PE changes a descriptor."""
@@ -81,8 +82,8 @@ class TwoStageTlb(Part):
 
     fill = Knob(Fill, Fill.EAGER, "as for any TLB: eager, lazy or literal", toggle=True)
 
-    combined: Map[Cpu, Age, Age, bool]
-    stage2: Map[Cpu, Age, bool]
+    combined: Annotated[Map[Cpu, Age, Age, bool], View("cache", "TLB, both stages")]
+    stage2: Annotated[Map[Cpu, Age, bool], View("cache", "TLB, stage 2")]
     descriptors = Descriptors()
 
     def __init__(self, *, walks):

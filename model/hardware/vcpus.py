@@ -1,8 +1,8 @@
 """The host's scheduler, as far as it matters to translations: which vcpu is on which CPU."""
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Part, choose
+from flushproof.model.language.declare import Map, Part, View, choose
 
 from .sorts import Cpu, Vcpu
 
@@ -11,7 +11,7 @@ class Vcpus(Part):
     """The vcpu whose thread each CPU runs, from vcpu_load to vcpu_put.  Any vcpu may come next, anywhere; none is on two
     CPUs at once."""
 
-    loaded: Map[Cpu, Optional[Vcpu]]
+    loaded: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "loaded")]
 
     def load(self, cpu):
         """vcpu_load: the vcpu that comes next."""

@@ -6,7 +6,7 @@ generation in the upper bits.  They are read and written whole, atomically; a wo
 
 from typing import Optional
 
-from flushproof.model.language.declare import Counter, Map, Part
+from flushproof.model.language.declare import Counter, Map, Part, View
 
 from .sorts import Vmid
 
@@ -19,8 +19,8 @@ class VmidWords(Part):
     """Words ``generation | number``, one for each element of the sort: 0 is (None, None)."""
 
     def __init__(self, sort):
-        self.generation = Map(sort, Optional[Generation])
-        self.number = Map(sort, Optional[Vmid])
+        self.generation = Map(sort, Optional[Generation], view=View("slots", "generation"))
+        self.number = Map(sort, Optional[Vmid], view=View("slots", "number"))
 
     def get(self, x):
         return self.generation[x], self.number[x]

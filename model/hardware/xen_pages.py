@@ -15,7 +15,7 @@ This is a kind of system rather than a part of one: a system inherits it, and it
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Range, Sort, require
+from flushproof.model.language.declare import Map, Range, Sort, View, require
 
 MOST_REFERENCES = 6
 """The largest type count; Xen's is 2**55 - 1 (PGT_count_mask)."""
@@ -40,9 +40,9 @@ class TypedPages:
     type: Map[Frame, PageType]
     refs: Map[Frame, Annotated[int, Range(0, MOST_REFERENCES)]]
     pinned: Map[Frame, bool]
-    locked: Map[Frame, bool]
+    locked: Annotated[Map[Frame, bool], View("lock", "page_lock")]
     validating: Map[Frame, bool]
-    entry: Map[Frame, Optional[Frame]]
+    entry: Annotated[Map[Frame, Optional[Frame]], View("table", "page table")]
 
     def page_lock(self, page):
         """Spins on the lock bit; the lock holds a type reference, so that the page keeps its type."""

@@ -7,9 +7,9 @@ that the table has changed; an update of a root table sets that on the CPUs that
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, OrderedEnum
+from flushproof.model.language.declare import Map, OrderedEnum, View
 
 from .sorts import Cpu
 from .xen_pages import Frame, PageType
@@ -31,7 +31,7 @@ class RootFlush(OrderedEnum):
 class RootCopies:
     """A system of typed pages (`TypedPages`) with the state `guest_table` and the knobs `xpti` and `root_flush`."""
 
-    root_copy: Map[Cpu, Optional[Frame]]
+    root_copy: Annotated[Map[Cpu, Optional[Frame]], View("table", "copy of the root table")]
     root_pgt_changed: Map[Cpu, bool]
 
     def copy_root(self, cpu):

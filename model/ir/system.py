@@ -70,6 +70,7 @@ __all__ = [
     "The",
     "Update",
     "Var",
+    "View",
     "children",
     "default_value",
     "walk",
@@ -378,12 +379,31 @@ FALSE = Lit(False, BOOL)
 
 
 @dataclass(frozen=True)
+class View:
+    """What a variable is in a machine, for who draws one; no step and no verdict depends on it.
+
+    what: "cache": each location that is true, or holds an element, is an entry; "pending": each such location is an operation
+        that was issued and has yet to be performed; "context": what is in the registers of an element, or runs there; "table":
+        a table in memory; "slots": what an allocator gave to whom; "lock": who holds it.
+    title: its name in manuals and kernels: `TLB`.
+    of: whose it is: the position of that element in the index.
+    tag: of a cache, how many of the sorts behind the first one the hardware compares; what follows is what an entry holds.
+    """
+
+    what: Literal["cache", "pending", "context", "table", "slots", "lock"]
+    title: str
+    of: int = 0
+    tag: int = 0
+
+
+@dataclass(frozen=True)
 class StateVar:
     """A named total map from `index` sorts to `sort`.
 
     kind: "state" changes; "rigid" never does; "knob" is rigid, without index, and part of a policy; "ghost" exists for
         properties alone (no guard and no update of another kind reads it).
     free: starts with any value rather than the default.
+    view: what it is in the machine, where its declaration says so.
     """
 
     name: str
@@ -393,6 +413,7 @@ class StateVar:
     free: bool = False
     doc: str = ""
     place: Place | None = None
+    view: View | None = None
 
 
 @dataclass(frozen=True)

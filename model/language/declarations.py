@@ -182,7 +182,7 @@ class Declarations:
                 for sort in value.sorts:
                     self.know(sort)
                 kind = Kind.GHOST.value if value.ghost else "state"
-                self._declare(owner.path + name, of_sorts(value.sorts, kind), place, value.doc)
+                self._declare(owner.path + name, of_sorts(value.sorts, kind, value.view), place, value.doc)
             elif isinstance(value, Part):
                 self._part(owner, name, value)
 
@@ -224,7 +224,16 @@ class Declarations:
     def _declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
         kind = declared.kind
         free = kind in ("rigid", "knob") or (isinstance(declared.sort, ir.Scalarset) and not declared.sort.ordered)
-        variable = ir.StateVar(name, declared.index, declared.sort, kind, free, doc, place)  # type: ignore[arg-type]
+        variable = ir.StateVar(
+            name,
+            declared.index,
+            declared.sort,
+            kind,  # type: ignore[arg-type]
+            free,
+            doc,
+            place,
+            declared.view,
+        )
         self.variables[name] = variable
 
     def sort_sizes(self) -> tuple[tuple[ir.Scalarset | ir.CounterSort, ...], Mapping[str, int]]:

@@ -31,7 +31,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
 
 from flushproof.model.errors import FlushproofError, ModelError
-from flushproof.model.ir import DROPPED, Place
+from flushproof.model.ir import DROPPED, Place, View
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -194,10 +194,13 @@ class Map(Generic[*Ts]):
     The last argument is the value's sort, the others are the index.  ``m[vm, cpu]`` reads and ``m[vm, cpu] = v`` writes a
     location; ``m[vm, :] = v`` writes all of a row, ``m[...] = v`` everything.  A part that is built for given sorts makes its
     maps itself: ``self.entry = Map(Cpu, *tag, bool)``.
+
+    view: what it is in the machine, for pictures of it; state that an annotation declares says so by
+    ``Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=1)]``.
     """
 
-    def __init__(self, *sorts: Any, ghost: bool = False, doc: str = "") -> None:
-        self.sorts, self.ghost, self.doc = sorts, ghost, doc
+    def __init__(self, *sorts: Any, ghost: bool = False, doc: str = "", view: View | None = None) -> None:
+        self.sorts, self.ghost, self.doc, self.view = sorts, ghost, doc, view
 
     def __getitem__(self, index: Any) -> Any:
         raise TypeError("a map is read inside a system's methods")

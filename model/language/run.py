@@ -24,8 +24,8 @@ from typing import Any, get_args, get_origin
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 
-from .declare import Counter, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
-from .types import hints, of_sorts, to_declared, to_sort, without_kind
+from .declare import Counter, Kind, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
+from .types import hints, of_sorts, to_declared, to_sort, without
 
 Key = tuple[str, tuple[Any, ...]]
 """A variable at an index, or a process and its instance."""
@@ -438,7 +438,8 @@ class Machine:
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""
-        annotation, _ = without_kind(annotation)
+        for extra in (Kind, ir.View):
+            annotation, _ = without(annotation, extra)
         return get_args(annotation) if get_origin(annotation) is Map else (annotation,)
 
     def known(self, name: str, index: tuple[Any, ...], value: Any, declared: Any) -> None:

@@ -6,21 +6,22 @@ import enum
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from flushproof.model import ir
-from flushproof.model.errors import ModelError
+from flushproof.model.errors import ModelError, nearest
 
 from .declare import Counter, Kind, Map, Range, Sort
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A state variable as it was declared: its index sorts, its value's sort and how it may be used."""
+    """A state variable as it was declared: its index sorts, its value's sort, how it may be used, and what it is in the machine."""
 
     index: tuple[ir.Sort, ...]
     sort: ir.Sort
     kind: str = "state"
+    view: ir.View | None = None
 
 
 def to_sort(annotation: Any) -> ir.Sort:
@@ -87,34 +88,42 @@ def int_sort(bounds: Range) -> ir.IntSort:
     return ir.IntSort(bounds.lo, bounds.hi)
 
 
-def without_kind(annotation: Any) -> tuple[Any, list[Kind]]:
-    """What `Rigid[...]` or `Ghost[...]` is around, and which of them it was: Python makes one `Annotated` of two."""
+T = TypeVar("T")
+
+
+def without(annotation: Any, extra: type[T]) -> tuple[Any, list[T]]:
+    """An annotation without what it says besides of this class, such as `Rigid[...]`, and what it says so.
+
+    Python makes one `Annotated` of several around each other.
+    """
     if get_origin(annotation) is not Annotated:
         return annotation, []
     base, *extras = get_args(annotation)
-    others = tuple(e for e in extras if not isinstance(e, Kind))
-    return (Annotated.__class_getitem__((base, *others)) if others else base), [e for e in extras if isinstance(e, Kind)]
+    others = tuple(e for e in extras if not isinstance(e, extra))
+    return (Annotated.__class_getitem__((base, *others)) if others else base), [
+        e for e in extras if isinstance(e, extra)
+    ]
 
 
 def to_declared(annotation: Any) -> Declared | None:
     """What a class annotation declares, or None where it declares no state (a `ClassVar`)."""
     if get_origin(annotation) is ClassVar or annotation is ClassVar:
         return None
-    annotation, kinds = without_kind(annotation)
+    annotation, kinds = without(annotation, Kind)
+    annotation, views = without(annotation, ir.View)
     if len(kinds) > 1:
         raise ModelError("state is Rigid or Ghost, not both", hint="Ghost state that no step writes is rigid as well.")
-    if kinds:
-        inner = to_declared(annotation)
-        assert inner is not None
-        return Declared(inner.index, inner.sort, kinds[0].value)
+    if len(views) > 1:
+        raise ModelError("state has one View", hint="Remove one of them.")
+    kind, view = kinds[0].value if kinds else "state", views[0] if views else None
     if get_origin(annotation) is Map:
-        return of_sorts(get_args(annotation))
+        return of_sorts(get_args(annotation), kind, view)
     if annotation is Map:
         raise ModelError("a Map needs its sorts", hint="Write Map[Cpu, bool]: the last one is the value's sort.")
-    return Declared((), to_sort(annotation))
+    return Declared((), to_sort(annotation), kind, viewed((), view))
 
 
-def of_sorts(sorts: tuple[Any, ...], kind: str = "state") -> Declared:
+def of_sorts(sorts: tuple[Any, ...], kind: str = "state", view: ir.View | None = None) -> Declared:
     """The declaration of ``Map[sorts]``."""
     if len(sorts) < 2:
         raise ModelError("a Map needs an index and a value", hint="Write Map[Cpu, bool]; a single value needs no Map.")
@@ -124,7 +133,33 @@ def of_sorts(sorts: tuple[Any, ...], kind: str = "state") -> Declared:
             isinstance(sort, ir.OptionSort) and isinstance(sort.base, ir.CounterSort)
         ):
             raise ModelError(f"a Map cannot be indexed by the counter {sort.name}", hint="Counters are unbounded.")
-    return Declared(tuple(index), value, kind)
+    return Declared(tuple(index), value, kind, viewed(tuple(index), view))
+
+
+def viewed(index: tuple[ir.Sort, ...], view: ir.View | None) -> ir.View | None:
+    """The view of a variable with this index.
+
+    Raises:
+        ModelError: it speaks of what the variable does not have.
+    """
+    if view is None:
+        return None
+    if not isinstance(view, ir.View):
+        raise ModelError(f"{view!r} is no View", hint='Write View("cache", "TLB", tag=1).')
+    if view.what not in get_args(get_type_hints(ir.View)["what"]):
+        known = get_args(get_type_hints(ir.View)["what"])
+        raise ModelError(f"a View is of no {view.what!r}", hint=nearest(str(view.what), known, "kinds of View"))
+    if not 0 <= view.of < max(len(index), 1) or (view.what == "cache" and not index):
+        raise ModelError(
+            f"View(of={view.of}) is no position in an index of {len(index)}",
+            hint="It says whose the locations are; 0 is the first of the index.",
+        )
+    if not 0 <= view.tag < max(len(index), 1):
+        raise ModelError(
+            f"View(tag={view.tag}) is more than there is behind the first of the index",
+            hint="It says how many sorts of the index the hardware compares.",
+        )
+    return view
 
 
 def classes_in(annotation: Any) -> Iterator[type]:

@@ -40,7 +40,7 @@ toggles say.
 from __future__ import annotations
 
 import enum
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
 from flushproof.model.hardware.execution import RunningVcpus
@@ -55,6 +55,7 @@ from flushproof.model.language.declare import (
     Map,
     Policy,
     System,
+    View,
     action,
     check,
     choose,
@@ -125,9 +126,9 @@ class IcacheIsolation(RunningVcpus, System):
     last_ran: Map[Cpu, Optional[Vcpu]]
     vcpu_cpu: Map[Vcpu, Optional[Cpu]]
     ran_with_mmu_off: Map[Cpu, bool]
-    mmu: Map[Vcpu, Mmu]
-    text_mutex: Optional[Vcpu]
-    executable: bool
+    mmu: Annotated[Map[Vcpu, Mmu], View("context", "stage-1 MMU")]
+    text_mutex: Annotated[Optional[Vcpu], View("lock", "text_mutex")]
+    executable: Annotated[bool, View("table", "stage 2: executable")]
     has_patched: Ghost[Map[Vcpu, bool]]
 
     # ------------------------------------------------------------------------------------------------- instruction fetch

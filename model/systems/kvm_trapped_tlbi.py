@@ -35,7 +35,7 @@ descriptor. `no-hit-after-unmap`: after the host's invalidation, no vcpu reaches
 """
 
 import enum
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
 from flushproof.model.hardware.execution import RunningVcpus, VmidContext
@@ -51,6 +51,7 @@ from flushproof.model.language.declare import (
     Map,
     Policy,
     System,
+    View,
     action,
     at,
     check,
@@ -119,7 +120,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
 
     trapped: Map[Vcpu, bool]
     broadcast: Map[Vcpu, bool]
-    page_table_lock: Optional[Vcpu]
+    page_table_lock: Annotated[Optional[Vcpu], View("lock", "page_table_lock")]
     mmu_lock = Lock()
     stage1_is_gone: Ghost[Map[Vcpu, bool]]
     stage2_is_gone: Ghost[bool]

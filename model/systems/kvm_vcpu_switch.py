@@ -30,7 +30,7 @@ DSB; Arm ARM DDI 0487, chapter D8 and HCR_EL2.
 """
 
 import enum
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware import (
     FORCE_BROADCAST,
@@ -54,6 +54,7 @@ from flushproof.model.language.declare import (
     Policy,
     Rigid,
     System,
+    View,
     action,
     check,
     choose,
@@ -101,11 +102,11 @@ class VcpuSwitch(GuestMode, System):
     vm_of: Rigid[Map[Vcpu, Vm]]
     last_vcpu_ran: Map[Vm, Cpu, Optional[Vcpu]]
     vcpu_cpu: Map[Vcpu, Optional[Cpu]]
-    vttbr: Map[Cpu, Optional[Vm]]
-    el1: Map[Cpu, Optional[Vcpu]]
-    in_guest: Map[Cpu, bool]
-    page_of: Map[Vcpu, Page]
-    invalid: Map[Vcpu, bool]
+    vttbr: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2")]
+    el1: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "EL1 registers")]
+    in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
+    page_of: Annotated[Map[Vcpu, Page], View("table", "page table")]
+    invalid: Annotated[Map[Vcpu, bool], View("table", "invalid descriptor")]
     remap: Map[Vcpu, Remap]
 
     def walkable(self, cpu, vm, vcpu, page):

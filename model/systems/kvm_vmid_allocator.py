@@ -36,7 +36,7 @@ arch/arm64/mm/context.c and commit a8ffaaa060b8 (`xchg`); asidalloc.tla of kerne
 it (`stale_context`); Arm ARM DDI 0487, chapter D8.
 """
 
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
@@ -49,6 +49,7 @@ from flushproof.model.language.declare import (
     OrderedEnum,
     Policy,
     System,
+    View,
     action,
     at,
     check,
@@ -150,13 +151,13 @@ class VmidAllocator(GuestMode, System):
     stale_context = STALE_CONTEXT
 
     vmid_generation: Generation
-    vmid_map: Map[Vmid, bool]
+    vmid_map: Annotated[Map[Vmid, bool], View("slots", "vmid_map")]
     swept: Map[Cpu, bool]
-    flush_pending: Map[Cpu, bool]
-    loaded: Map[Cpu, Optional[Vm]]
-    vttbr_vm: Map[Cpu, Optional[Vm]]
-    vttbr_vmid: Map[Cpu, Optional[Vmid]]
-    in_guest: Map[Cpu, bool]
+    flush_pending: Annotated[Map[Cpu, bool], View("pending", "flush")]
+    loaded: Annotated[Map[Cpu, Optional[Vm]], View("context", "loaded")]
+    vttbr_vm: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2, tables of")]
+    vttbr_vmid: Annotated[Map[Cpu, Optional[Vmid]], View("context", "VTTBR_EL2, VMID")]
+    in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
 
     @initially
     def nothing_to_sweep(self):

@@ -32,7 +32,7 @@ of v3.9 (`merged`); commits f0cf47d939d0 (`v4.17`) and fb544d1ca65a (`fixed`); A
 """
 
 import enum
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware import (
     STALE_CONTEXT,
@@ -58,6 +58,7 @@ from flushproof.model.language.declare import (
     Policy,
     Rigid,
     System,
+    View,
     action,
     check,
     choose,
@@ -135,12 +136,12 @@ class VmidGeneration(GuestMode, System):
 
     vm_of: Rigid[Map[Vcpu, Vm]]
     kvm_vmid_gen: Generation
-    used: Map[Vmid, bool]
-    vmid_gen: Map[Vm, Generation]
-    vttbr: Map[Vm, Optional[Vmid]]
-    in_guest: Map[Cpu, bool]
-    live_vm: Map[Cpu, Optional[Vm]]
-    live_vmid: Map[Cpu, Optional[Vmid]]
+    used: Annotated[Map[Vmid, bool], View("slots", "given out")]
+    vmid_gen: Annotated[Map[Vm, Generation], View("slots", "vmid_gen")]
+    vttbr: Annotated[Map[Vm, Optional[Vmid]], View("slots", "VMID")]
+    in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
+    live_vm: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2, tables of")]
+    live_vmid: Annotated[Map[Cpu, Optional[Vmid]], View("context", "VTTBR_EL2, VMID")]
 
     def walkable(self, cpu, vmid, vm):
         """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""

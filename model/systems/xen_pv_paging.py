@@ -36,7 +36,7 @@ x86_64/entry.S at 16a20963b3; the thread "x86/pv: Flush TLB in response to pagin
 """
 
 import enum
-from typing import Optional
+from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
@@ -50,6 +50,7 @@ from flushproof.model.language.declare import (
     OrderedEnum,
     Policy,
     System,
+    View,
     action,
     at,
     check,
@@ -175,11 +176,11 @@ class XenPvPaging(RootCopies, TypedPages, System):
 
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
-    guest_table: Map[Cpu, Optional[Frame]]
-    context: Map[Cpu, Context]
-    cr3: Map[Cpu, Optional[Frame]]
+    guest_table: Annotated[Map[Cpu, Optional[Frame]], View("context", "guest_table")]
+    context: Annotated[Map[Cpu, Context], View("context", "runs")]
+    cr3: Annotated[Map[Cpu, Optional[Frame]], View("context", "CR3")]
     dirty_cpumask: Map[Cpu, bool]
-    in_guest: Map[Cpu, bool]
+    in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
     interrupted: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
     mask: Map[Cpu, Cpu, bool]
@@ -198,7 +199,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
     def l4_entry(self, cpu, frame):
         return self.walkable(cpu) and self.entry[self.cr3[cpu]] == frame
 
-    upper = Tlb(tag=(), holds=(Frame,), walk=l4_entry)
+    upper = Tlb(tag=(), holds=(Frame,), walk=l4_entry, title="paging-structure cache")
 
     def l2_entry(self, cpu, frame):
         return self.walkable(cpu) and any(

@@ -46,6 +46,7 @@ from flushproof.model.language.declare import (
     Policy,
     Range,
     System,
+    View,
     at,
     check,
     choose,
@@ -155,7 +156,7 @@ class XenTlbflushClock(System):
     type: Map[Page, PageType]
     refs: Map[Page, Annotated[int, Range(0, 4)]]
     validated: Map[Page, bool]
-    pte: Map[Cpu, Page, bool]
+    pte: Annotated[Map[Cpu, Page, bool], View("table", "page table")]
 
     irqs_off: Map[Cpu, bool]
     in_handler: Map[Cpu, bool]
