@@ -1,5 +1,7 @@
 """The language in which systems are written; `declare` says what each word means."""
 
+from flushproof.model.ir import View
+
 from .declare import (
     Counter,
     Expect,
@@ -13,7 +15,6 @@ from .declare import (
     Rigid,
     Sort,
     System,
-    View,
     action,
     after,
     at,
