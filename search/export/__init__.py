@@ -18,12 +18,18 @@ LANGUAGES = {"murphi": murphi, "promela": promela, "tla": tla}
 """By name, what writes an instance in that language: file name -> text, the model itself first."""
 
 
-def export(instance: Instance, to: str) -> Mapping[str, str]:
+def export(instance: Instance, to: str, scalarsets: bool = False) -> Mapping[str, str]:
     """The instance in another checker's language: file name -> text, the model itself first.
 
+    scalarsets: unordered scalarsets are the language's own, for a checker that knows their symmetry.
+
     Raises:
-        FlushproofError: there is no such language, or the instance has too many initial states to list.
+        FlushproofError: there is no such language, it has no scalarsets, or the instance has too many initial states to list.
     """
+    if scalarsets and to in LANGUAGES:
+        if to != "murphi":
+            raise FlushproofError(f"{to} has no scalarsets: of the languages, murphi has them.")
+        return murphi(instance, scalarsets=True)
     try:
         write = LANGUAGES[to]
     except KeyError:

@@ -112,7 +112,7 @@ def declared(text: str, wanted: Mapping[str, tuple[str, int]]) -> str:
 
 # What the exporters make: prefixes of a part's name, numbered names, and names of their own.
 _MADE = re.compile(
-    r"(old|highest|rename|wrong|reached|may|do|reach|start|default|rank|new|used|property)_.*"
+    r"(old|nth|passed|highest|rename|wrong|reached|may|do|reach|start|default|rank|new|used|property)_.*"
     r"|(holds|value|at|arg|i)_?\d+"
     r"|all|any|the|holds|code|start|steps|is_final|used|rank|next|highest|i|v|below_zero|vars|init|begin|spec|option|held"
     r"|all_used|highest_used|each_used|ranked|index|its_.*",

@@ -24,6 +24,14 @@ def test_files_are_written(language: str, suffixes: set[str], tmp_path: Path) ->
     assert printed in {p.read_text() for p in written}
 
 
+def test_scalarsets_are_asked_for() -> None:
+    args = ["export", "kvm-vcpu-switch", "--to", "murphi"]
+    plain, symmetric = (CliRunner().invoke(main, [*args, *more]).stdout for more in ([], ["--scalarsets"]))
+    assert "type Cpu : 0 .. 1;" in plain and "type Cpu : scalarset(2);" in symmetric
+    done = CliRunner().invoke(main, ["export", "kvm-vcpu-switch", "--to", "tla", "--scalarsets"])
+    assert done.exit_code == 2 and "tla has no scalarsets" in done.stderr
+
+
 def test_an_unknown_language_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["export", "kvm-vcpu-switch", "--to", "smv"])
     assert done.exit_code == 2 and "murphi" in done.stderr

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.errors import FlushproofError
-from flushproof.model.ir import BOOL, FALSE, TRUE, Action, IntSort, Lit, Narrow, Plus, Read, StateVar, System, Update
+from flushproof.model.ir import (
+    BOOL,
+    FALSE,
+    TRUE,
+    Action,
+    IntSort,
+    Lit,
+    Narrow,
+    OptionSort,
+    Plus,
+    Read,
+    StateVar,
+    System,
+    Update,
+)
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import and_, not_
 from flushproof.model.language.instantiate import instantiate
@@ -19,7 +33,7 @@ from flushproof.search.export.steps import fewest
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.reference.interpreter import Reference
 
-from benchmarks.checkers import Run, missing, rumur, spin, tlc
+from benchmarks.checkers import Run, missing, rumur, run_rumur, spin, tlc
 from tests.generated import instance
 
 SEEDS = [1, 3, 6, 9, 12, 17, 21, 26]
@@ -113,6 +127,64 @@ def test_all_states_of_a_broken_policy(shipped: Shipped, checker: str, tmp_path:
     inst = without_properties(shipped.instance())
     ours = explore(inst, symmetry=False, engine=NativeEngine(), properties=[])
     assert CHECKERS[checker](inst, tmp_path, False).states == ours.states
+
+
+@pytest.mark.parametrize("shipped", SHIPPED, ids=str)
+def test_shipped_systems_up_to_symmetry_elsewhere(shipped: Shipped, tmp_path: Path) -> None:
+    """Rumur's own symmetry, on scalarsets: the same verdict, as many classes of states, and as many steps from them."""
+    require("Rumur")
+    inst = shipped.instance()
+    ours = explore(inst, symmetry=True, engine=NativeEngine())
+    theirs = rumur(inst, tmp_path, optimise="-O1", symmetry="exhaustive")
+    if ours.verdict == "holds":
+        assert theirs.violated is None
+        assert theirs.states == ours.states < ours.unreduced
+        if inst.system.final is FALSE:
+            assert theirs.transitions == ours.transitions
+    else:
+        assert theirs.violated in {v.property for v in ours.violations}
+
+
+@pytest.mark.parametrize("process", [False, True], ids=["", "process"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_rumur_counts_the_same_up_to_symmetry(seed: int, process: bool, tmp_path: Path) -> None:
+    """The same with systems in which None, elements behind options and choices of them are everywhere."""
+    require("Rumur")
+    inst = without_properties(instance(seed, process=process))
+    ours = explore(inst, symmetry=True, engine=NativeEngine(), properties=[])
+    theirs = rumur(inst, tmp_path, optimise="-O1", deadlock=False, symmetry="exhaustive")
+    assert theirs.states == ours.states
+    if inst.system.final is FALSE:
+        assert theirs.transitions == ours.transitions
+
+
+def test_scalarsets_without_symmetry(tmp_path: Path) -> None:
+    """The model lists every initial state, so that it is right for a checker that renames nothing, too."""
+    require("Rumur")
+    for name, text in export(Shipped("kvm-vcpu-switch", None).instance(), "murphi", scalarsets=True).items():
+        ranges = re.sub(r"scalarset\((\d+)\)", lambda size: f"0 .. {int(size[1]) - 1}", text)
+        (tmp_path / name).write_text(ranges)
+        assert ranges != text
+        found = run_rumur(name, tmp_path, optimise="-O1")
+    ours = explore(Shipped("kvm-vcpu-switch", None).instance(), symmetry=False, engine=NativeEngine())
+    assert (found.states, found.transitions) == (ours.states, ours.transitions)
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "murphi"])
+def test_scalarsets_are_murphis(language: str) -> None:
+    with pytest.raises(FlushproofError, match=f"{language} has no scalarsets.*murphi"):
+        export(instance(1), language, scalarsets=True)
+
+
+def test_no_scalarset_has_an_index_for_none() -> None:
+    refused = 0
+    for seed in range(20):
+        inst = instance(seed, options=True)
+        if any(isinstance(s, OptionSort) for v in inst.system.variables for s in v.index):
+            refused += 1
+            with pytest.raises(FlushproofError, match=r"is indexed by Optional\[.*without scalarsets"):
+                export(inst, "murphi", scalarsets=True)
+    assert refused
 
 
 @pytest.mark.parametrize("seed", SEEDS)
