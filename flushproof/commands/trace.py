@@ -10,7 +10,7 @@ import click
 from flushproof.checking import certified
 from flushproof.commands.options import look
 from flushproof.model.errors import FlushproofError
-from flushproof.report.jsonform import read_trace
+from flushproof.report.jsonform import read_trace, trace_json
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import trace_text
 from flushproof.report.verdict import heading
@@ -40,7 +40,7 @@ def trace_command(file: Path, form: str, source: str | None) -> None:
         raise FlushproofError(f"{file}: {error}") from None
     match form:
         case "json":
-            click.echo(json.dumps(json.loads(file.read_text()), indent=1))
+            click.echo(json.dumps({**json.loads(file.read_text()), **trace_json(trace)}, indent=1))
         case "mermaid":
             click.echo(mermaid(trace))
         case "html":

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import linecache
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import flushproof.model
 from flushproof.model.errors import FlushproofError, ModelError
-from flushproof.model.ir import Sort, Var
+from flushproof.model.ir import Place, Sort, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.reading import read_json
 from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
+from flushproof.report.actors import CPU
 from flushproof.report.audit import audit_json
-from flushproof.report.words import Story, action_of, changes, clause_of, location, property_of
+from flushproof.report.reads import Fact
+from flushproof.report.words import Story, action_of, changes, clause_of, comparison, location, property_of
 from flushproof.result import VIOLATED, Result
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
+
+SINCE = frozenset({"actor", "process", "runs", "label", "source", "reads", "enabled"})
+"""What files that were saved before lack in every step: they are still read."""
 
 
 def check_json(result: Result) -> dict[str, Any]:
@@ -117,9 +124,15 @@ def _step_json(story: Story, number: int) -> dict[str, Any]:
     return {
         "action": step.action,
         "args": {name: instance.json(params[name], code) for name, code in step.binding.items()},
-        "cpu": None if row.cpu is None else story.cpus[row.cpu],
+        "actor": {"sort": row.actor.sort, "name": row.actor.name},
+        "cpu": row.actor.name if row.actor.sort == CPU else None,
+        "process": row.process,
+        "runs": row.runs,
+        "label": row.label,
+        "source": _source_json(row.place),
         "event": step.event,
         "text": row.words,
+        "reads": [_read_json(story, number, fact) for fact in row.reads],
         "changes": {
             location(instance, c.slot): {
                 "from": instance.json(c.slot.sort, c.before),
@@ -128,8 +141,36 @@ def _step_json(story: Story, number: int) -> dict[str, Any]:
             for c in changes(instance, trace.states[number], step.state)
         },
         "costs": dict(row.costs),
+        "enabled": [_enabled_json(story, number, other) for other in story.enabled[number]],
         "state": state_json(instance, step.state),
     }
+
+
+def _enabled_json(story: Story, number: int, step: Step) -> dict[str, Any]:
+    params = _params(story.trace, step)
+    args = {name: story.instance.json(params[name], code) for name, code in step.binding.items()}
+    return {"action": step.action, "args": args, "actor": story.actor(number, step).name, "text": story.words(step)}
+
+
+def _read_json(story: Story, number: int, fact: Fact) -> dict[str, Any]:
+    """A comparison; its values are those of the state before, in which counters are ranks."""
+    instance, state = story.instance, story.trace.states[number]
+    slots = {slot: instance.slot(slot.var, slot.index) for slot in fact.values}
+    return {
+        "kind": fact.kind,
+        "text": comparison(instance, fact, story.rows[number].process),
+        "values": {location(instance, slot): instance.json(slot.sort, state[at]) for slot, at in slots.items()},
+    }
+
+
+def _source_json(place: Place | None) -> dict[str, Any] | None:
+    """Where something stands, wherever the file is: a shipped one by its name in the package, any other by its bare name."""
+    if place is None:
+        return None
+    path = Path(place.file).resolve()
+    package = Path(flushproof.model.__file__).resolve().parent
+    file = f"flushproof/model/{path.relative_to(package).as_posix()}" if path.is_relative_to(package) else path.name
+    return {"file": file, "line": place.line, "code": linecache.getline(place.file, place.line).strip()}
 
 
 def _violation_json(story: Story) -> dict[str, Any]:
@@ -185,15 +226,20 @@ def read_trace(path: Path, source: str | None = None) -> SavedTrace:
 
 
 def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
-    """What the file says otherwise than the system does, of this trace and of how it came about."""
+    """What the file says otherwise than the system does, of this trace and of how it came about.
+
+    Where the steps stand in the source is not compared: a comment that was added moves them, and changes nothing.
+    """
     instance = trace.instance
+    unsaid = SINCE if _is_older(data) else {"source"}
+    data, told = ({**d, "trace": [_without(unsaid, step) for step in d["trace"]]} for d in (data, trace_json(trace)))
     says = {
         "system": instance.system.name,
         "knobs": dict(instance.knobs),
         "sizes": dict(instance.sizes),
         "verdict": VIOLATED,
         "certified": True,
-        **trace_json(trace),
+        **told,
     }
     for key, value in says.items():
         if _text(data.get(key)) != _text(value):
@@ -210,6 +256,15 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
     if data.get("shortest") and len({trace.initial, *moves}) <= len(moves):
         return "it is said to be a shortest trace, and passes through one state twice"
     return None
+
+
+def _without(keys: Collection[str], step: Any) -> Any:
+    return {k: v for k, v in step.items() if k not in keys} if isinstance(step, dict) else step
+
+
+def _is_older(data: Mapping[str, Any]) -> bool:
+    """Whether a file was written before steps told these: it says none of them of any step."""
+    return all(isinstance(step, dict) and not SINCE & step.keys() for step in data["trace"])
 
 
 def _text(value: Any) -> str:

@@ -8,17 +8,15 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
 from flushproof.report.words import Row, Story, assignments, location, many
 
-ELSEWHERE = "elsewhere"
-
 
 def mermaid(trace: Trace) -> str:
-    """A sequence diagram: one lifeline for each CPU, one note for each step, and a last note that says what is wrong."""
+    """A sequence diagram: one lifeline for each element that acts, a note for each step, and a last one that says what is wrong."""
     story = Story(trace)
-    lanes = _lanes(story)
+    lanes = story.lanes
     lines = ["sequenceDiagram", *(f"    participant {lane}" for lane in lanes)]
     for row in story.rows:
         text = "<br/>".join(map(_safe, [f"{row.number}. {row.words}", *_changes(story, row)]))
-        lines.append(f"    Note over {_lane(story, row)}: {text}")
+        lines.append(f"    Note over {row.actor.name}: {text}")
     over = lanes[0] if len(lanes) == 1 else f"{lanes[0]},{lanes[-1]}"
     lines.append(f"    Note over {over}: ✗ {_safe(story.sentence)}")
     return "\n".join(lines)
@@ -28,7 +26,7 @@ def page(trace: Trace) -> str:
     """One HTML page, as wide as it needs to be, light or dark as the reader's browser is."""
     story = Story(trace)
     instance = trace.instance
-    lanes = _lanes(story)
+    lanes = story.lanes
     title = html.escape(f"{instance.system.name}: {trace.property} is violated in {many(len(trace.steps), 'step')}")
     knobs = html.escape(", ".join(f"{k}={v}" for k, v in instance.knobs.items()))
     start = html.escape(
@@ -67,14 +65,6 @@ def _checked(instance: Instance) -> str:
     return f"{instance.system.name}, policy: {instance.policy or 'no named policy'}" + (f". {knobs}" if knobs else "")
 
 
-def _lanes(story: Story) -> list[str]:
-    return [*story.cpus, *([ELSEWHERE] if any(row.cpu is None for row in story.rows) or not story.cpus else [])]
-
-
-def _lane(story: Story, row: Row) -> str:
-    return ELSEWHERE if row.cpu is None else story.cpus[row.cpu]
-
-
 def _changes(story: Story, row: Row) -> list[str]:
     return [*assignments(story.instance, row), *_tlb_changes(story, row)]
 
@@ -91,8 +81,8 @@ def _safe(text: str) -> str:
     return text.replace("\0", "#35;")
 
 
-def _html_row(story: Story, row: Row, lanes: list[str]) -> str:
-    words = [row.words if lane == _lane(story, row) else "" for lane in lanes]
+def _html_row(story: Story, row: Row, lanes: tuple[str, ...]) -> str:
+    words = [row.words if lane == row.actor.name else "" for lane in lanes]
     tlbs = story.tlbs(row.state) if row.number == len(story.rows) else {}
     at_end = [f"TLB of {cpu}: {', '.join(entries)}" for cpu, entries in tlbs.items() if entries]
     cells = [

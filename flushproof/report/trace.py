@@ -1,4 +1,4 @@
-"""A trace for a terminal: one column for each CPU, one row for each step, and a last row that says what is wrong.
+"""A trace for a terminal: one column for each element that acts, one row for each step, and a last row that says what is wrong.
 
 Three layouts, the widest that fits: a column for the TLBs of their own; TLBs among the changes; a plain list of steps.
 """
@@ -114,12 +114,12 @@ def _table(story: Story, look: Look) -> str | None:
 
 
 def _actors(story: Story, look: Look) -> list[_Column]:
-    """One column for each CPU, and one for the steps that no CPU takes, if there are any."""
-    names: list[tuple[str, int | None]] = [(name, i) for i, name in enumerate(story.cpus)]
-    if any(row.cpu is None for row in story.rows):
-        names.append(("elsewhere" if story.cpus else "step", None))
+    """One column for each element that acts."""
     paints = [look.bad if row.event else look.paint() for row in story.rows]
-    return [_Column(name, [[row.words] if row.cpu == cpu else [] for row in story.rows], paints) for name, cpu in names]
+    return [
+        _Column(name, [[row.words] if row.actor.name == name else [] for row in story.rows], paints)
+        for name in story.lanes
+    ]
 
 
 def _changed(story: Story, look: Look) -> _Column:
@@ -219,6 +219,5 @@ def _list(story: Story, look: Look) -> str:
 
 
 def _listed(story: Story, row: Row, look: Look) -> str:
-    who = f"{story.cpus[row.cpu]}: " if row.cpu is not None else ""
-    text = look.wrapped(f"{who}{row.words}", indent="     ", first=f"{row.number:>3}  ")
+    text = look.wrapped(f"{row.actor.name}: {row.words}", indent="     ", first=f"{row.number:>3}  ")
     return look.bad(text) if row.event else text

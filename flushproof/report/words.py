@@ -18,22 +18,23 @@ from flushproof.model.ir import (
     EnumSort,
     Lit,
     OptionSort,
+    Place,
     Property,
-    Scalarset,
     Sort,
     StateVar,
     Var,
     default_value,
 )
-from flushproof.model.ir.evaluate import costs, environment, renamed, updated
+from flushproof.model.ir.evaluate import Env, costs, decode, environment, renamed, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
+from flushproof.report.actors import CPU, Actor, actor_of, runs_as
+from flushproof.report.reads import Fact, Reader, Side
+from flushproof.search.reference.interpreter import Reference
+from flushproof.search.replay import binding
 
 WELL_DEFINED = "well-defined"
-
-CPU = "Cpu"
-"""The sort that has a column of its own in a trace."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,24 @@ class Change:
 class Row:
     """One step of a trace for people.
 
-    number: counted from 1; words: what happens; cpu: the number of the CPU that acts, or None; process: whose step it is.
-    changes: what it changed; state: the state after it; event: it only shows the violation; costs: operations, and how often.
+    number: counted from 1; words: what happens; actor: who acts; process, label: of a process, its name and where in it the step
+    starts; runs: the element whose process it is, where that is not the actor; place: where it stands in the source.
+    reads: what decided it; changes: what it changed; state: the state after it; event: it only shows the violation; costs:
+    operations, and how often.
     """
 
     number: int
     words: str
-    cpu: int | None
+    actor: Actor
     process: str | None
     changes: tuple[Change, ...]
     state: State
     event: bool
     costs: Mapping[str, int]
+    label: str | None = None
+    runs: str | None = None
+    place: Place | None = None
+    reads: tuple[Fact, ...] = ()
 
 
 class Story:
@@ -71,10 +78,15 @@ class Story:
         self.instance = trace.instance
 
     @cached_property
-    def cpus(self) -> tuple[str, ...]:
-        """The names of all CPUs."""
-        found = [s for s in self.instance.system.sorts if isinstance(s, Scalarset) and s.name == CPU]
-        return tuple(self.instance.show(s, i) for s in found for i in range(self.instance.sizes[s.name]))
+    def lanes(self) -> tuple[str, ...]:
+        """Who acts in this trace, by name: CPUs first, then each other sort's elements, then what is no element."""
+        actors = {row.actor for row in self.rows}
+        order = {s.name: i for i, s in enumerate(self.instance.system.sorts)}
+
+        def place(actor: Actor) -> tuple[bool, bool, int, int, str]:
+            return actor.sort != CPU, actor.sort is None, order.get(actor.sort or "", -1), len(actor.name), actor.name
+
+        return tuple(actor.name for actor in sorted(actors, key=place))
 
     @cached_property
     def states(self) -> tuple[State, ...]:
@@ -87,19 +99,53 @@ class Story:
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
-        return tuple(
-            Row(
-                number,
-                self._words(step),
-                acting_cpu(self.trace, step),
-                process_of(self.instance, step),
-                tuple(changes(self.instance, self.states[number - 1], self.states[number])),
-                self.states[number],
-                step.event,
-                _costs(self.instance, self.states[number - 1], step),
-            )
-            for number, step in enumerate(self.trace.steps, start=1)
+        return tuple(self._row(number, step) for number, step in enumerate(self.trace.steps, start=1))
+
+    def _row(self, number: int, step: Step) -> Row:
+        instance, before, after = self.instance, self.states[number - 1], self.states[number]
+        acts, env = self._acting(step, before)
+        reads = Reader(instance, before).facts_of(acts, env)
+        actor = actor_of(instance, acts, step.binding, reads)
+        return Row(
+            number,
+            self.words(step),
+            actor,
+            process_of(instance, step),
+            tuple(changes(instance, before, after)),
+            after,
+            step.event,
+            _costs(instance, before, step),
+            acts.label if isinstance(acts, Action) else None,
+            runs_as(instance, acts, step.binding, actor),
+            acts.place,
+            reads,
         )
+
+    def _acting(self, step: Step, before: State) -> tuple[Action | Clause, Env]:
+        """The action or the event's clause, and the values of its parameters."""
+        acts = clause_of(self.trace) if step.event else action_of(self.instance, step.action)
+        if acts is None:
+            raise ValueError(f"it has no step '{step.action}'")
+        codes = [step.binding[p.name] for p in acts.params]
+        if isinstance(acts, Action):
+            return acts, environment(acts, codes, before, self.instance)
+        return acts, {p: decode(p.of, code) for p, code in zip(acts.params, codes, strict=True)}
+
+    def actor(self, number: int, step: Step) -> Actor:
+        """Who takes a step that is possible before the one of this number, counted from 0."""
+        acts, env = self._acting(step, self.states[number])
+        guard = Reader(self.instance, self.states[number]).guard(acts, env)
+        return actor_of(self.instance, acts, step.binding, guard)
+
+    @cached_property
+    def enabled(self) -> tuple[tuple[Step, ...], ...]:
+        """For each step what else was possible instead of it, in order of declaration."""
+        reference = Reference(self.instance)
+        found = []
+        for before, step in self.trace.transitions():
+            possible = [Step(a.name, binding(a.params, codes), s) for a, codes, s in reference.successors(before)]
+            found.append(tuple(p for p in possible if (p.action, p.binding) != (step.action, step.binding)))
+        return tuple(found)
 
     @cached_property
     def costs(self) -> Mapping[str, int]:
@@ -137,7 +183,8 @@ class Story:
         """What is in each CPU's TLB, entry by entry; no key for a system without a TLB."""
         return tlb_contents(self.instance, state)
 
-    def _words(self, step: Step) -> str:
+    def words(self, step: Step) -> str:
+        """What happens in a step."""
         action = action_of(self.instance, step.action)
         if step.event:
             clause = clause_of(self.trace)
@@ -207,12 +254,6 @@ def clause_of(trace: Trace) -> Clause | None:
     return prop.clauses[trace.clause] if prop is not None and trace.clause is not None else None
 
 
-def acting_cpu(trace: Trace, step: Step) -> int | None:
-    """The number of the CPU that takes a step, if one does."""
-    acts: Action | Clause | None = clause_of(trace) if step.event else action_of(trace.instance, step.action)
-    return step.binding.get(acts.cpu.name) if acts is not None and acts.cpu is not None else None
-
-
 def process_of(instance: Instance, step: Step) -> str | None:
     """The process whose step this is, if it is one."""
     action = action_of(instance, step.action)
@@ -232,6 +273,24 @@ def location(instance: Instance, slot: Slot) -> str:
         instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
     )
     return f"{slot.var}[{index}]" if index else slot.var
+
+
+def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
+    """What a step read, and how it came out: `refs[page0] = 1`, `vmid_gen[vm0] 1 ≠ kvm_vmid_gen 2`.
+
+    A process's own locals are called by their bare names.
+    """
+
+    def side(of: Side, with_value: bool) -> str:
+        if of.slot is None:
+            return of.value
+        own = process is not None and of.slot.var.startswith(f"{process}.")
+        name = of.slot.var.rpartition(".")[2] if own else location(instance, of.slot)
+        sum_ = f" {'+' if of.plus > 0 else '-'} {abs(of.plus)}" if of.plus else ""
+        return name + (f" {of.value}" if with_value else "") + sum_
+
+    alone = fact.sign == "=" and fact.right.slot is None
+    return f"{side(fact.left, not alone)} {fact.sign} {side(fact.right, True)}"
 
 
 def assignments(instance: Instance, row: Row) -> list[str]:

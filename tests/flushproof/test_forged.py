@@ -208,8 +208,11 @@ def sorted_lists(data: Any) -> str:
 
 
 def told(trace: Any) -> str:
-    """What is told of the trace itself, whatever the search's figures."""
-    return json.dumps({key: value for key, value in trace.items() if key not in FIGURES})
+    """What is told of the trace itself, whatever the search's figures, and wherever its steps stand in the source."""
+    found = {key: value for key, value in trace.items() if key not in FIGURES}
+    if isinstance(steps := found.get("trace"), list):
+        found["trace"] = [{k: v for k, v in s.items() if k != "source"} if isinstance(s, dict) else s for s in steps]
+    return json.dumps(found)
 
 
 def refused(done: Result, *statuses: int) -> None:

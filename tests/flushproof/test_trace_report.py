@@ -11,6 +11,7 @@ import pytest
 from flushproof.model.ir.instance import Instance
 
 from flushproof import check
+from flushproof.report.actors import Actor
 from flushproof.report.pictures import mermaid, page
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.words import Row, Story, assignments, changes, fill
@@ -35,7 +36,7 @@ def test_the_sentence_names_who_hit_what() -> None:
 
 def test_rows_know_their_cpu_and_their_words() -> None:
     rows = Story(handmade.trace()).rows
-    assert [r.cpu for r in rows] == [0, 0, None, 0, 0]
+    assert [r.actor for r in rows] == [Actor("Cpu", "cpu0")] * 2 + [Actor("Vmid", "vmid1")] + [Actor("Cpu", "cpu0")] * 2
     assert rows[0].words == "vcpu0 is loaded with vmid1, and the walker fills its TLB entry at once"
     assert rows[1].words == "put"
     assert rows[4].event and rows[4].words == "vcpu1 hits under vmid1"
@@ -57,16 +58,14 @@ def test_every_layout_says_the_same(width: int) -> None:
         assert word in " ".join(text.split())
 
 
-def test_one_column_for_each_cpu() -> None:
-    header = trace_text(handmade.trace(handmade.instance(Cpu=3)), Look(120)).splitlines()[0]
-    assert header.split("  ")[0] == "" and re.findall(r"cpu\d", header) == ["cpu0", "cpu1", "cpu2"]
-
-
-def test_steps_of_no_cpu_have_a_column_only_where_there_are_some() -> None:
-    trace = handmade.trace()
-    assert "elsewhere" in trace_text(trace, Look(120)).splitlines()[0]
+def test_one_column_for_each_element_that_acts_cpus_first() -> None:
+    trace = handmade.trace(handmade.instance(Cpu=3))
+    on_cpu2 = replace(trace.steps[1], binding={"cpu": 2})
+    trace = replace(trace, steps=(trace.steps[2], on_cpu2, *trace.steps[3:]))
+    header = trace_text(trace, Look(120)).splitlines()[0]
+    assert header.split()[:3] == ["cpu0", "cpu2", "vmid1"]
     without = replace(trace, steps=tuple(s for s in trace.steps if s.action != "renumber"))
-    assert "elsewhere" not in trace_text(without, Look(120)).splitlines()[0]
+    assert "vmid1" not in trace_text(without, Look(120)).splitlines()[0]
 
 
 def test_the_last_row_shows_the_tlb_though_nothing_changed_there() -> None:
@@ -84,7 +83,7 @@ def test_colour_only_on_request() -> None:
 def test_a_map_that_gets_one_value_is_one_change() -> None:
     made = handmade.instance(Cpu=3)
     before, after = tuple([1] * len(made.slots)), (0, 0, 0, *[1] * (len(made.slots) - 3))
-    row = Row(1, "", None, None, tuple(changes(made, before, after)), after, False, {})
+    row = Row(1, "", Actor("Cpu", "cpu0"), None, tuple(changes(made, before, after)), after, False, {})
     assert assignments(made, row) == ["running[all] = None"]
 
 
@@ -141,7 +140,7 @@ def test_a_deadlock_has_a_sentence_of_its_own() -> None:
 def test_mermaid_has_a_lifeline_for_each_cpu_and_a_note_for_each_step() -> None:
     lines = mermaid(handmade.trace()).splitlines()
     assert lines[0] == "sequenceDiagram"
-    assert lines[1:4] == ["    participant cpu0", "    participant cpu1", "    participant elsewhere"]
+    assert lines[1:4] == ["    participant cpu0", "    participant vmid1", "    Note over cpu0: " + lines[3].partition(": ")[2]]
     assert sum(line.startswith("    Note over") for line in lines) == 6
     assert all(";" not in line for line in lines), "a semicolon ends a Mermaid statement"
 

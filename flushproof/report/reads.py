@@ -1,0 +1,211 @@
+"""What a step read where that decided it: the comparisons on which its branches, and its being possible, rest.
+
+Of a condition only as much is told as decides it: of a conjunction that is false the first part that is, of one that is true each
+part.  The values themselves are `evaluate`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, assert_never
+
+from flushproof.model.ir import (
+    Action,
+    And,
+    BoolSort,
+    Clause,
+    Eq,
+    Expr,
+    Ite,
+    Less,
+    Lit,
+    Narrow,
+    Not,
+    Or,
+    Plus,
+    Quant,
+    Read,
+    Some,
+    The,
+    Var,
+)
+from flushproof.model.ir.evaluate import Env, decode, encode, evaluate
+from flushproof.model.ir.instance import Instance, Slot, State
+
+Kind = Literal["branch", "guard"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a location with its value and what is added to that, or else a value alone; as shown."""
+
+    slot: Slot | None
+    value: str
+    plus: int = 0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One comparison as it came out.
+
+    kind: "branch" if it decided what the step does, "guard" if the step is possible because of it; left, sign, right: the
+    comparison as it came out, with a location on the left; values: the codes in its locations.
+    """
+
+    kind: Kind
+    left: Side
+    sign: str
+    right: Side
+    values: Mapping[Slot, int]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What conditions rest on in one state."""
+
+    instance: Instance
+    state: State
+
+    def guard(self, acts: Action | Clause, env: Env) -> tuple[Fact, ...]:
+        """What makes a step, or an event, possible; but for where a process is, which it knows."""
+        found = self.facts("guard", self.deciding(acts.guard, env))
+        here = f"{acts.process}.pc" if isinstance(acts, Action) else None
+        return tuple(f for f in found if f.left.slot is None or f.left.slot.var != here)
+
+    def facts_of(self, acts: Action | Clause, env: Env) -> tuple[Fact, ...]:
+        """What made a step, or an event, possible, and what decided between a step's branches."""
+        branches = self.branches(acts, env) if isinstance(acts, Action) else ()
+        return (*self.guard(acts, env), *self.facts("branch", branches))
+
+    def facts(self, kind: Kind, atoms: Iterable[tuple[Expr, Env]]) -> Iterator[Fact]:
+        """Those comparisons in which there is a location, each once; several of one location with constants are its value."""
+        made = [f for atom, env in atoms if (f := self.fact(kind, atom, env)) is not None]
+        signs: dict[Side, set[str]] = {}
+        for fact in made:
+            if fact.right.slot is None:
+                signs.setdefault(fact.left, set()).add(fact.sign + fact.right.value)
+        several = {left for left, found in signs.items() if len(found) > 1 and left.plus == 0}
+        told = (
+            replace(f, sign="=", right=Side(None, f.left.value)) if f.right.slot is None and f.left in several else f
+            for f in made
+        )
+        yield from {(f.left, f.sign, f.right): f for f in told}.values()
+
+    def branches(self, action: Action, env: Env) -> Iterator[tuple[Expr, Env]]:
+        """What decides which updates a step makes, and which of several values it writes.
+
+        Left out is what only properties see, and what hardware does by itself with many locations at once (the closures).
+        """
+        system = self.instance.system
+        settled = {u.var for u in system.settle.updates}
+        for update in action.updates:
+            if system.variable[update.var].kind == "ghost" or (update.binders and update.var in settled):
+                continue
+            for codes in self.instance.assignments(tuple(b.of for b in update.binders)):
+                scope = {**env, **{b: decode(b.of, c) for b, c in zip(update.binders, codes, strict=True)}}
+                yield from self.deciding(update.cond, scope)
+                if self.value(update.cond, scope):
+                    for term in (*update.args, update.value):
+                        yield from self.chosen(term, scope)
+
+    def value(self, expr: Expr, env: Env) -> object:
+        return evaluate(expr, env, self.state, self.instance)
+
+    # ---------------------------------------------------------------------------------------------------- what decides it
+
+    def deciding(self, expr: Expr, env: Env) -> Iterator[tuple[Expr, Env]]:
+        """The comparisons that decide a condition, and those that decide which values they compare."""
+        match expr:
+            case Lit() | Var():
+                return
+            case Not():
+                yield from self.deciding(expr.arg, env)
+            case And() | Or():
+                yield from self.of_many([(arg, env) for arg in expr.args], isinstance(expr, Or))
+            case Quant():
+                scopes = [{**env, expr.var: decode(expr.var.of, code)} for code in self.instance.codes(expr.var.of)]
+                yield from self.of_many([(expr.body, scope) for scope in scopes], expr.kind == "exists")
+            case Ite():
+                yield from self.deciding(expr.cond, env)
+                yield from self.deciding(expr.then if self.value(expr.cond, env) else expr.other, env)
+            case Eq(left, right) if isinstance(left.sort, BoolSort) and not isinstance(right, Lit):
+                yield from self.deciding(left, env)
+                yield from self.deciding(right, env)
+            case Eq() | Less():
+                yield from self.chosen(expr.left, env)
+                yield from self.chosen(expr.right, env)
+                yield expr, env
+            case Read() | Some() | The() | Plus() | Narrow():
+                yield from self.chosen(expr, env)
+                if isinstance(expr.sort, BoolSort):
+                    yield expr, env
+            case _:
+                assert_never(expr)
+
+    def of_many(self, parts: list[tuple[Expr, Env]], one_suffices: bool) -> Iterator[tuple[Expr, Env]]:
+        """Of a disjunction that is true, or a conjunction that is false, the first part that makes it so; else all parts."""
+        for part, env in parts:
+            if self.value(part, env) == one_suffices:
+                yield from self.deciding(part, env)
+                return
+        for part, env in parts:
+            yield from self.deciding(part, env)
+
+    def chosen(self, expr: Expr, env: Env) -> Iterator[tuple[Expr, Env]]:
+        """The comparisons that decide which of several values a term stands for."""
+        match expr:
+            case Ite():
+                yield from self.deciding(expr.cond, env)
+                yield from self.chosen(expr.then if self.value(expr.cond, env) else expr.other, env)
+            case Some() | The() | Plus() | Narrow():
+                yield from self.chosen(expr.arg, env)
+            case Read():
+                for arg in expr.args:
+                    yield from self.chosen(arg, env)
+
+    # ------------------------------------------------------------------------------------------------------------- facts
+
+    def fact(self, kind: Kind, atom: Expr, env: Env) -> Fact | None:
+        """A comparison as it came out, the location on its left; None where no location is compared."""
+        if isinstance(atom, Eq | Less):
+            left, right = self.side(atom.left, env), self.side(atom.right, env)
+            true = bool(self.value(atom, env))
+            signs = ("=", "≠") if isinstance(atom, Eq) else ("<", "≥")
+            sign = signs[0] if true else signs[1]
+            if left.slot is None:
+                left, right = right, left
+                sign = {"<": ">", "≥": "≤"}.get(sign, sign)
+            if right.slot is None and isinstance(atom, Eq) and left.plus == 0:
+                sign, right = "=", Side(None, left.value)
+        else:
+            left, sign = self.side(atom, env), "="
+            right = Side(None, left.value)
+        slots = [s.slot for s in (left, right) if s.slot is not None]
+        if not slots:
+            return None
+        return Fact(kind, left, sign, right, {s: self.state[self.numbers[s]] for s in slots})
+
+    def side(self, expr: Expr, env: Env) -> Side:
+        """A term, as far as it is a location: behind what turns one kind of value into another."""
+        match expr:
+            case Ite():
+                return self.side(expr.then if self.value(expr.cond, env) else expr.other, env)
+            case Some() | The() | Narrow():
+                return self.side(expr.arg, env)
+            case Plus():
+                inner = self.side(expr.arg, env)
+                shown = self.shown(expr, env)
+                return Side(inner.slot, inner.value, inner.plus + expr.offset) if inner.slot else Side(None, shown)
+            case Read():
+                index = tuple(encode(a.sort, self.value(a, env)) for a in expr.args)  # type: ignore[arg-type]
+                return Side(self.instance.slots[self.instance.slot(expr.name, index)], self.shown(expr, env))
+        return Side(None, self.shown(expr, env))
+
+    def shown(self, expr: Expr, env: Env) -> str:
+        return self.instance.show(expr.sort, encode(expr.sort, self.value(expr, env)))  # type: ignore[arg-type]
+
+    @cached_property
+    def numbers(self) -> dict[Slot, int]:
+        return {slot: number for number, slot in enumerate(self.instance.slots)}

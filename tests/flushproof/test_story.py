@@ -1,0 +1,276 @@
+"""What is told of a step besides what it changes: who takes it, where it stands, what it read, what else was possible."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from flushproof.model.ir import BOOL, IntSort, Less, Lit, Plus, Quant, Read, Scalarset, StateVar, Var
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.terms import and_, eq, not_, or_
+from flushproof.model.ir.trace import Trace
+
+from flushproof import check
+from flushproof.cli import main
+from flushproof.report.reads import Fact, Reader
+from flushproof.report.words import Story, comparison
+
+from . import handmade
+
+SYSTEM = '''
+"""Threads that flush."""
+from typing import Annotated, Optional
+
+from flushproof.model.language import *
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class Thread(Sort):
+    """A thread, which runs on any CPU."""
+
+
+class Generation(Counter):
+    """Of page tables."""
+
+
+class Threads(System):
+    """A thread runs where it was put, and flushes if it must."""
+
+    sizes = {Cpu: 2, Thread: 2}
+    running: Map[Cpu, Optional[Thread]]
+    tlb_gen: Generation
+    seen: Map[Cpu, Generation]
+    mask: Map[Cpu, bool]
+    refs: Annotated[int, Range(0, 3)]
+    done: Map[Thread, bool]
+
+    def cpu_of(self, thread):
+        return choose(Cpu, where=lambda c: self.running[c] == thread)
+
+    @action
+    def schedule(self, cpu: Cpu, thread: Thread):
+        """{thread} is put on {cpu}"""
+        require(self.running[cpu] is None and all(self.running[c] != thread for c in Cpu))
+        self.running[cpu] = thread
+
+    @action
+    def tick(self):
+        """a second passes"""
+        require(self.refs < 3)
+        self.refs = self.refs + 1
+
+    @process(Thread)
+    def flushes(self, thread):
+        yield "looks at tlb_gen"
+        cpu = self.cpu_of(thread)
+        if self.tlb_gen == self.seen[cpu]:
+            yield "nothing to flush"
+            if any(self.mask[c] for c in Cpu):
+                self.refs = 0
+            elif self.refs == 2:
+                self.done[thread] = True
+
+    @process()
+    def reclaims(self):
+        yield "reclaims"
+        require(self.refs == 1)
+        self.mask[choose(Cpu)] = False
+
+    @invariant("{thread} is done")
+    def never(self):
+        return all(not self.done[thread] for thread in Thread)
+'''
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("threads") / "threads.py"
+    path.write_text(SYSTEM)
+    return f"{path}:Threads"
+
+
+@pytest.fixture(scope="module")
+def found(spec: str) -> Trace:
+    trace = check(spec, properties=["never"]).trace
+    assert trace is not None
+    return trace
+
+
+@pytest.fixture(scope="module")
+def saved(spec: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    file = tmp_path_factory.mktemp("saved") / "trace.json"
+    CliRunner().invoke(main, ["check", spec, "--property", "never", "--save", str(file)])
+    return json.loads(file.read_text())
+
+
+def step(saved: Any, text: str) -> Any:
+    return next(s for s in saved["trace"] if s["text"] == text)
+
+
+# --------------------------------------------------------------------------------------------------------------- actors
+
+
+def test_a_thread_stands_in_the_column_of_the_cpu_that_it_is_on(saved: Any) -> None:
+    looks = step(saved, "looks at tlb_gen")
+    put = next(s for s in saved["trace"] if s["action"] == "schedule")
+    assert looks["actor"] == put["actor"] == {"sort": "Cpu", "name": put["args"]["cpu"]}
+    assert (looks["process"], looks["runs"]) == ("flushes", put["args"]["thread"])
+    assert looks["cpu"] == put["args"]["cpu"] and put["process"] is None and put["runs"] is None
+
+
+def test_a_thread_that_does_not_say_where_it_is_has_a_column_of_its_own(saved: Any) -> None:
+    last = step(saved, "nothing to flush")
+    assert last["actor"]["sort"] == "Thread" and last["cpu"] is None and last["runs"] is None
+
+
+def test_what_no_element_does_has_a_name_all_the_same(saved: Any, found: Trace) -> None:
+    assert step(saved, "a second passes")["actor"] == {"sort": None, "name": "system"}
+    story = Story(found)
+    assert story.lanes[0].startswith("cpu") and story.lanes[-1] == "system"
+    actors = {other["actor"] for s in saved["trace"] for other in s["enabled"] if other["action"].startswith("reclaims")}
+    assert actors == {"reclaims"}
+
+
+# -------------------------------------------------------------------------------------------------------------- sources
+
+
+def test_each_step_has_the_line_that_it_starts_with(saved: Any) -> None:
+    looks = step(saved, "looks at tlb_gen")
+    assert looks["label"] == "looks at tlb_gen"
+    number = SYSTEM.splitlines().index("        cpu = self.cpu_of(thread)") + 1
+    assert looks["source"] == {"file": "threads.py", "line": number, "code": "cpu = self.cpu_of(thread)"}
+
+
+def test_a_shipped_system_s_file_is_named_from_the_package_on() -> None:
+    done = CliRunner().invoke(main, ["check", "kvm-vcpu-switch", "--policy", "none", "--format", "json"])
+    sources = [s["source"] for s in json.loads(done.stdout)["trace"]]
+    assert {s["file"] for s in sources} == {"flushproof/model/systems/kvm_vcpu_switch.py"}
+    assert "self.in_guest[cpu]" in [s["code"].partition(" =")[0] for s in sources] or all(s["code"] for s in sources)
+
+
+# ---------------------------------------------------------------------------------------------------------------- reads
+
+
+def branches(step: Any) -> list[str]:
+    return [r["text"] for r in step["reads"] if r["kind"] == "branch"]
+
+
+def test_what_was_read_where_that_decided_it(saved: Any) -> None:
+    looks, last = step(saved, "looks at tlb_gen"), step(saved, "nothing to flush")
+    cpu = looks["cpu"]
+    assert branches(looks) == [f"tlb_gen 0 = seen[{cpu}] 0"]
+    assert looks["reads"][0] == {
+        "kind": "guard",
+        "text": f"running[{cpu}] = {looks['runs']}",
+        "values": {f"running[{cpu}]": looks["runs"]},
+    }
+    assert branches(last) == ["mask[cpu0] = False", "mask[cpu1] = False", "refs = 2"]
+
+
+def test_a_guard_is_no_branch_and_where_a_process_is_it_knows(saved: Any) -> None:
+    assert branches(step(saved, "a second passes")) == []
+    assert not any(".pc" in r["text"] for s in saved["trace"] for r in s["reads"])
+
+
+CPU = Scalarset("Cpu")
+cpu = Var("cpu", CPU)
+ON = Read("on", (cpu,), BOOL)
+
+
+def facts(made: Instance, state: tuple[int, ...], *exprs: Any) -> list[Fact]:
+    reader = Reader(made, state)
+    return list(reader.facts("branch", [atom for e in exprs for atom in reader.deciding(e, {})]))
+
+
+@pytest.mark.parametrize(
+    ("state", "texts"),
+    [
+        ((0, 0, 2, 0), ["on[cpu0] = False", "on[cpu1] = False"]),
+        ((0, 1, 2, 0), ["on[cpu1] = True"]),
+        ((1, 1, 2, 0), ["on[cpu0] = True"]),
+    ],
+)
+def test_of_any_and_all_only_what_decides_is_told(state: tuple[int, ...], texts: list[str]) -> None:
+    made = numbers()
+    for some in (Quant("exists", cpu, ON), not_(Quant("forall", cpu, not_(ON)))):
+        assert [comparison(made, f, None) for f in facts(made, state, some)] == texts
+
+
+def test_comparisons_as_they_came_out() -> None:
+    made, sort = numbers(), IntSort(0, 3)
+    a, b = Read("a", (), sort), Read("b", (), sort)
+
+    def said(expr: Any, state: tuple[int, ...]) -> list[str]:
+        return [comparison(made, f, None) for f in facts(made, (0, 0, *state), expr)]
+
+    assert said(Less(a, b), (1, 2)) == ["a 1 < b 2"]
+    assert said(Less(a, b), (2, 1)) == ["a 2 ≥ b 1"]
+    assert said(eq(a, b), (2, 1)) == ["a 2 ≠ b 1"]
+    assert said(eq(a, Lit(2, sort)), (1, 0)) == ["a = 1"]
+    assert said(Less(Lit(0, sort), a), (1, 0)) == ["a 1 > 0"]
+    assert said(and_(Less(Lit(0, sort), a), Less(a, Lit(2, sort))), (1, 0)) == ["a = 1"]
+    assert said(Less(Plus(a, 1), Plus(b, -1)), (1, 3)) == ["a 1 + 1 ≥ b 3 - 1"]
+    assert said(or_(Less(a, b), eq(a, Lit(0, sort))), (1, 2)) == ["a 1 < b 2"]
+    assert said(and_(Less(a, b), eq(a, Lit(0, sort))), (1, 2)) == ["a = 1"]
+
+
+def numbers() -> Instance:
+    sort = IntSort(0, 3)
+    variables = (StateVar("on", (CPU,), BOOL), StateVar("a", (), sort), StateVar("b", (), sort))
+    return Instance(replace(handmade.system(), sorts=(CPU,), variables=variables, actions=()), {"Cpu": 2})
+
+
+# ---------------------------------------------------------------------------------------------------- enabled, and files
+
+
+def test_what_else_was_possible(saved: Any) -> None:
+    first = saved["trace"][0]
+    possible = {(other["action"], *other["args"].values()) for other in first["enabled"]} | {
+        (first["action"], *first["args"].values())
+    }
+    assert possible == {("tick",), *(("schedule", c, t) for c in ("cpu0", "cpu1") for t in ("thread0", "thread1"))}
+    assert (first["action"], first["args"]) not in [(o["action"], o["args"]) for o in first["enabled"]]
+
+
+NEW = ("actor", "process", "runs", "label", "source", "reads", "enabled")
+
+
+def test_a_file_from_before_there_was_all_this_is_read(saved: Any, tmp_path: Path) -> None:
+    file = tmp_path / "old.json"
+    old = {**saved, "trace": [{k: v for k, v in s.items() if k not in NEW} for s in saved["trace"]]}
+    file.write_text(json.dumps(old))
+    assert CliRunner().invoke(main, ["trace", str(file)]).exit_code == 0
+    file.write_text(json.dumps({**old, "trace": [saved["trace"][0], *old["trace"][1:]]}))
+    done = CliRunner().invoke(main, ["trace", str(file)])
+    assert done.exit_code == 2 and "is not so" in done.stderr
+
+
+def test_a_comment_more_in_the_system_leaves_its_traces_readable(saved: Any, spec: str, tmp_path: Path) -> None:
+    file, moved = tmp_path / "trace.json", tmp_path / "moved.py"
+    file.write_text(json.dumps(saved))
+    moved.write_text("# A comment.\n" + SYSTEM)
+    done = CliRunner().invoke(main, ["trace", str(file), "--system", f"{moved}:Threads", "--format", "json"])
+    assert done.exit_code == 0, done.output
+    now = step(json.loads(done.stdout), "looks at tlb_gen")["source"]
+    assert now == {**step(saved, "looks at tlb_gen")["source"], "file": "moved.py", "line": now["line"]}
+    assert now["line"] == step(saved, "looks at tlb_gen")["source"]["line"] + 1
+
+
+@pytest.mark.parametrize("field", [field for field in NEW if field != "source"])
+def test_what_it_says_of_a_step_must_be_so(saved: Any, tmp_path: Path, field: str) -> None:
+    file = tmp_path / "forged.json"
+    for value in ("cpu7", None, [], {**saved["trace"][1], "more": 1}):
+        steps = [dict(s) for s in saved["trace"]]
+        if steps[1][field] == value:
+            continue
+        steps[1][field] = value
+        file.write_text(json.dumps({**saved, "trace": steps}))
+        done = CliRunner().invoke(main, ["trace", str(file)])
+        assert done.exit_code == 2 and "is not so" in done.stderr, done.output
