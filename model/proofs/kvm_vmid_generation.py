@@ -22,6 +22,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             self.vcpu_thread,
             cpu,
             "kvm_vmid_gen++; calls the other CPUs",
+            "stores vttbr without a VMID",
             "stores vttbr",
             "stores vmid_gen; spin_unlock",
         )
@@ -29,10 +30,11 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     @hint
     def is_settled(self, cpu: Cpu):
         """It will run its VM under the VMID that is now in the VM's VTTBR, or does so already."""
-        return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest; local_irq_enable") or (
-            at(self.vcpu_thread, cpu, "compares it with vmid_gen again")
-            and self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current")
-        )
+        if at(self.vcpu_thread, cpu, "compares it with vmid_gen again"):
+            return self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current")
+        if at(self.vcpu_thread, cpu, "compares it with kvm_vmid_gen again"):
+            return self.kvm_vmid_gen == local(self.vcpu_thread, cpu, "own")
+        return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest; local_irq_enable")
 
     @hint
     def is_waited_for(self, cpu: Cpu):
@@ -75,6 +77,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
                 self.vcpu_thread,
                 cpu,
                 "compares it with vmid_gen again",
+                "compares it with kvm_vmid_gen again",
                 "enters the guest",
                 "exits the guest; local_irq_enable",
             )
@@ -173,4 +176,33 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             for vmid in Vmid
             for vm in Vm
             if self.is_settled(cpu) and self.vttbr[self.vm_on(cpu)] == vmid and self.tlb.entry[cpu, vmid, vm]
+        )
+
+    @lemma
+    def what_a_dead_vm_left_is_under_nobodys_number_or_about_to_be_flushed(self):
+        return all(
+            self.is_unflushed(cpu)
+            or (self.used[vmid] and all(self.vttbr[vm] != vmid for vm in Vm if self.is_current(vm)))
+            for cpu in Cpu
+            for vmid in Vmid
+            if self.orphans.entry[cpu, vmid]
+        )
+
+    @lemma
+    def nothing_is_left_under_a_number_that_was_just_taken(self):
+        return all(
+            not self.orphans.entry[other, vmid]
+            for cpu in Cpu
+            for other in Cpu
+            for vmid in Vmid
+            if at(self.vcpu_thread, cpu, "stores vmid_gen; spin_unlock") and self.vttbr[self.vm_on(cpu)] == vmid
+        )
+
+    @lemma
+    def nothing_is_left_under_a_settled_number(self):
+        return all(
+            self.vttbr[self.vm_on(cpu)] != vmid
+            for cpu in Cpu
+            for vmid in Vmid
+            if self.is_settled(cpu) and self.orphans.entry[cpu, vmid]
         )

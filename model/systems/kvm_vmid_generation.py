@@ -15,17 +15,23 @@ What is modelled
     VMs are destroyed and created (`churn`), so that there is no end of rollovers; the generation is never bounded.
     Numbers are handed out in any order.  The real counter's order is one of these, so what holds here holds there.  A shortest
     violation here has at most one rollover before its numbers matter, and then renaming the VMIDs makes it the counter's order.
+    Weak memory order, as far as the code leaves an order open: `publish` says in which order others see the two stores, which
+    smp_wmb makes the program's order, and `loads` in which order the way in makes its three loads.  smp_rmb lies between those of
+    the two generations, and nothing orders that of vmid_gen before that of vttbr.
 What is left out
-    The order in which a weakly ordered CPU makes its own stores visible: `publish` says in which order others see them, and
-    smp_wmb/smp_rmb are what makes that the program's order.  Preemption inside update_vttbr (a preempted thread is like one on a
+    Other orders of loads and stores: the lock and the IPIs are fully ordered.  Preemption inside update_vttbr (a preempted thread is like one on a
     slow CPU).  Guest page tables: an entry stands for any entry of its VM.  So `no-stale-hit` and `transparent` have no meaning of
-    their own here, and `no-foreign-hit` is about VMs instead of vcpus.  Entries that a destroyed VM leaves behind: unmapping its
-    stage 2 flushes its VMID, in the step that replaces it.
+    their own here, and `no-foreign-hit` is about VMs instead of vcpus.  Unmapping the stage 2 of a VM that is destroyed is one step
+    with its flush (`unmap_flushes`); without it, the entries stay behind as `orphans`.
 
 What the verdicts mean
     one-vmid-per-vm: vcpus of one VM never run at once under different VMIDs; if they did, an invalidation by one would miss the
     other's entries.  no-shared-vmid: two VMs never run at once under one VMID.  no-foreign-hit: no VM hits another VM's entry.
     vmid0-never-live: no guest runs with the host's VMID.
+    `fixed` holds by three orders: that of its stores (smp_wmb, `publish`), that vttbr is loaded behind vmid_gen, which no barrier
+    of the code asks for, and on nVHE the exception to EL2 gives (`loads=vttbr-early` breaks it), and that a TLBI is over before
+    a number is handed out (DSB).  It needs no order of the loads of the two generations (`loads=generations-swapped` holds):
+    smp_rmb there, paired with smp_wmb, orders the generation before whatever is loaded later, vttbr too.
 
 Sources: linux-arm-kernel, 30 November 2012, "[PATCH v4 08/14] KVM: ARM: World-switch implementation" (`thread`); arch/arm/kvm/arm.c
 of v3.9 (`merged`); commits f0cf47d939d0 (`v4.17`) and fb544d1ca65a (`fixed`); Arm ARM DDI 0487, chapter D8 (VMID, TLBI ALLE1IS).
@@ -84,6 +90,18 @@ class Publish(OrderedEnum):
     GENERATION_LAST = 1
 
 
+class Loads(enum.Enum):
+    """In which order a check without the lock, and the entry behind it, load what others store without waiting for them.
+
+    IN_ORDER: kvm_vmid_gen, vmid_gen, vttbr.  GENERATIONS_SWAPPED: vmid_gen first, as a CPU might without the smp_rmb between
+    them.  VTTBR_EARLY: vttbr between them, as a CPU may even with it.
+    """
+
+    IN_ORDER = 0
+    GENERATIONS_SWAPPED = 1
+    VTTBR_EARLY = 2
+
+
 class Call(OrderedEnum):
     """What the IPI at a rollover makes the other CPUs do, apart from exiting the guest."""
 
@@ -132,6 +150,9 @@ class VmidGeneration(GuestMode, System):
     churn = Knob(
         bool, True, "VMs are destroyed and others created, which is how numbers run out time and again", toggle=True
     )
+    vttbr_twice = Knob(bool, False, "vttbr is stored without a VMID first, which is or-ed to it then (v3.9 to v3.16)")
+    unmap_flushes = Knob(bool, True, "unmapping the stage 2 of a VM that is destroyed flushes its VMID")
+    loads = Knob(Loads, Loads.IN_ORDER, "in which order the way into the guest makes its loads", toggle=True)
     stale_context = STALE_CONTEXT
 
     vm_of: Rigid[Map[Vcpu, Vm]]
@@ -147,8 +168,13 @@ class VmidGeneration(GuestMode, System):
         """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""
         return self.in_context(cpu) and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid
 
+    def no_tables(self, cpu, vmid):
+        """The tables of a VM that is gone are loaded nowhere."""
+        return False
+
     def flush_guests(self, cpu):
         self.tlb.drop_all(cpu)
+        self.orphans.drop_all(cpu)
 
     def called(self, cpu):
         if self.call == Call.FLUSH:
@@ -159,6 +185,7 @@ class VmidGeneration(GuestMode, System):
     kvm_vmid_lock = Lock()
     interrupts = Interrupts(handler=called)
     tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables)
     tlbi = Invalidations(perform=flush_guests)
 
     @initially
@@ -173,13 +200,21 @@ class VmidGeneration(GuestMode, System):
 
     @action
     def vm_is_replaced(self, vm: Vm):
-        """{vm} is destroyed (its stage 2 is unmapped and its VMID flushed), and another VM is created in its place"""
+        """{vm} is destroyed, its stage 2 is unmapped, and another VM is created in its place"""
         require(self.churn and self.vttbr[vm] is not None)
         require(all(self.vcpus.loaded[cpu] != vcpu for cpu in Cpu for vcpu in Vcpu if self.vm_of[vcpu] == vm))
         require(all(self.live_vm[cpu] != vm for cpu in Cpu))
-        cost(BC_TAG)
-        for cpu in Cpu:
-            self.tlb.drop_tagged(cpu, self.vttbr[vm])
+        if self.unmap_flushes:
+            cost(BC_TAG)
+            for cpu in Cpu:
+                self.tlb.drop_tagged(cpu, self.vttbr[vm])
+                self.orphans.drop_tagged(cpu, self.vttbr[vm])
+        else:
+            for cpu in Cpu:
+                for vmid in Vmid:
+                    if self.tlb.entry[cpu, vmid, vm]:
+                        self.tlb.entry[cpu, vmid, vm] = False
+                        self.orphans.entry[cpu, vmid] = True
         self.vmid_gen[vm] = 0
         self.vttbr[vm] = None
 
@@ -191,10 +226,20 @@ class VmidGeneration(GuestMode, System):
         yield "vcpu_load; reads kvm_vmid_gen"
         self.vcpus.load(cpu)
         yield from self.update_vttbr(cpu)
-        if self.recheck_entry:
+        early = None
+        if self.recheck_entry and self.loads == Loads.GENERATIONS_SWAPPED:
+            yield "local_irq_disable; reads vmid_gen"
+            self.interrupts.disable(cpu)
+            own = self.vmid_gen[self.vm_on(cpu)]
+            yield "compares it with kvm_vmid_gen again"
+            stale = own != self.kvm_vmid_gen
+        elif self.recheck_entry:
             yield "local_irq_disable; reads kvm_vmid_gen"
             self.interrupts.disable(cpu)
             current = self.kvm_vmid_gen
+            if self.loads == Loads.VTTBR_EARLY:
+                yield "loads vttbr, early"
+                early = self.vttbr[self.vm_on(cpu)]
             yield "compares it with vmid_gen again"
             stale = self.vmid_gen[self.vm_on(cpu)] != current
         else:
@@ -203,17 +248,17 @@ class VmidGeneration(GuestMode, System):
             stale = False
         if not stale:
             yield "enters the guest"
-            self.enter_guest(cpu)
+            is_early = self.recheck_entry and self.loads == Loads.VTTBR_EARLY
+            self.enter_guest(cpu, early if is_early else self.vttbr[self.vm_on(cpu)])
             yield "exits the guest; local_irq_enable"
             cost(GUEST_EXITS)
             self.leave_guest(cpu)
         self.interrupts.enable(cpu)
         self.vcpus.put(cpu)
 
-    def enter_guest(self, cpu):
-        vm = self.vm_on(cpu)
-        self.live_vm[cpu] = vm
-        self.live_vmid[cpu] = self.vttbr[vm]
+    def enter_guest(self, cpu, vmid):
+        self.live_vm[cpu] = self.vm_on(cpu)
+        self.live_vmid[cpu] = vmid
         self.in_guest[cpu] = True
 
     def leave_guest(self, cpu):
@@ -236,6 +281,10 @@ class VmidGeneration(GuestMode, System):
         if self.locked_check:
             self.kvm_vmid_lock.acquire_and_release()
             need = self.is_old(cpu)
+        elif self.loads == Loads.GENERATIONS_SWAPPED:
+            own = self.vmid_gen[self.vm_on(cpu)]
+            yield "compares it with kvm_vmid_gen"
+            need = own != self.kvm_vmid_gen
         else:
             current = self.kvm_vmid_gen
             yield "compares it with vmid_gen"
@@ -257,6 +306,10 @@ class VmidGeneration(GuestMode, System):
             if self.publish == Publish.GENERATION_FIRST:
                 yield "stores vmid_gen"
                 self.vmid_gen[self.vm_on(cpu)] = self.kvm_vmid_gen
+            if self.vttbr_twice:
+                yield "stores vttbr without a VMID"
+                self.vttbr[self.vm_on(cpu)] = None
+            if self.publish == Publish.GENERATION_FIRST:
                 yield "stores vttbr; spin_unlock"
                 self.take_number(cpu)
             else:
@@ -326,6 +379,16 @@ class VmidGeneration(GuestMode, System):
             "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.",
         )
 
+    @event
+    def orphan_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid):
+        """{vm} uses an entry under {vmid} that an earlier VM has left"""
+        require(self.in_guest[cpu] and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid)
+        check(
+            "no-foreign-hit",
+            not self.orphans.entry[cpu, vmid],
+            "On {cpu}, {vm} runs under {vmid} and hits an entry that a VM which is gone made under that number.",
+        )
+
     @reachable
     def a_second_rollover(self):
         """Two VMs have numbers of different past generations."""
@@ -377,8 +440,8 @@ class VmidGeneration(GuestMode, System):
             ),
         ),
         "merged": Policy(
-            "Linux v3.9: checked again under the lock, one broadcast flush; the generation is stored first",
-            {"publish": Publish.GENERATION_FIRST},
+            "Linux v3.9: checked again under the lock, one broadcast flush; the generation is stored first, vttbr twice",
+            {"publish": Publish.GENERATION_FIRST, "vttbr_twice": True},
             "no-shared-vmid",
             also=(Expect("one-vmid-per-vm"), Expect("vmid0-never-live"), Expect("no-shared-vmid", sizes={"vmid": 2})),
         ),
@@ -396,6 +459,12 @@ class VmidGeneration(GuestMode, System):
                 Expect("holds", sizes={"vmid": 2}),
                 Expect("holds", {"start": Start.BOOT}, {"cpu": 2}),
                 Expect("no-foreign-hit", {"stale_context": True}),
+                Expect("holds", {"loads": Loads.GENERATIONS_SWAPPED}),
+                Expect("one-vmid-per-vm", {"loads": Loads.VTTBR_EARLY}),
+                Expect("vmid0-never-live", {"publish": Publish.GENERATION_FIRST}),
+                Expect("no-foreign-hit", {"wait_for_flush": False}),
+                Expect("holds", {"unmap_flushes": False}),
+                Expect("holds", {"vttbr_twice": True}),
             ),
         ),
     }

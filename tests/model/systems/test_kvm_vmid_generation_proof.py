@@ -67,7 +67,16 @@ NEEDED_FOR = {
     "settled-vms-have-different-numbers": ("enters the guest", "no-shared-vmid"),
     "an-entry-is-under-its-vms-number": ("vm_is_replaced", "an-old-vms-entry-is-about-to-be-flushed"),
     "an-old-vms-entry-is-about-to-be-flushed": ("stores vttbr", "an-entry-is-under-its-vms-number"),
-    "entries-under-a-settled-number-are-the-vms-own": ("enters the guest", "no-foreign-hit"),
+    "entries-under-a-settled-number-are-the-vms-own": ("enters the guest", "no-foreign-hit#1"),
+    "what-a-dead-vm-left-is-under-nobodys-number-or-about-to-be-flushed": (
+        "stores vttbr",
+        "nothing-is-left-under-a-number-that-was-just-taken",
+    ),
+    "nothing-is-left-under-a-number-that-was-just-taken": (
+        "stores vmid_gen; spin_unlock",
+        "what-a-dead-vm-left-is-under-nobodys-number-or-about-to-be-flushed",
+    ),
+    "nothing-is-left-under-a-settled-number": ("enters the guest", "no-foreign-hit#2"),
 }
 """For each lemma, a step that may break another claim if the lemma did not hold."""
 
