@@ -16,7 +16,8 @@ steps.
 
 **What the verdict means.**  no-writable-page-table: once a page is a page table, no CPU writes to it through an old TLB entry.
 
-**What is left out.**  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite
+**What is left out.**  Xen as a guest of another hypervisor, which flushes other CPUs by a hypercall in place of an interrupt
+(hypervisor_flush_tlb).  That pages are freed and allocated again (the same stamp, filtered in the same way).  The opposite
 change, from a page table to a writable page, is one step: read-only mappings break nothing here. tlbflush_filter looks at
 all CPUs in one step; all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of
 32 (10 in debug builds of Xen): what matters is that it wraps, and that there are times before and after.
@@ -29,13 +30,20 @@ says no, unless a flush interrupt comes in between; `off`, the default, makes no
 virtual one, or be held by an SMI.  With `sti_shadow=on` no interrupt comes between the stamp and the cmpxchg: STI delays
 interrupts by one instruction, and whether that is the cmpxchg is up to the compiler.
 
+**The toggle `tso`.**  Release builds write PTEs by a plain store, and _put_page_type loads the clock before its first locked
+instruction.  x86 lets a load pass an older store to another place: with `tso=on` the cleared PTE is still in the CPU's store
+buffer when the clock is read, and becomes visible with the CPU's next locked or serializing instruction (the cmpxchg of the
+count, the tick, the CR3 write of a flush); with `prompt=on` too, for it is the cmpxchg itself that waits.  It might become
+visible earlier, and then walkers find less: the entries that a TLB may have are the most that there can be.  For the same
+reason the store that sets a PTE is not delayed.
+
 **Sources.**  Xen commits 23a183607a (2017, XSA-241) and 8cc5036bc3 (2022, XSA-401); xen/arch/x86/flushtlb.c, smp.c, mm.c
 (_put_page_type, _get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3A, 4.10.4 (what a flush
-invalidates).
+invalidates), 8.2.3.4 and 8.2.5 (loads that pass stores, and what orders them).
 """
 
 import enum
-from typing import Annotated
+from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
 from flushproof.model.hardware.costs import LOCAL_ALL
@@ -148,6 +156,9 @@ class XenTlbflushClock(System):
         "the cmpxchg is the instruction after the STI that ends the stamp: no interrupt in between",
         toggle=True,
     )
+    tso = Knob(
+        bool, False, "a PTE that was cleared waits in the CPU's store buffer, and loads pass it (SDM 8.2.3.4)", toggle=True
+    )
     writes_in_flush = Knob(bool, False, "something writes through the guest's mapping while a CPU flushes", toggle=True)
 
     tlbflush_clock: Annotated[int, Range(0, WRAP_MASK)]
@@ -158,6 +169,7 @@ class XenTlbflushClock(System):
     validated: Map[Page, bool]
     pte: Annotated[Map[Cpu, Page, bool], View("table", "page table")]
 
+    store_buffer: Map[Cpu, Optional[Page]]
     irqs_off: Map[Cpu, bool]
     in_handler: Map[Cpu, bool]
     softirq: Map[Cpu, bool]
@@ -180,6 +192,22 @@ class XenTlbflushClock(System):
     def not_interrupted(self, cpu):
         require(not self.in_handler[cpu])
 
+    # ------------------------------------------------------------------------------------------------------- memory order
+
+    def clear_pte(self, cpu, page):
+        """A plain store."""
+        if self.tso:
+            self.store_buffer[cpu] = page
+        else:
+            self.pte[cpu, page] = False
+
+    def drain(self, cpu):
+        """What a locked or serializing instruction waits for."""
+        page = self.store_buffer[cpu]
+        if page is not None:
+            self.pte[cpu, page] = False
+            self.store_buffer[cpu] = None
+
     # ----------------------------------------------------------------------------------------------------------- flushing
 
     def do_tick(self, cpu):
@@ -199,6 +227,8 @@ class XenTlbflushClock(System):
         else:
             self.not_interrupted(cpu)
             self.irqs_off[cpu] = True
+        if self.tlbflush_clock != 0:
+            self.drain(cpu)
         if self.tick == Order.BEFORE:
             self.do_tick(cpu)
         time = self.tlbflush_clock
@@ -206,6 +236,7 @@ class XenTlbflushClock(System):
             self.tlbflush_time[cpu] = time
         yield "flush the TLB"
         cost(LOCAL_ALL)
+        self.drain(cpu)
         self.tlb.drop_all(cpu)
         yield "post_flush: note the time"
         if self.tick == Order.AFTER:
@@ -273,7 +304,7 @@ class XenTlbflushClock(System):
                 self.pte[cpu, page] = True
             elif work == Work.UNMAP:
                 require(self.pte[cpu, page])
-                self.pte[cpu, page] = False
+                self.clear_pte(cpu, page)
                 yield from self.put_page_type(cpu, page)
             elif work == Work.MAKE_TABLE:
                 require(self.type[page] == PageType.WRITABLE and self.refs[page] == 0)
@@ -304,19 +335,22 @@ class XenTlbflushClock(System):
             yield "_put_page_type: look at the count; the last one reads the clock"
             self.not_interrupted(cpu)
             if self.refs[page] != 1:
+                self.drain(cpu)
                 self.refs[page] = self.refs[page] - 1
                 return
             if self.drop == Drop.INVALIDATE_FIRST:
+                self.drain(cpu)
                 self.validated[page] = False
                 yield "_put_page_type: read the clock, with the page invalidated"
                 self.not_interrupted(cpu)
             stamp = self.tlbflush_clock
             interrupted = self.stamp == Stamp.IRQS_ON and self.flush_ipi.pending[cpu]
-            if interrupted or not self.prompt:
+            passed = self.store_buffer[cpu] is not None
+            if interrupted or passed or not self.prompt:
                 self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF
                 yield "set_tlbflush_timestamp: store the stamp"
                 self.not_interrupted(cpu)
-                require(not (self.prompt and self.flush_ipi.pending[cpu]))
+                require(not (self.prompt and self.flush_ipi.pending[cpu] and not self.irqs_off[cpu]))
                 self.irqs_off[cpu] = False
             self.tlbflush_timestamp[page] = stamp
             shadowed = self.stamp == Stamp.IRQS_OFF and self.sti_shadow
@@ -324,6 +358,7 @@ class XenTlbflushClock(System):
                 yield "_put_page_type: cmpxchg the count"
                 self.not_interrupted(cpu)
                 require(not (self.prompt and self.flush_ipi.pending[cpu]))
+            self.drain(cpu)
             if self.refs[page] == 1:
                 self.refs[page] = 0
                 self.validated[page] = True
@@ -401,6 +436,7 @@ class XenTlbflushClock(System):
             also=(
                 Expect("no-writable-page-table", {"prompt": True, "requests": True}),
                 Expect("holds", {"prompt": True, "requests": True, "sti_shadow": True}),
+                Expect("no-writable-page-table", {"prompt": True, "sti_shadow": True, "tso": True}),
             ),
         ),
         "xsa-241-retype": Policy(
@@ -413,12 +449,21 @@ class XenTlbflushClock(System):
             "writable pages are dropped as page tables are: no new reference while the stamp is set",
             {"drop": Drop.INVALIDATE_FIRST},
             "holds",
-            also=(Expect("holds", {"prompt": True}), Expect("holds", {"stamp": Stamp.IRQS_ON})),
+            also=(
+                Expect("holds", {"prompt": True}),
+                Expect("holds", {"stamp": Stamp.IRQS_ON}),
+                Expect("holds", {"tso": True}),
+                Expect("holds", {"tso": True, "prompt": True, "requests": True}),
+                Expect("holds", {"tso": True, "stamp": Stamp.IRQS_ON}),
+            ),
         ),
         "no-filter": Policy(
             "without the clock: every change of type flushes all CPUs",
             {"filter": False},
             "holds",
-            also=(Expect("holds", {"stamp": Stamp.IRQS_ON}),),
+            also=(
+                Expect("holds", {"stamp": Stamp.IRQS_ON}),
+                Expect("holds", {"tso": True, "prompt": True, "requests": True}),
+            ),
         ),
     }
