@@ -28,6 +28,7 @@ from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
+from flushproof.commands.view import view_command
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import is_users, place_of
 from flushproof.result import CertificateError, NoVerdict
@@ -165,6 +166,7 @@ for _command in (
     show_command,
     check_command,
     trace_command,
+    view_command,
     prove_command,
     verify_command,
     simulate_command,

@@ -23,9 +23,11 @@ from flushproof.commands.options import (
     INTERNAL,
     VIOLATED,
     audit_option,
+    html_option,
     look,
     memory,
     settings_options,
+    try_path,
     warn,
     write,
 )
@@ -35,7 +37,8 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.load import load_system
 from flushproof.report.jsonform import all_json, check_json
-from flushproof.report.pictures import mermaid, mermaid_verdict, page, page_verdict
+from flushproof.report.page import check_page
+from flushproof.report.pictures import mermaid, mermaid_verdict
 from flushproof.report.trace import Look
 from flushproof.report.verdict import all_text, check_text, verdict_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
@@ -46,8 +49,8 @@ from flushproof.search.task import Limits
 WIDE = 160
 """How wide the table of all checks may be in a file: nothing wraps in there."""
 
-PAGE_WIDTH = 100
-"""How wide a verdict in words is on a page."""
+PICTURE_WIDTH = 100
+"""How wide a verdict in words is in a picture."""
 
 DEFAULT_BOUND = 4
 """How many values a counter has that is not renamed."""
@@ -144,6 +147,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the result as JSON, for `flushproof trace FILE`.",
 )
+@html_option
 def check_command(
     system: str | None,
     everything: bool,
@@ -170,6 +174,7 @@ def check_command(
     jobs: int | None,
     form: str,
     save: Path | None,
+    html: Path | None,
 ) -> None:
     """Explores every interleaving of SYSTEM, and says whether its properties hold or shows a shortest way to break one.
 
@@ -193,7 +198,7 @@ def check_command(
     _refuse_what_does_not_go_together(
         system=system,
         everything=everything,
-        narrowed=bool(save or form in ("mermaid", "html")),
+        narrowed=bool(save or html or form in ("mermaid", "html")),
         jobs=jobs,
         checkpoint=checkpoint,
         resume=resume,
@@ -220,7 +225,7 @@ def check_command(
         sys.exit(_check_all([replace(case, **manner) for case in cases], jobs or os.cpu_count() or 1, form, started))
     assert system is not None
     asked = replace(how, system=load_system(system), policy=policy, knobs=knobs, sizes=sizes, properties=properties)
-    sys.exit(_check_one(asked, form, save))
+    sys.exit(_check_one(asked, form, save, html))
 
 
 def _refuse_what_does_not_go_together(
@@ -257,11 +262,15 @@ def _refuse_what_does_not_go_together(
         raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
 
 
-def _check_one(asked: Request, form: str, save: Path | None) -> int:
+def _check_one(asked: Request, form: str, save: Path | None, html: Path | None) -> int:
+    for path in filter(None, (save, html)):
+        try_path(path)
     with shown("exploring") as progress:
         result = run(replace(asked, progress=progress))
     if save is not None:
         write(save, json.dumps(check_json(result), indent=1))
+    if html is not None:
+        write(html, check_page(result))
     warn(result.warnings)
     click.echo(_printed(result, form), color=True)
     return INCONCLUSIVE if result.vacuous and result.verdict == WITHOUT_VIOLATION else STATUS[result.verdict]
@@ -272,10 +281,11 @@ def _printed(result: Result, form: str) -> str:
         return json.dumps(check_json(result), indent=1)
     if form == "text":
         return check_text(result, look())
+    if form == "html":
+        return check_page(result)
     if result.trace is None:
-        text = verdict_text(result, Look(PAGE_WIDTH))
-        return mermaid_verdict(result.instance, text) if form == "mermaid" else page_verdict(result.instance, text)
-    return mermaid(result.trace) if form == "mermaid" else page(result.trace)
+        return mermaid_verdict(result.instance, verdict_text(result, Look(PICTURE_WIDTH)))
+    return mermaid(result.trace)
 
 
 def _with_policies(cls: type[System]) -> dict[str, type[System]]:

@@ -62,6 +62,14 @@ text_or_json = click.option(
 """`--format`, for what has no other form."""
 
 
+html_option = click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the result as a page that needs nothing else: the trace to step through, or what holds and why.",
+)
+
+
 def _amount(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Amount | None:
     return DEFAULT if text is None else Amount.of(text)
 

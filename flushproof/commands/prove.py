@@ -13,6 +13,7 @@ from typing import get_args
 import click
 
 from flushproof.auditing import Amount
+from flushproof.checking import source_of
 from flushproof.commands.check import WIDE
 from flushproof.commands.options import (
     BAD_INPUT,
@@ -21,6 +22,7 @@ from flushproof.commands.options import (
     INTERNAL,
     VIOLATED,
     audit_option,
+    html_option,
     look,
     settings_options,
     terminated_as_interrupted,
@@ -36,6 +38,7 @@ from flushproof.model.language.load import load_system, shipped
 from flushproof.properties.induction import certificates
 from flushproof.properties.induction.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, run_all
+from flushproof.report.page import proof_page
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.result import NoVerdict
 from flushproof.search.task import Limits
@@ -96,6 +99,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw what the proof rests on: FILE.svg, or FILE.mmd for Mermaid.",
 )
+@html_option
 @audit_option
 @text_or_json
 @click.option(
@@ -118,6 +122,7 @@ def prove_command(
     without: tuple[str, ...],
     jobs: int | None,
     graph: Path | None,
+    html: Path | None,
     audit: Amount | None,
     form: str,
     save: Path | None,
@@ -144,7 +149,7 @@ def prove_command(
         raise click.UsageError("--jobs is about --all.")
     how = ProofRequest(System, limits=Limits(seconds=max_seconds), infer=infer, by=by, depth=depth, audit=audit)
     if system is None:
-        if policy or knobs or sizes or properties or without or save or graph:
+        if policy or knobs or sizes or properties or without or save or graph or html:
             raise click.UsageError("--all takes each system as it is.")
         sys.exit(_prove_all(how, jobs or os.cpu_count() or 1, form))
     request = replace(
@@ -159,11 +164,13 @@ def prove_command(
     )
     if graph is not None and graph.suffix not in PICTURES:
         raise FlushproofError(f"{graph}: a proof is drawn as .svg or .mmd")
-    for path in filter(None, (save, graph)):
+    for path in filter(None, (save, graph, html)):
         try_path(path)
     with shown("proving") as progress, terminated_as_interrupted():
         result = run(replace(request, progress=progress, told=progress))
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
+    if html is not None:
+        write(html, proof_page(result, source_of(request.system)))
     for target, written in ((save, _save), (graph, _draw)):
         if target is not None:
             try:

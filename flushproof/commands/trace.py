@@ -10,8 +10,9 @@ import click
 from flushproof.checking import certified
 from flushproof.commands.options import look
 from flushproof.model.errors import FlushproofError
-from flushproof.report.jsonform import read_trace, trace_json
-from flushproof.report.pictures import mermaid, page
+from flushproof.report.jsonform import SavedTrace, read_trace, trace_json
+from flushproof.report.page import saved_page
+from flushproof.report.pictures import mermaid
 from flushproof.report.trace import trace_text
 from flushproof.report.verdict import heading
 from flushproof.result import CertificateError
@@ -34,18 +35,30 @@ def trace_command(file: Path, form: str, source: str | None) -> None:
 
     Exit status: 0 if Z3 confirms it; 2 if the file is no trace, or no trace of the system as it is now.
     """
-    try:
-        trace = certified(read_trace(file, source).trace)
-    except CertificateError as error:
-        raise FlushproofError(f"{file}: {error}") from None
+    saved = confirmed(file, source)
+    trace = saved.trace
     match form:
         case "json":
             click.echo(json.dumps({**json.loads(file.read_text()), **trace_json(trace)}, indent=1))
         case "mermaid":
             click.echo(mermaid(trace))
         case "html":
-            click.echo(page(trace))
+            click.echo(saved_page(saved, json.loads(file.read_text())))
         case _:
             text = [heading(trace.instance, look()), trace_text(trace, look())]
             text.append(look().wrapped("Z3 confirmed this trace: its initial state, each step, and the violation."))
             click.echo("\n\n".join(text), color=True)
+
+
+def confirmed(file: Path, source: str | None) -> SavedTrace:
+    """The trace in a file, once Z3 has confirmed it.
+
+    Raises:
+        FlushproofError: it is no trace of the system as it is now.
+    """
+    saved = read_trace(file, source)
+    try:
+        certified(saved.trace)
+    except CertificateError as error:
+        raise FlushproofError(f"{file}: {error}") from None
+    return saved

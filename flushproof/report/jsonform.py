@@ -129,7 +129,7 @@ def _step_json(story: Story, number: int) -> dict[str, Any]:
         "process": row.process,
         "runs": row.runs,
         "label": row.label,
-        "source": _source_json(row.place),
+        "source": source_json(row.place),
         "event": step.event,
         "text": row.words,
         "reads": [_read_json(story, number, fact) for fact in row.reads],
@@ -163,7 +163,7 @@ def _read_json(story: Story, number: int, fact: Fact) -> dict[str, Any]:
     }
 
 
-def _source_json(place: Place | None) -> dict[str, Any] | None:
+def source_json(place: Place | None) -> dict[str, Any] | None:
     """Where something stands, wherever the file is: a shipped one by its name in the package, any other by its bare name."""
     if place is None:
         return None

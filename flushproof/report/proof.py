@@ -31,7 +31,7 @@ SHOWN = 3
 
 def proof_text(result: ProofResult, look: Look) -> str:
     """The verdict, with the trace, the counterexamples to induction, or the lemmas that it rests on."""
-    parts = [heading(result.instance, look), _verdict(result, look)]
+    parts = [heading(result.instance, look), proof_verdict(result, look)]
     if result.violated is not None:
         parts.append(trace_text(result.violated.trace, look))
     if result.reason is not None:
@@ -49,15 +49,15 @@ def proof_text(result: ProofResult, look: Look) -> str:
             never = ", ".join(result.proof.vacuous)
             parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
     if result.audited is not None:
-        parts.append(look.faint(look.wrapped(_audited(result.audited))))
+        parts.append(look.faint(look.wrapped(audited_text(result.audited))))
     if result.proof is not None:
-        parts.append(look.faint(look.wrapped(_effort(result))))
+        parts.append(look.faint(look.wrapped(effort_text(result))))
     if result.audit is not None:
         parts.append(look.faint(look.wrapped(audit_text(result.audit))))
     return "\n\n".join(part for part in parts if part)
 
 
-def _verdict(result: ProofResult, look: Look) -> str:
+def proof_verdict(result: ProofResult, look: Look) -> str:
     """One line for each kind of proof, so that none can be taken for another."""
     if result.reason is not None and not result.shown and result.violated is None:
         return look.unsure("NO VERDICT") + f": {', '.join(result.properties)}"
@@ -142,7 +142,8 @@ def _rests_on(proof: Proof, look: Look) -> str:
     return table(["lemma (holds for any size)", "used", "needs"], rows, look)
 
 
-def _effort(result: ProofResult) -> str:
+def effort_text(result: ProofResult) -> str:
+    """How much Z3 was asked, and how long everything took."""
     proof = result.proof
     assert proof is not None
     asked = [r for r in (*proof.results, *proof.failures) if r.verdict != "untouched"]
@@ -155,7 +156,8 @@ def _effort(result: ProofResult) -> str:
     )
 
 
-def _audited(found: Audited) -> str:
+def audited_text(found: Audited) -> str:
+    """What was looked at again of a proof for any size."""
     sizes = [
         f"{' '.join(f'{name.lower()}={size}' for name, size in e.sizes.items())} ({many(e.states, 'state')}"
         f"{'' if e.complete else f', up to depth {e.depth}'})"

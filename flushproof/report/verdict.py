@@ -25,7 +25,7 @@ def check_text(result: Result, look: Look) -> str:
         for warning in (*warnings(result), *(f"Note: {hint}" for hint in result.hints))
     ]
     parts += [look.wrapped(line) for line in [never(result)] if line]
-    parts.append(look.faint(look.wrapped(_explored(result))))
+    parts.append(look.faint(look.wrapped(explored_text(result))))
     if result.audit is not None:
         parts.append(look.faint(look.wrapped(audit_text(result.audit))))
     return "\n\n".join(parts)
@@ -129,7 +129,8 @@ def warnings(result: Result) -> list[str]:
     return found
 
 
-def _explored(result: Result) -> str:
+def explored_text(result: Result) -> str:
+    """How much was explored, and how fast."""
     everything = "reachable state" if result.omission is None else "state that was found"
     done = f"Every {everything} was explored" if result.complete else "Explored"
     rate = f", {result.states / result.seconds:,.0f} states/s" if result.seconds > 0.5 else ""

@@ -82,8 +82,8 @@ class TwoStageTlb(Part):
 
     fill = Knob(Fill, Fill.EAGER, "as for any TLB: eager, lazy or literal", toggle=True)
 
-    combined: Annotated[Map[Cpu, Age, Age, bool], View("cache", "TLB, both stages")]
-    stage2: Annotated[Map[Cpu, Age, bool], View("cache", "TLB, stage 2")]
+    combined: Annotated[Map[Cpu, Age, Age, bool], View("cache", "combined TLB")]
+    stage2: Annotated[Map[Cpu, Age, bool], View("cache", "stage-2 TLB")]
     descriptors = Descriptors()
 
     def __init__(self, *, walks):

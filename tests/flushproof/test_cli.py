@@ -396,6 +396,42 @@ def test_a_saved_trace_is_shown_again(tmp_path: Path) -> None:
     assert json.loads(call("trace", str(file), "--format", "json").stdout) == json.loads(file.read_text())
 
 
+def test_a_saved_trace_becomes_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, there, shown = tmp_path / "trace.json", tmp_path / "there.html", []
+    monkeypatch.setattr("webbrowser.open", lambda url: shown.append(url) or True)
+    made = call("check", SWITCH, "--policy", "none", "--save", str(file), "--html", str(tmp_path / "check.html"))
+    assert made.exit_code == 1 and "hits an entry that vcpu0 created" in (tmp_path / "check.html").read_text()
+    called = call("view", str(file), "--open")
+    page = file.with_suffix(".html")
+    assert called.exit_code == 0 and called.stdout.strip() == str(page) and shown == [page.as_uri()]
+    assert "Z3 confirmed this trace again" in page.read_text() and "The file says" in page.read_text()
+    assert call("view", str(file), "--html", str(there)).exit_code == 0 and there.read_text() == page.read_text()
+    assert len(shown) == 1
+
+
+def test_a_page_is_not_made_of_a_forged_trace_nor_over_the_trace(tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    call("check", SWITCH, "--policy", "none", "--save", str(file))
+    over = call("view", str(file), "--html", str(file))
+    assert over.exit_code == 2 and "is the trace itself" in over.stderr and json.loads(file.read_text())
+    file.write_text(file.read_text().replace('"vcpu0"', '"vcpu1"', 1))
+    forged = call("view", str(file))
+    assert forged.exit_code == 2 and "is not so" in forged.stderr and not file.with_suffix(".html").exists()
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_search(tmp_path: Path) -> None:
+    called = call("check", SWITCH, "--html", str(tmp_path / "no" / "page.html"))
+    assert called.exit_code == 2 and "No such file" in called.stderr and called.stdout == ""
+
+
+def test_a_proof_has_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "proof.html"
+    assert call("prove", SWITCH, "--policy", "always", "--html", str(page)).exit_code == 0
+    assert "PROVED for any size: no-foreign-hit" in page.read_text()
+    assert call("prove", SWITCH, "--policy", "none", "--html", str(page)).exit_code == 1
+    assert "hits an entry that vcpu0 created" in page.read_text()
+
+
 def test_a_saved_trace_of_a_system_that_has_moved(tmp_path: Path) -> None:
     here, there, file = tmp_path / "here.py", tmp_path / "there.py", str(tmp_path / "trace.json")
     here.write_text(Path(SMALL).read_text())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from flushproof.model.ir.instance import Instance
 
 from flushproof import check
 from flushproof.report.actors import Actor
-from flushproof.report.pictures import mermaid, page
+from flushproof.report.pictures import mermaid
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.words import Row, Story, assignments, changes, fill
 
@@ -151,26 +150,3 @@ def test_mermaid_escapes_what_would_end_a_note() -> None:
     system = replace(trace.instance.system, actions=(handmade.LOAD, action, handmade.RENUMBER))
     made = replace(trace, instance=Instance(system, trace.instance.sizes))
     assert "put#59; drop #35;1 #lt;now#gt;" in mermaid(made)
-
-
-class _Tags(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.rows = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-        self.rows += tag == "tr"
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def test_the_page_is_well_formed_and_has_every_step() -> None:
-    parser = _Tags()
-    text = page(handmade.trace())
-    parser.feed(text)
-    assert parser.open == [] and parser.rows == 1 + 5 + 1
-    assert "its own tables say something else" in text and "src=" not in text

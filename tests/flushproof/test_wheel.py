@@ -38,7 +38,7 @@ def test_no_file_is_left_out(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     for folder, target in FOLDERS.items():
         for file in (ROOT / folder).rglob("*"):
-            if file.suffix in (".py", ".json", ".typed") and "__pycache__" not in file.parts:
+            if file.suffix in (".py", ".json", ".typed", ".html", ".css", ".js") and "__pycache__" not in file.parts:
                 assert f"{target}/{file.relative_to(ROOT / folder)}" in packed
 
 
@@ -54,6 +54,8 @@ def test_a_clean_environment_can_check_with_it(wheel: Path, tmp_path: Path) -> N
     assert found["verdict"] == "holds" and found["states"] > 1
     said = run("sh", "-c", f"{command} check kvm-vcpu-switch --policy none; test $? = 1", cwd=tmp_path)
     assert "Z3 confirmed this trace" in said
+    run("sh", "-c", f"{command} check kvm-vcpu-switch --policy none --html page.html; test $? = 1", cwd=tmp_path)
+    assert "<script" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_every_folder_of_code_is_a_package_of_the_project() -> None:

@@ -1,0 +1,280 @@
+"""A result as one page of HTML that needs nothing else: a trace to step through, what holds and why, a proof with its lemmas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from flushproof.model.ir import Property, Scalarset
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.trace import Trace
+from flushproof.model.language.declare import Knob, System
+from flushproof.model.language.load import load_system
+from flushproof.model.language.policies import knobs_of
+from flushproof.properties.formulas.printing import show
+from flushproof.properties.induction.counterexample import picture
+from flushproof.properties.induction.graph import svg
+from flushproof.proving import ProofResult
+from flushproof.report.audit import audit_text
+from flushproof.report.cause import entry, is_cache, is_set, links
+from flushproof.report.jsonform import SavedTrace, source_json
+from flushproof.report.machine import Machine, read_words
+from flushproof.report.proof import audited_text, effort_text, proof_verdict
+from flushproof.report.trace import Look, trace_text
+from flushproof.report.verdict import explored_text, never, verdict_text, warnings
+from flushproof.report.words import Change, Row, Story, assignments, cost_words, location, many
+from flushproof.result import HOLDS, VIOLATED, Result
+from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
+
+WIDE = 10_000
+"""No line of a page is wrapped by anyone but the browser."""
+
+PRE = 120
+"""What is shown as on a terminal is so wide."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One row of what a page says about a result: what it is about, and sentences."""
+
+    about: str
+    lines: tuple[str, ...]
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("flushproof.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(version=version("flushproof"), css=_asset("page.css"), script=_asset("page.js"))
+    return made
+
+
+def _asset(name: str) -> Markup:
+    """A file of this package, as it is."""
+    return Markup(files("flushproof.report").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _rendered(template: str, **said: Any) -> str:
+    return _templates().get_template(template).render(**said)
+
+
+def check_page(result: Result) -> str:
+    """The page of one check: its trace, or else what was explored and holds."""
+    facts = [*_what(result.instance, result.source), *_how(result)]
+    if result.trace is not None:
+        return trace_page(result.trace, facts)
+    verdict = verdict_text(result, Look(WIDE))
+    return _rendered(
+        "verdict.html",
+        title=_title(result.instance),
+        verdict=result.verdict,
+        lines=verdict.splitlines(),
+        properties=_properties(result),
+        facts=facts,
+    )
+
+
+def trace_page(trace: Trace, facts: list[Fact]) -> str:
+    """The page of a trace; `facts`: what is said of it besides."""
+    story = Story(trace)
+    found = links(story)
+    return _rendered(
+        "trace.html",
+        title=f"{_title(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}",
+        story=story,
+        links=found,
+        rows=[_row(story, row) for row in story.rows],
+        start=[
+            f"{location(story.instance, c.slot)} = {story.instance.show(c.slot.sort, c.after)}" for c in story.start
+        ],
+        facts=[*facts, *_costs(story)],
+        data=_embedded(Machine(story).data(found)),
+    )
+
+
+def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
+    """The page of a trace from a file, once Z3 has confirmed it; `data`: what the file says, of which some cannot be checked."""
+    says = [f"It was found among {many(data['states'], 'state')}."] if type(data.get("states")) is int else []
+    says += ["No other way is shorter."] if data.get("shortest") else []
+    facts = [*_what(saved.trace.instance, saved.source), Fact("Z3", (CONFIRMED_AGAIN,))]
+    return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
+
+
+def proof_page(result: ProofResult, source: str) -> str:
+    """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck."""
+    proof = result.proof
+    facts = _what(result.instance, source)
+    if result.violated is not None:
+        return trace_page(result.violated.trace, [*facts, Fact("Z3", (CONFIRMED,))])
+    if result.audited is not None:
+        facts.append(Fact("Audit of the proof", (audited_text(result.audited),)))
+    if proof is not None:
+        facts.append(Fact("Effort", (effort_text(result),)))
+    if result.audit is not None:
+        facts.append(Fact("Audit", (audit_text(result.audit),)))
+    needs, used = (proof.needs(), proof.used()) if proof else ({}, frozenset())
+    lines = proof_verdict(result, Look(WIDE)).splitlines()
+    return _rendered(
+        "proof.html",
+        title=_title(result.instance),
+        verdict=result.verdict,
+        lines=[line.strip() for line in lines],
+        lemmas=[
+            {
+                "name": c.name,
+                "formula": show(c.formula),
+                "used": c in used,
+                "needs": ", ".join(sorted(n.name for n in needs[c])) if c in needs else "",
+            }
+            for c in (proof.inductive if proof else ())
+            if c.role == "lemma"
+        ],
+        wrong=[(w.property, trace_text(w.trace, Look(PRE))) for w in result.wrong_lemmas],
+        stuck=[
+            (f.step, f.conjunct.name, str(picture(f.counterexample)))
+            for f in (proof.failures if proof and result.verdict != HOLDS else ())
+            if f.counterexample
+        ],
+        graph=Markup(svg(proof)) if proof is not None and proof.conjuncts else None,
+        facts=facts,
+    )
+
+
+CONFIRMED = "Z3 confirmed this trace: its initial state, each step, and the violation."
+CONFIRMED_AGAIN = "Z3 confirmed this trace again when this page was made: its initial state, each step, and the violation."
+
+
+def _title(instance: Instance) -> str:
+    return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
+
+
+def _embedded(data: Any) -> Markup:
+    """Data inside of a script element, which only `</` and `<!--` could end."""
+    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _row(story: Story, row: Row) -> dict[str, Any]:
+    """One step for the table of a trace, readable without any script."""
+    return {
+        "number": row.number,
+        "lane": story.lanes.index(row.actor.name),
+        "words": row.words,
+        "runs": row.runs,
+        "event": row.event,
+        "reads": read_words(story.instance, row),
+        "changes": assignments(story.instance, replace(row, changes=_besides_caches(story.instance, row))),
+        "caches": _cache_changes(story, row),
+        "costs": cost_words(row.costs),
+        "source": source_json(row.place),
+    }
+
+
+def _besides_caches(instance: Instance, row: Row) -> tuple[Change, ...]:
+    return tuple(c for c in row.changes if not is_cache(instance.system.variable[c.slot.var]))
+
+
+def _cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
+    """What came into caches and what left them: a sign, and the entry with its place."""
+    instance, found = story.instance, []
+    for change in row.changes:
+        var = instance.system.variable[change.slot.var]
+        if is_cache(var) and var.kind != "ghost":
+            for sign, code in (("−", change.before), ("+", change.after)):
+                if is_set(change.slot, code):
+                    shown = entry(instance, change.slot, code)
+                    found.append((sign, f"{shown.cache} of {shown.owner}: {shown}"))
+    return found
+
+
+def _what(instance: Instance, source: str) -> list[Fact]:
+    """What was looked at: the policy, how it differs from the default, the sizes, what is assumed of the hardware."""
+    cls = load_system(source)
+    knobs = knobs_of(cls)
+    policy = cls.policies.get(instance.policy or "")
+    differs = [
+        f"{name}: {value} (default: {Knob.text(knobs[name].default)}). {knobs[name].doc}"
+        for name, value in instance.knobs.items()
+        if name in knobs and value != Knob.text(knobs[name].default)
+    ]
+    assumed = [f"{n}: {v}. {knobs[n].doc}" for n, v in instance.knobs.items() if n in knobs and knobs[n].toggle]
+    sizes = [f"{s.name}: {instance.sizes[s.name]}" for s in instance.system.sorts if isinstance(s, Scalarset)]
+    facts = [
+        Fact("System", (f"{instance.system.name}: {_first_line(cls)}",)),
+        Fact("Policy", (f"{instance.policy}: {policy.doc}" if policy else "no named policy, knobs as given",)),
+        Fact("Differs from the default", tuple(differs) or ("in nothing",)),
+        Fact("Sizes", (", ".join(sizes) or "no sort of any number of elements",)),
+    ]
+    return [*facts, Fact("Assumed of the hardware", tuple(assumed))] if assumed else facts
+
+
+def _first_line(cls: type[System]) -> str:
+    return (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+
+
+def _how(result: Result) -> list[Fact]:
+    """How the verdict was come to."""
+    found = [Fact("Explored", (explored_text(result),))]
+    if result.certified:
+        found.insert(0, Fact("Z3", (CONFIRMED,)))
+    if result.trace is not None:
+        found.append(Fact("Shortest", ("No other way is shorter." if result.shortest else "A shorter way may exist.",)))
+    if result.also_violated:
+        found.append(Fact("Also violated on the way", (", ".join(result.also_violated),)))
+    if result.audit is not None:
+        found.append(Fact("Audit", (audit_text(result.audit),)))
+    if said := [*warnings(result), *result.warnings, *result.hints, *filter(None, [never(result)])]:
+        found.append(Fact("Notes", tuple(said)))
+    if result.verdict != VIOLATED and result.switched_off:
+        found.append(Fact("Switched off by these knobs", (", ".join(result.switched_off),)))
+    return found
+
+
+def _costs(story: Story) -> list[Fact]:
+    return [Fact("Costs of these steps", (spent,))] if (spent := cost_words(story.costs)) else []
+
+
+def _properties(result: Result) -> list[dict[str, str]]:
+    """Each property that was looked at, with what it came to."""
+    docs = {p.name: p for p in result.instance.system.properties}
+    found = []
+    for name in result.checked:
+        prop = docs.get(name)
+        reachable = prop is not None and prop.kind == "reachable"
+        came = "reached" if reachable else "holds"
+        if result.verdict != HOLDS:
+            came = "not decided"
+        if name in result.not_reached:
+            came = "not reached"
+        elif name in result.switched_off:
+            came = "not in question with these knobs"
+        elif name in result.vacuous:
+            came = "holds vacuously"
+        found.append({"name": name, "came": came, "doc": _says(name, prop)})
+    return found
+
+
+def _says(name: str, prop: Property | None) -> str:
+    """What a property is about: its docstring, or what would be said of its violation."""
+    if prop is None:
+        return BUILT_IN.get(name, "")
+    return prop.doc or f"Violated where: {next((c.message for c in prop.clauses if c.message), name)}"
+
+
+BUILT_IN = {
+    NO_DEADLOCK: "Some step is always possible, unless the system declares the state final.",
+    WELL_DEFINED: "No step reads the element of a None or leaves a range.",
+}
+"""What the properties of every system say."""
