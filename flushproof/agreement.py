@@ -106,13 +106,12 @@ class Agreement:
         self.instance = instance
         self.reference = Reference(instance)
         system = instance.system
-        processes = {a.process for a in system.actions if a.process}
-        begin = {a.process for a in system.actions if a.process == a.name}
-        primed = frozenset(p for p in processes if p not in begin and p is not None)
+        begins = _begins(system)
+        primed = frozenset(p for p, at_label in begins.items() if at_label)
         self.machine = Machine(cls, instance.sizes, knobs, primed)
         self.other = Machine(cls, instance.sizes, knobs, primed)
-        # Nothing is left in the compiled system of a process that never takes a step; where it waits is then nobody's business.
-        for name in self.machine.processes.keys() - processes:
+        # Nothing is left in the compiled system of a first step that is never taken; where it waits is then nobody's business.
+        for name in self.machine.processes.keys() - begins.keys():
             instances = itertools.product(*map(self.machine.domain, self.machine.processes[name].sorts))
             with self.machine.running():
                 if self.machine.silent(name, next(instances)):
@@ -811,6 +810,18 @@ class Disagreement(Exception):
     def __init__(self, said: str, walk: Walk) -> None:
         super().__init__(said)
         self.said, self.walk = said, walk
+
+
+def _begins(system: ir.System) -> dict[str, bool]:
+    """Whether a process begins at its first label, and not in front of it; of those that have a step there."""
+    found = {}
+    for action in system.actions:
+        if action.process is not None:
+            sort = system.variable[f"{action.process}.pc"].sort
+            assert isinstance(sort, ir.EnumSort)
+            if action.label == sort.members[0]:
+                found[action.process] = action.name != action.process
+    return found
 
 
 def _counter(sort: ir.Sort) -> ir.CounterSort | None:

@@ -363,8 +363,12 @@ def map_property(prop: Property, f: Callable[[Expr], Expr]) -> Property:
 
 
 def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
-    """The system with `f` applied to each of its expressions; actions whose guard became false are dropped."""
-    actions = tuple(a for a in (map_action(a, f) for a in system.actions) if a.guard is not FALSE)
+    """The system with `f` applied to each of its expressions; actions whose guard became false are dropped.
+
+    Not those that owe something: such a step is undefined before it comes to what forbids it.
+    """
+    mapped = [map_action(a, f) for a in system.actions]
+    actions = tuple(a for a in mapped if a.guard is not FALSE or a.obligations)
     return replace(
         system,
         init=map_action(system.init, f),
@@ -390,7 +394,7 @@ def fix_knobs(system: System, values: Mapping[str, Lit]) -> System:
 
 
 def well_defined(system: System) -> Property:
-    """The built-in property that every action's obligations hold as far as the action is possible, and those of events and of the
+    """The built-in property that every action's obligations hold as far as the action comes, and those of events and of the
     initial state.
 
     Of an action's parameters a clause has those that it mentions, and the CPU that acts: the others have no say in it.

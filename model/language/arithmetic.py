@@ -12,7 +12,7 @@ from flushproof.model.ir import terms
 
 from . import core
 from .atoms import Atoms
-from .conversions import items_of
+from .conversions import items_of, number
 from .core import Atom
 from .values import (
     Path,
@@ -20,6 +20,7 @@ from .values import (
     Static,
     Tup,
     Value,
+    articled,
     is_number,
 )
 
@@ -46,9 +47,11 @@ class Arithmetic(Atoms):
             case ast.Invert():
                 at.source.fail(node, "the language has no ~", f"Write `not {at.source.text(operand.node)}`.")
         value = self.ev(operand, path, at)
+        negated = isinstance(operation.operator, ast.USub)
         if isinstance(value, Static) and is_number(value.value):
-            return Static(-value.value if isinstance(operation.operator, ast.USub) else value.value)
-        at.source.fail(node, "only a constant can be negated")
+            return Static(-value.value if negated else value.value)
+        term = self.number(value, operand, path, at)
+        return self.calculated(operator.sub, number(0), term, node, path, at) if negated else term
 
     def binary(self, operation: core.Binary, node: ast.AST, path: Path, at: Scope) -> Value:
         left, right = self.ev(operation.left, path, at), self.ev(operation.right, path, at)
@@ -64,13 +67,19 @@ class Arithmetic(Atoms):
         if isinstance(operation.operator, (ast.BitAnd, ast.BitOr, ast.BitXor)):
             return self.of_truths(operation, left, right, node, at)
         if function is None:
-            at.source.fail(node, "numbers are combined by + - * // and % only")
+            at.source.fail(node, "numbers are combined by + - * // and % only", "Keep what else you need as state.")
         one = self.number(left, operation.left, path, at)
         other = self.number(right, operation.right, path, at)
-        if isinstance(operation.operator, (ast.Add, ast.Sub)) and isinstance(other, ir.Lit):
+        return self.calculated(function, one, other, node, path, at)
+
+    def calculated(
+        self, function: Callable[[int, int], int], one: ir.Expr, other: ir.Expr, node: ast.AST, path: Path, at: Scope
+    ) -> ir.Expr:
+        """The number that a function makes of two."""
+        if function in (operator.add, operator.sub) and isinstance(other, ir.Lit):
             assert isinstance(other.value, int)
-            return terms.plus(one, other.value if isinstance(operation.operator, ast.Add) else -other.value)
-        if isinstance(operation.operator, ast.Add) and isinstance(one, ir.Lit):
+            return terms.plus(one, other.value if function is operator.add else -other.value)
+        if function is operator.add and isinstance(one, ir.Lit):
             assert isinstance(one.value, int)
             return terms.plus(other, one.value)
         return self.tabulated(function, one, other, node, path, at)
@@ -84,7 +93,8 @@ class Arithmetic(Atoms):
             hint = f"Write fresh({term.sort.name})."
             at.source.fail(atom.node, "a counter is advanced by fresh(), not by adding", hint)
         if not isinstance(term.sort, ir.IntSort):
-            at.source.fail(atom.node, f"a {term.sort.name} is no number to calculate with")
+            hint = "Write `1 if ... else 0`." if term.sort == ir.BOOL else "Keep the number that you need in a map of its own."
+            at.source.fail(atom.node, f"{articled(term.sort.name)} is no number to calculate with", hint)
         return term
 
     def tabulated(
@@ -126,7 +136,7 @@ class Arithmetic(Atoms):
         """``a & b``, ``a | b`` and ``a ^ b`` of truth values."""
         first, second = (self.expr(v, a.node, at) for v, a in ((left, operation.left), (right, operation.right)))
         if not first.sort == second.sort == ir.BOOL:
-            at.source.fail(node, "&, | and ^ combine truth values only")
+            at.source.fail(node, "&, | and ^ combine truth values only", "Numbers are combined by + - * // and %.")
         match operation.operator:
             case ast.BitAnd():
                 return terms.and_(first, second)

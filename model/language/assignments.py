@@ -58,8 +58,11 @@ class Assignments(Loops):
         value = self.ev(s.value, path, at)
         items = value.items if isinstance(value, Once) else items_of(value)
         if items is None or len(items) != len(s.targets):
-            given = "" if items is None else f", not {len(items)}"
-            at.source.fail(s.node, f"{len(s.targets)} values are needed here{given}")
+            count = f"{len(s.targets)} values are needed here"
+            if items is None:
+                text = at.source.text(s.value.node)
+                at.source.fail(s.node, f"{count}, and {text} is no tuple", "Only a tuple is taken apart.")
+            at.source.fail(s.node, f"{count}, not {len(items)}")
         for target, item in zip(s.targets, items, strict=True):
             self.assign(target, item, s.value.node, path, at)
 
@@ -106,8 +109,10 @@ class Assignments(Loops):
                 node, f"{articled(self.step.kind)} changes no state", "Change state in an @action or a @process."
             )
         if variable.kind == "knob" or (variable.kind == "rigid" and self.step.kind != "initially"):
-            what = "a knob" if variable.kind == "knob" else "rigid"
-            at.source.fail(node, f"'{variable.name}' is {what} and never changes", "Drop Rigid[...] if it does.")
+            knob = variable.kind == "knob"
+            what = "a knob" if knob else "rigid"
+            hint = "A policy chooses it once and for all; declare state if it changes." if knob else "Drop Rigid[...] if it does."
+            at.source.fail(node, f"'{variable.name}' is {what} and never changes", hint)
         if self.step.kind in ("before", "after") and variable.name not in self.notes.ghosts:
             at.source.fail(node, f"'{variable.name}' is the system's own state", "A proof notes down its own ghosts only.")
         new = self.expr(value, value_node, at, variable.sort, path)

@@ -28,10 +28,9 @@ class Atoms(Conversions):
         """The value of an atom; one that cannot be used is refused here."""
         found = self.look(atom, path, at)
         if isinstance(found, Bad):
-            shown = atom.of.shown if isinstance(atom.of, Local) else at.source.text(atom.node)
-            if isinstance(atom.of, Local) and atom.of.temporary:
-                shown = at.source.text(atom.node)
-            at.source.fail(atom.node, f"'{shown}' {found.message}", found.hint)
+            named = isinstance(atom.of, Local) and not atom.of.temporary
+            shown = f"'{atom.of.shown}'" if isinstance(atom.of, Local) and named else at.source.text(atom.node)
+            at.source.fail(atom.node, f"{shown} {found.message}", found.hint)
         return found
 
     def look(self, atom: Atom, path: Path, at: Scope) -> Value:
@@ -39,17 +38,35 @@ class Atoms(Conversions):
             case Constant(value):
                 return Static(value)
             case Local() as local:
-                found = path.env.get((at.of(local), local))
-                return UNSET if found is None else found
+                scope = at.of(local)
+                found = path.env.get((scope, local))
+                return self.nothing(local, scope, path, at) if found is None else found
             case core.Unknown(name):
                 at.source.fail(atom.node, f"the name '{name}' is unknown", self.name_hint(name, path, at))
+
+    def nothing(self, local: Local, scope: Scope, path: Path, at: Scope) -> Bad:
+        """Why a variable has no value."""
+        if scope is not at and all(of is not scope for of, _ in path.env):
+            return Bad(
+                f"is a variable of '{scope.function.name}', which is over",
+                "Use a lambda where it is written, or give it what it needs as an argument.",
+            )
+        hint = self.member_hint(local.shown, path, at)
+        return Bad(UNSET.message, hint) if hint else UNSET
+
+    def member_hint(self, name: str, path: Path, at: Scope) -> str:
+        """Whether a member is meant, without its `self`."""
+        objects = [(x.shown, v) for (of, x), v in path.env.items() if of is at and not x.temporary and isinstance(v, Object)]
+        for owner, value in objects:
+            if value.path + name in self.variables or hasattr(value.python, name):
+                return f"Did you mean '{owner}.{name}'?"
+        return ""
 
     def name_hint(self, name: str, path: Path, at: Scope) -> str:
         """What may be meant by a name that nothing has: a member without its `self`, a word not imported, a slip."""
         mine = {local.shown: value for (scope, local), value in path.env.items() if scope is at and not local.temporary}
-        for owner, value in mine.items():
-            if isinstance(value, Object) and (value.path + name in self.variables or hasattr(value.python, name)):
-                return f"Did you mean '{owner}.{name}'?"
+        if hint := self.member_hint(name, path, at):
+            return hint
         if hint := import_hint(name):
             return hint
         space = at.source.function.__globals__
@@ -71,5 +88,6 @@ class Atoms(Conversions):
         value = self.ev(star.atom, path, at)
         parts = value.items if isinstance(value, Once) else items_of(value)
         if parts is None:
-            at.source.fail(star.atom.node, "only a tuple can be unpacked here")
+            hint = "A sort has any number of elements: use all(...), any(...), or a loop."
+            at.source.fail(star.atom.node, "only a tuple can be unpacked here", hint)
         return parts

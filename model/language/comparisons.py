@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+from collections.abc import Mapping
 from typing import Any
 
 from flushproof.model import ir
@@ -13,6 +14,7 @@ from . import declare
 from .arithmetic import Arithmetic
 from .conversions import items_of
 from .values import (
+    MapRef,
     Object,
     Once,
     Path,
@@ -21,6 +23,9 @@ from .values import (
     Value,
     is_number,
 )
+
+CONTAINERS = (set, frozenset, list, range, Mapping)
+"""Constants of the user's in which something may be, besides tuples."""
 
 
 class Comparisons(Arithmetic):
@@ -37,11 +42,7 @@ class Comparisons(Arithmetic):
             case ast.IsNot():
                 return terms.not_(self.identical(left, right, node, path, at))
             case ast.In() | ast.NotIn():
-                items = items_of(right)
-                if items is None:
-                    hint = "Write `x in (a, b)`, or read a Map[..., bool]."
-                    at.source.fail(node, "`in` needs a tuple of values", hint)
-                found = terms.or_(*(self.equal(left, item, node, path, at) for item in items))
+                found = self.among(left, right, node, path, at)
                 return found if isinstance(op, ast.In) else terms.not_(found)
         first, second = self.comparable(left, right, node, path, at)
         match op:
@@ -55,8 +56,25 @@ class Comparisons(Arithmetic):
                 return terms.not_(terms.less(first, second))
         raise AssertionError(op)
 
+    def among(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
+        """``in``: equal to one of a fixed group of values."""
+        items = items_of(right)
+        if items is None and isinstance(right, Static) and isinstance(right.value, CONTAINERS):
+            items = tuple(map(Static, right.value))
+        if items is not None:
+            return terms.or_(*(self.equal(left, item, node, path, at) for item in items))
+        hint = "Write `x in (a, b)`, or read a Map[..., bool]."
+        if isinstance(right, MapRef) and isinstance(node, ast.Compare) and len(node.ops) == 1:
+            owner, index = at.source.text(node.comparators[-1]), at.source.text(node.left)
+            at.source.fail(node, f"'{right.variable.name}' has a value for every index", f"Write {owner}[{index}].")
+        if isinstance(right, Static) and isinstance(right.value, type):
+            at.source.fail(node, f"`in` asks nothing of {right.value.__name__}: sorts are known when compiling", hint)
+        at.source.fail(node, "`in` needs a tuple of values", hint)
+
     def comparable(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> tuple[ir.Expr, ir.Expr]:
         """Both values as terms of one sort that has an order; of an option, its element."""
+        if any(items_of(v) is not None for v in (left, right)):
+            at.source.fail(node, "tuples have no order here", "Compare their parts, one after another.")
         if isinstance(left, Static) and isinstance(right, Static):
             for constant in (left.value, right.value):
                 if not (is_number(constant) or isinstance(constant, enum.Enum)):

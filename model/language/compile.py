@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -103,7 +103,8 @@ class Compiler(Words):
         self.rounds = rounds(self.closures)
         actions = [self.finish(self.action(m)) for m in declared.of_kind("action")]
         actions += [self.finish(a) for process in processes for a in process]
-        init = self.defined_start(self.finish(self.initial(), always=True))
+        begun = self.finish(self.initial(), always=True)
+        init = self.defined_start(begun, self.axioms({u.var for u in begun.updates}))
         self.notes.refuse_unused()
         finals = [self.condition(m)[0] for m in declared.of_kind("final")]
         properties = self.all_properties()
@@ -199,7 +200,7 @@ class Compiler(Words):
         return actions
 
     def initial(self) -> ir.Action:
-        """What `initially` and `axiom` methods say, in order: one step, in which every choice is one of its own."""
+        """What `initially` methods say, in order: one step, in which every choice is one of its own."""
         path, step = Path(), None
         for member in self.declared.of_kind("initially"):
             function, scope, start = self.begin(member)
@@ -210,19 +211,38 @@ class Compiler(Words):
             self.note("after", {member.name, member.attribute}, ends, dict(start.env), [scope])
             path, _ = self.merge(start, [(e.path, Static(None)) for e in ends])
         step = step or Step(kind="initially")
-        guards = [*step.guards, *(self.condition(m)[0] for m in self.declared.of_kind("axiom"))]
         return ir.Action(
             "initially",
             tuple(step.params),
-            terms.and_(*guards),
+            terms.and_(*step.guards),
             path.updates,
             tuple(step.fresh),
             tuple(step.obligations),
         )
 
-    def defined_start(self, init: ir.Action) -> ir.Action:
-        """The initial step, which notes down in the state what it owes and does not have: `well-defined` then says so."""
-        updates = list(init.updates)
+    def axioms(self, written: Set[str]) -> ir.Expr:
+        """What the axioms say of the rigid maps, which are there before anything is done.
+
+        written: what an @initially gives a value.
+        """
+        found = []
+        for member in self.declared.of_kind("axiom"):
+            holds, source = self.condition(member)
+            fixed = {v.name for v in self.variables.values() if v.kind in ("rigid", "knob")} - written
+            changing = min(terms.reads(holds) - fixed, default=None)
+            if changing is not None:
+                name = self.shown(changing)
+                hint = f"Declare it Rigid[...], or begin with what should hold: an @initially sets '{name}'."
+                source.fail(source.tree, f"an axiom says something of rigid maps, and '{name}' is given values", hint)
+            found.append(holds)
+        return terms.and_(*found)
+
+    def defined_start(self, init: ir.Action, axioms: ir.Expr) -> ir.Action:
+        """The initial step, which notes down in the state what it owes and does not have: `well-defined` then says so.
+
+        Where something is owed, Python does not come to what requires more: there is such a beginning, and it is wrong.
+        """
+        updates, guard = list(init.updates), init.guard
         for number, owed in enumerate(init.obligations):
             name = f"initially~{number}"  # a name with ~ cannot be spelled by a user
             self.variables[name] = ir.StateVar(name, (), ir.BOOL, doc=owed.message, place=owed.place)
@@ -230,7 +250,8 @@ class Compiler(Words):
             updates.append(ir.Update(name, (), (), broken, ir.TRUE))
             fine = terms.not_(ir.Read(name, (), ir.BOOL))
             self.undefined.append(ir.Clause((), ir.TRUE, fine, message=owed.message, place=owed.place))
-        return replace(init, updates=tuple(updates), obligations=())
+            guard = terms.or_(guard, broken)
+        return replace(init, guard=terms.and_(axioms, guard), updates=tuple(updates), obligations=())
 
     def condition(self, member: Member) -> tuple[ir.Expr, Source]:
         """The condition that a method returns; where it is undefined, it does not hold."""

@@ -11,7 +11,22 @@ from flushproof.model import ir
 from flushproof.model.ir import terms
 
 from .declarations import Declarations
-from .values import Bad, MapRef, Method, Path, Scope, Static, Step, Tup, Value, is_number, same, static_literal
+from .values import (
+    Bad,
+    Closure,
+    MapRef,
+    Method,
+    Path,
+    Scope,
+    Static,
+    Step,
+    Tup,
+    Value,
+    articled,
+    is_number,
+    same,
+    static_literal,
+)
 
 
 class Conversions:
@@ -128,7 +143,14 @@ class Conversions:
             )
         if value is None:
             return f"None is no {sort.name}", f"Declare it Optional[{sort.name}] if it may be None."
-        return f"{shown} is no {sort.name}", ""
+        if isinstance(value, type) and sort_in(sort).name == value.__name__:
+            return f"{shown} is no element of it", f"Write choose({value.__name__}), or use a parameter."
+        base = sort_in(sort)
+        if isinstance(base, ir.IntSort) and is_number(value):
+            return f"{shown} is not one of {base.name}", "Its range is the one that was declared."
+        if isinstance(base, ir.CounterSort) and is_number(value):
+            return f"{shown} is no {base.name}", f"A counter begins at 0, and is advanced by fresh({base.name})."
+        return f"{shown} is no {sort.name}", f"A {sort.name} is {kind_of(base)}."
 
     def coerce(self, value: ir.Expr, sort: ir.Sort, node: ast.AST, at: Scope, path: Path | None) -> ir.Expr:
         """A term of another sort as one of this sort; what may not fit is owed."""
@@ -156,7 +178,7 @@ class Conversions:
             return terms.narrow(value, sort)
         at.source.fail(
             node,
-            f"{at.source.text(node)} is a {have.name} where a {sort.name} is needed",
+            f"{at.source.text(node)} is {articled(have.name)} where {articled(sort.name)} is needed",
             self.conversion_hint(have, sort),
         )
 
@@ -180,7 +202,9 @@ class Conversions:
             text = at.source.text(node)
             option = isinstance(expr.sort, ir.OptionSort)
             hint = f"Write {text} is not None." if option else "Compare it with something."
-            at.source.fail(node, f"{text} is a {expr.sort.name}, not a condition", hint)
+            if isinstance(expr.sort, ir.IntSort):
+                hint = f"Write {text} != 0."
+            at.source.fail(node, f"{text} is {articled(expr.sort.name)}, not a condition", hint)
         return expr
 
     # ---------------------------------------------------------------------------------------------- two values, one sort
@@ -232,7 +256,7 @@ class Conversions:
         else:
             pair = self.joined(then, other)
         if pair is None:
-            return Bad("is not the same kind of thing on each way to here", "Give each way a variable of its own.")
+            return Bad("is not the same kind of thing on each way to here", unlike(then, other))
         return terms.ite(cond, *pair)
 
     def with_number(self, term: ir.Expr, number: int) -> tuple[ir.Expr, ir.Expr] | None:
@@ -283,6 +307,39 @@ class Conversions:
             assert pair is not None
             return pair
         return term, self.expr(Static(value), node, at, sort)
+
+
+def sort_in(sort: ir.Sort) -> ir.Sort:
+    """The sort of an option's elements, or the sort itself."""
+    return sort.base if isinstance(sort, ir.OptionSort) else sort
+
+
+def kind_of(sort: ir.Sort) -> str:
+    """What the values of a sort are, in words."""
+    match sort:
+        case ir.BoolSort():
+            return "True or False"
+        case ir.IntSort():
+            return f"a whole number, one of {sort.name}"
+        case ir.EnumSort():
+            return f"a member of {sort.name}"
+        case ir.CounterSort():
+            return f"a value of the counter {sort.name}"
+    return f"an element of {sort.name}"
+
+
+def unlike(one: Value, other: Value) -> str:
+    """What to write instead of a variable that is now one thing and now another, of different kinds."""
+    match one, other:
+        case (Static(str()), Static(str())):
+            return "Texts are constants; what depends on the state is a member of an enumeration."
+        case (Tup(), Static(None)) | (Static(None), Tup()):
+            return "A tuple is not None: give each of its parts a variable that may be."
+        case (Tup(), Tup()):
+            return "A tuple has the same number of parts on each way."
+        case (Method() | Closure(), Method() | Closure()):
+            return "Write `if`, and call the one or the other."
+    return "Give each way a variable of its own."
 
 
 class NoneSort:

@@ -118,7 +118,7 @@ class SwitchedOff:
 
 def switched_off(cls: type[System], instance: Instance) -> SwitchedOff:
     """What this instance of the system does without because of its knobs."""
-    system, here = _open(cls), {a.name for a in instance.system.actions}
+    system, here = _open(cls), {a.name for a in instance.system.actions if a.guard is not ir.FALSE}
     if system is None:
         return SwitchedOff((), (), (), ())
     possible = {a.name for a in _without_dead_steps(system).actions if a.guard is not ir.FALSE}

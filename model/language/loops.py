@@ -14,18 +14,19 @@ from . import core
 from .conversions import items_of
 from .operations import Operations
 from .values import Access, Bad, Generated, Once, Path, Product, Scope, Static, Tup, Value
+from .wording import of_a_sort
 
 AGAIN = Bad(
     "is given a value in a loop whose rounds all happen at once",
     "Use all(...) or any(...) to gather; behind the loop name one element.",
 )
 LEAVING = {
-    core.Stop: "yield",
-    core.Delegate: "yield",
-    core.Return: "return",
-    core.Break: "break",
-    core.Continue: "continue",
+    core.Stop: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
+    core.Delegate: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
+    core.Return: ("return", "Ask any(... for x in Sort) or all(...), and return behind the question."),
+    core.Break: ("break", "Ask any(... for x in Sort) or all(...), or choose(Sort, where=...) the element that is looked for."),
 }
+"""What leaves a loop, and what to write instead."""
 
 
 class Loops(Operations):
@@ -77,7 +78,7 @@ class Loops(Operations):
     def at_once(self, loop: core.For, product: Product, path: Path, at: Scope) -> None:
         """``for x in Sort``."""
         for statement in loop.body:
-            self.refuse_leaving(statement, at)
+            self.refuse_leaving(statement, at, False)
         scope = at.of(loop.target)
         inner = path.fork()
         for local in loop.assigned:
@@ -93,17 +94,18 @@ class Loops(Operations):
         for local in loop.assigned:
             path.env[scope, local] = AGAIN
 
-    def refuse_leaving(self, statement: core.Statement, at: Scope) -> None:
-        what = LEAVING.get(type(statement))
-        if what is not None:
-            hint = "Use `while` with a Map[..., bool] of what is done, choosing one element a round."
-            node = statement.node
-            at.source.fail(
-                node, f"a loop over a sort happens at once and cannot {what}", hint if what == "yield" else ""
-            )
+    def refuse_leaving(self, statement: core.Statement, at: Scope, inner: bool) -> None:
+        """See to it that no round ends the loop.
+
+        inner: the statement is inside of another loop in this one, which it may end.
+        """
+        found = None if inner and isinstance(statement, core.Break) else LEAVING.get(type(statement))
+        if found is not None:
+            what, hint = found
+            at.source.fail(statement.node, f"a loop over a sort happens at once and cannot {what}", hint)
         for name in ("body", "other"):
             for inside in getattr(statement, name, ()):
-                self.refuse_leaving(inside, at)
+                self.refuse_leaving(inside, at, inner or isinstance(statement, (core.For, core.Loop)))
 
     def together(
         self,
@@ -227,8 +229,8 @@ class Loops(Operations):
         self.no_effects(inner, path, node, at)
         return result
 
-    def collected(self, generated: Generated, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
-        """The values of a generator expression over fixed groups of values."""
+    def collected(self, generated: Generated, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
+        """The values of a generator expression over fixed groups of values, which a function of Python's (`what`) takes."""
         found: list[Value] = []
 
         def gather(body: core.Block, inner: Path, scope: Scope) -> None:
@@ -240,17 +242,14 @@ class Loops(Operations):
                 case core.If():
                     cond = self.truth(self.ev(last.test, inner, scope), last.test.node, scope)
                     if not isinstance(cond, ir.Lit):
-                        scope.source.fail(last.test.node, "how many values there are must not depend on the state")
+                        reason = f"{what}() takes a fixed number of values, and how many there are depends on the state here"
+                        scope.source.fail(last.test.node, reason, of_a_sort(what)[1])
                     if cond.value:
                         gather(last.body, inner, scope)
                 case core.For():
                     iterated = self.iterated(self.ev(last.iterable, inner, scope), last.iterable.node, scope)
                     if isinstance(iterated, Product):
-                        scope.source.fail(
-                            last.iterable.node,
-                            "a tuple has a fixed number of values, and a sort any number of elements",
-                            "Ask all(...) or any(...) of the sort.",
-                        )
+                        scope.source.fail(last.iterable.node, *of_a_sort(what))
                     for item in iterated:
                         inner.env[scope, last.target] = item
                         gather(last.body, inner, scope)

@@ -19,7 +19,20 @@ from typing import Any, NoReturn
 
 from . import core
 from .core import Atom, Constant, Function, Local, Open, Operation, Star, Statement
-from .scopes import assigned, bound_names, class_name, every_argument, is_plain, kept, leaves, stops, walrus
+from .scopes import (
+    among,
+    assigned,
+    bound_names,
+    class_name,
+    does_something,
+    every_argument,
+    is_plain,
+    kept,
+    leaves,
+    listed,
+    stops,
+    walrus,
+)
 from .source import Source, source_of
 from .wording import EXPRESSIONS, STATEMENTS, named
 
@@ -158,6 +171,7 @@ class Normaliser:
             case ast.Expr(ast.YieldFrom() as helper):
                 self.delegate(helper, self.temporary("result"))
             case ast.Expr(value):
+                self.used(value)
                 self.perform(value)
             case ast.Assign([ast.Name() as name], value):
                 self.assign_name(name, value, node)
@@ -190,6 +204,20 @@ class Normaliser:
 
     def branch(self, test: Atom, body: core.Block, other: core.Block, node: ast.AST) -> core.If:
         return core.If(test, body, other, node, leaves=any(map(leaves, (*body, *other))))
+
+    def used(self, node: ast.expr) -> None:
+        """Refuse a statement that Python evaluates for nothing: a call without its parentheses, `==` where `=` was meant."""
+        if does_something(node):
+            return
+        text = self.source.text(node)
+        match node:
+            case ast.Attribute() | ast.Name():
+                hint = f"Write {text}(...) to call it."
+            case ast.Compare(ops=[ast.Eq()]):
+                hint = "Write `=` to assign, or require(...) for a guard."
+            case _:
+                hint = "Assign it, or write require(...) for a guard."
+        self.fail(node, f"the value of {text} is not used", hint)
 
     def perform(self, node: ast.expr) -> None:
         """Evaluate an expression for what it does."""
@@ -276,7 +304,8 @@ class Normaliser:
 
     def loop(self, node: ast.While | ast.For) -> None:
         if node.orelse:
-            self.fail(node.orelse[0], "the language has no `else` of a loop", "Write it behind the loop.")
+            hint = "Set a truth value in front of each `break`, and ask it behind the loop."
+            self.fail(node.orelse[0], "the language has no `else` of a loop", hint)
         if isinstance(node, ast.While):
 
             def body() -> None:
@@ -287,7 +316,7 @@ class Normaliser:
 
             self.emit(core.Loop(self.gathered(body), node))
         else:
-            iterable = self.atom(node.iter)
+            iterable = self.atom(listed(node.iter))
             self.each(node.target, iterable, lambda: self.statements(node.body), node)
 
     def each(self, target: ast.expr, iterable: Atom, work: Callable[[], object], node: ast.AST) -> None:
@@ -346,7 +375,8 @@ class Normaliser:
                 return self.chain(node)
             case ast.NamedExpr():
                 if self.function.generator:
-                    self.fail(node, "a comprehension gives no variable of the function a value")
+                    hint = "Write the expression where it is used, or ask a helper."
+                    self.fail(node, "a comprehension gives no variable of the function a value", hint)
                 self.assign_name(node.target, node.value, node)  # type: ignore[arg-type]
                 return self.atom(ast.copy_location(ast.Name(node.target.id, ast.Load()), node), keep)
             case ast.YieldFrom():
@@ -385,7 +415,7 @@ class Normaliser:
                 left, right = self.atoms([node.left, node.right])
                 return core.Binary(left, node.op, right)
             case ast.Compare():
-                left, right = self.atoms([node.left, node.comparators[0]])
+                left, right = self.atoms([node.left, among(node, 0)])
                 return core.Compare(left, node.ops[0], right)
             case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
                 return core.Use(Atom(Constant(-value, repr(-value)), node))
@@ -467,7 +497,7 @@ class Normaliser:
 
         def link(left: Atom, number: int) -> None:
             later = node.comparators[number + 1 :]
-            right = self.atom(node.comparators[number], keep=any(map(walrus, later)))
+            right = self.atom(among(node, number), keep=any(map(walrus, later)))
             self.emit(core.Set(result, core.Compare(left, node.ops[number], right), node))
             if later:
                 rest = self.gathered(lambda: link(right, number + 1))
@@ -539,10 +569,11 @@ class Normaliser:
 
     def generator(self, node: ast.GeneratorExp) -> Atom:
         """A generator expression is a function of what its first `for` goes through, which is evaluated at once."""
-        first = self.atom(node.generators[0].iter)
+        first = self.atom(listed(node.generators[0].iter))
         names = bound_names(node)
 
         def body(function: Function) -> None:
+            function.generator = True
             through = Local(self.fresh("through"), "through", function, temporary=True)
             function.locals[" through"] = through  # no user can spell it
             function.parameters = ((through, inspect.Parameter("through", inspect.Parameter.POSITIONAL_OR_KEYWORD)),)
@@ -559,14 +590,13 @@ class Normaliser:
                     rest = self.gathered(lambda: tests(left[1:]))
                     self.emit(self.branch(test, rest, (), left[0]))
                 elif number + 1 < len(node.generators):
-                    clause(number + 1, self.atom(node.generators[number + 1].iter))
+                    clause(number + 1, self.atom(listed(node.generators[number + 1].iter)))
                 else:
                     self.emit(core.Emit(self.atom(node.elt), node.elt))
 
             self.each(generator.target, iterable, lambda: tests(generator.ifs), node)
 
         function = self.inner("generator", node, names, body)
-        function.generator = True
         maker = self.temporary("generator")
         self.emit(core.Define(maker, function, (), node))
         return self.stored(core.Call(Atom(maker, node), (first,), ()), node)

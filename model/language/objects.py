@@ -24,6 +24,7 @@ from .values import (
     Scope,
     Static,
     Value,
+    articled,
 )
 
 
@@ -69,6 +70,8 @@ class Objects(Comparisons):
                 above = next((c for c in mro[mro.index(value.cls) + 1 :] if name in vars(c)), None)
                 if above is not None:
                     found = self.bound(vars(above)[name], value.owner, node, path, at)
+            case Static(type() as sort) if issubclass(sort, declare.Sort) and name == "size":
+                at.source.fail(node, f"how many elements {sort.__name__} has is not known: a system must be right for any size")
             case Static():
                 try:
                     found = Static(getattr(value.value, name))
@@ -96,11 +99,20 @@ class Objects(Comparisons):
             case ir.Node():
                 sort = value.sort.name
                 if isinstance(value.sort, ir.EnumSort):
+                    if hasattr(self.declared.enumerations[sort], name):
+                        hint = f"Make it a helper of the system that takes {articled(sort)}, and compares."
+                        what = f"'{name}' of {sort} is known of its members only, and {owner} depends on the state"
+                        at.source.fail(node, what, hint)
                     hint = f"A member is compared as it is: {owner} == {sort}.{value.sort.members[0]}."
                 else:
                     hint = f"Facts about a {sort} are kept in maps: self.{name}[{owner}]."
                 at.source.fail(node, f"a {sort} has no '{name}'", hint)
-        at.source.fail(node, f"{owner} has no '{name}'")
+            case MapRef():
+                hint = f"Read it at an index, {owner}[...]; ask all(...) or any(...) of the sort that it is indexed by."
+                at.source.fail(node, f"{owner} is a map of the state and has no '{name}'", hint)
+            case Method():
+                at.source.fail(node, f"{owner} is a method and has no '{name}'", f"Write {owner}(...) to call it.")
+        at.source.fail(node, f"{owner} has no '{name}'", "Of a tuple there are its parts and slices; of a text nothing.")
 
     def member(self, owner: Object, name: str, node: ast.AST, path: Path, at: Scope) -> Value | None:
         """What ``self.name`` is: state, a knob, a part, a method, a constant."""

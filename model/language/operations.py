@@ -29,6 +29,7 @@ from .values import (
     articled,
     is_number,
 )
+from .wording import function_hint
 
 MAX_DEPTH = 40
 SETTLED = ("invariant", "reachable", "lemma", "hint", "axiom", "final")
@@ -114,7 +115,10 @@ class Operations(Objects):
                         f"{at.source.text(owner)} has no {position.value!r}",
                         nearest(str(position.value), list(map(str, names)), "names"),
                     )
-        at.source.fail(node, f"{at.source.text(owner)} is not a map", "Declare it as Map[...] to index it.")
+        hint = "Declare it as Map[...] to index it."
+        if isinstance(value, Static) and isinstance(value.value, (Mapping, list)):
+            hint = "It is indexed by a constant; for what depends on the state declare a Map[...], or write `if`."
+        at.source.fail(node, f"{at.source.text(owner)} is not a map", hint)
 
     def annotated(self, form: Any, operation: core.Subscript, node: ast.AST, path: Path, at: Scope) -> Value:
         """``Optional[Cpu]`` or ``Annotated[int, Range(0, 3)]``, as it stands in `choose` and `each`."""
@@ -155,11 +159,13 @@ class Operations(Objects):
         args = [v for _, v in self.items(operation.args, path, at)]
         keywords = self.keywords(operation, path, at)
         if isinstance(function, Object):
-            return Held(function, Tup(tuple(args))) if not keywords else self.not_callable(operation, node, at)
+            if keywords:
+                at.source.fail(node, "what is held takes no keywords", "Write `with self.lock(cpu):`.")
+            return Held(function, Tup(tuple(args)))
         if isinstance(function, Static) and isinstance(function.value, type) and issubclass(function.value, enum.Enum):
             return self.enumeration(function.value, args, node, at)
         if not isinstance(function, (Method, Closure)):
-            self.not_callable(operation, node, at)
+            self.not_callable(function, operation, node, at)
         if isinstance(function, Method):
             role = declare.role_of(function.function)
             if role is not None and role.kind not in ("closure", "hint") and self.declared.happens(function):
@@ -188,13 +194,16 @@ class Operations(Objects):
             found.update(given)
         return found
 
-    def not_callable(self, operation: core.Call, node: ast.AST, at: Scope) -> NoReturn:
+    def not_callable(self, function: Value, operation: core.Call, node: ast.AST, at: Scope) -> NoReturn:
         text = at.source.text(operation.function.node)
-        at.source.fail(
-            node,
-            f"{text} cannot be called in a model",
-            f"Call the system's own methods, or one of: {', '.join(self.words())}.",
-        )
+        hint = f"Call the system's own methods, or one of: {', '.join(self.words())}."
+        if isinstance(called := function.value if isinstance(function, Static) else None, type):
+            if issubclass(called, declare.Counter):
+                hint = f"Write fresh({text}); the first value is 0."
+            elif issubclass(called, declare.Sort):
+                number = ", or a number" if called.ordered else ""
+                hint = f"Write choose({text}), or use a parameter{number}."
+        at.source.fail(node, f"{text} cannot be called in a model", function_hint(called) or hint)
 
     def words(self) -> list[str]:
         raise NotImplementedError

@@ -493,11 +493,11 @@ class Machine:
                 for instance in itertools.product(*map(self.domain, process.sorts)):
                     self.restart(name, instance)
             for _, role, method in self.members:
-                if role.kind == "initially":
-                    method()
-            for _, role, method in self.members:
                 if role.kind == "axiom" and not method():
                     raise NotEnabled
+            for _, role, method in self.members:
+                if role.kind == "initially":
+                    method()
             self.close()
 
     def restart(self, name: str, instance: tuple[Any, ...]) -> None:

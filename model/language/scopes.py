@@ -79,6 +79,25 @@ def walrus(node: ast.AST) -> bool:
     return any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
 
 
+def does_something(node: ast.expr) -> bool:
+    """Whether an expression may do more than give a value."""
+    deeds = (ast.Call, ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
+    return any(isinstance(n, deeds) for n in ast.walk(node))
+
+
+def listed(node: ast.expr, *kinds: type[ast.expr]) -> ast.expr:
+    """What is gone through: a list that stands there itself is as good as a tuple."""
+    if isinstance(node, (ast.List, *kinds)):
+        return ast.copy_location(ast.Tuple(node.elts, ast.Load()), node)  # type: ignore[attr-defined]
+    return node
+
+
+def among(node: ast.Compare, number: int) -> ast.expr:
+    """The right operand of a comparison."""
+    operand = node.comparators[number]
+    return listed(operand, ast.Set) if isinstance(node.ops[number], (ast.In, ast.NotIn)) else operand
+
+
 def is_plain(node: ast.expr) -> bool:
     """Whether an expression is one operation, once its operands are evaluated."""
     if isinstance(node, ast.Compare):

@@ -256,7 +256,8 @@ class Executor(Assignments):
         self.assign(top.loop.target, items[top.next], top.loop.node, path, top.scope)
         return (*rest, Items(top.loop, top.next + 1, top.scope), block(top.loop.body, top.scope))
 
-    def jump(self, s: core.Break | core.Continue, stack: Stack, path: Path) -> Stack:
+    def jump(self, s: core.Break | core.Continue, stack: Stack, path: Path) -> Stack | list[Outcome]:
+        """Leave a loop, or its round."""
         while stack:
             top, rest = stack[-1], stack[:-1]
             match top:
@@ -268,7 +269,8 @@ class Executor(Assignments):
                 case Exit():
                     self.release(top, path)
             stack = rest
-        raise AssertionError("Python has no break outside of a loop")
+        assert isinstance(s, core.Continue), "Python has no break outside of a loop, and none leaves one over a sort"
+        return [Outcome("return", path)]  # the round is over, and the loop's rounds happen at once
 
     # ------------------------------------------------------------------------------------------------- calls and returns
 
@@ -387,9 +389,15 @@ class Executor(Assignments):
 
     def acquire(self, s: core.With, path: Path, at: Scope) -> None:
         held = self.held(s.manager, path, at)
+        text = at.source.text(s.manager.node).partition("(")[0]
         for name in ("acquire", "release"):
-            if getattr(type(held.part.python), name, None) is None:
-                at.source.fail(s.manager.node, f"'{held.part.path[:-1]}' has no acquire and release")
+            method = getattr(type(held.part.python), name, None)
+            if method is None:
+                hint = "`with` calls both: acquire at its beginning, release at its end."
+                at.source.fail(s.manager.node, f"'{held.part.path[:-1]}' has no {name}", hint)
+            if core_of(method).stops:
+                hint = f"Write `yield from {text}.acquire(...)` and {text}.release(...), with what is done in between."
+                at.source.fail(s.manager.node, f"'{held.part.path[:-1]}' takes several steps to {name}", hint)
         self.hold("acquire", held, s, path, at)
 
     def release(self, frame: Exit, path: Path) -> None:

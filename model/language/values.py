@@ -287,4 +287,4 @@ def is_number(value: Any) -> bool:
 
 
 def articled(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"
+    return f"{'an' if noun[0] in 'aeioAEIO' else 'a'} {noun}"

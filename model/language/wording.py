@@ -42,3 +42,53 @@ EXPRESSIONS: Words = {
 def named(node: ast.AST, words: Words) -> tuple[str, str]:
     """What a construct is called, and what to write instead."""
     return words.get(type(node), (f"{type(node).__name__} here", ""))
+
+
+FUNCTIONS: Mapping[object, str] = {
+    print: "A trace shows every step and state; leave it out.",
+    bool: "Compare it with something.",
+    int: "Write `1 if ... else 0`.",
+    str: "Messages name parameters in braces, as plain strings.",
+    repr: "Messages name parameters in braces, as plain strings.",
+    set: "Use a Map[..., bool] as a set; a fixed group of values is a tuple.",
+    frozenset: "Use a Map[..., bool] as a set; a fixed group of values is a tuple.",
+    list: "Use a Map; a fixed group of values is a tuple.",
+    dict: "Use a Map as a dictionary.",
+    map: "Write a generator expression: all(... for x in Sort).",
+    filter: "Write a generator expression with a condition: any(... for x in Sort if ...).",
+    next: "Write choose(Sort, where=lambda x: ...) for one element, or any(... for x in Sort).",
+    iter: "Loop over a Sort, an Enum, bool, each(A, B), or a tuple.",
+    sorted: "All rounds of a loop over a sort happen at once: it has no order.",
+    divmod: "Write // and %.",
+    pow: "Write a product.",
+    round: "Numbers are whole.",
+    type: "Sorts are known when compiling.",
+    hasattr: "What the system has is known when compiling.",
+    getattr: "Write self.name; a choice among several is an `if`.",
+    setattr: "Write self.name = ...; a choice among several is an `if`.",
+    super: "Write super() without arguments.",
+}
+"""What to write instead of those functions of Python's that the language has not."""
+
+
+
+def function_hint(function: object) -> str:
+    """What to write instead of a function of Python's; "" if that is not known."""
+    try:
+        return FUNCTIONS.get(function, "")
+    except TypeError:  # not hashable, so none of them
+        return ""
+
+
+OF_A_SORT = {
+    "sum": "Keep a count of your own, which each step changes, or ask all(...) or any(...) of the sort.",
+    "zip": "Write each(A, B) for all pairs; the elements of a sort have no order in which they could be paired.",
+    "enumerate": "The elements of a sort have no numbers; keep what you need in a map.",
+    "reversed": "All rounds of a loop over a sort happen at once: it has no order.",
+}
+
+
+def of_a_sort(function: str) -> tuple[str, str]:
+    """Why a function of Python's takes no sort, and what to write instead."""
+    reason = f"{function}() takes a fixed number of values, and a sort has any number of elements"
+    return reason, OF_A_SORT.get(function, "Ask all(...) or any(...) of the sort.")

@@ -1,9 +1,8 @@
-"""What the language's own words mean in a step (require, choose, check, ...), and those functions of Python's that it has."""
+"""What the language's own words mean in a step: require, choose, check, ..."""
 
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,32 +13,18 @@ from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
-from .conversions import items_of
+from .functions import MOST_ARGUMENTS, PYTHON, Functions, Given
 from .operations import SETTLED
-from .statements import Executor
 from .values import (
     Closure,
-    Generated,
-    MapRef,
     Method,
-    Once,
     Path,
     Product,
     Scope,
     Static,
-    Tup,
     Value,
     articled,
-    is_number,
 )
-
-
-@dataclass(frozen=True)
-class Given:
-    """An argument: its value, and the text that it stands for."""
-
-    value: Value
-    node: ast.AST
 
 
 @dataclass(frozen=True)
@@ -58,11 +43,11 @@ class Use:
     target: str
 
 
-class Words(Executor):
+class Words(Functions):
     """Executes calls of the language's words."""
 
     def words(self) -> list[str]:
-        return sorted(f.__name__ for f in (*WORDS, *PYTHON))
+        return sorted(f.__name__ for f in (*WORDS, *PYTHON) if f is not isinstance)
 
     def word(
         self, call: core.Call, function: Static, node: ast.AST, path: Path, at: Scope, target: str
@@ -312,88 +297,6 @@ class Words(Executor):
             use.at.source.fail(use.node, text, nearest(str(wanted), process.locals, "locals that it keeps"))
         return self.read(found[0], args, use.node, use.path, use.at)
 
-    # ------------------------------------------------------------------------------------------------ Python's functions
-
-    def quantifier(self, kind: str, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        if len(args) == 1:
-            value = args[0].value
-            if isinstance(value, Generated):
-                return self.quantified(value, kind, node, path, at)
-            items = value.items if isinstance(value, Once) else items_of(value)
-            if items is not None:
-                junction = terms.and_ if kind == "all" else terms.or_
-                return junction(*(self.truth(i, args[0].node, at) for i in items))
-        at.source.fail(node, f"{kind}() takes a generator", f"Write {kind}(... for x in Sort).")
-
-    def length(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        value = args[0].value if len(args) == 1 else None
-        items = items_of(value) if value is not None else None
-        if items is not None:
-            return Static(len(items))
-        if isinstance(value, Static) and isinstance(value.value, (str, range)):
-            return Static(len(value.value))
-        if isinstance(value, MapRef):
-            hint = "Ask any(...) or all(...) of its elements, or keep a count of your own."
-            at.source.fail(node, "a map has no length", hint)
-        at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
-
-    def tuple_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Tup(tuple(v for a in args for v in self.several(a, "tuple", node, path, at)))
-
-    def several(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
-        """The values of what has a fixed number of them."""
-        if isinstance(given.value, Generated):
-            return self.collected(given.value, node, path, at)
-        iterated = self.iterated(given.value, given.node, at)
-        if isinstance(iterated, Product):
-            hint = "Ask all(...) or any(...) of the sort."
-            at.source.fail(
-                node, f"{what}() takes a fixed number of values, and a sort has any number of elements", hint
-            )
-        return iterated
-
-    def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Once(tuple(map(Tup, zip(*(self.several(a, "zip", node, path, at) for a in args), strict=False))))
-
-    def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
-        if not is_number(first):
-            at.source.fail(node, "enumerate() counts from a constant")
-        items = self.several(args[0], "enumerate", node, path, at) if args else ()
-        return Once(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
-
-    def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        return Once(tuple(reversed(self.several(args[0], "reversed", node, path, at)))) if args else Once(())
-
-    def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        values: list[Any] = [a.value.value if isinstance(a.value, Static) else None for a in args]
-        if not values or not all(map(is_number, values)) or (len(values) == 3 and values[2] == 0):
-            at.source.fail(node, "range() takes constants", "Loop over a Sort, or over range(3).")
-        return Static(range(*values))
-
-    def bounds(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        """``Range(0, 3)``, within an annotation."""
-        values = [a.value.value if isinstance(a.value, Static) else None for a in args]
-        if len(values) != 2 or not all(map(is_number, values)):
-            at.source.fail(node, "Range() takes two whole numbers", "Write Range(0, 3).")
-        return Static(declare.Range(values[0], values[1]))  # type: ignore[arg-type]
-
-    def constant(self, function: Callable[..., Any], args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        """A function of whole numbers that are known while compiling."""
-        values: list[Value] = [a.value for a in args]
-        if len(args) == 1:
-            values = list(self.several(args[0], function.__name__, node, path, at))
-        numbers = [v.value if isinstance(v, Static) else None for v in values]
-        if not numbers or not all(map(is_number, numbers)):
-            name = function.__name__
-            at.source.fail(
-                node, f"{name}() takes constants here", "Ask all(...) or any(...), or keep what you need as state."
-            )
-        return Static(function(numbers))
-
-    def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        at.source.fail(node, "sorts are known when compiling: isinstance() is not needed")
-
     choosing = False
     known_processes: dict[Any, Process]
 
@@ -422,9 +325,6 @@ def is_none(value: Value) -> bool:
     return isinstance(value, Static) and value.value is None
 
 
-MOST_ARGUMENTS = {"tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
-"""How many arguments some of Python's functions take; of the others, who reads them says so."""
-
 WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.require: Words.require,
     declare.choose: Words.choose,
@@ -435,20 +335,4 @@ WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.each: Words.each,
     declare.at: Words.step_at,
     declare.local: Words.local_at,
-}
-
-PYTHON: Mapping[Any, Callable[[Words, list[Given], ast.AST, Path, Scope], Value]] = {
-    all: lambda x, *rest: x.quantifier("all", *rest),
-    any: lambda x, *rest: x.quantifier("any", *rest),
-    len: Words.length,
-    tuple: Words.tuple_of,
-    zip: Words.zipped,
-    enumerate: Words.enumerated,
-    reversed: Words.reverse,
-    range: Words.ranged,
-    declare.Range: Words.bounds,
-    sum: lambda x, *rest: x.constant(builtins.sum, *rest),
-    min: lambda x, *rest: x.constant(builtins.min, *rest),
-    max: lambda x, *rest: x.constant(builtins.max, *rest),
-    isinstance: Words.is_instance,
 }

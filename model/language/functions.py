@@ -1,0 +1,151 @@
+"""Those of Python's functions that the language has: all, any, len, range, zip, min, ..."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flushproof.model import ir
+from flushproof.model.ir import terms
+
+from . import core, declare
+from .conversions import items_of, number
+from .statements import Executor
+from .values import Generated, MapRef, Once, Path, Product, Scope, Static, Tup, Value, is_number
+from .wording import of_a_sort
+
+
+@dataclass(frozen=True)
+class Given:
+    """An argument: its value, and the text that it stands for."""
+
+    value: Value
+    node: ast.AST
+
+
+class Functions(Executor):
+    """Executes calls of Python's functions."""
+
+    def quantifier(self, kind: str, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        if len(args) == 1:
+            value = args[0].value
+            if isinstance(value, Generated):
+                return self.quantified(value, kind, node, path, at)
+            items = value.items if isinstance(value, Once) else items_of(value)
+            if items is not None:
+                junction = terms.and_ if kind == "all" else terms.or_
+                return junction(*(self.truth(i, args[0].node, at) for i in items))
+        at.source.fail(node, f"{kind}() takes a generator", f"Write {kind}(... for x in Sort).")
+
+    def length(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        value = args[0].value if len(args) == 1 else None
+        items = items_of(value) if value is not None else None
+        if items is not None:
+            return Static(len(items))
+        if isinstance(value, Static) and isinstance(value.value, (str, range)):
+            return Static(len(value.value))
+        if isinstance(value, MapRef):
+            hint = "Ask any(...) or all(...) of its elements, or keep a count of your own."
+            at.source.fail(node, "a map has no length", hint)
+        at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
+
+    def tuple_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Tup(tuple(v for a in args for v in self.several(a, "tuple", node, path, at)))
+
+    def several(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> tuple[Value, ...]:
+        """The values of what has a fixed number of them."""
+        if isinstance(given.value, Generated):
+            return self.collected(given.value, what, node, path, at)
+        iterated = self.iterated(given.value, given.node, at)
+        if isinstance(iterated, Product):
+            at.source.fail(node, *of_a_sort(what))
+        return iterated
+
+    def zipped(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Once(tuple(map(Tup, zip(*(self.several(a, "zip", node, path, at) for a in args), strict=False))))
+
+    def enumerated(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        first = args[1].value.value if len(args) == 2 and isinstance(args[1].value, Static) else 0
+        if not is_number(first):
+            at.source.fail(node, "enumerate() counts from a constant")
+        items = self.several(args[0], "enumerate", node, path, at) if args else ()
+        return Once(tuple(Tup((Static(i), v)) for i, v in enumerate(items, first)))
+
+    def reverse(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        return Once(tuple(reversed(self.several(args[0], "reversed", node, path, at)))) if args else Once(())
+
+    def ranged(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        values: list[Any] = [a.value.value if isinstance(a.value, Static) else None for a in args]
+        if not values or not all(map(is_number, values)) or (len(values) == 3 and values[2] == 0):
+            at.source.fail(node, "range() takes constants", "Loop over a Sort, or over range(3).")
+        return Static(range(*values))
+
+    def bounds(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``Range(0, 3)``, within an annotation."""
+        values = [a.value.value if isinstance(a.value, Static) else None for a in args]
+        if len(values) != 2 or not all(map(is_number, values)):
+            at.source.fail(node, "Range() takes two whole numbers", "Write Range(0, 3).")
+        return Static(declare.Range(values[0], values[1]))  # type: ignore[arg-type]
+
+    def total(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``sum`` of a fixed group of numbers."""
+        if not args:
+            at.source.fail(node, "sum() takes numbers", "Write sum((a, b)).")
+        items = self.several(args[0], "sum", node, path, at)
+        start, *rest = [*(a.value for a in args[1:]), Static(0)][:1] + list(items)
+        result = self.number(start, core.Atom(core.Constant(0, "0"), node), path, at)
+        for item in rest:
+            term = self.number(item, core.Atom(core.Constant(0, "0"), args[0].node), path, at)
+            result = self.calculated(operator.add, result, term, node, path, at)
+        return Static(result.value) if isinstance(result, ir.Lit) else result
+
+    def extreme(self, name: str, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``min`` and ``max`` of a fixed group of values that have an order: the first one, if several are."""
+        values: list[Value] = [a.value for a in args]
+        if len(args) == 1:
+            values = list(self.several(args[0], name, node, path, at))
+        if not values:
+            at.source.fail(node, f"{name}() takes at least one value", f"Write {name}(a, b).")
+        best, *others = [self.element(v, node, path, at) for v in values]
+        for other in others:
+            less, than = (other, best) if name == "min" else (best, other)
+            better = self.compare(ast.Lt(), less, than, node, path, at)
+            best = self.choice(better, other, best) if not isinstance(better, ir.Lit) else (other if better.value else best)
+        return best
+
+    def absolute(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        value = args[0].value if len(args) == 1 else None
+        if isinstance(value, Static) and is_number(value.value):
+            return Static(abs(value.value))
+        if value is None:
+            at.source.fail(node, "abs() takes one number")
+        term = self.number(value, core.Atom(core.Constant(0, "0"), args[0].node), path, at)
+        return self.tabulated(lambda a, _: abs(a), term, number(0), node, path, at)
+
+    def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        hint = "Ask `is None`, or compare with a member."
+        at.source.fail(node, "sorts are known when compiling: isinstance() is not needed", hint)
+
+
+MOST_ARGUMENTS = {"abs": 1, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
+"""How many arguments some of Python's functions take; of the others, who reads them says so."""
+
+PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Value]] = {
+    all: lambda x, *rest: x.quantifier("all", *rest),
+    any: lambda x, *rest: x.quantifier("any", *rest),
+    len: Functions.length,
+    tuple: Functions.tuple_of,
+    zip: Functions.zipped,
+    enumerate: Functions.enumerated,
+    reversed: Functions.reverse,
+    range: Functions.ranged,
+    declare.Range: Functions.bounds,
+    sum: Functions.total,
+    min: lambda x, *rest: x.extreme("min", *rest),
+    max: lambda x, *rest: x.extreme("max", *rest),
+    abs: Functions.absolute,
+    isinstance: Functions.is_instance,
+}
