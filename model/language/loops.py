@@ -123,18 +123,19 @@ class Loops(Operations):
         writes = [a for a in accesses if a.writes]
         found = []
         for update in new:
-            agreed = self.agreed(update, accesses, variables)
-            if agreed is not None:
+            apart = self.apart(update.args, update.args, variables)
+            if not apart and (agreed := self.agreed(update, accesses, variables)) is not None:
                 found.append(agreed)
                 continue
             here = next((a for a in writes if a.variable == update.var and a.args == update.args), None)
             node, scope = (here.node, here.at) if here is not None else (loop.node, at)
             for var in variables:
                 if var not in update.args:
+                    whose = "may write the same place of" if update.args else "writes the same"
                     scope.source.fail(
                         node,
-                        f"every round of this loop writes the same '{update.var}'",
-                        f"Write a location of its own in each round: self.{update.var}[{var.name}, ...].",
+                        f"every round of this loop {whose} '{update.var}'",
+                        f"Write a location of its own in each round, self.{update.var}[{var.name}, ...], or one value, in one place.",
                     )
             for access in accesses:
                 if access.variable == update.var and not self.apart(update.args, access.args, variables):
@@ -147,14 +148,24 @@ class Loops(Operations):
         return all(any(a is v and b is v for a, b in zip(one, other, strict=True)) for v in variables)
 
     def agreed(self, update: ir.Update, accesses: list[Access], variables: tuple[ir.Var, ...]) -> ir.Update | None:
-        """One update for all rounds that write one value to one place, if they do and nothing else in the loop touches it."""
-        mine = terms.free_vars(update.value).union(*map(terms.free_vars, update.args))
-        if mine & set(variables) or len([a for a in accesses if a.variable == update.var]) != 1:
+        """One update for all rounds, if they write one value and nothing else in the loop touches what they write.
+
+        A place that depends on the round is written where some round is at it.
+        """
+        if terms.free_vars(update.value) & set(variables):
             return None
-        cond = update.cond
+        if len([a for a in accesses if a.variable == update.var]) != 1:
+            return None
+        args, places, cond = list(update.args), [], update.cond
+        for position, arg in enumerate(update.args):
+            if terms.free_vars(arg) & set(variables):
+                place = self.step.variable("place", arg.sort)
+                args[position] = place
+                places.append(place)
+                cond = terms.and_(cond, terms.eq(arg, place))
         for var in reversed(variables):
             cond = terms.exists(var, cond)
-        return ir.Update(update.var, update.binders, update.args, cond, update.value)
+        return ir.Update(update.var, (*update.binders, *places), tuple(args), cond, update.value)
 
     def refuse_meeting(self, update: ir.Update, access: Access, node: ast.AST, at: Scope) -> None:
         there = access.at.source.place(access.node)

@@ -214,7 +214,7 @@ class Normaliser:
             case ast.Attribute() | ast.Name():
                 hint = f"Write {text}(...) to call it."
             case ast.Compare(ops=[ast.Eq()]):
-                hint = "Write `=` to assign, or require(...) for a guard."
+                hint = "Write `=` to assign, `return` for a result, or require(...) for a guard."
             case _:
                 hint = "Assign it, or write require(...) for a guard."
         self.fail(node, f"the value of {text} is not used", hint)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import enum
+import functools
 import inspect
 import itertools
 import random
@@ -493,7 +494,7 @@ class Machine:
                 for instance in itertools.product(*map(self.domain, process.sorts)):
                     self.restart(name, instance)
             for _, role, method in self.members:
-                if role.kind == "axiom" and not method():
+                if role.kind == "axiom" and not self.true(method):
                     raise NotEnabled
             for _, role, method in self.members:
                 if role.kind == "initially":
@@ -556,7 +557,7 @@ class Machine:
                     except StopIteration:
                         self.restart(name, args)
                 else:
-                    next(method for full, _, method in self.members if full == name)(*args)
+                    performed(next(method for full, _, method in self.members if full == name), args)
                 self.close()
 
     @contextlib.contextmanager
@@ -607,7 +608,7 @@ class Machine:
             self.broken, self.script = [], Script(ways)
             try:
                 with nothing_of_none():
-                    event(*args)
+                    performed(event, args)
             except NotEnabled:
                 pass
             except Undefined:
@@ -660,9 +661,22 @@ def argument_sorts(method: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
+def performed(method: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """The method called with an argument for each of its parameters, in their order."""
+    named = keyword_only(getattr(method, "__func__", method))
+    count = len(args) - len(named)
+    return method(*args[:count], **dict(zip(named, args[count:], strict=True)))
+
+
+@functools.cache
+def keyword_only(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters that are given by their names."""
+    return tuple(n for n, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY)
+
+
 def procedure(method: Callable[..., Any], args: tuple[Any, ...]) -> Generator[Any, Any, Any]:
     """A process from its beginning; one without a `yield` is one step."""
-    result = method(*args)
+    result = performed(method, args)
     if inspect.isgenerator(result):
         yield from result
 

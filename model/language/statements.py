@@ -55,6 +55,11 @@ class Executor(Assignments):
             function.source.fail(function.node, f"'{function.name}' needs `self` as its first parameter")
         for local, parameter in function.parameters[1:]:
             several = parameter.kind is parameter.VAR_POSITIONAL and member.role.kind == "process"
+            if parameter.default is not parameter.empty:
+                hint = "Leave it out: the step is possible for each value; a constant is a class attribute."
+                function.source.fail(
+                    function.node, f"the parameter '{local.shown}' of {articled(member.role.kind)} has a default", hint
+                )
             if parameter.kind is parameter.VAR_KEYWORD or several:
                 stars = "*" if several else "**"
                 function.source.fail(

@@ -2478,7 +2478,7 @@ KINDS.update(
             "pow": refused("n: Digit\n@action\ndef a(self):\n    self.n = 2 ** 3"),
             "shift": refused("n: Digit\n@action\ndef a(self):\n    self.n = 1 << 2"),
             "tuple times": refused("@action\ndef a(self):\n    x = (1,) * 3"),
-            "min of state": refused("n: Digit\n@action\ndef a(self):\n    self.n = min(self.n, 3)", "min"),
+            "min with a key": refused("n: Digit\n@action\ndef a(self):\n    self.n = min(self.n, 3, key=None)", "min"),
             "sum of gen": refused("m: Map[Cpu, bool]\n@action\ndef a(self):\n    x = sum(1 for c in Cpu if self.m[c])"),
             "sorted": refused("@action\ndef a(self):\n    x = sorted((2, 1))", "sorted"),
             "print": refused("@action\ndef a(self):\n    print(self.bad)", "print"),
@@ -2501,7 +2501,7 @@ KINDS.update(
             "process default": refused("@process(One)\ndef p(self, c: One, d: Cpu):\n    yield 'a'"),
             "no self": refused("@action\ndef a():\n    pass", "self"),
             "this for self": refused("@action\ndef a(this):\n    this.bad = True", "self"),
-            "action kwonly": bad("@action\ndef a(self, *, c: Cpu):\n    self.bad = True", 1, python=False),
+            "action kwonly": bad("@action\ndef a(self, *, c: Cpu):\n    self.bad = True", 1),
             "kwargs action": refused("@action\ndef a(self, **kw):\n    pass", "kw"),
             "invariant with parameter": refused(
                 "@invariant('x')\ndef inv(self, c: Cpu):\n    return True", "parameter"

@@ -121,8 +121,8 @@ MISTAKES = {
         ["Page is not a sort", "Write class Page(Sort)."],
     ),
     "unknown function": (
-        "@action\ndef f(self, cpu: Cpu):\n    print(cpu)",
-        ["print cannot be called in a model", "require"],
+        "@action\ndef f(self, cpu: Cpu):\n    input(cpu)",
+        ["input cannot be called in a model", "require"],
     ),
     "wrong sort": (
         "@action\ndef f(self, cpu: Cpu, vm: Vm):\n    self.on[vm] = True",
@@ -142,7 +142,7 @@ MISTAKES = {
     ),
     "out of range": (
         "@action\ndef f(self, vm: Vm):\n    self.vmid[vm] = 7",
-        ["7 is no 0..3"],
+        ["7 is not one of 0..3"],
     ),
     "wrong member": (
         "@action\ndef f(self):\n    self.scope = Scope.LOKAL",
@@ -150,7 +150,7 @@ MISTAKES = {
     ),
     "optional as condition": (
         "@action\ndef f(self, cpu: Cpu):\n    require(self.running[cpu])",
-        ["is a Optional[Vm], not a condition", "Write self.running[cpu] is not None."],
+        ["is an Optional[Vm], not a condition", "Write self.running[cpu] is not None."],
     ),
     "order of scalarset": (
         "@action\ndef f(self, a: Cpu, b: Cpu):\n    require(a < b)",
