@@ -29,6 +29,8 @@ ONE_OF = {
     "test_walks_meet_only_what_exists": 4,
     "test_python_and_ir_take_the_same_steps": 2,
     "test_all_readings_of_a_generated_system_agree": 3,
+    "test_it_is_read_as_python_reads_it": 3,
+    "test_what_is_violated_is_not_proved": 4,
     "test_resumed_search_finishes_alike": 4,
     "test_compact_search_agrees": 10,
     "test_renaming_changes_no_verdict": 20,

@@ -18,12 +18,13 @@ from . import core, declare
 from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
-from .declare import Part, System
+from .declare import System
 from .frames import Outcome, block
+from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
-from .source import Source, class_place, class_source, source_of
-from .types import hints, to_declared
+from .source import Source, class_place, source_of
+from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
 from .words import Words
 
@@ -406,82 +407,6 @@ def variables_of(action: ir.Action) -> set[ir.Var]:
     found = {e for e in ir.walk(*exprs) if isinstance(e, ir.Var)}
     found |= {e.var for e in ir.walk(*exprs) if isinstance(e, ir.Quant)}
     return found | {*action.params, *action.fresh}
-
-
-def refuse_changes(proof: type[System], system: type[System]) -> None:
-    """See to it that a proof adds to its system nothing but lemmas, hints, helpers, and ghosts that it notes down."""
-    found = class_source(proof)
-    place = None if found is None else ir.Place(found[0], found[1].lineno)
-    if proof.__bases__ != (system,):
-        hint = f"Write class {proof.__name__}({system.__name__}, proof=True)."
-        raise ModelError(f"the proof {proof.__name__} inherits from more than its system", place, hint=hint)
-    for name, value in vars(proof).items():
-        role = declare.role_of(value)
-        if role is not None and role.kind not in ("lemma", "hint", "before", "after"):
-            source = source_of(value)
-            source.fail(source.tree, f"{articled(role.kind)} belongs to the system, not to its proof", "Move it there.")
-        if isinstance(value, (declare.Part, declare.Knob)):
-            raise ModelError(f"'{name}' belongs to the system, not to its proof", place, hint="Move it there.")
-        if not name.startswith("__") and name != "proves" and hasattr(system, name):
-            raise ModelError(f"the proof changes '{name}' of {system.__name__}", place, hint="Give it a name of its own.")
-    for name in noted_by(proof):
-        if (declared := to_declared(hints(proof)[name])) is not None and declared.kind != "ghost":
-            raise ModelError(
-                f"{proof.__name__}.{name} is state of a proof, and no ghost", place, hint=f"Write {name}: Ghost[...]."
-            )
-
-
-def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
-    """Refuse what Python accepts without a word, and its author did not mean.
-
-    - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
-      without that step a policy might hold which does not.  A property with parameters is no better.
-    - Of two methods with one name in a class only the last exists.
-    """
-    classes = dict.fromkeys(c for owner in (cls, *parts) for c in owner.__mro__ if c not in (System, Part, object))
-    sources = [found for c in classes if (found := class_source(c)) is not None]
-    if len(sources) != len(classes):  # the first method that is read says so
-        return
-    for file, tree in sources:
-        refuse_twins(file, tree)
-    nodes = [node for _, tree in sources for node in ast.walk(tree)]
-    mentioned = {n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes if isinstance(n, (ast.Attribute, ast.Name))}
-    mentioned |= {"acquire", "release"}  # `with` uses them
-    own = [c for c in classes if issubclass(c, System) or c.__module__ == cls.__module__]  # a shared part has more than one uses
-    for name, value in (item for c in own for item in vars(c).items()):
-        function = value.fget if isinstance(value, property) else value
-        if not inspect.isfunction(function) or name == "__init__":
-            continue
-        source = source_of(function)
-        if isinstance(value, property):
-            if len(source.tree.args.args) > 1:
-                source.fail(source.tree, f"the property '{name}' takes a parameter", "@action makes it a step.")
-        elif (
-            declare.role_of(value) is None
-            and name not in mentioned
-            and any(argument.annotation is not None for argument in source.tree.args.args)
-        ):
-            source.fail(
-                source.tree,
-                f"nothing uses '{name}', and it is no step",
-                "Decorate it: @action makes it a step, @event a check. Or remove it.",
-            )
-
-
-def refuse_twins(file: str, tree: ast.ClassDef) -> None:
-    """Refuse a method that a later one of the same class replaces, unless it is a part of the same property."""
-    known: set[str] = set()
-    for node in tree.body:
-        if not isinstance(node, ast.FunctionDef):
-            continue
-        parts = [d for d in node.decorator_list if isinstance(d, ast.Attribute) and d.attr in ("setter", "getter", "deleter")]
-        if node.name in known and not parts:
-            raise ModelError(
-                f"{tree.name} has two methods called '{node.name}', and Python keeps the last one only",
-                ir.Place(file, node.lineno),
-                hint="Rename one of them.",
-            )
-        known.add(node.name)
 
 
 def argument_of(function: Function, name: str) -> ast.AST:

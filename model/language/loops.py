@@ -135,7 +135,7 @@ class Loops(Operations):
                     scope.source.fail(
                         node,
                         f"every round of this loop {whose} '{update.var}'",
-                        f"Write a location of its own in each round, self.{update.var}[{var.name}, ...], or one value, in one place.",
+                        f"Write a location of its own in each round, self.{update.var}[{var.name}, ...], or one value.",
                     )
             for access in accesses:
                 if access.variable == update.var and not self.apart(update.args, access.args, variables):

@@ -100,7 +100,8 @@ class Words(Functions):
     def choose(self, use: Use) -> Value:
         at, path, of = use.at, use.path, use.given["sort"]
         if self.step.kind not in ("action", "process", "initially"):
-            at.source.fail(use.node, f"{articled(self.step.kind)} cannot choose")
+            hint = "A parameter stands for each element." if self.step.kind == "event" else "Ask all(...) or any(...)."
+            at.source.fail(use.node, f"{articled(self.step.kind)} cannot choose", hint)
         if path.binders or self.choosing:
             hint = "Choose before the loop, or leave the map without an initial value."
             at.source.fail(use.node, "a loop cannot choose", hint)

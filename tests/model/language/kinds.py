@@ -119,6 +119,11 @@ def bad(text: str, steps: int, python: bool = True) -> Case:
     return Case(text, Violated("never", steps), python)
 
 
+def breaks(text: str, prop: str, steps: int, python: bool = True) -> Case:
+    """Another property is violated."""
+    return Case(text, Violated(prop, steps), python)
+
+
 def fine(text: str, python: bool = True) -> Case:
     return Case(text, Holds(), python)
 
@@ -2287,7 +2292,7 @@ KINDS.update(
             "a helper without return": refused(
                 """
                 def ok(self):
-                    self.bad == False
+                    self.bad = False
 
                 @action
                 def a(self):

@@ -17,17 +17,20 @@ from flushproof.agreement import Agreement
 from flushproof.checking import check
 from flushproof.proving import prove
 
+from .habits import HABITS
 from .kinds import KINDS, Holds, Refused, Violated, module
 from .written import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some cases are what Python warns of
 
-CASES = [(kind, name) for kind, cases in KINDS.items() for name in cases]
+TABLE = KINDS | HABITS
+assert not KINDS.keys() & HABITS.keys()
+CASES = [(kind, name) for kind, cases in TABLE.items() for name in cases]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{k}: {n}" for k, n in CASES])
 def test_it_is_read_as_python_reads_it(kind: str, name: str, tmp_path: Path) -> None:
-    case = KINDS[kind][name]
+    case = TABLE[kind][name]
     right = case.right
     if isinstance(right, Refused):
         with pytest.raises(FlushproofError) as refusal:
@@ -49,12 +52,12 @@ def test_it_is_read_as_python_reads_it(kind: str, name: str, tmp_path: Path) -> 
 
 
 BUILT_IN = ("no-deadlock", "well-defined")
-VIOLATED = [(k, n) for k, n in CASES if isinstance(right := KINDS[k][n].right, Violated) and right.prop not in BUILT_IN]
+VIOLATED = [(k, n) for k, n in CASES if isinstance(right := TABLE[k][n].right, Violated) and right.prop not in BUILT_IN]
 
 
 @pytest.mark.parametrize(("kind", "name"), VIOLATED, ids=[f"{k}: {n}" for k, n in VIOLATED])
 def test_what_is_violated_is_not_proved(kind: str, name: str, tmp_path: Path) -> None:
-    case = KINDS[kind][name]
+    case = TABLE[kind][name]
     assert isinstance(case.right, Violated)
     found = prove(load(module(case.text), tmp_path, "kinds"), limits=Limits(seconds=20.0), audit=None)
     assert found.verdict == "violated" and case.right.prop not in found.proved
