@@ -109,7 +109,7 @@ class Agreement:
         begins = _begins(system)
         primed = frozenset(p for p, at_label in begins.items() if at_label)
         self.machine = Machine(cls, instance.sizes, knobs, primed)
-        self.other = Machine(cls, instance.sizes, knobs, primed)
+        self.other = Machine(cls, instance.sizes, knobs, primed, like=self.machine)
         # Nothing is left in the compiled system of a first step that is never taken; where it waits is then nobody's business.
         for name in self.machine.processes.keys() - begins.keys():
             instances = itertools.product(*map(self.machine.domain, self.machine.processes[name].sorts))

@@ -187,6 +187,7 @@ class Machine:
     costs: how many of each operation the last step cost.
     primed: the processes that start by running to their first label, because nothing happens before it; None: all of which that
         is so.  An extra step that does nothing is no difference; a step that was left out is (`Restless`).
+    like: another run of the same system, whose elements are these: what is one in the one `is` the same one in the other.
     """
 
     def __init__(
@@ -195,6 +196,7 @@ class Machine:
         sizes: Mapping[str, int],
         knobs: Mapping[str, Any],
         primed: frozenset[str] | None = None,
+        like: Machine | None = None,
     ) -> None:
         self.cls, self.sizes, self.knobs, self.primed = cls, sizes, knobs, primed
         self.store: dict[Key, Any] = {}
@@ -212,8 +214,8 @@ class Machine:
         self.objects: list[Any] = []
         self._paths: dict[int, str] = {}
         self._parts: dict[int, tuple[Any, Any]] = {}
-        self._elements: dict[Any, list[Any]] = {}
-        self._domains: dict[Any, list[Any]] = {}
+        self._elements: dict[Any, list[Any]] = {} if like is None else like._elements
+        self._domains: dict[Any, list[Any]] = {} if like is None else like._domains
         self._modules: list[dict[str, Any]] = []
         with self.running():
             self.system = self.build("", cls, None)

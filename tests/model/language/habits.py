@@ -2608,6 +2608,36 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "what processes remember and get back": {
+        "two places of one label, told apart by a choice": bad(
+            """
+            held: bool
+
+            @process(Cpu)
+            def p(self, pc):
+                yield "wait (2)"
+                while True:
+                    yield "wait"
+                    if choose(Cpu) is not pc:
+                        break
+                self.held = True
+                yield "wait"
+                self.held = False
+                self.bad = True
+            """,
+            3,
+        ),
+        "an element that a process keeps is the one of its choice": bad(
+            """
+            @process(Cpu)
+            def p(self, me):
+                yield "a"
+                c = choose(Cpu)
+                yield "b"
+                d = choose(Cpu)
+                self.bad = c is d is me
+            """,
+            2,
+        ),
         "yield from return value none": refused(
             """
             def work(self):
