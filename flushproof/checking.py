@@ -15,6 +15,7 @@ from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, of_type, whole
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Trace
+from flushproof.model.ir.waits import NO_STUCK
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, System, system_name
 from flushproof.model.language.instantiate import (
@@ -30,22 +31,28 @@ from flushproof.model.language.instantiate import (
 from flushproof.model.language.load import is_shipped, load_system, shipped
 from flushproof.model.language.policies import check_declared
 from flushproof.processes import each
-from flushproof.properties.confirmation.certify import certify
+from flushproof.properties.confirmation.certify import certify, forever
 from flushproof.properties.confirmation.decide import decide, reads_slots
 from flushproof.result import (
     HOLDS,
     INCONCLUSIVE,
     VIOLATED,
     CertificateError,
+    Followed,
     NoVerdict,
     Result,
     result_or_reason,
 )
-from flushproof.search.explore import ask, explore, property_names
+from flushproof.search.explore import ask, asked_names, explore, property_names
 from flushproof.search.outcome import Outcome
+from flushproof.search.replay import ReplayError
+from flushproof.search.stuck import followed
 from flushproof.search.task import WELL_DEFINED, Limits, Progress
 from flushproof.search.vacuity import Never
 from flushproof.sizing import hints
+
+BY_Z3 = 200
+"""In so many states behind a wait without an end Z3 confirms it."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
     names = (
-        tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else property_names(instance)
+        tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else asked_names(instance)
     )
     collected = Collected(instance, names) if request.decide_with_z3 else None
     auditor = Auditor(request.system, instance, request.policy, request.knobs, request.audit) if request.audit else None
@@ -213,6 +220,8 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         violated=outcome.property or missing,
         trace=None if outcome.trace is None else certified(outcome.trace),
         certified=None if outcome.trace is None else True,
+        followed=None if outcome.trace is None else followed_on(outcome.trace),
+        waits=outcome.waits,
         also_violated=tuple(v.property for v in outcome.violations if v.property != outcome.property),
         not_reached=not_reached,
         vacuous=tuple(name for name in (*never.properties, *not_reached) if name not in off.properties),
@@ -252,6 +261,24 @@ def certified(trace: Trace) -> Trace:
         where = "" if certificate.step is None else f" at step {certificate.step}"
         raise CertificateError(f"Z3 does not confirm the trace to '{trace.property}'{where}: {certificate.reason}")
     return trace
+
+
+def followed_on(trace: Trace) -> Followed | None:
+    """How far it was looked at again that the wait at the end of a trace never ends; None where it is no trace to such a wait.
+
+    Raises:
+        CertificateError: it may have an end.
+    """
+    if trace.property != NO_STUCK:
+        return None
+    try:
+        ways, everything = followed(trace)
+    except ReplayError as error:
+        raise CertificateError(f"{error}") from None
+    certificate, by_z3 = forever(trace, ways, BY_Z3)
+    if not certificate.ok:
+        raise CertificateError(f"Z3 does not confirm that the wait has no end: {certificate.reason}")
+    return Followed(len(ways), everything, by_z3)
 
 
 class Collected:

@@ -54,6 +54,16 @@ def result_or_reason(run: Callable[[Asked], Found], request: Asked) -> Found | N
 
 
 @dataclass(frozen=True)
+class Followed:
+    """What was looked at again of the claim that a wait never ends: in so many of the states that can follow, whether these are all
+    of them, and in how many Z3 confirmed it."""
+
+    states: int
+    everything: bool
+    by_z3: int
+
+
+@dataclass(frozen=True)
 class Result:
     """The verdict on one system, under one policy, at one size.
 
@@ -66,6 +76,8 @@ class Result:
     not_permuted: of each sort that is too large for all of its elements to be permuted, how many keep their names.
     depth: the number of steps to the farthest state; seconds: exploring time; compile_seconds: the time to get ready for it.
     trace: a way to the violation, a shortest one if `shortest`; certified: Z3 confirmed the trace (None where there is none).
+    followed: where the violation is a wait without an end, how far that was looked at again; waits: where such waits were looked for,
+        how many states were stored for each process that may have to wait.
     omission: with `compact`, something was missed with at most this probability, whatever the verdict; None without.
     bound: how many values of counters were explored, where they were not renamed; None where any number of them is covered.
     not_reached: states that the system says must be reachable, and that a complete search did not find.
@@ -95,6 +107,8 @@ class Result:
     violated: str | None = None
     trace: Trace | None = None
     certified: bool | None = None
+    followed: Followed | None = None
+    waits: Mapping[str, int] = field(default_factory=dict)
     also_violated: tuple[str, ...] = ()
     not_reached: tuple[str, ...] = ()
     vacuous: tuple[str, ...] = ()

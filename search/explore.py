@@ -7,12 +7,13 @@ interpreter, step by step from a real initial state, so that a trace never rests
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.errors import FlushproofError, nearest
 from flushproof.model.ir import Property, terms
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.waits import NO_STUCK
 
 from .outcome import Outcome, Verdict, Violated
 from .reductions.bounded import CUT, Bounded
@@ -21,13 +22,19 @@ from .reductions.symmetry import movable
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
-from .task import NO_DEADLOCK, WELL_DEFINED, Engine, Found, Limits, Progress, Task, Visited
+from .stuck import Stuck, look_for_stuck, refuse_stuck
+from .task import NO_DEADLOCK, TO_BE_ASKED, WELL_DEFINED, Engine, Found, Limits, Progress, Task, Visited
 from .vacuity import never, watched
 
 
 def property_names(instance: Instance) -> tuple[str, ...]:
     """The names of all properties, the system's own first, then the built-in ones."""
-    return (*(p.name for p in instance.system.properties), NO_DEADLOCK, WELL_DEFINED)
+    return (*(p.name for p in instance.system.properties), NO_DEADLOCK, NO_STUCK, WELL_DEFINED)
+
+
+def asked_names(instance: Instance) -> tuple[str, ...]:
+    """The names of the properties that are looked for where none is named: all but the built-in ones that must be asked for."""
+    return tuple(n for n in property_names(instance) if n not in TO_BE_ASKED or n in instance.system.asks)
 
 
 def explore(
@@ -47,7 +54,8 @@ def explore(
 ) -> Outcome:
     """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
 
-    properties: names of what to look for; None for all of the system's and "no-deadlock" and "well-defined".
+    properties: names of what to look for; None for all of the system's, "no-deadlock", "well-defined", and what the system
+        asks for.  "no-stuck" is looked for last, in searches of its own, once everything is seen and nothing else is violated.
     focus: the search stops only when this one is violated; the first violation of each other is noted on the way.
     symmetry: explore orbits under the permutations of scalarsets instead of states.
     fuse: take hidden steps together with the one before them (see `fusion`): the verdict is the same and states are
@@ -63,9 +71,11 @@ def explore(
         FlushproofError: there is no property of that name; the system cannot start within the bound.
     """
     asked = ask(instance, properties)
+    engine = engine or ReferenceEngine()
+    if asked.stuck:
+        refuse_stuck(engine, bound)
     if focus is not None and focus not in asked.names:
         raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
-    engine = engine or ReferenceEngine()
     fused = Fused(instance.system)
     if fuse:
         fused = fuse_hidden(instance.system, (*asked.invariants, *asked.reachables))
@@ -101,9 +111,41 @@ def explore(
     found = engine.search(task)
     seconds = time.monotonic() - task.started - auditing
     violations = _violations(instance, asked, symmetry, fused.hidden, found)
-    violations.sort(key=lambda v: (v.depth, asked.names.index(v.property)))
-    outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
+    outcome = _outcome(task, _nearest(violations, asked), found, fused.hidden, seconds, engine.name)
+    if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
+        stuck = look_for_stuck(instance, engine, symmetry, limits, progress)
+        outcome = _with_stuck(outcome, stuck, focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
+
+
+def _nearest(violations: Iterable[Violated], asked: Asked) -> list[Violated]:
+    """The nearest first."""
+    return sorted(violations, key=lambda v: (v.depth, asked.names.index(v.property)))
+
+
+def _with_stuck(outcome: Outcome, stuck: Stuck, focus: str | None, asked: Asked) -> Outcome:
+    """The outcome of a search that saw everything, and what was found out about waits then."""
+    timed = replace(
+        outcome,
+        waits=dict(stuck.states),
+        seconds=outcome.seconds + stuck.seconds - stuck.compile_seconds,
+        compile_seconds=outcome.compile_seconds + stuck.compile_seconds,
+    )
+    if stuck.violated is not None:
+        violations = _nearest((*outcome.violations, stuck.violated), asked)
+        shown = stuck.violated if focus == NO_STUCK or len(violations) == 1 else violations[0]
+        return replace(
+            timed,
+            verdict="violated",
+            property=shown.property,
+            trace=shown.trace,
+            violations=tuple(violations),
+            complete=False,
+            never=None,
+        )
+    if stuck.reason is not None and not outcome.violations:
+        return replace(timed, verdict="inconclusive", complete=False, never=None, reason=f"stopped by {stuck.reason}")
+    return timed
 
 
 @dataclass(frozen=True)
@@ -166,6 +208,7 @@ class Asked:
     invariants: tuple[Property, ...]
     reachables: tuple[Property, ...]
     deadlock: bool
+    stuck: bool
 
 
 def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
@@ -179,13 +222,17 @@ def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
         if name not in known:
             hint = nearest(name, known, "properties")
             raise FlushproofError(f"{instance.system.name} has no property '{name}'. {hint}")
-    chosen = known if names is None else tuple(name for name in known if name in names)
+    chosen = asked_names(instance) if names is None else tuple(name for name in known if name in names)
     own = [p for p in instance.system.properties if p.name in chosen]
     invariants = [p for p in own if p.kind == "invariant"]
     if WELL_DEFINED in chosen:
         invariants.append(terms.well_defined(instance.system))
     return Asked(
-        chosen, tuple(invariants), tuple(p for p in own if p.kind == "reachable"), deadlock=NO_DEADLOCK in chosen
+        chosen,
+        tuple(invariants),
+        tuple(p for p in own if p.kind == "reachable"),
+        deadlock=NO_DEADLOCK in chosen,
+        stuck=NO_STUCK in chosen,
     )
 
 

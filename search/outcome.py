@@ -47,6 +47,7 @@ class Outcome:
         where states themselves were compared.
     engine: the engine's name.
     fused: the hidden steps that were taken together with the one before them.
+    waits: where waits without an end were looked for, how many states were stored for each process that may have to wait.
     bound: how many values of counters were explored, without renaming them; None if they were renamed, and so many there may be.
     cut: the least depth of a state in which a step was cut off by the bound; None if none was.
     never: what happened in no reachable state; None where that was not asked or is not known. unwatched: of how many actions and
@@ -76,6 +77,7 @@ class Outcome:
     cut: int | None = None
     never: Never | None = None
     unwatched: int = 0
+    waits: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[str, int] = field(default_factory=dict)
 
     @builtins.property

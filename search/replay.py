@@ -37,6 +37,18 @@ class Replay:
         Raises:
             ReplayError: the interpreter cannot go this way, or nothing is violated at its end.
         """
+        initial, steps = self.steps(name, path)
+        trace = violating_trace(self.reference, name, prop, initial, steps)
+        if trace is None:
+            raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' does not violate it")
+        return trace
+
+    def steps(self, name: str, path: Sequence[State]) -> tuple[State, list[Step]]:
+        """A real initial state, and the real steps along `path`, which is to the violation of `name`.
+
+        Raises:
+            ReplayError: the interpreter cannot go this way.
+        """
         first, *rest = (self.canonical(self.reference.renamed(state)) for state in path)
         initial = self._beginning(self.reference.renamed(path[0]), first)
         if initial is None:
@@ -49,10 +61,7 @@ class Replay:
                 raise ReplayError(f"{self._who()}: no step leads to state {number} in the trace of '{name}'")
             steps += taken
             state = taken[-1].state
-        trace = violating_trace(self.reference, name, prop, initial, steps)
-        if trace is None:
-            raise ReplayError(f"{self._who()}: the last state in the trace of '{name}' does not violate it")
-        return trace
+        return initial, steps
 
     def _beginning(self, given: State, first: State) -> State | None:
         """An initial state that begins like the path: the first that there is, whose names come in order; or, where there are too

@@ -12,6 +12,8 @@ workers, the levels have exact rules:
 - States are told apart after rank renaming of counters, and, with symmetry, up to the permutations of scalarsets.
   Transitions are counted before any of that: every action and binding that is possible in an expanded state, fresh
   values not counting as a choice.
+- A state from which what must remain possible (`Task.possible`) is not reachable is looked for once everything is stored, against
+  the direction of the steps.
 """
 
 from __future__ import annotations
@@ -24,12 +26,15 @@ from typing import Protocol
 from flushproof.model.errors import FlushproofError, seconds, whole
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.waits import NO_STUCK
 
 from .forecast import most_left
 from .vacuity import Watched
 
 NO_DEADLOCK = "no-deadlock"
 WELL_DEFINED = "well-defined"
+TO_BE_ASKED = (NO_STUCK,)
+"""Built-in properties that are looked for where they are named, or where a system asks for them."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class Task:
     invariants: what must hold in each state, most important first; `deadlock`: whether to look for deadlocks.
     reachables: properties of kind "reachable".
     watched: what to look for besides, without any effect on verdicts; an engine that has no room for all takes the first.
+    possible: the name of one of the reachables: from every state, one must be reachable in which it is reached.
     focus: look for a violation of this one alone, and note the others on the way.
     symmetry: explore orbits of the permutations of scalarsets instead of states.
     progress: called at most a few times a second; on_state: called with each state when it is stored (with symmetry,
@@ -139,6 +145,7 @@ class Task:
     on_state: Callable[[State], None] | None = None
     audit: Callable[[Visited, Collection[str]], None] | None = None
     watched: tuple[Watched, ...] = ()
+    possible: str | None = None
     started: float = field(default_factory=time.monotonic)
 
     def audited(self, visited: Visited, stopped: str | None, violated: Mapping[str, object]) -> None:
@@ -157,7 +164,8 @@ class Found:
 
     depth: of the deepest state found.
     violated: for each violated property, a shortest way to a violation: states, each of which is a successor of the
-        one before (with symmetry: of some permutation of it), the last one violating.
+        one before (with symmetry: of some permutation of it), the last one violating; for `Task.possible`, a shortest way to a
+        state from which it cannot be reached any more.
     reached: for each reached "reachable" property the least depth.
     happened: the numbers of those in `Task.watched` that happened; looked_for: how many of them were looked for.
     stopped: which limit or interrupt ended the search early, as a phrase ("the limit of 1000 states"); None if none did.
@@ -196,6 +204,10 @@ def refuse_too_little_memory(limits: Limits, needed: int) -> None:
 
 class Engine(Protocol):
     """Something that searches."""
+
+    @property
+    def cannot_look_back(self) -> str | None:
+        """Why it cannot look for what must remain possible (`Task.possible`), as the end of a sentence; None if it can."""
 
     @property
     def name(self) -> str:

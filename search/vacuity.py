@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from flushproof.model.ir import FALSE, Clause, Property, System, terms
 
-from .reductions.counters import without_fresh
-
 
 @dataclass(frozen=True)
 class Watched:
@@ -52,7 +50,7 @@ def watched(system: System, properties: Sequence[Property], but: Collection[str]
 
 def _all(system: System, properties: Sequence[Property]) -> Iterator[Watched]:
     for action in system.actions:
-        possible = Clause(action.params, without_fresh(action.guard, action.fresh), FALSE)
+        possible = Clause(action.params, terms.without_fresh(action.guard, action.fresh), FALSE)
         yield Watched(Property(action.name, (possible,)), action=action.name)
     for prop in properties:
         for clause in prop.clauses:

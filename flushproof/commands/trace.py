@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from flushproof.checking import certified
+from flushproof.checking import certified, followed_on
 from flushproof.commands.options import look
 from flushproof.model.errors import FlushproofError
 from flushproof.report.jsonform import SavedTrace, read_trace, trace_json
 from flushproof.report.page import saved_page
 from flushproof.report.pictures import mermaid
 from flushproof.report.trace import trace_text
-from flushproof.report.verdict import heading
+from flushproof.report.verdict import confirmed_text, heading
 from flushproof.result import CertificateError
 
 
@@ -46,7 +47,7 @@ def trace_command(file: Path, form: str, source: str | None) -> None:
             click.echo(saved_page(saved, json.loads(file.read_text())))
         case _:
             text = [heading(trace.instance, look()), trace_text(trace, look())]
-            text.append(look().wrapped("Z3 confirmed this trace: its initial state, each step, and the violation."))
+            text.append(look().wrapped(confirmed_text(saved.followed)))
             click.echo("\n\n".join(text), color=True)
 
 
@@ -58,7 +59,7 @@ def confirmed(file: Path, source: str | None) -> SavedTrace:
     """
     saved = read_trace(file, source)
     try:
-        certified(saved.trace)
+        followed = followed_on(certified(saved.trace))
     except CertificateError as error:
         raise FlushproofError(f"{file}: {error}") from None
-    return saved
+    return replace(saved, followed=followed)

@@ -66,6 +66,7 @@ def _properties(properties: Sequence[Property], look: Look) -> str:
     rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", _says(p)] for p in properties]
     rows += [
         ["no-deadlock", "must hold", "Some step is always possible, or the state is declared final."],
+        ["no-stuck", "must hold if asked", "Whoever waits can still come to go on, whatever has happened (--property no-stuck)."],
         [
             "well-defined",
             "must hold",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import linecache
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from flushproof.model.ir import Place, Sort, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.reading import read_json
 from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -23,7 +24,7 @@ from flushproof.report.actors import CPU
 from flushproof.report.audit import audit_json
 from flushproof.report.reads import Fact
 from flushproof.report.words import Story, action_of, changes, clause_of, comparison, location, property_of
-from flushproof.result import VIOLATED, Result
+from flushproof.result import VIOLATED, Followed, Result
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -73,6 +74,8 @@ def check_json(result: Result) -> dict[str, Any]:
         "decided_with_z3": result.decided,
         "audit": audit_json(result.audit),
         "certified": result.certified,
+        "waits": dict(result.waits),
+        "followed": asdict(result.followed) if result.followed else None,
         **trace_json(result.trace),
     }
 
@@ -175,10 +178,27 @@ def source_json(place: Place | None) -> dict[str, Any] | None:
 
 def _violation_json(story: Story) -> dict[str, Any]:
     trace = story.trace
-    clause = clause_of(trace)
-    sorts = {p.name: p.of for p in clause.params} if clause else {}
+    sorts = {p.name: p.of for p in _claimed(trace.instance, trace.property, trace.clause)}
     witness = {name: trace.instance.json(sorts[name], code) for name, code in (trace.witness or {}).items()}
-    return {"clause": trace.clause, "witness": witness, "text": story.sentence}
+    return {
+        "clause": trace.clause,
+        "witness": witness,
+        "text": story.sentence,
+        "waiting": [
+            {"process": w.process, "of": dict(w.who), "label": w.label, "until": list(w.conditions)}
+            for w in story.waiting
+        ],
+    }
+
+
+def _claimed(instance: Instance, name: str, number: int | None) -> tuple[Var, ...]:
+    """The parameters of what is violated: of a clause, or of the label at which a process waits for ever."""
+    if number is None:
+        return ()
+    if name == NO_STUCK:
+        return waits(instance.system)[number].who
+    prop = property_of(instance, name)
+    return prop.clauses[number].params if prop is not None else ()
 
 
 def _params(trace: Trace, step: Step) -> Mapping[str, Sort]:
@@ -192,10 +212,11 @@ def _params(trace: Trace, step: Step) -> Mapping[str, Sort]:
 
 @dataclass(frozen=True)
 class SavedTrace:
-    """A trace from a file, with the system that it was loaded from."""
+    """A trace from a file, with the system that it was loaded from; followed: as in a `Result`, once it was confirmed."""
 
     trace: Trace
     source: str
+    followed: Followed | None = None
 
 
 def read_trace(path: Path, source: str | None = None) -> SavedTrace:
@@ -353,7 +374,7 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         tuple(steps),
         data["property"],
         violation["clause"],
-        _codes(instance, clause.params, violation["witness"]) if clause else None,
+        None if number is None else _codes(instance, _claimed(instance, data["property"], number), violation["witness"]),
     )
 
 

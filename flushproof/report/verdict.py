@@ -12,7 +12,7 @@ from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
 from flushproof.report.words import many
-from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Result
+from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Followed, Result
 
 
 def check_text(result: Result, look: Look) -> str:
@@ -116,9 +116,23 @@ def _painted(text: str, paint: Paint) -> str:
 
 
 def _certificate(result: Result, look: Look) -> str:
-    text = "Z3 confirmed this trace: its initial state, each step, and the violation." if result.certified else ""
+    text = confirmed_text(result.followed) if result.certified else ""
     also = f" Also violated on the way: {', '.join(result.also_violated)}." if result.also_violated else ""
     return look.wrapped(text + also)
+
+
+def confirmed_text(followed: Followed | None) -> str:
+    """What of a trace was confirmed; `followed`: where it is one to a wait without an end."""
+    if followed is None:
+        return "Z3 confirmed this trace: its initial state, each step, and the violation."
+    those = "the only state" if followed.states == 1 else f"each of the {followed.states:,} states"
+    if not followed.everything:
+        those = f"each of the first {followed.states:,} states"
+    by_z3 = "Z3 says the same" + ("" if followed.by_z3 == followed.states else f" of {followed.by_z3:,} of them")
+    return (
+        "Z3 confirmed this trace: its initial state, each step, and the wait at its end. "
+        f"The interpreter found the wait in {those} that can follow{'' if followed.everything else ', of more'}; {by_z3}."
+    )
 
 
 def warnings(result: Result) -> list[str]:
@@ -141,8 +155,16 @@ def explored_text(result: Result) -> str:
     )
     return (
         f"{done}: {_reduced(result)}, {many(result.transitions, 'transition')}, depth {result.depth}, "
-        f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}.{decided}"
+        f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}.{_waits(result)}{decided}"
     )
+
+
+def _waits(result: Result) -> str:
+    """Where waits without an end were looked for: how many states that took."""
+    if not result.waits:
+        return ""
+    each = ", ".join(f"{many(count, 'state')} for {process}" for process, count in result.waits.items())
+    return f" Waits were looked at with one waiter watched: {each}."
 
 
 def _reduced(result: Result) -> str:

@@ -29,8 +29,10 @@ from flushproof.model.ir.evaluate import Env, costs, decode, environment, rename
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, Actor, actor_of, runs_as
 from flushproof.report.reads import Fact, Reader, Side
+from flushproof.report.waiting import Waiting, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
 
@@ -169,7 +171,10 @@ class Story:
         """What is wrong in the last state, for whom, and why."""
         match self.trace.property:
             case "no-deadlock":
-                return "Nothing more can happen here: no step is possible, and the system does not declare this state final."
+                nothing = "Nothing more can happen here: no step is possible, and the system does not declare this state final."
+                return " ".join([nothing, *(f"{w.text}." for w in self.waiting)])
+            case "no-stuck":
+                return " ".join(f"{w.text}, and that never comes, whatever else happens." for w in self.waiting)
             case name:
                 clause = clause_of(self.trace)
                 if clause is None:
@@ -178,6 +183,16 @@ class Story:
                 if name == WELL_DEFINED and clause.place is not None:
                     text += f" ({Path(clause.place.file).name}:{clause.place.line})"
                 return text or f"{name} does not hold here."
+
+    @cached_property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """Who waits for what at the end of a trace to a deadlock or to a wait without an end."""
+        trace = self.trace
+        if trace.property == NO_STUCK and trace.clause is not None:
+            wait, witness = waits(self.instance.system)[trace.clause], trace.witness or {}
+            codes = tuple(witness[v.name] for v in wait.who)
+            return (waiting(self.instance, trace.states[-1], wait, codes),)
+        return tuple(who_waits(self.instance, trace.states[-1])) if trace.property == "no-deadlock" else ()
 
     def tlbs(self, state: State) -> dict[str, list[str]]:
         """What is in each CPU's TLB, entry by entry; no key for a system without a TLB."""

@@ -539,6 +539,7 @@ class System:
     settle: what hardware does by itself within every step (the closures), alone: it changes no reachable state.
     lemmas: candidate auxiliary invariants, for proofs; hints: what further ones may speak of.
     undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
+    asks: built-in properties that are looked for besides those that always are (`no-stuck`).
     """
 
     name: str
@@ -555,6 +556,7 @@ class System:
     lemmas: tuple[Property, ...] = ()
     hints: tuple[Hint, ...] = ()
     undefined: tuple[Clause, ...] = ()
+    asks: tuple[str, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ to see.  Code that builds expressions uses these, so that a fixed knob makes eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from .system import (
@@ -323,6 +323,19 @@ def substitute(expr: Expr, values: Mapping[Var, Expr]) -> Expr:
         return done
 
     return go(expr)
+
+
+def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
+    """An expression as it is for fresh values: they are above all others, in order."""
+    order: dict[Expr, int] = {var: place for place, var in enumerate(fresh)}
+
+    def change(e: Expr) -> Expr | None:
+        if isinstance(e, (Eq, Less)) and (e.left in order or e.right in order):
+            left, right = order.get(e.left, -1), order.get(e.right, -1)
+            return lit(left == right if isinstance(e, Eq) else left < right)
+        return None
+
+    return rewrite(expr, change) if fresh else expr
 
 
 def fresh_var(var: Var, taken: Iterable[Var]) -> Var:

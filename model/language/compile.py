@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
+from flushproof.model.ir.waits import NO_STUCK
 
 from . import core, declare
 from .closures import Effect, rounds
@@ -28,7 +29,7 @@ from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
 from .words import Words
 
-RESERVED = {"no-deadlock", "well-defined"}
+RESERVED = {"no-deadlock", "well-defined", NO_STUCK}
 
 
 def compile_system(
@@ -130,6 +131,7 @@ class Compiler(Words):
             settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
             lemmas=lemmas,
             hints=hints_,
+            asks=tuple(self.system_class.asks),
         )
 
     # ----------------------------------------------------------------------------------------------------- single methods

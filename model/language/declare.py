@@ -491,6 +491,9 @@ class System:
     sizes: ClassVar[Mapping[Any, int]] = {}
     policies: ClassVar[Mapping[str, Policy]] = {}
 
+    asks: ClassVar[tuple[str, ...]] = ()
+    """Built-in properties that are looked for besides those that always are: ``asks = ("no-stuck",)``."""
+
     proves: ClassVar[type[System] | None] = None
     """Of a proof, the system that it is about."""
 

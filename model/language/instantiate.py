@@ -52,7 +52,7 @@ def instantiate(
     check_declared(cls)
     values = knob_values(cls, policy, knobs or {})
     system = compile_system(proof_of(cls) if lemmas else cls, proofs=lemmas, knobs=values)
-    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined"))
+    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined", *system.asks))
     sized = sizes_of(system, sizes or {})
     try:
         fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))

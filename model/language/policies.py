@@ -12,12 +12,14 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir.terms import fix_knobs, reads
+from flushproof.model.ir.waits import NO_STUCK
 
 from .declare import Expect, Knob, Part, Policy, Sort, System
 from .source import class_place
 
 _POLICY = 'Write Policy("what it does", {"knob": value}, expect="holds").'
 _EXPECT = 'Write Expect("holds", {"knob": value}, {"sort": 2}): the verdict, the knobs, the sizes.'
+_ASKS = f'Write asks = ("{NO_STUCK}",) in the class.'
 _KNOB = 'Write Knob(bool, False, "what it is"), or the class of an enumeration in the place of bool.'
 
 
@@ -67,6 +69,10 @@ def check_declared(cls: type[System]) -> None:
             place,
             hint=_POLICY,
         )
+    if cls.asks != () and cls.asks != (NO_STUCK,):
+        raise ModelError(
+            f"{cls.__name__}.asks is {cls.asks!r}: only '{NO_STUCK}' is there to be asked for", place, hint=_ASKS
+        )
     for policy_name, policy in cls.policies.items():
         if not isinstance(policy_name, str) or not policy_name:
             raise ModelError(f"a policy's name is {policy_name!r}, and must be a text", place)
@@ -92,7 +98,7 @@ def check_verdicts(cls: type[System], properties: Iterable[str]) -> None:
                 raise ModelError(
                     f"policy '{name}' expects '{verdict}'",
                     class_place(cls),
-                    hint=nearest(verdict, verdicts, "verdicts"),
+                    hint=_ASKS if verdict == NO_STUCK else nearest(verdict, verdicts, "verdicts"),
                 )
 
 

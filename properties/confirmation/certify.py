@@ -7,12 +7,14 @@ What is checked, each as a question that must have the answer "no, it cannot be 
   the action gives it, up to an order-preserving renaming of counters;
 - an event's guard holds, and the event changes nothing;
 - in the last state the property is violated by the given witness; a deadlock: no action is possible, and `final` does
-  not hold.  (For a "reachable" property a trace is a witness, and its last state must satisfy it.)
+  not hold; a wait without an end: the process stands at the label, its step is not possible, and `final` does not hold
+  (`forever` is about what comes after).  (For a "reachable" property a trace is a witness, and its last state must satisfy it.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -20,11 +22,13 @@ from flushproof.model.ir import Action, Clause, Property, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.waits import NO_STUCK, Wait, waits
 
 from ..formulas.domain import Formula, conjunction, finite, negation
 from ..formulas.first_order import After, Reader, Symbols, fresh_facts, initially, parameters, transition
 from ..formulas.slots import Locations, binding
 from ..formulas.solver import Checker
+from ..formulas.steps import Steps
 
 _Part = Literal["guard", "expr", "violation"]
 
@@ -68,6 +72,22 @@ def find_property(instance: Instance, name: str) -> Property | None:
     if name == WELL_DEFINED:
         return well_defined(instance.system)
     return next((p for p in (*instance.system.properties, *instance.system.lemmas) if p.name == name), None)
+
+
+def forever(trace: Trace, ways: Mapping[State, Collection[State]], most: int) -> tuple[Certificate, int]:
+    """Whether Z3 confirms, of the first states that can follow a trace to a wait without an end, that the process waits in each and
+    that it has no other successors than these; and in how many it does, of those that it was asked about."""
+    certifier, steps = _Certifier(trace), Steps(trace.instance)
+    assert trace.clause is not None
+    wait, confirmed, last = waits(trace.instance.system)[trace.clause], 0, len(trace.steps)
+    for state in list(ways)[:most]:
+        if not certifier.waits_in(wait, state):
+            return Certificate(False, f"'{wait.process}' does not wait in a state that can follow", last), confirmed
+        with suppress(LookupError):  # its counters can be numbered in too many ways
+            if steps.other(state, ways[state]) is not None:
+                return Certificate(False, "a state that can follow has another successor", last), confirmed
+            confirmed += 1
+    return Certificate(True), confirmed
 
 
 class _Certifier:
@@ -158,6 +178,9 @@ class _Certifier:
         if self.trace.property == DEADLOCK:
             self._check_deadlock(last)
             return
+        if self.trace.property == NO_STUCK:
+            self._check_wait(last)
+            return
         if self.property is None:
             raise _Refuted(f"there is no property '{self.trace.property}'", last)
         if self.trace.clause is None or not 0 <= self.trace.clause < len(self.property.clauses):
@@ -179,6 +202,26 @@ class _Certifier:
             step = transition(self.domain, self.symbols, action, of=action.name)
             if self.checker.can((*given, *step.facts)).outcome != "unsatisfiable":
                 raise _Refuted(f"'{action.name}' is possible in the last state", last)
+
+    def _check_wait(self, last: int) -> None:
+        labels = waits(self.system)
+        if self.trace.clause is None or not 0 <= self.trace.clause < len(labels):
+            raise _Refuted(f"'{self.trace.property}' has no label {self.trace.clause}", last)
+        wait = labels[self.trace.clause]
+        self.values(wait.who, self.trace.witness or {}, last)
+        if wait.begins:
+            raise _Refuted(f"'{wait.process}' begins at '{wait.label}', and waits for nothing", last)
+        if not self.waits_in(wait, self.trace.states[-1]):
+            raise _Refuted(f"'{wait.process}' does not wait at '{wait.label}' in the last state, or that is final", last)
+
+    def waits_in(self, wait: Wait, state: State) -> bool:
+        """Whether the process of the witness waits in a state that is not final."""
+        env = binding(self.domain, wait.who, self.trace.witness or {})
+        given = tuple(self.locations.are(self.symbols, state))
+        claim = conjunction(
+            (self.reader.holds(wait.waiting, env), negation(self.reader.holds(self.system.final)))
+        )
+        return self._follows(given, claim)
 
     # --------------------------------------------------------------------------------------------------- questions
 

@@ -26,7 +26,6 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance, State
 
-from ..reductions.counters import without_fresh
 from ..reference.interpreter import Codes, Reference
 from ..task import WELL_DEFINED
 from .names import Names, names_of
@@ -119,7 +118,7 @@ def property_formula(instance: Instance, prop: Property) -> Expr:
 
 def _formula(clause: Clause, fresh: Sequence[Var]) -> Expr:
     """The clause as a closed formula, each quantifier as far inside as it can be."""
-    bad = without_fresh(terms.and_(clause.guard, terms.not_(clause.expr)), fresh)
+    bad = terms.without_fresh(terms.and_(clause.guard, terms.not_(clause.expr)), fresh)
     formula: Expr = FALSE
     for var, test in reversed(nested(clause.params, bad)):
         formula = terms.or_(terms.not_(test), formula)

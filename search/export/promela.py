@@ -31,7 +31,6 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
-from ..reductions.counters import without_fresh
 from ..task import WELL_DEFINED
 from . import common, steps
 from .names import declared, distinct, identifier, quoted
@@ -228,7 +227,7 @@ class _Model:
         lines: dict[str, None] = {}
         for clause in prop.clauses:
             wanted = clause.expr if prop.kind == "reachable" else terms.not_(clause.expr)
-            bad = without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
+            bad = terms.without_fresh(terms.and_(clause.guard, wanted), fresh.get(clause.event or "", ()))
             for _, case in steps.cases(self.instance, Action("", clause.params, bad, ())):
                 params = [p for p in case.params if p in terms.free_vars(case.guard)]
                 with self.printer.scope(self.printer.new_names(params)):

@@ -37,7 +37,6 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
-from ..reductions.counters import without_fresh
 from ..reductions.literals import literal
 
 # An action with more bindings than this is written as several steps, one for each case of what its guard names.
@@ -84,7 +83,7 @@ def beginning(instance: Instance) -> Action:
 
 def guard_of(action: Action) -> Expr:
     """The guard without mention of fresh values."""
-    return without_fresh(action.guard, action.fresh)
+    return terms.without_fresh(action.guard, action.fresh)
 
 
 # --------------------------------------------------------------------------------------------------------------------- cases

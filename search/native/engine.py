@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import psutil
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import State
@@ -21,9 +22,9 @@ from flushproof.model.ir.instance import State
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
-from .loop import DEADLOCK
+from .loop import DEADLOCK, IMPOSSIBLE
 from .steps import Budget
-from .store import STATES, Store, bytes_of, most_successors
+from .store import STATES, Bytes, Store, bytes_of, most_successors
 from .visited import StoredStates
 
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
@@ -49,6 +50,14 @@ class NativeEngine:
     """
 
     name = "native"
+
+    @property
+    def cannot_look_back(self) -> str | None:
+        if self.checkpoint is not None:
+            return "with --checkpoint or --resume: it takes searches of its own, which no checkpoint keeps"
+        if self.compact:
+            return "with --compact: it goes back from states, of which fingerprints alone are left"
+        return None
 
     def __init__(
         self,
@@ -160,6 +169,7 @@ class Search:
         self.told = 0
         self.restored = 0, 0
         self.interrupted = False
+        self.reaching: Bytes | None = None
         self.process = psutil.Process()
         self.began = time.monotonic()
         self.compile_seconds = self.began - task.started
@@ -173,6 +183,7 @@ class Search:
         try:
             with self._interrupts_between_chunks():
                 self._search()
+                self._look_back()
             with suppress(_Stop):  # all is known, saved or not
                 self._save()
         except _Stop as stop:
@@ -192,6 +203,8 @@ class Search:
         happened = frozenset(i - len(names) for i in seen if i >= len(names))
         paths = self._paths(violating, finished=stopped is None)
         violated = {NO_DEADLOCK if i == DEADLOCK else names[i]: path for i, path in paths.items()}
+        if self.task.possible is not None and stopped is None:
+            violated |= {self.task.possible: path for path in self._way_to_the_lost()}
         found = Found(
             count,
             store.transitions,
@@ -250,6 +263,26 @@ class Search:
                 store.forget(self.head)
             if store.count > end:
                 self.levels.append(store.count)
+
+    def _look_back(self) -> None:
+        """Finds the states from which what must remain possible is not."""
+        store, task = self.store, self.task
+        if task.possible is None or self._done():
+            return
+        assert not store.library.compact, self.task.possible
+        limit = task.limits.memory_bytes
+        if limit is not None and int(self.process.memory_info().rss) + store.count > limit:
+            raise _Stop(f"the limit of {limit} bytes of memory")
+        which = len(self.invariants) + self.reachables.index(task.possible)
+        self.reaching = store.reaching(which, self._look)
+
+    def _way_to_the_lost(self) -> Iterator[tuple[State, ...]]:
+        """A way to a first such state, the same with any number of workers."""
+        if self.reaching is None or self.reaching.all():
+            return
+        level = self._level(int(np.argmin(self.reaching)))
+        way = self.store.first_ways({IMPOSSIBLE: level}, [*self.levels, self.store.count], self.reaching)[IMPOSSIBLE]
+        yield tuple(self.store.states(n, n + 1)[0] for n in way)
 
     def _add_initial(self) -> None:
         for _ in self.store.begin():

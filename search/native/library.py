@@ -74,6 +74,7 @@ class Library:
         self.judge = self._function("judge")
         self.mark = self._function("mark")
         self.follow = self._function("follow")
+        self.back = self._function("back")
         self.seconds = time.monotonic() - started
 
     def _function(self, name: str) -> Function:

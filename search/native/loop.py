@@ -24,6 +24,7 @@ Every function takes the address of one `Context`:
     i64 @predecessor(ptr)   the first state from `head` on, before `end`, with the successor in the buffer's place `limit`
     i64 @judge(ptr)         marks those from `head` on, before `end`, with `bit` that violate the property `which`
     i64 @mark(ptr)          gives those from `head` on, before `end`, the marks of their successors with numbers from `floor` on
+    i64 @back(ptr)          marks those from `head` on, before `end`, last first, of which a successor is marked; how many are new
     i64 @follow(ptr)        the first successor of the state `head` with a number from `floor` on and the mark `bit`
 
 What is marked is entered into `filter` too, by a part of its hash: where `below`, the filter of the level below, has nothing, a
@@ -45,6 +46,9 @@ FILTER = 1 << 16
 
 DEADLOCK = 64
 """Stands for a deadlock where a property is asked for by its number."""
+
+IMPOSSIBLE = 65
+"""Stands for what must always remain possible, and no longer is."""
 
 BATCH = 192
 """How many successors are collected before they are looked up together."""
@@ -104,6 +108,7 @@ def loop_functions(layout: Layout, permutations: int, shared: bool, compact: boo
             loop.judge(),
             loop.mark(),
             loop.mark(following=True),
+            loop.back(),
         ]
     )
 
@@ -570,6 +575,43 @@ class _Loop:
                     self.put_mark(code, head, words, code.get(met))
         code.line(f"ret i64 {code.get(met)}")
         return code.text()
+
+    def back(self) -> str:
+        """`@back`.  Workers may read a mark that another one is about to set: that mark is met in the next round."""
+        code = Code("back", "i64", ["ptr noalias %context"])
+        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
+        marks, first = self.get(code, "marks", "ptr"), self.get(code, "head")
+        number, new = code.variable("i64"), code.variable("i64", 0)
+        code.set(number, self.get(code, "end"))
+        with code.forever() as leave:
+            going = code.new_block("going")
+            code.branch(code.op(f"icmp ugt i64 {code.get(number)}, {first}"), going, leave)
+            code.start(going)
+            here = code.op(f"sub i64 {code.get(number)}, 1")
+            code.set(number, here)
+            with code.when(code.op(f"icmp eq i8 {self.marked(code, marks, here)}, 0")):
+                after = code.op(f"call ptr @step({self.arguments(self.load(code, states, here))}, ptr {buffer})")
+                length = code.op(f"sub i64 {_integer(code, after)}, {_integer(code, buffer)}")
+                some, count = code.op(f"icmp ne i64 {length}, 0"), code.op(f"udiv i64 {length}, {self.size}")
+                done = code.new_block("decided")
+                with code.when(some), code.loop(count) as each:
+                    successor = self.canonical(code, buffer, each.index)
+                    found = self.find(code, successor, self.hashed(code, successor))
+                    with code.when(code.op(f"icmp sge i64 {found}, 0")):
+                        mark = self.marked(code, marks, found)
+                        with code.when(code.op(f"icmp ne i8 {mark}, 0")):
+                            at = self.each(code, marks, here, "i8")
+                            code.line(f"store atomic i8 1, ptr {at} monotonic, align 1")
+                            code.set(new, code.op(f"add i64 {code.get(new)}, 1"))
+                            code.jump(done)
+                            code.start(code.new_block("never"))
+                code.jump(done)
+                code.start(done)
+        code.line(f"ret i64 {code.get(new)}")
+        return code.text()
+
+    def marked(self, code: Code, marks: str, number: Value) -> str:
+        return code.op(f"load atomic i8, ptr {self.each(code, marks, number, 'i8')} monotonic, align 1")
 
     def find(self, code: Code, words: Sequence[Value], hashed: str) -> str:
         """The number of a stored state, or -1."""

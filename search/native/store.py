@@ -21,7 +21,7 @@ from flushproof.model.ir.instance import Instance, State
 from .beginning import guesses
 from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
-from .loop import BATCH, CONTEXT, FILTER, FIRST
+from .loop import BATCH, CONTEXT, FILTER, FIRST, IMPOSSIBLE
 from .memory import Memory, address_of
 
 try:
@@ -63,6 +63,9 @@ _LEAST_SPARE = 1 << 22
 
 STATES, PRINTS, ORIGINS = "states", "prints", "origins"
 """Files of a checkpoint, and what a compact search keeps of each state besides."""
+
+_LOOK = 1 << 19
+"""So many states are looked back from between two looks at the clock."""
 
 MOST_SUCCESSORS = 1 << 24
 """So many successors of one state fit the buffer, as address space; memory comes as it is used."""
@@ -380,18 +383,21 @@ class Store:
 
     # -------------------------------------------------------------------------------------------------------- traces
 
-    def first_ways(self, wanted: Mapping[int, int], levels: Sequence[int]) -> dict[int, list[int]]:
-        """For each property (or `DEADLOCK`), a way to a state of this level that violates it: the numbers of states.
+    def first_ways(
+        self, wanted: Mapping[int, int], levels: Sequence[int], reaching: Bytes | None = None
+    ) -> dict[int, list[int]]:
+        """For each property (or `DEADLOCK`, `IMPOSSIBLE`), a way to a state of this level that violates it: the numbers of states.
 
         Of all shortest ways the one that one worker finds first, whatever the order in which states were stored: that takes the
         first initial state, and then always the first successor, from which a violation in that level can be reached.
-        levels: the number of the first state of each level, and where the last one ends.
+        levels: the number of the first state of each level, and where the last one ends; reaching: for `IMPOSSIBLE`, what
+        `reaching` found.
         """
         ways = {}
         properties = list(wanted)
         for group in (properties[i : i + 8] for i in range(0, len(properties), 8)):
             marks = np.zeros(levels[max(wanted[p] for p in group) + 1], dtype=np.uint8)
-            self._mark(marks, {p: wanted[p] for p in group}, levels)
+            self._mark(marks, {p: wanted[p] for p in group}, levels, reaching)
             for bit, prop in enumerate(group):
                 way = [int(np.argmax(marks[: levels[1]] >> bit & 1))]
                 for level in range(1, wanted[prop] + 1):
@@ -399,7 +405,9 @@ class Store:
                 ways[prop] = way
         return ways
 
-    def _mark(self, marks: Bytes, wanted: Mapping[int, int], levels: Sequence[int]) -> None:
+    def _mark(
+        self, marks: Bytes, wanted: Mapping[int, int], levels: Sequence[int], reaching: Bytes | None
+    ) -> None:
         """Marks, in each level, the states from which a violation in its level can be reached: bit i for the i-th property."""
         filters = [np.zeros(FILTER, dtype=np.uint8) for _ in range(2)]
         self._set(marks=address_of(marks))
@@ -411,14 +419,38 @@ class Store:
             if below.any():
                 self._all(start, end, self.library.mark)
             for bit, (prop, at) in enumerate(wanted.items()):
-                if at == level:
+                if at == level and prop == IMPOSSIBLE:
+                    assert reaching is not None
+                    marks[start:end] |= (reaching[start:end] == 0).astype(np.uint8) << bit
+                    here[:] = 1
+                elif at == level:
                     self._set(which=prop, bit=1 << bit)
                     self._all(start, end, self.library.judge)
             filters = [here, below]
 
-    def _all(self, first: int, last: int, function: Callable[[int], int]) -> None:
-        """Calls a function for the states from `first` on, before `last`, a share after the other."""
-        shares = deque((at, min(last, at + SHARE)) for at in range(first, last, SHARE))
+    def reaching(self, which: int, look: Callable[[], None]) -> Bytes:
+        """Of each state, whether one can be reached from it in which the property of this number is reached.
+
+        The way is back from those where it is: from the last state to the first, each looks for a marked successor, and all of it
+        again until no mark is new.  No predecessors are stored; a state that is marked is not expanded again.
+        look: called now and then, for who sees to limits.
+        """
+        marks, unused = np.zeros(self.count, dtype=np.uint8), np.zeros(FILTER, dtype=np.uint8)
+        self._set(marks=address_of(marks), filter=address_of(unused), which=which, bit=1)
+        self._all(0, self.count, self.library.judge)
+        new = True
+        while new:
+            new = False
+            for end in range(self.count, 0, -_LOOK):
+                new |= self._all(max(0, end - _LOOK), end, self.library.back) > 0
+                look()
+        return marks
+
+    def _all(self, first: int, last: int, function: Callable[[int], int]) -> int:
+        """Calls a function for the states from `first` on, before `last`, a share after the other, the last one first; the sum of
+        its results."""
+        shares = deque((at, min(last, at + SHARE)) for at in reversed(range(first, last, SHARE)))
+        results: list[int] = []
 
         def some(worker: Worker) -> None:
             while True:
@@ -427,12 +459,13 @@ class Store:
                 except IndexError:
                     return
                 worker.set(head=start, end=end)
-                function(worker.address)
+                results.append(function(worker.address))
 
         if self._pool is None:
             some(self.workers[0])
         else:
             self._together(self._pool, some)
+        return sum(results)
 
     def _next_marked(self, number: int, floor: int, bit: int) -> int:
         """The first successor, in the order in which steps are taken, with this mark and a number from `floor` on."""

@@ -7,10 +7,9 @@ order makes the states of any number of rollovers a finite set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flushproof.model.ir import CounterSort, Eq, Expr, Less, OptionSort, Var, terms
+from flushproof.model.ir import CounterSort, OptionSort
 from flushproof.model.ir.instance import Instance, State
 
 
@@ -53,16 +52,3 @@ def counters(instance: Instance) -> tuple[Counted, ...]:
         for sort in instance.system.sorts
         if isinstance(sort, CounterSort)
     )
-
-
-def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
-    """An expression as it is for fresh values: they are above all others, in order."""
-    order: dict[Expr, int] = {var: place for place, var in enumerate(fresh)}
-
-    def change(e: Expr) -> Expr | None:
-        if isinstance(e, (Eq, Less)) and (e.left in order or e.right in order):
-            left, right = order.get(e.left, -1), order.get(e.right, -1)
-            return terms.lit(left == right if isinstance(e, Eq) else left < right)
-        return None
-
-    return terms.rewrite(expr, change) if fresh else expr

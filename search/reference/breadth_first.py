@@ -20,6 +20,7 @@ class ReferenceEngine:
     """Explores with the interpreter, on one core."""
 
     name = "reference"
+    cannot_look_back = None
 
     def search(self, task: Task) -> Found:
         """Carries out the task."""
@@ -60,6 +61,8 @@ class _Search:
         stopped = None
         try:
             self._search()
+            if self.task.possible is not None and not self.task.done(self.violating):
+                self._look_back(self.task.possible)
         except _Stop as stop:
             stopped = str(stop)
         except KeyboardInterrupt:
@@ -109,6 +112,24 @@ class _Search:
                 self._add(after, state)
         if self.transitions == before and self.task.deadlock and not self.reference.is_final(state):
             self.violating.setdefault(NO_DEADLOCK, state)
+
+    def _look_back(self, name: str) -> None:
+        """Notes the first state from which no state is reachable in which the property of this name is reached."""
+        before: dict[State, list[State]] = {state: [] for state in self.came_from}
+        for state in self.came_from:
+            self._look()
+            for _, _, after in self.reference.successors(state):
+                before[self.canonical(after)].append(state)
+        missed = self.reference.checker(next(p for p in self.task.reachables if p.name == name))
+        reaching = [state for state in self.came_from if missed(state) is None]
+        known = set(reaching)
+        for state in reaching:
+            new = [s for s in before[state] if s not in known]
+            known.update(new)
+            reaching.extend(dict.fromkeys(new))
+        lost = next((state for state in self.came_from if state not in known), None)
+        if lost is not None:
+            self.violating[name] = lost
 
     def _add(self, state: State, before: State | None) -> None:
         """Stores a state, if it is new, and checks it."""
