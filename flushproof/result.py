@@ -76,8 +76,8 @@ class Result:
     not_permuted: of each sort that is too large for all of its elements to be permuted, how many keep their names.
     depth: the number of steps to the farthest state; seconds: exploring time; compile_seconds: the time to get ready for it.
     trace: a way to the violation, a shortest one if `shortest`; certified: Z3 confirmed the trace (None where there is none).
-    followed: where the violation is a wait without an end, how far that was looked at again; waits: where such waits were looked for,
-        how many states were stored for each process that may have to wait.
+    followed: where the violation is a wait without an end, how far that was looked at again.
+    waits: where such waits were looked for, how many states were stored for each process that may have to wait.
     omission: with `compact`, something was missed with at most this probability, whatever the verdict; None without.
     bound: how many values of counters were explored, where they were not renamed; None where any number of them is covered.
     not_reached: states that the system says must be reachable, and that a complete search did not find.

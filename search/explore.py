@@ -73,7 +73,7 @@ def explore(
     asked = ask(instance, properties)
     engine = engine or ReferenceEngine()
     if asked.stuck:
-        refuse_stuck(engine, bound)
+        refuse_stuck(instance, engine, bound)
     if focus is not None and focus not in asked.names:
         raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
     fused = Fused(instance.system)

@@ -18,7 +18,7 @@ from .explore import ask
 from .outcome import Violated
 from .reference.interpreter import Codes, Reference
 from .replay import binding, violating_trace
-from .task import NO_DEADLOCK, Limits
+from .task import NO_DEADLOCK, TO_BE_ASKED, Limits
 
 # How often to guess values of free variables before the initial states are enumerated instead.
 _GUESSES = 1000
@@ -76,11 +76,16 @@ def simulate(
     times a second.
 
     Raises:
-        FlushproofError: there is no property of that name, or no initial state; a number that is none.
+        FlushproofError: there is no property of that name, or no initial state; a number that is none; a property that is about all
+            that can follow, of which a walk is one part.
     """
     of_type("the seed", seed, int)
     whole("the number of walks", walks, 1)
     whole("the number of steps", steps, 0)
+    if beyond := [name for name in properties or () if name in TO_BE_ASKED]:
+        raise FlushproofError(
+            f"'{beyond[0]}' is about all that can follow a state, and a random walk goes one way: ask `flushproof check` for it."
+        )
     return _Walker(instance, seed, properties, limits).run(walks, steps, progress)
 
 

@@ -43,12 +43,13 @@ class Stuck:
     reason: str | None = None
 
 
-def refuse_stuck(engine: Engine, bound: int | None) -> None:
+def refuse_stuck(instance: Instance, engine: Engine, bound: int | None) -> None:
     """Where `no-stuck` cannot be looked for.
 
     Raises:
-        FlushproofError: the engine keeps no states, or steps are cut off.
+        FlushproofError: the engine keeps no states, steps are cut off, or a step's condition cannot be told beforehand.
     """
+    list(watchings(instance))
     if bound is not None:
         raise FlushproofError(
             f"'{NO_STUCK}' cannot be asked with counters up to a bound: what a step that is cut off would make possible counts as "

@@ -155,7 +155,8 @@ def explored_text(result: Result) -> str:
     )
     return (
         f"{done}: {_reduced(result)}, {many(result.transitions, 'transition')}, depth {result.depth}, "
-        f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}.{_waits(result)}{decided}"
+        f"{result.seconds:.2f} s{rate} after {result.compile_seconds:.2f} s of compiling, engine {result.engine}."
+        f"{_waits(result)}{decided}"
     )
 
 

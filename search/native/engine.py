@@ -204,7 +204,7 @@ class Search:
         paths = self._paths(violating, finished=stopped is None)
         violated = {NO_DEADLOCK if i == DEADLOCK else names[i]: path for i, path in paths.items()}
         if self.task.possible is not None and stopped is None:
-            violated |= {self.task.possible: path for path in self._way_to_the_lost()}
+            violated |= self._way_to_the_lost(self.task.possible)
         found = Found(
             count,
             store.transitions,
@@ -276,13 +276,13 @@ class Search:
         which = len(self.invariants) + self.reachables.index(task.possible)
         self.reaching = store.reaching(which, self._look)
 
-    def _way_to_the_lost(self) -> Iterator[tuple[State, ...]]:
+    def _way_to_the_lost(self, name: str) -> dict[str, tuple[State, ...]]:
         """A way to a first such state, the same with any number of workers."""
         if self.reaching is None or self.reaching.all():
-            return
+            return {}
         level = self._level(int(np.argmin(self.reaching)))
         way = self.store.first_ways({IMPOSSIBLE: level}, [*self.levels, self.store.count], self.reaching)[IMPOSSIBLE]
-        yield tuple(self.store.states(n, n + 1)[0] for n in way)
+        return {name: tuple(self.store.states(n, n + 1)[0] for n in way)}
 
     def _add_initial(self) -> None:
         for _ in self.store.begin():

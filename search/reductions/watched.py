@@ -10,9 +10,8 @@ wait are closed under renaming, as any expression's are.  So both reductions are
   which a way leads to what is looked for and its representative therefore both have one, or neither has.
 - Labels that nothing reaches: nothing changes in reachable states.
 
-Steps are not fused (`fusion`): a state in which a hidden step comes next is one too from which a waiter may be lost for good.
-It would be sound, since whoever is lost there is lost behind the hidden step as well, but it would show another state than the first.
-Steps that a bound cuts off are missed, so that `bounded` and this do not go together.
+Steps are not fused (`fusion`) here, whatever the first search did: a trace would show a later state than the first from which the
+wait has no end.  Steps that a bound cuts off are missed, so that `bounded` and this do not go together.
 
 The price is that each state is stored for each element of the process, up to symmetry.
 """
@@ -57,8 +56,8 @@ def watchings(instance: Instance) -> Iterator[Watching]:
         found = waits(instance.system)
     except LookupError as error:
         raise FlushproofError(
-            f"'{NO_STUCK}' cannot be asked of {instance.system.name}: whether '{error.args[0]}' is possible depends on the fresh value "
-            "that it would take. Compare that value with `<` or `==`, or leave it out of what the step requires."
+            f"'{NO_STUCK}' cannot be asked of {instance.system.name}: whether '{error.args[0]}' is possible depends on the "
+            "fresh value that it would take. Compare that value with `<` or `==`, or leave it out of what the step requires."
         ) from None
     for process in dict.fromkeys(wait.process for wait in found):
         mine = tuple(wait for wait in found if wait.process == process)

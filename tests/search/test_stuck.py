@@ -6,18 +6,40 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from flushproof.model.ir import Expr, Read, terms
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import (
+    FALSE,
+    TRUE,
+    CounterSort,
+    Eq,
+    Expr,
+    OptionSort,
+    Read,
+    Some,
+    StateVar,
+    Var,
+    terms,
+)
 from flushproof.model.ir.evaluate import decode, evaluate, transitions
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.ir.waits import Wait, waits
+from flushproof.model.language.declare import System
+from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.confirmation.certify import Certificate, certify, forever
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
+from flushproof.search.reference.interpreter import Reference
+from flushproof.search.replay import ReplayError
+from flushproof.search.simulate import simulate
 from flushproof.search.stuck import followed
+from flushproof.search.task import Limits
 
+from flushproof.report.words import Story
 from tests.generated import instance
 from tests.search.brute_force import reachable
 from tests.search.test_explore import check_trace
+from tests.search.waiting import RemoteFence, RequestAndWait, TlbFlush
 
 SEEDS = range(120)
 
@@ -102,3 +124,115 @@ def test_generated_systems_are_worth_it() -> None:
     assert sum(depth is not None and depth > 0 for depth in wanted.values()) >= 5
     assert sum(wanted[s] is not None for s in other) >= 5
     assert sum(wanted[s] is None for s in small) >= 20
+
+
+# ------------------------------------------------------------------------------------------------------- after real bugs
+
+REAL = [(cls, name) for cls in (TlbFlush, RemoteFence, RequestAndWait) for name in cls.policies]
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize(("cls", "policy"), REAL)
+def test_real_bugs_and_their_mends(cls: type[System], policy: str, symmetry: bool) -> None:
+    """Each as its policy says, at three of each; what is broken is no deadlock at the end of the trace: somebody goes on."""
+    inst = instantiate(cls, policy, {}, {sort.lower(): 3 for sort in instantiate(cls).sizes if sort != "Timer"})
+    expected = cls.policies[policy].expect
+    for engine in (None, NativeEngine()):
+        outcome = explore(inst, focus="no-stuck", symmetry=symmetry, engine=engine)
+        assert (outcome.property or outcome.verdict) == expected
+        assert set(outcome.waits) and all(count >= outcome.states for count in outcome.waits.values())
+    if outcome.trace is not None:
+        ways, everything = followed(outcome.trace)
+        assert everything and any(ways.values())
+
+
+def test_the_trace_tells_who_waits_for_what() -> None:
+    fence = instantiate(RemoteFence, "waits-alone")
+    outcome = explore(fence, engine=NativeEngine())
+    assert outcome.trace is not None and [v.property for v in outcome.violations] == ["no-stuck"]
+    said = Story(outcome.trace).sentence
+    waits_until, never = "waits until they are done", "and that never comes, whatever else happens."
+    assert said in {
+        f'sbi_remote_fence of cpu{a} waits at "{waits_until}" until not ipi.called[cpu{b}, cpu{a}], {never}'
+        for a, b in ((0, 1), (1, 0))
+    }
+
+
+def test_a_trace_to_a_wait_with_an_end_is_refused() -> None:
+    """The same trace, one step shorter, or told of another process or label."""
+    inst = instantiate(TlbFlush, "as-filed")
+    trace = explore(inst, focus="no-stuck").trace
+    assert trace is not None and trace.clause is not None and certify(trace).ok
+    shorter = replace(trace, steps=trace.steps[:-1])
+    assert not certify(shorter).ok
+    assert not certify(replace(trace, witness={"cpu": 1 - (trace.witness or {})["cpu"]})).ok
+    assert "begins" in certify(replace(trace, clause=trace.clause - 1)).reason
+    assert not certify(replace(trace, clause=99)).ok and not certify(replace(trace, clause=None)).ok
+    mended = replace(trace, instance=instantiate(TlbFlush, "as-filed", {"counts_all": False}))
+    assert not certify(mended).ok
+
+
+def test_a_wait_that_may_end_is_not_followed_as_one_without() -> None:
+    """A trace that is right up to its last state, in which the process does wait, but not for ever."""
+    inst = instantiate(TlbFlush, "after-idt")
+    reference, state = Reference(inst), next(Reference(inst).initial_states())
+    steps: list[Step] = []
+    ways = [("smp_main", c) for c in (0, 0, 1, 1)] + [("tlb_flush", 0)]
+    for process, cpu in ways:
+        possible = ((a, s) for a, codes, s in reference.successors(state) if codes == (cpu,))
+        action, state = next((a, s) for a, s in possible if a.process == process)
+        steps.append(Step(action.name, {"cpu": cpu}, state))
+    number = [wait.label for wait in waits(inst.system)].index("waits for every ack")
+    initial = next(reference.initial_states())
+    trace = Trace(inst, initial, tuple(steps), "no-stuck", number, {"cpu": 0})
+    assert certify(trace).ok
+    with pytest.raises(ReplayError, match="has an end"):
+        followed(trace)
+    ways_on = {state: frozenset(s for _, _, s in reference.successors(state))}
+    assert forever(trace, ways_on, 9) == (Certificate(True), 1)
+    assert "another successor" in forever(trace, {state: frozenset()}, 9)[0].reason
+    after = {s: frozenset() for s in ways_on[state]}
+    assert "does not wait" in forever(trace, after, 9)[0].reason
+
+
+def test_final_states_excuse_a_wait() -> None:
+    """As they excuse a deadlock."""
+    inst = instantiate(TlbFlush, "as-filed")
+    for final, verdict in ((TRUE, "holds"), (FALSE, "violated")):
+        changed = replace(inst, system=replace(inst.system, final=final))
+        assert explore(changed, properties=["no-stuck"], engine=NativeEngine()).verdict == verdict
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    inst = instantiate(TlbFlush, "as-filed")
+    with pytest.raises(FlushproofError, match="--compact"):
+        explore(inst, engine=NativeEngine(compact=True))
+    with pytest.raises(FlushproofError, match="cut off"):
+        explore(inst, bound=3)
+    with pytest.raises(FlushproofError, match="one way"):
+        simulate(inst, properties=["no-stuck"])
+    fresh = Var("now", CounterSort("Generation"))
+    kept = Read("g", (), OptionSort(CounterSort("Generation")))
+    changed = tuple(
+        replace(a, fresh=(fresh,), guard=terms.and_(a.guard, Eq(Some(fresh), kept))) if a.process else a
+        for a in inst.system.actions
+    )
+    variables = (*inst.system.variables, StateVar("g", (), kept.of))
+    with pytest.raises(FlushproofError, match="fresh value"):
+        system = replace(inst.system, actions=changed, variables=variables, sorts=(*inst.system.sorts, fresh.of))
+        explore(replace(inst, system=system), properties=["no-stuck"])
+
+
+def test_limits_give_no_verdict() -> None:
+    inst = instantiate(RemoteFence, "processes-own", {}, {"cpu": 3})
+    whole = explore(inst, engine=NativeEngine())
+    assert whole.verdict == "holds"
+    less = explore(inst, engine=NativeEngine(), limits=Limits(states=whole.states + 1))
+    assert less.verdict == "inconclusive" and "waits of 'sbi_remote_fence'" in (less.reason or "")
+    assert less.states == whole.states
+
+
+def test_the_first_of_all_processes_is_shown() -> None:
+    """Of several processes, the nearest wait without an end."""
+    outcome = explore(instantiate(RequestAndWait, "everyone"), engine=NativeEngine())
+    assert outcome.violations[0].property == "no-stuck" and set(outcome.waits) == {"memslot_update"}
