@@ -113,8 +113,7 @@ def explore(
     violations = _violations(instance, asked, symmetry, fused.hidden, found)
     outcome = _outcome(task, _nearest(violations, asked), found, fused.hidden, seconds, engine.name)
     if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
-        stuck = look_for_stuck(instance, engine, symmetry, limits, progress)
-        outcome = _with_stuck(outcome, stuck, focus, asked)
+        outcome = _with_stuck(outcome, look_for_stuck(instance, engine, symmetry, limits, progress), focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
 
 
