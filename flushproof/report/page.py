@@ -16,6 +16,7 @@ from markupsafe import Markup
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
+from flushproof.model.ir.waits import NO_STUCK
 from flushproof.model.language.declare import Knob, System
 from flushproof.model.language.load import load_system
 from flushproof.model.language.policies import knobs_of
@@ -29,7 +30,7 @@ from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.machine import Machine, read_words
 from flushproof.report.proof import audited_text, effort_text, proof_verdict
 from flushproof.report.trace import Look, trace_text
-from flushproof.report.verdict import explored_text, never, verdict_text, warnings
+from flushproof.report.verdict import confirmed_text, explored_text, never, verdict_text, warnings
 from flushproof.report.words import Change, Row, Story, assignments, cost_words, location, many
 from flushproof.result import HOLDS, VIOLATED, Result
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
@@ -109,7 +110,7 @@ def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
     """The page of a trace from a file, once Z3 has confirmed it; `data`: what the file says, of which some cannot be checked."""
     says = [f"It was found among {many(data['states'], 'state')}."] if type(data.get("states")) is int else []
     says += ["No other way is shorter."] if data.get("shortest") else []
-    facts = [*_what(saved.trace.instance, saved.source), Fact("Z3", (CONFIRMED_AGAIN,))]
+    facts = [*_what(saved.trace.instance, saved.source), Fact("Z3", (_again(saved),))]
     return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
 
 
@@ -118,7 +119,7 @@ def proof_page(result: ProofResult, source: str) -> str:
     proof = result.proof
     facts = _what(result.instance, source)
     if result.violated is not None:
-        return trace_page(result.violated.trace, [*facts, Fact("Z3", (CONFIRMED,))])
+        return trace_page(result.violated.trace, [*facts, Fact("Z3", (confirmed_text(None),))])
     if result.audited is not None:
         facts.append(Fact("Audit of the proof", (audited_text(result.audited),)))
     if proof is not None:
@@ -153,8 +154,11 @@ def proof_page(result: ProofResult, source: str) -> str:
     )
 
 
-CONFIRMED = "Z3 confirmed this trace: its initial state, each step, and the violation."
 CONFIRMED_AGAIN = "Z3 confirmed this trace again when this page was made: its initial state, each step, and the violation."
+
+
+def _again(saved: SavedTrace) -> str:
+    return f"{confirmed_text(saved.followed)} All of it again when this page was made." if saved.followed else CONFIRMED_AGAIN
 
 
 def _title(instance: Instance) -> str:
@@ -228,7 +232,7 @@ def _how(result: Result) -> list[Fact]:
     """How the verdict was come to."""
     found = [Fact("Explored", (explored_text(result),))]
     if result.certified:
-        found.insert(0, Fact("Z3", (CONFIRMED,)))
+        found.insert(0, Fact("Z3", (confirmed_text(result.followed),)))
     if result.trace is not None:
         found.append(Fact("Shortest", ("No other way is shorter." if result.shortest else "A shorter way may exist.",)))
     if result.also_violated:
@@ -275,6 +279,7 @@ def _says(name: str, prop: Property | None) -> str:
 
 BUILT_IN = {
     NO_DEADLOCK: "Some step is always possible, unless the system declares the state final.",
+    NO_STUCK: "Whoever waits can still come to go on, whatever has happened.",
     WELL_DEFINED: "No step reads the element of a None or leaves a range.",
 }
 """What the properties of every system say."""

@@ -32,9 +32,10 @@ from flushproof.search.native.engine import NativeEngine
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import ReplayError
 from flushproof.search.simulate import simulate
-from flushproof.search.stuck import followed
+from flushproof.search.stuck import followed, look_for_stuck
 from flushproof.search.task import Limits
 
+from flushproof.checking import Request, expectations
 from flushproof.report.words import Story
 from tests.generated import instance
 from tests.search.brute_force import reachable
@@ -236,3 +237,14 @@ def test_the_first_of_all_processes_is_shown() -> None:
     """Of several processes, the nearest wait without an end."""
     outcome = explore(instantiate(RequestAndWait, "everyone"), engine=NativeEngine())
     assert outcome.violations[0].property == "no-stuck" and set(outcome.waits) == {"memslot_update"}
+
+
+HOLDING = [r for r in expectations() if r.expect == "holds"]
+
+
+@pytest.mark.parametrize("request_", HOLDING, ids=str)
+def test_whoever_waits_in_a_shipped_system_goes_on(request_: Request) -> None:
+    """Under every policy and setting under which all else holds."""
+    inst = instantiate(request_.system, request_.policy, request_.knobs, request_.sizes)
+    found = look_for_stuck(inst, NativeEngine(), True, Limits())
+    assert found.violated is None and found.reason is None and found.states
