@@ -321,6 +321,16 @@ def expectations(systems: Mapping[str, type[System]] | None = None) -> Iterator[
                 yield Request(cls, name, expect.knobs, expect.sizes, expect=expect.verdict)
 
 
+def is_wrong(result: Result) -> bool:
+    """Whether a result is not what its policy declares: another verdict, or a violation that it declares for no settings at all."""
+    if result.as_expected is False:
+        return True
+    if result.expected is not None or result.violated is None:
+        return False
+    policy = load_system(result.source).policies[result.instance.policy or ""]
+    return result.violated not in {policy.expect, *(also.verdict for also in policy.also)}
+
+
 def with_settings(
     cases: Sequence[Request],
     policy: str | None,

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from flushproof.auditing import Amount
-from flushproof.checking import Request, expectations, run, run_all, with_settings
+from flushproof.checking import Request, expectations, is_wrong, run, run_all, with_settings
 from flushproof.commands.options import (
     BAD_INPUT,
     HOLDS,
@@ -23,9 +23,11 @@ from flushproof.commands.options import (
     INTERNAL,
     VIOLATED,
     audit_option,
+    draw,
     html_option,
     look,
     memory,
+    picture_option,
     settings_options,
     try_path,
     warn,
@@ -36,9 +38,11 @@ from flushproof.engines import DEFAULT_ENGINE, ENGINES, Resources
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.load import load_system
+from flushproof.report.ci import junit, junit_all, sarif
 from flushproof.report.jsonform import all_json, check_json
 from flushproof.report.page import check_page
 from flushproof.report.pictures import mermaid, mermaid_verdict
+from flushproof.report.review import mail, markdown, markdown_all
 from flushproof.report.trace import Look
 from flushproof.report.verdict import all_text, check_text, verdict_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
@@ -57,6 +61,28 @@ DEFAULT_BOUND = 4
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
+
+
+def _mermaid(result: Result) -> str:
+    if result.trace is None:
+        return mermaid_verdict(result.instance, verdict_text(result, Look(PICTURE_WIDTH)))
+    return mermaid(result.trace)
+
+
+FORMS: Mapping[str, Callable[[Result], str]] = {
+    "text": lambda result: check_text(result, look()),
+    "json": lambda result: json.dumps(check_json(result), indent=1),
+    "mermaid": _mermaid,
+    "html": check_page,
+    "mail": mail,
+    "markdown": markdown,
+    "junit": junit,
+    "sarif": lambda result: json.dumps(sarif([result]), indent=1),
+}
+"""How one result is printed."""
+
+FORMS_OF_ALL = ("text", "json", "markdown", "junit", "sarif")
+"""How many results are printed."""
 
 
 @click.command("check", short_help="Explore every interleaving; say what holds, show what does not.")
@@ -136,7 +162,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "mermaid", "html"]),
+    type=click.Choice(list(FORMS)),
     default="text",
     show_default=True,
     help="How to print the result.",
@@ -148,6 +174,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     help="Also write the result as JSON, for `flushproof trace FILE`.",
 )
 @html_option
+@picture_option
 def check_command(
     system: str | None,
     everything: bool,
@@ -175,6 +202,7 @@ def check_command(
     form: str,
     save: Path | None,
     html: Path | None,
+    picture: Path | None,
 ) -> None:
     """Explores every interleaving of SYSTEM, and says whether its properties hold or shows a shortest way to break one.
 
@@ -198,7 +226,7 @@ def check_command(
     _refuse_what_does_not_go_together(
         system=system,
         everything=everything,
-        narrowed=bool(save or html or form in ("mermaid", "html")),
+        narrowed=bool(save or html or picture or form not in FORMS_OF_ALL),
         jobs=jobs,
         checkpoint=checkpoint,
         resume=resume,
@@ -225,7 +253,7 @@ def check_command(
         sys.exit(_check_all([replace(case, **manner) for case in cases], jobs or os.cpu_count() or 1, form, started))
     assert system is not None
     asked = replace(how, system=load_system(system), policy=policy, knobs=knobs, sizes=sizes, properties=properties)
-    sys.exit(_check_one(asked, form, save, html))
+    sys.exit(_check_one(asked, form, save, html, picture))
 
 
 def _refuse_what_does_not_go_together(
@@ -247,7 +275,7 @@ def _refuse_what_does_not_go_together(
     if not everything and system is None:
         raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
     if everything and narrowed:
-        raise click.UsageError("--all prints text or json only, and keeps no trace.")
+        raise click.UsageError(f"--all prints {', '.join(FORMS_OF_ALL)}, and keeps no trace.")
     if jobs and not everything:
         raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
     if checkpoint and resume:
@@ -262,8 +290,8 @@ def _refuse_what_does_not_go_together(
         raise click.UsageError("--bound is about counters that are not renamed: give --rename off with it.")
 
 
-def _check_one(asked: Request, form: str, save: Path | None, html: Path | None) -> int:
-    for path in filter(None, (save, html)):
+def _check_one(asked: Request, form: str, save: Path | None, html: Path | None, picture: Path | None) -> int:
+    for path in filter(None, (save, html, picture)):
         try_path(path)
     with shown("exploring") as progress:
         result = run(replace(asked, progress=progress))
@@ -272,20 +300,26 @@ def _check_one(asked: Request, form: str, save: Path | None, html: Path | None) 
     if html is not None:
         write(html, check_page(result))
     warn(result.warnings)
-    click.echo(_printed(result, form), color=True)
+    if picture is not None and result.trace is None:
+        click.echo(f"flushproof: there is no trace to draw in {picture}", err=True)
+    elif picture is not None and result.trace is not None:
+        draw(result.trace, picture)
+    click.echo(FORMS[form](result), color=True)
     return INCONCLUSIVE if result.vacuous and result.verdict == WITHOUT_VIOLATION else STATUS[result.verdict]
 
 
-def _printed(result: Result, form: str) -> str:
-    if form == "json":
-        return json.dumps(check_json(result), indent=1)
-    if form == "text":
-        return check_text(result, look())
-    if form == "html":
-        return check_page(result)
-    if result.trace is None:
-        return mermaid_verdict(result.instance, verdict_text(result, Look(PICTURE_WIDTH)))
-    return mermaid(result.trace)
+def _printed_all(results: Sequence[Result], wrong: Mapping[str, NoVerdict], asked: int, seconds: float, form: str) -> str:
+    """wrong: why there is no verdict, by what was asked."""
+    match form:
+        case "json":
+            return json.dumps(all_json(results, seconds), indent=1)
+        case "markdown":
+            return markdown_all(results, wrong)
+        case "junit":
+            return junit_all(results, wrong, seconds)
+        case "sarif":
+            return json.dumps(sarif([r for r in results if is_wrong(r)], wrong), indent=1)
+    return all_text(results, look(elsewhere=WIDE), asked, len(wrong), seconds)
 
 
 def _with_policies(cls: type[System]) -> dict[str, type[System]]:
@@ -299,16 +333,16 @@ def _with_policies(cls: type[System]) -> dict[str, type[System]]:
 def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -> int:
     """Checks the cases against their expected verdicts."""
     results: list[Result] = []
-    wrong: list[NoVerdict] = []
+    wrong: dict[str, NoVerdict] = {}
     told: frozenset[str] = frozenset()
     interrupted = False
     with counted("checking", len(cases)) as done, suppress(KeyboardInterrupt):
         interrupted = True
         for case, found in zip(cases, run_all(cases, jobs), strict=True):
             if isinstance(found, NoVerdict):
-                if found not in wrong:  # what is wrong with a system is so under each of its policies
+                if found not in wrong.values():  # what is wrong with a system is so under each of its policies
                     click.echo(f"flushproof: {case}: {found}", err=True)
-                wrong.append(found)
+                wrong[str(case)] = found
             else:
                 results.append(found)
                 told = warn(found.warnings, told)
@@ -318,27 +352,14 @@ def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -
         else:
             interrupted = False
     seconds = time.monotonic() - started
-    click.echo(
-        json.dumps(all_json(results, seconds), indent=1)
-        if form == "json"
-        else all_text(results, look(elsewhere=WIDE), len(cases), len(wrong), seconds),
-        color=True,
-    )
+    click.echo(_printed_all(results, wrong, len(cases), seconds, form), color=True)
     if wrong:
-        return INTERNAL if any(found.internal for found in wrong) else BAD_INPUT
-    if any(r.as_expected is False or _is_news(r) for r in results):
+        return INTERNAL if any(found.internal for found in wrong.values()) else BAD_INPUT
+    if any(is_wrong(r) for r in results):
         return VIOLATED
     if any(r.vacuous for r in results):
         return INCONCLUSIVE
     return INCONCLUSIVE if interrupted or any(r.verdict == CUT_SHORT for r in results) else HOLDS
-
-
-def _is_news(result: Result) -> bool:
-    """Whether a violation was found where the policy declares no verdict for these settings, and that violation for none."""
-    if result.expected is not None or result.violated is None:
-        return False
-    policy = load_system(result.source).policies[result.instance.policy or ""]
-    return result.violated not in {policy.expect, *(also.verdict for also in policy.also)}
 
 
 def _manner(how: Request) -> dict[str, Any]:

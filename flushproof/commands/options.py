@@ -15,6 +15,9 @@ import click
 
 from flushproof.auditing import DEFAULT, Amount
 from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.trace import Trace
+from flushproof.report.pictures import mermaid
+from flushproof.report.sequence import png, svg
 from flushproof.report.trace import Look
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,6 +71,37 @@ html_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the result as a page that needs nothing else: the trace to step through, or what holds and why.",
 )
+
+
+def _picture(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix not in PICTURES:
+        raise click.BadParameter(f"{path}: a trace is drawn as {', '.join(PICTURES)}")
+    return path
+
+
+picture_option = click.option(
+    "--picture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_picture,
+    help="Also draw the trace as a sequence diagram: FILE.svg, FILE.png, or FILE.mmd for Mermaid.",
+)
+
+PICTURES: dict[str, Callable[[Trace], str | bytes]] = {".svg": svg, ".png": png, ".mmd": mermaid}
+"""What draws a trace, by the ending of the file."""
+
+
+def draw(trace: Trace, path: Path) -> None:
+    """Draws a trace into a file.
+
+    Raises:
+        FlushproofError: the file cannot be written, or what draws it is not installed.
+    """
+    drawn = PICTURES[path.suffix](trace)
+    try:
+        path.write_bytes(drawn.encode() if isinstance(drawn, str) else drawn)
+    except OSError as error:
+        raise FlushproofError(f"{path}: {error.strerror}") from None
 
 
 def _amount(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Amount | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from flushproof.checking import certified, followed_on
-from flushproof.commands.options import look
+from flushproof.commands.options import draw, look, picture_option
 from flushproof.model.errors import FlushproofError
 from flushproof.report.jsonform import SavedTrace, read_trace, trace_json
 from flushproof.report.page import saved_page
 from flushproof.report.pictures import mermaid
+from flushproof.report.review import mail_trace, markdown_trace
 from flushproof.report.trace import trace_text
 from flushproof.report.verdict import confirmed_text, heading
 from flushproof.result import CertificateError
@@ -24,13 +25,14 @@ from flushproof.result import CertificateError
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "mermaid", "html"]),
+    type=click.Choice(["text", "json", "mermaid", "html", "mail", "markdown"]),
     default="text",
     show_default=True,
     help="How to print it.",
 )
+@picture_option
 @click.option("--system", "source", metavar="SYSTEM", help="Where the system is, if not where the file says.")
-def trace_command(file: Path, form: str, source: str | None) -> None:
+def trace_command(file: Path, form: str, picture: Path | None, source: str | None) -> None:
     """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm each step against the system as it is now, and
     shows it.
 
@@ -38,11 +40,17 @@ def trace_command(file: Path, form: str, source: str | None) -> None:
     """
     saved = confirmed(file, source)
     trace = saved.trace
+    if picture is not None:
+        draw(trace, picture)
     match form:
         case "json":
             click.echo(json.dumps({**json.loads(file.read_text()), **trace_json(trace)}, indent=1))
         case "mermaid":
             click.echo(mermaid(trace))
+        case "mail":
+            click.echo(mail_trace(trace))
+        case "markdown":
+            click.echo(markdown_trace(trace))
         case "html":
             click.echo(saved_page(saved, json.loads(file.read_text())))
         case _:

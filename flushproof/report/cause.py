@@ -16,7 +16,7 @@ from flushproof.model.ir.trace import Step
 from flushproof.report.reads import Fact, Reader
 from flushproof.report.words import Story, action_of, clause_of, location
 
-Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "hit"]
+Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "used", "hit"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Link:
     """What one step has to do with a location that the violation rests on.
 
     step: its number, 0 for the initial state; part: "made" the entry, removed such entries too "early", "missed" it, issued what
-        is still "pending", "wrote" a location that is no cache's, "hit" it; "untouched": nothing was done about it.
+        is still "pending", "used" it to make another entry, "hit" it; "untouched": nothing was done about it; "wrote" a location
+        that is no cache's.
     text: a sentence for people.
     """
 
@@ -90,12 +91,13 @@ def links(story: Story) -> tuple[Link, ...]:
     if not actual:
         return tuple(_of_locations(story, slots))
     told: dict[Slot, tuple[Link, ...]] = {}
-    waiting = list(actual)
+    waiting = [(slot, len(story.rows)) for slot in actual]
     while waiting:
-        slot = waiting.pop(0)
+        slot, until = waiting.pop(0)
         if slot not in told:
-            told[slot] = tuple(_of_entry(story, slot, hit=slot in actual))
-            waiting += _sources(story, slot)
+            told[slot] = tuple(_of_entry(story, slot, until))
+            made = _made(story, slot, until)
+            waiting += [(source, made - 1) for source in _sources(story, slot, made)]
     return tuple(link for found in reversed(told.values()) for link in found)
 
 
@@ -126,11 +128,11 @@ def _of_locations(story: Story, slots: list[Slot]) -> Iterator[Link]:
         yield Link(number, "wrote", written[0], f"{who} {', '.join(values)}.")
 
 
-def _of_entry(story: Story, slot: Slot, hit: bool) -> Iterator[Link]:
-    """What became of one entry from its making to its being hit; or, if not it is, to the end."""
+def _of_entry(story: Story, slot: Slot, until: int) -> Iterator[Link]:
+    """What became of one entry from its making to its being hit in the last step, or used in the one behind `until`."""
     instance, count = story.instance, len(story.rows)
-    shown = entry(instance, slot, _code(instance, slot, story.states[-1]))
-    made = _made(story, slot)
+    shown = entry(instance, slot, _code(instance, slot, story.states[until]))
+    made = _made(story, slot, until)
     early = next((n for n in range(made - 1, 0, -1) if _was_there(story, slot, n) and slot in _removed(story, n)), None)
     if early is not None:
         text = f"{_step(story, early)} removed {shown} from {shown.place}, before step {made} brought it back."
@@ -138,23 +140,27 @@ def _of_entry(story: Story, slot: Slot, hit: bool) -> Iterator[Link]:
     again = " again in the same step as it was removed" if slot in _removed(story, made) else ""
     brought = f"{_step(story, made)} brought {shown} into {shown.place}{again}."
     yield Link(made, "made", slot, brought if made else f"{shown} is in {shown.place} from the start on.")
-    missed = [link for n in range(made + 1, count + 1) if (link := _missed(story, slot, shown, n))]
-    pending = list(_pending(story, slot, shown))
+    missed = [link for n in range(made + 1, until + 1) if (link := _missed(story, slot, shown, n))]
+    pending = list(_pending(story, slot, shown)) if until == count else []
     yield from missed
     yield from pending
     if not missed and not pending and _is_invalidated(instance, slot.var):
-        between = f"after step {made}" if made else "in this trace"
+        used = min(until + 1, count)
+        between = f"between steps {made} and {used}" if made else f"before step {used}"
         yield Link(made, "untouched", slot, f"Nothing invalidated {shown.place} {between}.")
-    if hit and story.rows[-1].event:
+    if until == count and story.rows[-1].event:
         yield Link(count, "hit", slot, f"{_step(story, count)} hits it.")
-    elif hit:
+    elif until < count:
+        yield Link(until + 1, "used", slot, f"{_step(story, until + 1)} goes on from it.")
+    else:
         yield Link(count, "hit", slot, f"After step {count} it is still there.")
 
 
-def _made(story: Story, slot: Slot) -> int:
-    """The last step that brought an entry in: it was not there before, or the step removed it and it came back at once."""
+def _made(story: Story, slot: Slot, until: int) -> int:
+    """The last step, up to one of this number, that brought an entry in: it was not there before, or the step removed it and it
+    came back at once."""
     number = story.instance.slot(slot.var, slot.index)
-    for n in range(len(story.rows), 0, -1):
+    for n in range(until, 0, -1):
         if is_set(slot, story.states[n][number]) and (
             not is_set(slot, story.states[n - 1][number]) or slot in _removed(story, n)
         ):
@@ -162,9 +168,9 @@ def _made(story: Story, slot: Slot) -> int:
     return 0
 
 
-def _sources(story: Story, slot: Slot) -> list[Slot]:
-    """Entries of other caches without which the step that made an entry would not have made it."""
-    number, instance = _made(story, slot), story.instance
+def _sources(story: Story, slot: Slot, number: int) -> list[Slot]:
+    """Entries of caches without which the step of this number, which made an entry, would not have made it."""
+    instance = story.instance
     action = action_of(instance, story.trace.steps[number - 1].action) if number else None
     if action is None:
         return []

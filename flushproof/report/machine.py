@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flushproof.model.ir import Scalarset, StateVar
 from flushproof.model.ir.instance import Instance, Slot
 from flushproof.report.actors import CPU
-from flushproof.report.cause import Link, entry, is_cache
-from flushproof.report.words import Row, Story, comparison, cost_words, location
+from flushproof.report.cause import Link, entry, is_cache, is_set
+from flushproof.report.words import Row, Story, assignments, comparison, cost_words, location
 
 MEMORY = ""
 """Whose the state is that belongs to no element."""
@@ -130,3 +131,22 @@ class Machine:
 def read_words(instance: Instance, row: Row) -> list[str]:
     """The comparisons that decided a step, as they came out."""
     return list(dict.fromkeys(comparison(instance, fact, row.process) for fact in row.reads))
+
+
+def changed_words(story: Story, row: Row) -> list[str]:
+    """What a step changed besides what is in caches, as short assignments."""
+    kept = tuple(c for c in row.changes if not is_cache(story.instance.system.variable[c.slot.var]))
+    return assignments(story.instance, replace(row, changes=kept))
+
+
+def cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
+    """What came into caches in a step and what left them: a sign, and the entry with its place."""
+    instance, found = story.instance, []
+    for change in row.changes:
+        var = instance.system.variable[change.slot.var]
+        if is_cache(var) and var.kind != "ghost":
+            for sign, code in (("−", change.before), ("+", change.after)):
+                if is_set(change.slot, code):
+                    shown = entry(instance, change.slot, code)
+                    found.append((sign, f"{shown.cache} of {shown.owner}: {shown}"))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -25,13 +25,13 @@ from flushproof.properties.induction.counterexample import picture
 from flushproof.properties.induction.graph import svg
 from flushproof.proving import ProofResult
 from flushproof.report.audit import audit_text
-from flushproof.report.cause import entry, is_cache, is_set, links
+from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
-from flushproof.report.machine import Machine, read_words
+from flushproof.report.machine import Machine, cache_changes, changed_words, read_words
 from flushproof.report.proof import audited_text, effort_text, proof_verdict
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, verdict_text, warnings
-from flushproof.report.words import Change, Row, Story, assignments, cost_words, location, many
+from flushproof.report.words import Row, Story, cost_words, location, many
 from flushproof.result import HOLDS, VIOLATED, Result
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
 
@@ -179,28 +179,11 @@ def _row(story: Story, row: Row) -> dict[str, Any]:
         "runs": row.runs,
         "event": row.event,
         "reads": read_words(story.instance, row),
-        "changes": assignments(story.instance, replace(row, changes=_besides_caches(story.instance, row))),
-        "caches": _cache_changes(story, row),
+        "changes": changed_words(story, row),
+        "caches": cache_changes(story, row),
         "costs": cost_words(row.costs),
         "source": source_json(row.place),
     }
-
-
-def _besides_caches(instance: Instance, row: Row) -> tuple[Change, ...]:
-    return tuple(c for c in row.changes if not is_cache(instance.system.variable[c.slot.var]))
-
-
-def _cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
-    """What came into caches and what left them: a sign, and the entry with its place."""
-    instance, found = story.instance, []
-    for change in row.changes:
-        var = instance.system.variable[change.slot.var]
-        if is_cache(var) and var.kind != "ghost":
-            for sign, code in (("−", change.before), ("+", change.after)):
-                if is_set(change.slot, code):
-                    shown = entry(instance, change.slot, code)
-                    found.append((sign, f"{shown.cache} of {shown.owner}: {shown}"))
-    return found
 
 
 def _what(instance: Instance, source: str) -> list[Fact]:

@@ -113,6 +113,8 @@ def systems_in(module: ModuleType) -> list[type[System]]:
 def load_file(path: Path) -> ModuleType:
     """The module in a file, imported under a name of its own, so that it can neither hide another nor be hidden.
 
+    It is the same one as long as the file is: a second one under its name would give the first one's annotations other sorts.
+
     Raises:
         FlushproofError: there is no such file, or importing it failed; the message names the place.
     """
@@ -121,6 +123,9 @@ def load_file(path: Path) -> ModuleType:
         raise FlushproofError(f"there is no file {path}")
     name = f"{_USERS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     linecache.checkcache(str(path))
+    text = path.read_bytes()
+    if name in sys.modules and _loaded.get(name) == text:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -141,7 +146,12 @@ def load_file(path: Path) -> ModuleType:
         raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error
     finally:
         sys.path.remove(str(path.parent))
+    _loaded[name] = text
     return module
+
+
+_loaded: dict[str, bytes] = {}
+"""What was in the users' files whose modules were imported, by the modules' names."""
 
 
 def place_of(error: BaseException, path: Path | None = None) -> Place:

@@ -91,6 +91,7 @@ def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Pa
         where = f"{document}:{block.line}"
         match block.language:
             case "python" if name := re.match(r"# file: (\S+)\n", block.text):
+                (tmp_path / name[1]).parent.mkdir(exist_ok=True)
                 (tmp_path / name[1]).write_text(block.text)
             case "python":
                 done = subprocess.run(
@@ -106,6 +107,11 @@ def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Pa
                         assert lasting(printed) == lasting(shown), f"{where}: {command}"
                 if os.environ.get("FLUSHPROOF_UPDATE_DOCS"):
                     path.write_text(path.read_text().replace(block.text, made))
+            case "yaml":  # what a build runs
+                for command in re.findall(r"(?:run: |- )(flushproof .*)", block.text):
+                    printed = shell(f"GITHUB_STEP_SUMMARY=summary.md; {command}; exit $?", tmp_path)
+                    assert "flushproof:" not in printed and "Usage" not in printed, f"{where}: {printed}"
+                    assert "Traceback" not in printed, f"{where}: {printed}"
             case "sh" | "text" | "mermaid":
                 pass
             case other:

@@ -137,3 +137,13 @@ def test_a_file_that_does_not_import(file: Path, text: str, line: int, reason: s
 def test_bytes_that_are_no_text(file: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00class")
     assert str(file) in message(f"{file}:Light")
+
+
+def test_a_file_that_did_not_change_is_loaded_once(tmp_path: Path) -> None:
+    file = tmp_path / "kept.py"
+    text = "from flushproof.model.language import System\n\n\nclass Kept(System):\n    on: bool\n"
+    file.write_text(text)
+    first = load_system(f"{file}:Kept")
+    assert load_system(f"{file}:Kept") is first, "else its annotations would mean the second one's sorts"
+    file.write_text(text.replace("bool", "Optional[bool]").replace("System\n\n", "System\nfrom typing import Optional\n\n", 1))
+    assert load_system(f"{file}:Kept") is not first

@@ -171,7 +171,7 @@
     let shift = 0;
     for (const found of entries.values()) {
       const made = found.find((link) => link.part === "made");
-      const end = found.find((link) => link.part === "hit");
+      const end = found.find((link) => link.part === "hit" || link.part === "used");
       const owner = made && left(made.lane);
       if (!made || owner === null) continue;
       const x = owner + 8 * shift++;
