@@ -132,7 +132,15 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
         return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu])
 
     def is_walked(self, cpu):
-        return self.in_context(cpu) and self.vttbr_vmid[cpu] is not None
+        return self.vttbr_vmid[cpu] is not None and self.walks(cpu, self.vttbr_vmid[cpu])
+
+    @lemma
+    def who_flushes_stage_2_has_no_vcpu(self):
+        return all(
+            self.flushing[cpu] == at(self.mmu_notifier, cpu, "TLBI IPAS2E1IS, DSB, exit_vmid_context")
+            and (self.loaded[cpu] is None or not self.flushing[cpu])
+            for cpu in Cpu
+        )
 
     @lemma
     def who_is_walked_is_settled(self):

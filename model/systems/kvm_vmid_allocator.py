@@ -9,7 +9,9 @@ cmpxchg on the CPU's own slot decides whether the CPU or the rollover came first
 What is modelled
     arch/arm64/kvm/vmid.c and its callers, on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update, VTTBR_EL2 written,
     guest entered and left any number of times, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
-    may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.
+    may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.  With
+    `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2: enter_vmid_context, and exit_vmid_context behind the
+    TLBI, with interrupts off in between; what it invalidates is left there, which only makes more hits possible.
     Each access outside of the lock to a word that another CPU writes is a step of its own: reads of vmid->id, the active slot and
     the generation, the cmpxchg, the marker at vcpu_put, kvm_get_vttbr.  Under the lock, so is each write that others read without
     it: the generation, each CPU's slot in the sweep, vmid->id, the own slot.  The TLBI is performed CPU by CPU before its DSB ends.
@@ -28,7 +30,9 @@ What the verdicts mean
     a-vmid-is-free: after a rollover there is a number to hand out; if not, the kernel would hand out one that does not exist.
     `fixed` and `merged` rest on one assumption, `stale_context=off`: that the walker leaves a guest's tables alone once the guest
     is left.  Otherwise it refills, between exit and the next write of VTTBR, an entry under a number that the marker has released.
-    With `restore=at-put` (VTTBR replaced before the marker is stored) the assumption is not needed.
+    With `restore=at-put` or `at-exit` (VTTBR replaced before the marker is stored) vcpus do not need the assumption, but the
+    host's own flushes of stage 2 do (`stage2_flush=on`): they load VTTBR with a number of any generation that no slot holds.
+    What covers those is `epd=on`, the workaround for speculative-AT errata in enter_vmid_context.
 
 Sources: Linux commits f8051e960922, 3248136b3637, 417838392f2e, 100b4f092f87 (`merged`, v5.18), 38ce26bf2666, 4288ff7ba195,
 5eba523e1e5e, 27cde4c0fe28, 934bf871f011 (`vmid0`, v6.7), fa808ed4e199 (`fixed`, v6.14); arm64's ASID allocator in
@@ -148,6 +152,10 @@ class VmidAllocator(GuestMode, System):
     flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU")
     wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out")
     defer = Knob(bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)")
+    stage2_flush = Knob(
+        bool, False, "the host flushes VMs' stage 2 (mmu notifiers, unmapping), with their numbers in VTTBR", toggle=True
+    )
+    epd = Knob(bool, False, "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)")
     stale_context = STALE_CONTEXT
 
     vmid_generation: Generation
@@ -158,6 +166,7 @@ class VmidAllocator(GuestMode, System):
     vttbr_vm: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2, tables of")]
     vttbr_vmid: Annotated[Map[Cpu, Optional[Vmid]], View("context", "VTTBR_EL2, VMID")]
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
+    flushing: Map[Cpu, bool]
 
     @initially
     def nothing_to_sweep(self):
@@ -172,7 +181,8 @@ class VmidAllocator(GuestMode, System):
         return self.walks(cpu, vmid) and self.vttbr_vm[cpu] is None
 
     def walks(self, cpu, vmid):
-        return self.in_context(cpu) and self.vttbr_vmid[cpu] == vmid
+        disabled = self.flushing[cpu] and self.epd
+        return self.in_context(cpu) and self.vttbr_vmid[cpu] == vmid and not disabled
 
     def flush_guests(self, cpu):
         self.tlb.drop_all(cpu)
@@ -192,20 +202,21 @@ class VmidAllocator(GuestMode, System):
     def vcpu_thread(self, cpu):
         """From vcpu_load to vcpu_put, for any vcpu of any VM."""
         yield "vcpu_load"
+        require(not self.flushing[cpu])
         self.loaded[cpu] = choose(Vm)
         if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
-            self.load_stage2(cpu)
+            self.load_stage2(cpu, self.loaded[cpu])
         stay = True
         while stay:
             changed = yield from self.kvm_arm_vmid_update(cpu)
             if self.vttbr == Vttbr.AT_LOAD and (changed or self.update == Update.AT_LOAD):
                 yield "writes VTTBR"
-                self.load_stage2(cpu)
+                self.load_stage2(cpu, self.loaded[cpu])
             enter = True
             while enter:
                 if self.vttbr == Vttbr.AT_RUN:
                     yield "writes VTTBR for this entry"
-                    self.load_stage2(cpu)
+                    self.load_stage2(cpu, self.loaded[cpu])
                 yield "enters the guest"
                 self.in_guest[cpu] = True
                 yield "exits the guest"
@@ -226,14 +237,27 @@ class VmidAllocator(GuestMode, System):
         if self.restore == Restore.NEVER and not self.stale_context:
             self.forget_stage2(cpu)
 
-    def load_stage2(self, cpu):
+    def load_stage2(self, cpu, vm):
         """__load_stage2: VTTBR_EL2 gets the VM's tables and the number in vmid->id, 0 if it has none."""
-        self.vttbr_vm[cpu] = self.loaded[cpu]
-        self.vttbr_vmid[cpu] = self.id.number[self.loaded[cpu]]
+        self.vttbr_vm[cpu] = vm
+        self.vttbr_vmid[cpu] = self.id.number[vm]
 
     def forget_stage2(self, cpu):
         self.vttbr_vm[cpu] = None
         self.vttbr_vmid[cpu] = None
+
+    @process(Cpu)
+    def mmu_notifier(self, cpu):
+        """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
+        yield "enter_vmid_context: loads the VM's VTTBR"
+        require(self.stage2_flush and self.loaded[cpu] is None)
+        self.load_stage2(cpu, choose(Vm))
+        self.flushing[cpu] = True
+        yield "TLBI IPAS2E1IS, DSB, exit_vmid_context"
+        self.flushing[cpu] = False
+        # With VHE, exit_vmid_context loads the VTTBR of the vcpu that is loaded: none is.
+        if self.restore != Restore.NEVER or not self.stale_context:
+            self.forget_stage2(cpu)
 
     # -------------------------------------------------------------------------------------------------- kvm_arm_vmid_update
 
@@ -366,6 +390,7 @@ class VmidAllocator(GuestMode, System):
     def vm_is_replaced(self, vm: Vm):
         """{vm} is destroyed, and a new VM takes its place"""
         require(all(self.loaded[cpu] != vm for cpu in Cpu) and not self.id.is_zero(vm))
+        require(all(self.vttbr_vm[cpu] != vm for cpu in Cpu if self.flushing[cpu]))
         self.id.set(vm, None, None)
         for cpu in Cpu:
             if self.vttbr_vm[cpu] == vm:
@@ -503,19 +528,30 @@ class VmidAllocator(GuestMode, System):
             "commit fa808ed4e199 (v6.14): at vcpu_load first the update, then VTTBR",
             {},
             "holds",
-            also=(Expect("no-foreign-hit", {"stale_context": True}),),
+            also=(
+                Expect("no-foreign-hit", {"stale_context": True}),
+                Expect("holds", {"stage2_flush": True}),
+            ),
         ),
         "fixed-nvhe": Policy(
             "the same without VHE: VTTBR is written at each entry and replaced at each exit",
             {"vttbr": Vttbr.AT_RUN, "restore": Restore.AT_EXIT},
             "holds",
-            also=(Expect("holds", {"stale_context": True}),),
+            also=(
+                Expect("holds", {"stale_context": True}),
+                Expect("no-foreign-hit", {"stale_context": True, "stage2_flush": True}),
+                Expect("holds", {"stale_context": True, "stage2_flush": True, "epd": True}),
+            ),
         ),
         "restored-at-put": Policy(
             "a remedy for walkers that use a stale context: vcpu_put replaces VTTBR before it stores the marker",
             {"restore": Restore.AT_PUT},
             "holds",
-            also=(Expect("holds", {"stale_context": True}),),
+            also=(
+                Expect("holds", {"stale_context": True}),
+                Expect("no-foreign-hit", {"stale_context": True, "stage2_flush": True}),
+                Expect("holds", {"stale_context": True, "stage2_flush": True, "epd": True}),
+            ),
         ),
         "no-flush": Policy("no flush at a rollover", {"flush": Scope.NONE}, "no-foreign-hit"),
         "local-flush": Policy("a rollover flushes its own CPU alone", {"flush": Scope.LOCAL}, "no-foreign-hit"),

@@ -19,10 +19,10 @@ What is modelled
     smp_wmb makes the program's order, and `loads` in which order the way in makes its three loads.  smp_rmb lies between those of
     the two generations, and nothing orders that of vmid_gen before that of vttbr.
 What is left out
-    Other orders of loads and stores: the lock and the IPIs are fully ordered.  Preemption inside update_vttbr (a preempted thread is like one on a
-    slow CPU).  Guest page tables: an entry stands for any entry of its VM.  So `no-stale-hit` and `transparent` have no meaning of
-    their own here, and `no-foreign-hit` is about VMs instead of vcpus.  Unmapping the stage 2 of a VM that is destroyed is one step
-    with its flush (`unmap_flushes`); without it, the entries stay behind as `orphans`.
+    Other orders of loads and stores: the lock and the IPIs are fully ordered.  Preemption inside update_vttbr (a preempted thread
+    is like one on a slow CPU).  Guest page tables: an entry stands for any entry of its VM.  So `no-stale-hit` and `transparent`
+    have no meaning of their own here, and `no-foreign-hit` is about VMs instead of vcpus.  Unmapping the stage 2 of a VM that is
+    destroyed is one step with its flush (`unmap_flushes`); without it, the entries stay behind as `orphans`.
 
 What the verdicts mean
     one-vmid-per-vm: vcpus of one VM never run at once under different VMIDs; if they did, an invalidation by one would miss the

@@ -144,6 +144,19 @@ def test_deferring_the_flush_fails_by_the_marker_even_without_stale_contexts() -
     assert mine[last_load + 1 :] == ["_hit"]
 
 
+@pytest.mark.parametrize("policy", ["restored-at-put", "fixed-nvhe"])
+def test_a_stage_2_flush_walks_under_a_number_that_is_nobodys(policy: str) -> None:
+    """enter_vmid_context loads a number that no slot of any CPU holds: behind the flush of the rollover that has freed it, the
+    walker fills, unless the translation table walks are disabled meanwhile; and the number is handed out."""
+    knobs = {"stale_context": True, "stage2_flush": True}
+    outcome = quick(policy, knobs, focus=FOREIGN)
+    order = steps(outcome, "performs_tlbi", "enter_vmid_context", "exit_vmid_context", "_hit")
+    hitting = order[-1][1]
+    mine = [word for word, cpu in order if cpu == hitting]
+    assert mine == ["performs_tlbi", "enter_vmid_context", "exit_vmid_context", "_hit"]
+    assert verdict(quick(policy, {**knobs, "epd": True})) == "holds"
+
+
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
 
@@ -204,6 +217,7 @@ def test_as_many_vmids_as_cpus_are_enough(policy: str) -> None:
 
 NOT_NEEDED = {
     "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
+    "vcpu_load / requires flushing": "nobody flushes stage 2 unless `stage2_flush` is on",
     "reads active_vmids / writes vcpu_thread.kvm_arm_vmid_update.old_number": "a slot changes to 0 only, which has no generation",
     "xchg active_vmids / requires swept": "an empty slot that is swept again keeps what is reserved",
     "xchg active_vmids / writes active_vmids.number": "a word is 0 if its generation is: the number is not looked at",
@@ -226,7 +240,15 @@ def test_whatever_is_left_out_is_noticed() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "knobs"),
-    [("fixed", {}), ("fixed", {"keep": "never"}), ("merged", {}), ("restored-at-put", {"stale_context": True})],
+    [
+        ("fixed", {}),
+        ("fixed", {"keep": "never"}),
+        ("fixed", {"stage2_flush": True}),
+        ("merged", {}),
+        ("restored-at-put", {"stale_context": True}),
+        ("restored-at-put", {"stale_context": True, "stage2_flush": True, "epd": True}),
+        ("fixed-nvhe", {"stale_context": True, "stage2_flush": True, "epd": True}),
+    ],
     ids=str,
 )
 def test_proved_for_any_size(policy: str, knobs: dict[str, object]) -> None:
