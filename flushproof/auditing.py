@@ -83,6 +83,7 @@ class Audit:
     walks, steps: by Python itself, and by the compiled system; denied: steps that were tried, and that neither allows.
     again: of what the search stored, None where it did not see everything; by_z3: of its states, those whose successors Z3 found
         again.
+    went_on: from how many states the interpreter found a way to where whoever waits goes on (`no-stuck`).
     could_not_run: what Python could not run, in words.
     seconds: of processor time that it took.
     """
@@ -94,6 +95,7 @@ class Audit:
     by_z3: int = 0
     could_not_run: tuple[str, ...] = ()
     seconds: float = 0.0
+    went_on: int = 0
 
 
 class AuditError(Exception):
@@ -119,7 +121,7 @@ class Auditor:
         self.begun = time.monotonic()
         self.spent = 0.0
         self.again: Again | None = None
-        self.by_z3 = 0
+        self.by_z3 = self.went_on = 0
         self._agreement: Agreement | None = None
 
     def walk(self, share: float = 0.5) -> None:
@@ -157,6 +159,9 @@ class Auditor:
         until = started + self._left() if self.amount.timed else None
         try:
             sample = Sample(searched)
+            if searched.possible is not None:
+                self.went_on += sample.come_back(self.amount.states, until)
+                return
             self.again = sample.look(self.amount.states, until and started + 0.7 * (until - started))
             self._by_z3(searched, sample, until)
         except Omission as omission:
@@ -192,7 +197,7 @@ class Auditor:
         """The end of the audit: the time that is left goes to more walks."""
         if self._agreement is None:
             why = f"walks by Python itself: a state has {len(self.instance.slots):,} locations (see --audit all)"
-            return Audit(0, 0, 0, self.again, self.by_z3, (why,), self.spent)
+            return Audit(0, 0, 0, self.again, self.by_z3, (why,), self.spent, self.went_on)
         walked = self._agreement.walked
         if self.amount.timed and walked.steps and self._left() > 0.02 and walked.steps < STEPS:
             self.walk(share=1.0)
@@ -204,6 +209,7 @@ class Auditor:
             self.by_z3,
             tuple(walked.could_not_run),
             self.spent,
+            self.went_on,
         )
 
     def _fail(self, said: str, walk: Walk | None, state: State | None = None, searched: Instance | None = None) -> None:

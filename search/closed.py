@@ -32,6 +32,7 @@ _EVALUATED = 20
 _INITIAL = 50
 _WALK = 100
 _MOST_HIDDEN = 100_000
+_WAYS = 2_000
 
 
 class Omission(Exception):
@@ -119,6 +120,32 @@ class Sample:
                 break
             self._chunk(visited.states(numbers[start : start + _CHUNK]))
         return Again(len(self.looked), count, self.successors, self.evaluated)
+
+    def come_back(self, most: int | None, until: float | None) -> int:
+        """From how many states of the sample the interpreter finds a way to what must remain possible.
+
+        Raises:
+            Omission: from one there is none, or a successor of one is not stored.
+        """
+        visited, found = self.searched.visited, 0
+        assert self.searched.possible is not None
+        missed = self.reference.checker(self.searched.possible)
+        numbers = self.rng.sample(range(visited.count), visited.count if most is None else min(most, visited.count))
+        for place, state in enumerate(visited.states([number])[0] for number in numbers):
+            if until is not None and place and time.thread_time() > until:
+                break
+            ways, seen = [state], {state}
+            for here in ways:
+                if missed(here) is None or len(ways) > _WAYS:
+                    break
+                new = [s for _, _, s in self.reference.successors(here) if s not in seen]
+                seen.update(new)
+                ways += dict.fromkeys(new)
+            else:
+                raise Omission("whoever is watched waits for ever from a stored state on", state)
+            found += missed(here) is None
+            self._stored({s for _, _, s in self.reference.successors(state)}, "a successor of a stored state")
+        return found
 
     def _beginnings(self) -> None:
         """Initial states are stored."""

@@ -19,6 +19,7 @@ from .outcome import Outcome, Verdict, Violated
 from .reductions.bounded import CUT, Bounded
 from .reductions.fusion import Fused, fuse_hidden
 from .reductions.symmetry import movable
+from .reductions.watched import Watching
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
@@ -113,7 +114,8 @@ def explore(
     violations = _violations(instance, asked, symmetry, fused.hidden, found)
     outcome = _outcome(task, _nearest(violations, asked), found, fused.hidden, seconds, engine.name)
     if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
-        outcome = _with_stuck(outcome, look_for_stuck(instance, engine, symmetry, limits, progress), focus, asked)
+        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, _auditing_waits(audit, symmetry))
+        outcome = _with_stuck(outcome, stuck, focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
 
 
@@ -154,6 +156,7 @@ class Searched:
     instance: whose states they are, its steps not fused; symmetry: as in `Task`.
     invariants, deadlock: what was asked for, and not violated.
     hidden: actions that were fused to the end of the step before them: states in between are not stored.
+    possible: what is reached from every state, where the search was for that alone.
     """
 
     instance: Instance
@@ -162,6 +165,15 @@ class Searched:
     symmetry: bool
     hidden: tuple[str, ...]
     visited: Visited
+    possible: Property | None = None
+
+
+def _auditing_waits(
+    audit: Callable[[Searched], None] | None, symmetry: bool
+) -> Callable[[Watching, Visited], None] | None:
+    if audit is None:
+        return None
+    return lambda w, visited: audit(Searched(w.instance, (), False, symmetry, (), visited, w.goes_on))
 
 
 def _bounded(task: Task, instance: Instance, bound: int) -> Task:

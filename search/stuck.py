@@ -22,7 +22,7 @@ from .reductions.literals import literal
 from .reductions.watched import Watching, watchings
 from .reference.interpreter import Reference
 from .replay import Replay, ReplayError, binding
-from .task import Engine, Limits, Progress, Task
+from .task import Engine, Limits, Progress, Task, Visited
 
 MOST_FOLLOWED = 10_000
 """So many states behind the last one of a trace are looked at again."""
@@ -65,8 +65,11 @@ def look_for_stuck(
     symmetry: bool,
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
+    audit: Callable[[Watching, Visited], None] | None = None,
 ) -> Stuck:
     """Searches for waits without an end, process by process.
+
+    audit: called with what is stored for each process that has none.
 
     Raises:
         FlushproofError: it cannot be asked of this system.
@@ -79,9 +82,9 @@ def look_for_stuck(
             spent = time.monotonic() - started - found.compile_seconds
             left = replace(limits, seconds=max(limits.seconds - spent, 0.001))
         goal = watching.goes_on
-        task = Task(
-            watching.instance, (), (goal,), False, None, symmetry, left, progress, possible=goal.name
-        )
+        task = Task(watching.instance, (), (goal,), False, None, symmetry, left, progress, possible=goal.name)
+        if audit is not None:
+            task = replace(task, audit=lambda visited, _, watching=watching: audit(watching, visited))  # type: ignore[misc]
         searched = engine.search(task)
         found = replace(
             found,

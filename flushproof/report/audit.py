@@ -28,6 +28,8 @@ def audit_text(audit: Audit) -> str:
                 f" That is {_percent(again.states / again.of)} of all states; if one in {ONE_IN:,} missed a successor, it would "
                 f"have gone unnoticed with a chance of {_percent(again.missed)}."
             )
+    if audit.went_on:
+        text += f" From {many(audit.went_on, 'state')} on, whoever waited was seen to go on."
     for left in (*audit.could_not_run, *(again.left_out if again else ())):
         text += f" The audit could not run: {left}."
     return text
@@ -47,6 +49,7 @@ def audit_json(audit: Audit | None) -> dict[str, Any] | None:
         "successors": again.successors if again else None,
         "evaluated_twice": again.evaluated if again else None,
         "by_z3": audit.by_z3,
+        "went_on": audit.went_on,
         "missed": again.missed if again else None,
         "could_not_run": [*audit.could_not_run, *(again.left_out if again else ())],
         "seconds": round(audit.seconds, 6),

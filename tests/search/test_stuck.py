@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import (
@@ -29,14 +33,18 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.confirmation.certify import Certificate, certify, forever
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
+from flushproof.search.native.store import Store
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import ReplayError
 from flushproof.search.simulate import simulate
 from flushproof.search.stuck import followed, look_for_stuck
 from flushproof.search.task import Limits
 
-from flushproof.checking import Request, expectations
+from flushproof.auditing import Amount, AuditError
+from flushproof.checking import Request, check, expectations
+from flushproof.report.audit import audit_text
 from flushproof.report.words import Story
+from flushproof.result import CertificateError
 from tests.generated import instance
 from tests.search.brute_force import reachable
 from tests.search.test_explore import check_trace
@@ -248,3 +256,43 @@ def test_whoever_waits_in_a_shipped_system_goes_on(request_: Request) -> None:
     inst = instantiate(request_.system, request_.policy, request_.knobs, request_.sizes)
     found = look_for_stuck(inst, NativeEngine(), True, Limits())
     assert found.violated is None and found.reason is None and found.states
+
+
+# -------------------------------------------------------------------------------------------------------------- the audit
+
+
+def test_whoever_goes_on_is_audited() -> None:
+    result = check(TlbFlush, "after-idt", audit=Amount(1, None, False))
+    assert result.audit is not None and result.audit.went_on == sum(result.waits.values()) > 10
+    assert f"From {result.audit.went_on} states on, whoever waited was seen to go on." in audit_text(result.audit)
+
+
+@pytest.mark.parametrize("policy", ["as-filed", "after-idt"])
+def test_a_wait_without_an_end_that_the_engine_missed_is_noticed(
+    policy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An engine that marks each state as one from which all go on; where that is so, nothing is to be noticed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Store, "reaching", lambda self, which, look: np.ones(self.count, dtype=np.uint8))
+    how: Any = {"properties": ["no-stuck"], "audit": Amount(1, None, False)}
+    if policy == "after-idt":
+        assert check(TlbFlush, policy, **how).verdict == "holds"
+        return
+    with pytest.raises(AuditError, match="waits for ever"):
+        check(TlbFlush, policy, **how)
+
+
+def test_a_wait_that_the_engine_made_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that finds no way back from where it should."""
+    honest = Store.reaching
+
+    def forgetful(self: Store, which: int, look: Callable[[], None]) -> Any:
+        marks = honest(self, which, look)
+        goal = np.zeros_like(marks)
+        self._set(marks=goal.ctypes.data, which=which, bit=1)
+        self._all(0, self.count, self.library.judge)
+        return goal
+
+    monkeypatch.setattr(Store, "reaching", forgetful)
+    with pytest.raises(CertificateError, match="has an end"):
+        check(TlbFlush, "after-idt", properties=["no-stuck"])
