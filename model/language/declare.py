@@ -43,7 +43,12 @@ class NotEnabled(Exception):
 
 
 class Runtime(Protocol):
-    """What runs a system in plain Python (see `run`), and is asked by the words below."""
+    """What runs a system in plain Python (see `run`), and is asked by the words below.
+
+    held: the parts that whoever takes the step holds, with the arguments they were given, the outermost first.
+    """
+
+    held: list[tuple[Part, tuple[Any, ...]]]
 
     def elements(self, sort: Any) -> list[Any]: ...
 
@@ -466,15 +471,19 @@ class Part:
     """A piece of hardware or software with state, steps and helpers of its own, used as a class attribute of a system.
 
     A function among its attributes is a callback into the owner: the system's rule for what the part cannot know.
-    A part with `acquire` and `release` can be held: ``with self.lock(cpu):``.
+    A part with `acquire` and `release` can be held: ``with self.lock(cpu):``.  If it has `resume` as well, that is called with the
+    same arguments at the beginning of each step within the block: what it requires, each of them requires.
     """
 
     @contextlib.contextmanager
     def __call__(self, *args: Any) -> Iterator[None]:
         self.acquire(*args)  # type: ignore[attr-defined]
+        held = _runtime().held
+        held.append((self, args))
         try:
             yield
         finally:
+            held.pop()
             self.release(*args)  # type: ignore[attr-defined]
 
 

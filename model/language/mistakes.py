@@ -55,7 +55,7 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
         refuse_twins(file, tree)
     nodes = [node for _, tree in sources for node in ast.walk(tree)]
     mentioned = {n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes if isinstance(n, (ast.Attribute, ast.Name))}
-    mentioned |= {"acquire", "release"}  # `with` uses them
+    mentioned |= {"acquire", "resume", "release"}  # `with` uses them
     own = [c for c in classes if issubclass(c, System) or c.__module__ == cls.__module__]  # a shared part has more than one uses
     for name, value in (item for c in own for item in vars(c).items()):
         function = value.fget if isinstance(value, property) else value

@@ -124,6 +124,7 @@ class ProcessCompiler:
         scopes = list(dict.fromkeys(frame.scope for frame in point.stack))
         names = {point.label or self.member.name}
         self.x.note("before", names, [Outcome("yield", path, stack=point.stack)], before, scopes)
+        self.x.resume(point.stack, path)
         outcomes = self.x.run(point.stack, path)
         if len(outcomes) > 1:
             for outcome in outcomes:

@@ -182,7 +182,8 @@ class Variable:
 class Machine:
     """One run of a system.
 
-    store: (variable, index) -> value; live: (process, instance) -> its generator; waiting: -> its label.
+    store: (variable, index) -> value; live: (process, instance) -> its generator; waiting: -> its label; holds: -> what it holds.
+    held: what whoever takes the present step holds.
     aliases: where a part that has a name already is met again -> that name; one part is one state, under whatever names.
     costs: how many of each operation the last step cost.
     primed: the processes that start by running to their first label, because nothing happens before it; None: all of which that
@@ -228,6 +229,8 @@ class Machine:
         self._modules = list({id(g): g for g in self._speaking_of_bool()}.values())
         self.live: dict[Key, Generator[Any, Any, Any]] = {}
         self.waiting: dict[Key, Any] = {}
+        self.held: list[tuple[Part, tuple[Any, ...]]] = []
+        self.holds: dict[Key, list[tuple[Part, tuple[Any, ...]]]] = {}
         self._silent: dict[str, bool] = {}
 
     @contextlib.contextmanager
@@ -511,6 +514,7 @@ class Machine:
         """
         generator = self.live[name, instance] = procedure(self.processes[name].method, instance)
         self.waiting[name, instance] = FIRST
+        self.held = self.holds[name, instance] = []
         if name not in self._silent:
             self._silent[name] = self.silent(name, instance)
         if name in self.primed if self.primed is not None else self._silent[name]:
@@ -523,6 +527,7 @@ class Machine:
         before, fresh, costs, touched = self.store, self.fresh, self.costs, self.touched
         self.store, self.touched = dict(before), False
         script, self.script = self.script, Script()
+        held, self.held = self.held, []
         generator = procedure(self.processes[name].method, instance)
         try:
             next(generator)
@@ -532,6 +537,7 @@ class Machine:
         finally:
             generator.close()
             self.store, self.fresh, self.costs, self.touched, self.script = before, fresh, costs, touched, script
+            self.held = held
 
     def close(self) -> None:
         """What hardware does by itself, until there is nothing more to do."""
@@ -554,11 +560,16 @@ class Machine:
             self.script, self.costs = script, {}
             with nothing_of_none():
                 if name in self.processes:
+                    self.held = self.holds[name, args]
+                    for part, given in tuple(self.held):
+                        if (resume := getattr(part, "resume", None)) is not None:
+                            resume(*given)
                     try:
                         self.waiting[name, args] = next(self.live[name, args])
                     except StopIteration:
                         self.restart(name, args)
                 else:
+                    self.held = []
                     performed(next(method for full, _, method in self.members if full == name), args)
                 self.close()
 

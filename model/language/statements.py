@@ -408,6 +408,14 @@ class Executor(Assignments):
     def release(self, frame: Exit, path: Path) -> None:
         self.hold("release", self.held(frame.held.manager, path, frame.scope), frame.held, path, frame.scope)
 
+    def resume(self, stack: Stack, path: Path) -> None:
+        """What is held where a step begins says whether it may be taken, the outermost first."""
+        for frame in stack:
+            if isinstance(frame, Exit):
+                held = self.held(frame.held.manager, path, frame.scope)
+                if getattr(type(held.part.python), "resume", None) is not None:
+                    self.hold("resume", held, frame.held, path, frame.scope)
+
     def hold(self, name: str, held: Held, s: core.With, path: Path, at: Scope) -> None:
         method = Method(getattr(type(held.part.python), name), held.part)
         self.invoke(method, list(held.args.items), {}, (s, name), s.manager.node, path, at)

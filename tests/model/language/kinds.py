@@ -1543,6 +1543,199 @@ KINDS.update(
                 python=False,
             ),
         },
+        "what is held says when a step may be taken": {
+            "the steps of the block, and no others": bad(
+                """
+        class Gate(Part):
+            shut: bool
+            inside: Map[One, bool]
+
+            def acquire(self, who):
+                self.inside[who] = True
+
+            def resume(self, who):
+                require(not self.shut)
+
+            def release(self, who):
+                self.inside[who] = False
+
+        class Generated(System):
+            gate = Gate()
+            bad: bool
+            seen: bool
+
+            @invariant("bad")
+            def never(self):
+                return not self.bad
+
+            @action
+            def shuts(self):
+                self.gate.shut = True
+
+            @process(One)
+            def p(self, c: One):
+                yield "before"
+                with self.gate(c):
+                    yield "in"
+                    self.seen = self.gate.shut
+                    yield "in again"
+                yield "after"
+                self.bad = self.gate.shut and not self.gate.inside[c]
+        """,
+                5,
+            ),
+            "and never while it says no": fine("""
+        class Gate(Part):
+            shut: bool
+
+            def acquire(self):
+                pass
+
+            def resume(self):
+                require(not self.shut)
+
+            def release(self):
+                pass
+
+        class Generated(System):
+            gate = Gate()
+            bad: bool
+
+            @invariant("bad")
+            def never(self):
+                return not self.bad
+
+            @action
+            def turns(self):
+                self.gate.shut = not self.gate.shut
+
+            def helper(self):
+                yield "in the helper"
+                self.bad = self.gate.shut
+
+            @process(One)
+            def p(self, c: One):
+                with self.gate():
+                    yield "in"
+                    yield from self.helper()
+        """),
+            "with the arguments that it was given": fine("""
+        class Gate(Part):
+            resumed: Map[Cpu, bool]
+
+            def acquire(self, who):
+                pass
+
+            def resume(self, who):
+                self.resumed[who] = True
+
+            def release(self, who):
+                self.resumed[who] = False
+
+        class Generated(System):
+            gate = Gate()
+            bad: bool
+
+            @invariant("bad")
+            def never(self):
+                return not self.bad
+
+            @process(One)
+            def p(self, c: One):
+                yield "a"
+                me = choose(Cpu)
+                with self.gate(me):
+                    first = me
+                    me = choose(Cpu, where=lambda x: x is not first)
+                    yield "b"
+                    self.bad = self.gate.resumed[me] or not self.gate.resumed[first]
+        """),
+            "of two, the second finds what the first has done": bad(
+                """
+        class Outer(Part):
+            on: bool
+
+            def acquire(self):
+                pass
+
+            def resume(self):
+                self.on = True
+
+            def release(self):
+                pass
+
+        class Inner(Part):
+            saw: bool
+
+            def __init__(self, outer):
+                self.outer = outer
+
+            def acquire(self):
+                pass
+
+            def resume(self):
+                self.saw = self.outer.on
+
+            def release(self):
+                pass
+
+        class Generated(System):
+            outer = Outer()
+            inner = Inner(outer)
+            bad: bool
+
+            @invariant("bad")
+            def never(self):
+                return not self.bad
+
+            @process(One)
+            def p(self, c: One):
+                yield "a"
+                with self.outer(), self.inner():
+                    yield "b"
+                    self.bad = self.inner.saw
+        """,
+                2,
+            ),
+            "an early return leaves it": fine("""
+        class Gate(Part):
+            shut: bool
+            count: Digit
+
+            def acquire(self):
+                self.count = 1
+
+            def resume(self):
+                require(not self.shut)
+
+            def release(self):
+                self.count = 0
+
+        class Generated(System):
+            gate = Gate()
+            bad: bool
+            x: bool
+
+            @invariant("bad")
+            def never(self):
+                return not self.bad
+
+            @action
+            def turns(self):
+                self.gate.shut = not self.gate.shut
+                self.x = True
+
+            @process(One)
+            def p(self, c: One):
+                yield "a"
+                self.bad = self.gate.count == 1
+                with self.gate():
+                    yield "b"
+                    if self.x:
+                        return
+                    yield "c"
+        """),
+        },
         "locals and parameters of several sorts": {
             "a local": bad(
                 """
