@@ -9,19 +9,22 @@ callbacks for what a part cannot know, such as which translations the walker may
 | translation | `tlb`, `two_stage`, `private` |
 | invalidation | `tlbi`, `flush_ipi` |
 | caches | `icache` |
-| CPUs | `execution`, `vcpus`, `interrupts`, `locks` |
+| what a CPU executes | `execution`, `tasks`, `sections`, `vcpus`, `guest_context` |
+| between CPUs | `cross_calls`, `locks` |
 | numbers of VMs | `vmid_words` |
 | page types, in Xen | `xen_pages`, `xen_root_copy` |
 
-`execution`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.
+`guest_context`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.
 """
 
+from .cross_calls import CrossCalls
+from .execution import Execution
 from .flush_ipi import FlushIpi
 from .icache import InstructionSide
-from .interrupts import Interrupts
-from .locks import Lock
+from .locks import BitLock, Lock, RwLock
 from .private import PrivateMachine
-from .sorts import Cpu, Page, Vcpu, Vm, Vmid
+from .sorts import Cpu, Page, Thread, Vcpu, Vm, Vmid
+from .tasks import Tasks
 from .tlb import Fill, Tlb
 from .tlbi import Invalidations, Scope
 from .toggles import FORCE_BROADCAST, STALE_CONTEXT
@@ -31,16 +34,21 @@ from .vcpus import Vcpus
 __all__ = [
     "FORCE_BROADCAST",
     "STALE_CONTEXT",
+    "BitLock",
     "Cpu",
+    "CrossCalls",
+    "Execution",
     "Fill",
     "FlushIpi",
     "InstructionSide",
-    "Interrupts",
     "Invalidations",
     "Lock",
     "Page",
     "PrivateMachine",
+    "RwLock",
     "Scope",
+    "Tasks",
+    "Thread",
     "Tlb",
     "TwoStageTlb",
     "Vcpu",

@@ -1,69 +1,127 @@
-"""What a PE executes: the host, or a guest, and whose context its registers hold meanwhile.
+"""What a CPU executes: one thing at a time, and nested.
 
-Rules followed (Arm ARM DDI 0487, D1 "Exception levels", D8 "Address translation", "Use of out-of-context translation regimes"):
+Without this part the processes of a system interleave freely, those of one CPU too: an interrupt handler goes on in the middle of
+another one's, and a task in the middle of the handler that interrupted it.  On a CPU there is one flow of control:
 
-- A guest runs from one exception return of the hypervisor to the next exception that is routed to it.
-- A walker walks, speculatively too, with the registers of the translation regime that is current.  While the host runs, the
-  guest's regime is out of context, and is not walked, but for the speculative-AT errata (`STALE_CONTEXT`).
-- A TLBI that the hypervisor executes for a guest acts on the VMID in VTTBR_EL2, and with VHE on the EL1&0 regime that
-  HCR_EL2.TGE selects; the guest's context must be loaded around it.
+| code | interrupts | begins where |
+| --- | --- | --- |
+| `guest` | | the task enters it; an interrupt has to wait until the guest has exited |
+| `task` | | no other task of this CPU is in the kernel |
+| `softirq` | task | softirqs and interrupts are on |
+| `hardirq` | task, softirq | interrupts are on, and no guest runs |
+| `nmi` | everything | always: an NMI, or firmware in a mode of its own (M-mode, EL3, SMM) |
 
-These are kinds of systems rather than parts of one: a system inherits them, and their state is its own.
+What is interrupted stands still until the handler has returned.  Each process says around all that it does what it is::
+
+    cpus = Execution()
+
+    @process(Cpu)
+    def munmap(self, cpu):
+        with self.cpus.task(cpu):
+            yield "flushes"
+
+Follows Linux: in_hardirq(), in_serving_softirq(), in_nmi() in include/linux/preempt.h, local_irq_disable() and local_bh_disable();
+handlers run with interrupts off and do not nest.  Which interrupts a guest masks does not matter (Arm ARM DDI 0487, D1: a
+physical IRQ that is routed to EL2 is taken whatever PSTATE.I is at EL1; VT-x: external-interrupt exiting).
+
+A task in the kernel is not preempted here: the next one begins when it has returned, as in a kernel without preemption.  Threads
+that are preempted, sleep and migrate are another part (`tasks`); whose registers a CPU has loaded is in `guest_context`.
 """
 
-from typing import Annotated, Optional
+from flushproof.model.language.declare import Map, Part, require
 
-from flushproof.model.language.declare import Map, View, choose
-
-from .sorts import Cpu, Vcpu
-from .tlbi import Scope
-from .vcpus import Vcpus
+from .sections import Section
+from .sorts import Cpu
 
 
-class GuestMode:
-    """A system whose CPUs enter and leave a guest: it has the state `in_guest` and the knob `stale_context`."""
+class Context(Part):
+    """One kind of code on each CPU: ``with self.cpus.task(cpu): ...``.
 
-    def in_context(self, cpu):
-        """Whether the guest's translation regime may be walked, as far as it depends on who executes."""
-        return self.in_guest[cpu] or self.stale_context
-
-
-class RunningVcpus:
-    """A system of which it matters which vcpu executes: the vcpus that threads have loaded, and those that are in the guest."""
-
-    guest: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "in the guest")]
-    vcpus = Vcpus()
-
-    def enter_guest(self, cpu, vcpu):
-        """The exception return to the guest."""
-        self.guest[cpu] = vcpu
-
-    def exit_guest(self, cpu):
-        """An exception that is routed to the host."""
-        self.guest[cpu] = None
-
-    def pe(self, vcpu):
-        """The PE on which the vcpu executes; it may have migrated at any step."""
-        return choose(Cpu, where=lambda c: self.guest[c] == vcpu)
-
-
-class VmidContext:
-    """A system whose host loads the guest's context, VTTBR_EL2 and HCR_EL2, around the TLBIs that it executes for the guest.
-
-    Follows enter_vmid_context and exit_vmid_context in arch/arm64/kvm/hyp/vhe/tlb.c.  Each is one step: between the register
-    writes and the ISB nothing is executed that depends on them.
+    begins(cpu): whether it may, as far as the rest of the CPU is concerned; goes_on(cpu): whether nothing that interrupts it
+    executes, which each of its steps requires.
     """
 
-    in_guest_context: Annotated[Map[Cpu, bool], View("context", "guest's VTTBR_EL2 and HCR_EL2")]
+    inside: Map[Cpu, bool]
 
-    def enter_vmid_context(self, cpu):
-        """VTTBR_EL2 is the guest's; TGE is 0; ISB."""
-        self.in_guest_context[cpu] = True
+    def __init__(self, *, begins, goes_on):
+        self.begins, self.goes_on = begins, goes_on
 
-    def exit_vmid_context(self, cpu):
-        """VTTBR_EL2 and TGE are the host's again; ISB."""
-        self.in_guest_context[cpu] = False
+    def acquire(self, cpu):
+        require(not self.inside[cpu] and self.begins(cpu) and self.goes_on(cpu))
+        self.inside[cpu] = True
 
-    def applied(self, cpu, scope):
-        """The scope on which a TLBI for the guest acts: none, while the host's context is loaded."""
-        return scope if self.in_guest_context[cpu] else Scope.NONE
+    def resume(self, cpu):
+        require(self.goes_on(cpu))
+
+    def release(self, cpu):
+        self.inside[cpu] = False
+
+
+class Execution(Part):
+    """The CPUs, each of which executes one thing at a time."""
+
+    irqs_off: Map[Cpu, bool]
+    bh_off: Map[Cpu, bool]
+
+    def __init__(self):
+        self.nmi = Context(begins=Execution.always, goes_on=Execution.always)
+        self.hardirq = Context(begins=Execution.takes_irqs, goes_on=Execution.not_in_nmi)
+        self.softirq = Context(begins=Execution.takes_softirqs, goes_on=Execution.not_in_hardirq)
+        self.task = Context(begins=Execution.always, goes_on=Execution.not_in_interrupt)
+        self.guest = Context(begins=Execution.always, goes_on=Execution.not_in_interrupt)
+        self.irqs_disabled = Section(Execution.local_irq_disable, Execution.local_irq_enable)
+        self.bh_disabled = Section(Execution.local_bh_disable, Execution.local_bh_enable)
+
+    # ------------------------------------------------------------------------------------------------ what may begin or go on
+
+    def always(self, cpu):
+        return True
+
+    def takes_irqs(self, cpu):
+        """Interrupts are on, and no guest has to exit first."""
+        return not (self.irqs_off[cpu] or self.guest.inside[cpu])
+
+    def takes_softirqs(self, cpu):
+        return self.takes_irqs(cpu) and not self.bh_off[cpu]
+
+    def not_in_nmi(self, cpu):
+        return not self.nmi.inside[cpu]
+
+    def not_in_hardirq(self, cpu):
+        return self.not_in_nmi(cpu) and not self.hardirq.inside[cpu]
+
+    def not_in_interrupt(self, cpu):
+        """No handler executes, so that the task or its guest does."""
+        return self.not_in_hardirq(cpu) and not self.softirq.inside[cpu]
+
+    def in_guest(self, cpu):
+        """A guest executes."""
+        return self.guest.inside[cpu] and self.not_in_interrupt(cpu)
+
+    def in_user(self, cpu):
+        """The kernel executes nothing, and no guest runs: user space does."""
+        return self.not_in_interrupt(cpu) and not self.task.inside[cpu] and not self.guest.inside[cpu]
+
+    # ------------------------------------------------------------------------------------------------- interrupts on and off
+
+    def local_irq_disable(self, cpu):
+        self.irqs_off[cpu] = True
+
+    def local_irq_enable(self, cpu):
+        self.irqs_off[cpu] = False
+
+    def local_irq_save(self, cpu):
+        """local_irq_disable, which may be nested: returns the flags that local_irq_restore puts back."""
+        flags = self.irqs_off[cpu]
+        self.irqs_off[cpu] = True
+        return flags
+
+    def local_irq_restore(self, cpu, flags):
+        self.irqs_off[cpu] = flags
+
+    def local_bh_disable(self, cpu):
+        """Softirqs are off; they are not counted, so that this is not nested."""
+        self.bh_off[cpu] = True
+
+    def local_bh_enable(self, cpu):
+        self.bh_off[cpu] = False

@@ -1,26 +1,124 @@
-"""Locks of the host kernel."""
+"""Locks of the host kernel: spinlocks, bit locks, reader-writer locks; one, or one for each object.
 
-from typing import Annotated, Optional
+Follows Linux: spin_lock(), spin_trylock(), bit_spin_lock(), read_lock(), write_lock(), and their sleeping relatives.  Who waits
+is one step that is not possible yet; taking a lock orders what follows after what its last holder did.  The locks
+know nothing of preemption and interrupts.  What spin_lock_irqsave() does, in its order, is::
 
-from flushproof.model.language.declare import Part, View, require
+    with self.cpus.irqs_disabled(cpu):
+        yield "spin_lock"
+        with self.lock(cpu):
 
+Without the `yield` the CPU would wait with interrupts on, and the deadlock with a cross-call that it does not take would be missed.
+"""
+
+from typing import Optional
+
+from flushproof.model.language.declare import Map, Part, require
+
+from .sections import Section
 from .sorts import Cpu
 
 
+def as_tuple(per):
+    """The sorts of the objects that have a lock each: one, several, or none if there is a single lock."""
+    return per if isinstance(per, tuple) else (per,)
+
+
 class Lock(Part):
-    """A spinlock: ``with self.lock(cpu): ...``.  Waiting for it does not mask interrupts (spin_lock, not spin_lock_irqsave);
-    taking it orders what follows after what its last holder did."""
+    """A lock: ``with self.lock(cpu): ...``.  per: what has a lock each, ``with self.ptl(cpu, page)``; by: the sort of who takes it."""
 
-    holder: Annotated[Optional[Cpu], View("lock", "lock")]
+    def __init__(self, *, per=(), by=Cpu):
+        self.single = not as_tuple(per)
+        self.holder = Map(*as_tuple(per), Optional[by])
 
-    def acquire(self, cpu):
-        require(self.holder is None)
-        self.holder = cpu
+    def is_free(self, *which):
+        return self.holder is None if self.single else self.holder[which] is None
 
-    def release(self, cpu):
-        self.holder = None
+    def acquire(self, who, *which):
+        require(self.trylock(who, *which))
 
-    def acquire_and_release(self):
-        """Hold it for one step only: what the step reads and writes is then protected, and nobody sees it held.  The read side of
-        a reader-writer lock is held like this too, where its section is one step: readers do not exclude each other."""
-        require(self.holder is None)
+    def trylock(self, who, *which):
+        """Take it if it is free; returns whether it was.  `release` gives it back."""
+        free = self.is_free(*which)
+        if free:
+            self.hold(who, *which)
+        return free
+
+    def release(self, who, *which):
+        self.hold(None, *which)
+
+    def hold(self, who, *which):
+        if self.single:
+            self.holder = who
+        else:
+            self.holder[which] = who
+
+    def acquire_and_release(self, *which):
+        """Hold it for one step only: what the step reads and writes is then protected, and nobody sees it held."""
+        require(self.is_free(*which))
+
+
+class BitLock(Part):
+    """A lock that is a bit, such as a page's: nobody notes who holds it, so that processes of any kind may: ``with self.lock(): ...``."""
+
+    def __init__(self, *, per=()):
+        self.single = not as_tuple(per)
+        self.held = Map(*as_tuple(per), bool)
+
+    def is_free(self, *which):
+        return not (self.held if self.single else self.held[which])
+
+    def acquire(self, *which):
+        require(self.trylock(*which))
+
+    def trylock(self, *which):
+        """Take it if it is free; returns whether it was.  `release` gives it back."""
+        free = self.is_free(*which)
+        if free:
+            self.hold(True, *which)
+        return free
+
+    def release(self, *which):
+        self.hold(False, *which)
+
+    def hold(self, held, *which):
+        if self.single:
+            self.held = held
+        else:
+            self.held[which] = held
+
+
+class RwLock(Part):
+    """Readers together, or one writer: ``with self.lock.read(cpu): ...``, ``with self.lock.write(cpu): ...``."""
+
+    def __init__(self, *, per=(), by=Cpu):
+        self.by = by
+        self.reads = Map(*as_tuple(per), by, bool)
+        self.writer = Lock(per=per, by=by)
+        self.read = Section(RwLock.read_lock, RwLock.read_unlock)
+        self.write = Section(RwLock.write_lock, RwLock.write_unlock)
+
+    def read_lock(self, who, *which):
+        require(self.read_trylock(who, *which))
+
+    def read_trylock(self, who, *which):
+        """Take it for reading if nobody writes; returns whether it was so."""
+        free = self.writer.is_free(*which)
+        if free:
+            self.reads[*which, who] = True
+        return free
+
+    def read_unlock(self, who, *which):
+        self.reads[*which, who] = False
+
+    def write_lock(self, who, *which):
+        require(self.write_trylock(who, *which))
+
+    def write_trylock(self, who, *which):
+        """Take it for writing if nobody reads or writes; returns whether it was so."""
+        if any(self.reads[*which, other] for other in self.by):
+            return False
+        return self.writer.trylock(who, *which)
+
+    def write_unlock(self, who, *which):
+        self.writer.release(who, *which)

@@ -7,6 +7,10 @@ class Cpu(Sort, size=2):
     """A processing element (PE), with a TLB of its own."""
 
 
+class Thread(Sort, size=2):
+    """A thread of the host kernel, or of a process that is in the kernel."""
+
+
 class Vm(Sort, size=2):
     """A virtual machine."""
 

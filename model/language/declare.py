@@ -198,7 +198,7 @@ class Map(Generic[*Ts]):
 
     The last argument is the value's sort, the others are the index.  ``m[vm, cpu]`` reads and ``m[vm, cpu] = v`` writes a
     location; ``m[vm, :] = v`` writes all of a row, ``m[...] = v`` everything.  A part that is built for given sorts makes its
-    maps itself: ``self.entry = Map(Cpu, *tag, bool)``.
+    maps itself: ``self.entry = Map(Cpu, *tag, bool)``; without an index it is a variable like any other.
 
     view: what it is in the machine, for pictures of it; state that an annotation declares says so by
     ``Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=1)]``.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -311,10 +311,13 @@ def _refuse_giants(instance: Instance) -> None:
 
 
 def prune(system: ir.System) -> ir.System:
-    """The system without what can change no verdict: steps that no program counter reaches, and variables on which no guard, no
-    property and no variable that is kept depends (with the updates that write them)."""
-    system = _without_dead_steps(system)
-    used = _cone_of_influence(system)
+    """The system without what can change no verdict: steps that no program counter reaches, variables that keep their first
+    value, and variables on which no guard, no property and no variable that is kept depends (with the updates that write them)."""
+    system = _without_constants(_without_dead_steps(system))
+    return _restricted_to(system, _cone_of_influence(system))
+
+
+def _restricted_to(system: ir.System, used: set[str]) -> ir.System:
     return replace(
         system,
         variables=tuple(v for v in system.variables if v.name in used),
@@ -356,6 +359,54 @@ def _reached(system: ir.System, action: ir.Action, labels: Mapping[str, set[Any]
         or action.label == pc.sort.members[0]
         or action.label not in pc.sort.members
     )
+
+
+def _without_constants(system: ir.System) -> ir.System:
+    """Makes constants of the variables that no step changes, such as what a part has for other systems than this one.
+
+    What a property, a lemma or a cost speaks of stays a variable, and so does what makes a step impossible: that nothing comes of
+    it is for reports to say.
+    """
+    spoken = reads(system.final, *(e for clause in _clauses(system) for e in (clause.guard, clause.expr)))
+    spoken |= reads(*(h.expr for h in system.hints), *(c.entry for a in system.actions for c in a.costs if c.entry is not None))
+    system = replace(system, actions=tuple(map(_as_it_ends, system.actions)))
+    while True:
+        updates = [u for a in (system.init, *system.actions, system.settle) for u in a.updates]
+        kept = spoken | {u.var for u in updates if not _is_default(system.variable[u.var], u.value)}
+        values = {
+            v.name: ir.Lit(ir.default_value(v.sort), v.sort)
+            for v in system.variables
+            if v.kind == "state" and not v.free and v.name not in kept and not v.name.endswith(".pc")
+        }
+        if not values:
+            return system
+        fixed = fix_knobs(system, values)
+        possible = {a.name for a in fixed.actions}
+        impossible = reads(*(a.guard for a in system.actions if a.name not in possible))
+        if impossible & set(values):
+            spoken |= impossible
+        else:
+            system = _restricted_to(fixed, {v.name for v in fixed.variables})
+
+
+def _as_it_ends(action: ir.Action) -> ir.Action:
+    """The action without the updates of locations that it writes again in any case: the last write counts."""
+    last: dict[tuple[object, ...], int] = {}
+    for number, u in enumerate(action.updates):
+        if u.cond is ir.TRUE:
+            last[u.var, u.binders, u.args] = number
+    kept = (u for number, u in enumerate(action.updates) if last.get((u.var, u.binders, u.args), -1) <= number)
+    return replace(action, updates=tuple(kept))
+
+
+def _clauses(system: ir.System) -> Iterator[ir.Clause]:
+    for prop in (*system.properties, *system.lemmas):
+        yield from prop.clauses
+    yield from system.undefined
+
+
+def _is_default(variable: ir.StateVar, value: ir.Expr) -> bool:
+    return not variable.free and value is ir.Lit(ir.default_value(variable.sort), variable.sort)
 
 
 def _literals(expr: ir.Expr) -> set[Any] | None:

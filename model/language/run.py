@@ -404,8 +404,13 @@ class Machine:
                 self.members.append((path + name, role, value.__get__(made)))
         for name, value in vars(thing).items() if owner is not None else ():
             if isinstance(value, Map):
-                self.known(path + name, value.sorts[:-1], value.sorts[-1], of_sorts(value.sorts))
-                made.__dict__[name] = View(self, path + name, value.sorts[:-1], value.sorts[-1])
+                index, kept = value.sorts[:-1], value.sorts[-1]
+                self.known(path + name, index, kept, of_sorts(value.sorts))
+                if index:
+                    made.__dict__[name] = View(self, path + name, index, kept)
+                else:  # a single value, as if its sort were annotated
+                    setattr(sub, name, self.scalar_property((path + name, ()), kept))
+                    del made.__dict__[name]
             elif isinstance(value, Part):
                 made.__dict__[name] = self.build(f"{path}{name}.", value, made)
             elif isinstance(value, tuple) and any(isinstance(v, Part) for v in value):

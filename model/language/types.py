@@ -117,6 +117,10 @@ def to_declared(annotation: Any) -> Declared | None:
         raise ModelError("state has one View", hint="Remove one of them.")
     kind, view = kinds[0].value if kinds else "state", views[0] if views else None
     if get_origin(annotation) is Map:
+        if len(get_args(annotation)) < 2:
+            raise ModelError(
+                "a Map needs an index and a value", hint="Write Map[Cpu, bool]; a single value needs no Map."
+            )
         return of_sorts(get_args(annotation), kind, view)
     if annotation is Map:
         raise ModelError("a Map needs its sorts", hint="Write Map[Cpu, bool]: the last one is the value's sort.")
@@ -124,9 +128,9 @@ def to_declared(annotation: Any) -> Declared | None:
 
 
 def of_sorts(sorts: tuple[Any, ...], kind: str = "state", view: ir.View | None = None) -> Declared:
-    """The declaration of ``Map[sorts]``."""
-    if len(sorts) < 2:
-        raise ModelError("a Map needs an index and a value", hint="Write Map[Cpu, bool]; a single value needs no Map.")
+    """The declaration of ``Map[sorts]``, or of ``Map(sorts)``, which a part makes: with a value alone it has no index."""
+    if not sorts:
+        raise ModelError("a Map needs a value", hint="Write Map(Cpu, bool).")
     *index, value = map(to_sort, sorts)
     for sort in index:
         if isinstance(sort, ir.CounterSort) or (

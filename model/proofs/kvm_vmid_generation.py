@@ -42,7 +42,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
         holder = self.kvm_vmid_lock.holder
         return (
             holder is not None
-            and self.interrupts.called[cpu, holder]
+            and self.calls.queued[cpu, holder]
             and at(self.vcpu_thread, holder, "the other CPUs have acknowledged")
         )
 
@@ -72,7 +72,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     @lemma
     def interrupts_are_masked_from_the_last_check_to_the_exit(self):
         return all(
-            self.interrupts.masked[cpu]
+            self.cpus.irqs_off[cpu]
             == at(
                 self.vcpu_thread,
                 cpu,

@@ -43,7 +43,7 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
-from flushproof.model.hardware.execution import RunningVcpus
+from flushproof.model.hardware.guest_context import RunningVcpus
 from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope

@@ -38,7 +38,7 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
-from flushproof.model.hardware.execution import RunningVcpus, VmidContext
+from flushproof.model.hardware.guest_context import RunningVcpus, VmidContext
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope

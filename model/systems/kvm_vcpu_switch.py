@@ -46,7 +46,7 @@ from flushproof.model.hardware import (
     Vm,
 )
 from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
-from flushproof.model.hardware.execution import GuestMode
+from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.language.declare import (
     Expect,
     Knob,

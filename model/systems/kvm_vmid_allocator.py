@@ -44,7 +44,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
-from flushproof.model.hardware.execution import GuestMode
+from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
     Expect,

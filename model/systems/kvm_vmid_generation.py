@@ -43,7 +43,8 @@ from typing import Annotated, Optional
 from flushproof.model.hardware import (
     STALE_CONTEXT,
     Cpu,
-    Interrupts,
+    CrossCalls,
+    Execution,
     Invalidations,
     Lock,
     Scope,
@@ -54,7 +55,7 @@ from flushproof.model.hardware import (
     Vmid,
 )
 from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
-from flushproof.model.hardware.execution import GuestMode
+from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -183,7 +184,8 @@ class VmidGeneration(GuestMode, System):
 
     vcpus = Vcpus()
     kvm_vmid_lock = Lock()
-    interrupts = Interrupts(handler=called)
+    cpus = Execution()
+    calls = CrossCalls(cpus)
     tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
     orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables)
     tlbi = Invalidations(perform=flush_guests)
@@ -235,7 +237,7 @@ class VmidGeneration(GuestMode, System):
             stale = own != self.kvm_vmid_gen
         elif self.recheck_entry:
             yield "local_irq_disable; reads kvm_vmid_gen"
-            self.interrupts.disable(cpu)
+            self.cpus.local_irq_disable(cpu)
             current = self.kvm_vmid_gen
             if self.loads == Loads.VTTBR_EARLY:
                 yield "loads vttbr, early"
@@ -244,7 +246,7 @@ class VmidGeneration(GuestMode, System):
             stale = self.vmid_gen[self.vm_on(cpu)] != current
         else:
             yield "local_irq_disable"
-            self.interrupts.disable(cpu)
+            self.cpus.local_irq_disable(cpu)
             stale = False
         if not stale:
             yield "enters the guest"
@@ -253,7 +255,7 @@ class VmidGeneration(GuestMode, System):
             yield "exits the guest; local_irq_enable"
             cost(GUEST_EXITS)
             self.leave_guest(cpu)
-        self.interrupts.enable(cpu)
+        self.cpus.local_irq_enable(cpu)
         self.vcpus.put(cpu)
 
     def enter_guest(self, cpu, vmid):
@@ -328,11 +330,11 @@ class VmidGeneration(GuestMode, System):
         self.kvm_vmid_gen = fresh(Generation)
         self.used[...] = False
         if self.call != Call.NONE:
-            self.interrupts.call_others(cpu)
+            self.calls.call(cpu)
         self.called(cpu)
         if self.wait_for_call:
             yield "the other CPUs have acknowledged"
-            self.interrupts.wait_for_others(cpu)
+            self.calls.wait(cpu)
         if self.flush != Scope.NONE:
             yield "TLBI ALLE1IS"
             count_invalidation(self.flush, OF_ALL)
@@ -341,6 +343,12 @@ class VmidGeneration(GuestMode, System):
                 yield "DSB ISH"
                 cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
+
+    @action
+    def takes_ipi(self, cpu: Cpu, caller: Cpu):
+        """{cpu} takes the IPI of {caller} and acknowledges it"""
+        with self.calls(cpu, caller):
+            self.called(cpu)
 
     # ----------------------------------------------------------------------------------------------------------- properties
 

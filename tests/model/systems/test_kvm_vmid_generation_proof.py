@@ -45,7 +45,7 @@ NEEDED_FOR = {
     "who-allocates-holds-the-lock": ("stores vmid_gen; spin_unlock", "no-vm-is-current-in-a-rollover"),
     "a-thread-has-a-vcpu": ("spin_lock; compares vmid_gen again", "who-allocates-has-an-old-vm"),
     "interrupts-are-masked-from-the-last-check-to-the-exit": (
-        "interrupts.takes_ipi",
+        "takes_ipi",
         "who-is-settled-is-current-or-waited-for",
     ),
     "in-the-guest-vttbr-is-the-vms": ("enters the guest", "one-vmid-per-vm"),

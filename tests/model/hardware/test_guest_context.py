@@ -2,7 +2,7 @@
 
 import pytest
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Scope, Vcpu
-from flushproof.model.hardware.execution import GuestMode, RunningVcpus, VmidContext
+from flushproof.model.hardware.guest_context import GuestMode, RunningVcpus, VmidContext
 from flushproof.model.language.declare import Knob, Map, System, invariant, process, reachable
 
 from .explored import named, violated
