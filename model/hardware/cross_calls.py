@@ -38,7 +38,7 @@ class CrossCalls(Part):
         self.queued = Map(Cpu, Cpu, *operand, bool, doc="the CPU that is called, the caller, the operand")
 
     def call(self, cpu, *operand, to=None):
-        """Call the other CPUs for which `to(other)` holds; without it, all others.  Waits for calls that they have not taken yet."""
+        """Call the other CPUs for which `to(other)` holds, or all others.  Waits while they have not taken the call before."""
         require(all(not (self.concerns(cpu, other, to) and self.is_queued(other, cpu)) for other in Cpu))
         for other in Cpu:
             if self.concerns(cpu, other, to):

@@ -64,13 +64,14 @@ class Execution(Part):
     bh_off: Map[Cpu, bool]
 
     def __init__(self):
-        self.nmi = Context(begins=Execution.always, goes_on=Execution.always)
-        self.hardirq = Context(begins=Execution.takes_irqs, goes_on=Execution.not_in_nmi)
-        self.softirq = Context(begins=Execution.takes_softirqs, goes_on=Execution.not_in_hardirq)
-        self.task = Context(begins=Execution.always, goes_on=Execution.not_in_interrupt)
-        self.guest = Context(begins=Execution.always, goes_on=Execution.not_in_interrupt)
-        self.irqs_disabled = Section(Execution.local_irq_disable, Execution.local_irq_enable)
-        self.bh_disabled = Section(Execution.local_bh_disable, Execution.local_bh_enable)
+        of = type(self)
+        self.nmi = Context(begins=of.always, goes_on=of.always)
+        self.hardirq = Context(begins=of.takes_irqs, goes_on=of.not_in_nmi)
+        self.softirq = Context(begins=of.takes_softirqs, goes_on=of.not_in_hardirq)
+        self.task = Context(begins=of.always, goes_on=of.not_in_interrupt)
+        self.guest = Context(begins=of.always, goes_on=of.not_in_interrupt)
+        self.irqs_disabled = Section(of.local_irq_disable, of.local_irq_enable)
+        self.bh_disabled = Section(of.local_bh_disable, of.local_bh_enable)
 
     # ------------------------------------------------------------------------------------------------ what may begin or go on
 

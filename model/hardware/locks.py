@@ -25,7 +25,10 @@ def as_tuple(per):
 
 
 class Lock(Part):
-    """A lock: ``with self.lock(cpu): ...``.  per: what has a lock each, ``with self.ptl(cpu, page)``; by: the sort of who takes it."""
+    """A lock: ``with self.lock(cpu): ...``.
+
+    per: the sort of what has a lock each, or a tuple of sorts: ``with self.ptl(cpu, page): ...``; by: the sort of who takes it.
+    """
 
     def __init__(self, *, per=(), by=Cpu):
         self.single = not as_tuple(per)
@@ -59,7 +62,10 @@ class Lock(Part):
 
 
 class BitLock(Part):
-    """A lock that is a bit, such as a page's: nobody notes who holds it, so that processes of any kind may: ``with self.lock(): ...``."""
+    """A lock that is a bit, such as a page's: ``with self.page_lock(page): ...``.
+
+    Nobody notes who holds it, so that processes of any kind may.  per: as for a `Lock`.
+    """
 
     def __init__(self, *, per=()):
         self.single = not as_tuple(per)
@@ -95,8 +101,8 @@ class RwLock(Part):
         self.by = by
         self.reads = Map(*as_tuple(per), by, bool)
         self.writer = Lock(per=per, by=by)
-        self.read = Section(RwLock.read_lock, RwLock.read_unlock)
-        self.write = Section(RwLock.write_lock, RwLock.write_unlock)
+        self.read = Section(type(self).read_lock, type(self).read_unlock)
+        self.write = Section(type(self).write_lock, type(self).write_unlock)
 
     def read_lock(self, who, *which):
         require(self.read_trylock(who, *which))

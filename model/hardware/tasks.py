@@ -12,8 +12,8 @@ each `yield`::
             self.cached[self.tasks.smp_processor_id(thread), :] = False
 
 A thread takes its steps only while it is on a CPU, and nothing interrupts it there.  Follows Linux: preempt_disable(),
-migrate_disable(), smp_processor_id().  A thread that waits may be preempted like any other, so a sleeping lock is a lock that is taken
-with preemption on.
+migrate_disable(), smp_processor_id().  A thread that waits may be preempted like any other, so a sleeping lock is one that is
+taken with preemption on.
 """
 
 from typing import Annotated, Optional
@@ -40,8 +40,8 @@ class Tasks(Part):
 
     def __init__(self, cpus, *, switch=None):
         self.cpus, self.switch = cpus, switch
-        self.preempt_disabled = Section(Tasks.preempt_disable, Tasks.preempt_enable)
-        self.migrate_disabled = Section(Tasks.migrate_disable, Tasks.migrate_enable)
+        self.preempt_disabled = Section(type(self).preempt_disable, type(self).preempt_enable)
+        self.migrate_disabled = Section(type(self).migrate_disable, type(self).migrate_enable)
 
     @action
     def switch_in(self, cpu: Cpu, thread: Thread):

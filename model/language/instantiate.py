@@ -368,7 +368,9 @@ def _without_constants(system: ir.System) -> ir.System:
     it is for reports to say.
     """
     spoken = reads(system.final, *(e for clause in _clauses(system) for e in (clause.guard, clause.expr)))
-    spoken |= reads(*(h.expr for h in system.hints), *(c.entry for a in system.actions for c in a.costs if c.entry is not None))
+    spoken |= reads(
+        *(h.expr for h in system.hints), *(c.entry for a in system.actions for c in a.costs if c.entry is not None)
+    )
     system = replace(system, actions=tuple(map(_as_it_ends, system.actions)))
     while True:
         updates = [u for a in (system.init, *system.actions, system.settle) for u in a.updates]
