@@ -16,9 +16,9 @@ call's while it holds it::
             self.cached[cpu, page] = False
 """
 
-from typing import Optional
+from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Part, cost, each, require
+from flushproof.model.language.declare import Map, Part, View, cost, each, require
 
 from .costs import IPI
 from .sorts import Cpu
@@ -31,11 +31,11 @@ class CrossCalls(Part):
     whether a CPU that has its interrupts off takes the call later, rather than at once.
     """
 
-    executing: Map[Cpu, Optional[Cpu]]
+    executing: Annotated[Map[Cpu, Optional[Cpu]], View("context", "executes the call of")]
 
     def __init__(self, cpus, *operand, maskable=True):
         self.cpus, self.sorts, self.maskable = cpus, operand, maskable
-        self.queued = Map(Cpu, Cpu, *operand, bool, doc="the CPU that is called, the caller, the operand")
+        self.queued = Map(Cpu, Cpu, *operand, bool, view=View("pending", "IPI"), doc="the CPU called, the caller, the operand")
 
     def call(self, cpu, *operand, to=None):
         """Call the other CPUs for which `to(other)` holds, or all others.  Waits while they have not taken the call before."""

@@ -13,7 +13,7 @@ Without the `yield` the CPU would wait with interrupts on, and the deadlock with
 
 from typing import Optional
 
-from flushproof.model.language.declare import Map, Part, require
+from flushproof.model.language.declare import Map, Part, View, require
 
 from .sections import Section
 from .sorts import Cpu
@@ -32,7 +32,7 @@ class Lock(Part):
 
     def __init__(self, *, per=(), by=Cpu):
         self.single = not as_tuple(per)
-        self.holder = Map(*as_tuple(per), Optional[by])
+        self.holder = Map(*as_tuple(per), Optional[by], view=View("lock", "lock"))
 
     def is_free(self, *which):
         return self.holder is None if self.single else self.holder[which] is None
@@ -69,7 +69,7 @@ class BitLock(Part):
 
     def __init__(self, *, per=()):
         self.single = not as_tuple(per)
-        self.held = Map(*as_tuple(per), bool)
+        self.held = Map(*as_tuple(per), bool, view=View("lock", "lock"))
 
     def is_free(self, *which):
         return not (self.held if self.single else self.held[which])
@@ -99,7 +99,7 @@ class RwLock(Part):
 
     def __init__(self, *, per=(), by=Cpu):
         self.by = by
-        self.reads = Map(*as_tuple(per), by, bool)
+        self.reads = Map(*as_tuple(per), by, bool, view=View("lock", "lock for reading"))
         self.writer = Lock(per=per, by=by)
         self.read = Section(type(self).read_lock, type(self).read_unlock)
         self.write = Section(type(self).write_lock, type(self).write_unlock)

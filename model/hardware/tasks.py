@@ -18,7 +18,7 @@ taken with preemption on.
 
 from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Part, Range, action, require
+from flushproof.model.language.declare import Map, Part, Range, View, action, require
 
 from .sections import Section
 from .sorts import Cpu, Thread
@@ -34,7 +34,7 @@ class Tasks(Part):
     switch_mm(), within that step.
     """
 
-    on: Map[Thread, Optional[Cpu]]
+    on: Annotated[Map[Thread, Optional[Cpu]], View("context", "CPU")]
     pinned: Map[Thread, Optional[Cpu]]
     preempt_count: Map[Cpu, Annotated[int, Range(0, DEEPEST)]]
 
