@@ -231,7 +231,7 @@ class VmidGeneration(GuestMode, System):
         early = None
         if self.recheck_entry and self.loads == Loads.GENERATIONS_SWAPPED:
             yield "local_irq_disable; reads vmid_gen"
-            self.interrupts.disable(cpu)
+            self.cpus.local_irq_disable(cpu)
             own = self.vmid_gen[self.vm_on(cpu)]
             yield "compares it with kvm_vmid_gen again"
             stale = own != self.kvm_vmid_gen
