@@ -4,6 +4,8 @@ Follows xen/arch/x86/smp.c.  `flush_lock` serialises all flushes of other CPUs i
 publishes what is to be flushed, interrupts a mask of CPUs and spins, with interrupts on, until each has cleared its bit in
 `flush_cpumask`.  A CPU does so when it has flushed, within the interrupt handler and thus with interrupts off.
 
+Unlike the calls of `cross_calls`, of which each caller may have one under way, the machine has a single mask, and the lock for it.
+
 Why taking the lock, publishing and sending are one step: nobody but the lock's holder writes the mask and the flags, and
 nobody reads them before the interrupt arrives.  The spinning ends in a step of its own.  A handler may flush and acknowledge
 in one step: interrupts are off in between, and a walker that refills there may as well refill behind it.
