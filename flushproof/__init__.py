@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from flushproof.checking import Request, check
     from flushproof.model.errors import FlushproofError, ModelError
     from flushproof.model.ir.trace import Step, Trace
+    from flushproof.model.language.load import shipped
+    from flushproof.objects import Told, ToldStep, framed, told
+    from flushproof.proving import ProofResult, prove
     from flushproof.report.jsonform import check_json, read_trace
     from flushproof.result import CertificateError, Result
     from flushproof.search.task import Limits, Progress
@@ -29,9 +32,12 @@ _HOMES = {
     "flushproof.checking": ("Request", "check"),
     "flushproof.model.errors": ("FlushproofError", "ModelError"),
     "flushproof.model.ir.trace": ("Step", "Trace"),
+    "flushproof.model.language.load": ("shipped",),
+    "flushproof.proving": ("ProofResult", "prove"),
     "flushproof.report.jsonform": ("check_json", "read_trace"),
     "flushproof.result": ("CertificateError", "Result"),
     "flushproof.search.task": ("Limits", "Progress"),
+    "flushproof.objects": ("Told", "ToldStep", "framed", "told"),
 }
 
 __all__ = [
@@ -40,13 +46,20 @@ __all__ = [
     "Limits",
     "ModelError",
     "Progress",
+    "ProofResult",
     "Request",
     "Result",
     "Step",
+    "Told",
+    "ToldStep",
     "Trace",
     "check",
     "check_json",
+    "framed",
+    "prove",
     "read_trace",
+    "shipped",
+    "told",
 ]
 
 

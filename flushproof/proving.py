@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any, Literal
 
 from flushproof.audit_proof import Audited, audit
@@ -124,6 +125,7 @@ class ProofResult:
     reason: why there is no verdict, or no more than there is: no initial state, an interrupt.
     elements: what is proved for any size is proved for at least so many elements of these sorts, which literals name.
     audited: how what is proved for any size was looked at again; None where it was not.
+    source: how to load the system again: its name, or `path/to/file.py:Class`.
     """
 
     instance: Instance
@@ -142,6 +144,17 @@ class ProofResult:
     reason: str | None = None
     elements: Mapping[str, int] = field(default_factory=dict)
     audited: Audited | None = None
+    source: str = ""
+
+    def __repr__(self) -> str:
+        """`<ProofResult: kvm-vcpu-switch last-ran: holds (any-size)>`."""
+        what = " ".join(filter(None, [self.instance.system.name, self.instance.policy, self.settings]))
+        return f"<ProofResult: {what}: {self.verdict}{f' ({self.kind})' if self.kind else ''}>"
+
+    def _repr_html_(self) -> str:
+        """The page of the proof, for a notebook."""
+        # Reports stand above what they report: the page is found by name, once a notebook asks for it.
+        return str(import_module("flushproof.objects").framed(self))
 
     @property
     def kind(self) -> Kind | None:
@@ -253,6 +266,7 @@ class _Run:
             self.reason,
             {} if self.proof is None else named_elements(self.instance.system, self.proof.inductive),
             self.audited,
+            source_of(self.request.system),
         )
 
     def _carry_out(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Literal, TypeVar
 
 from flushproof.auditing import Audit, AuditError
@@ -140,6 +141,11 @@ class Result:
         what = " ".join(filter(None, [self.instance.system.name, self.instance.policy, self.settings]))
         verdict = self.verdict + (f" ({self.violated})" if self.violated else "")
         return f"<Result: {what}: {verdict}, {self.states} state{'' if self.states == 1 else 's'}>"
+
+    def _repr_html_(self) -> str:
+        """The page of the check, for a notebook."""
+        # Reports stand above what they report: the page is found by name, once a notebook asks for it.
+        return str(import_module("flushproof.objects").framed(self))
 
     @property
     def complete(self) -> bool:

@@ -13,7 +13,6 @@ from typing import get_args
 import click
 
 from flushproof.auditing import Amount
-from flushproof.checking import source_of
 from flushproof.commands.check import WIDE
 from flushproof.commands.options import (
     BAD_INPUT,
@@ -170,7 +169,7 @@ def prove_command(
         result = run(replace(request, progress=progress, told=progress))
     click.echo(json.dumps(proof_json(result), indent=1) if form == "json" else proof_text(result, look()), color=True)
     if html is not None:
-        write(html, proof_page(result, source_of(request.system)))
+        write(html, proof_page(result))
     for target, written in ((save, _save), (graph, _draw)):
         if target is not None:
             try:

@@ -114,10 +114,10 @@ def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
     return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
 
 
-def proof_page(result: ProofResult, source: str) -> str:
+def proof_page(result: ProofResult) -> str:
     """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck."""
     proof = result.proof
-    facts = _what(result.instance, source)
+    facts = _what(result.instance, result.source)
     if result.violated is not None:
         return trace_page(result.violated.trace, [*facts, Fact("Z3", (confirmed_text(None),))])
     if result.audited is not None:

@@ -38,7 +38,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "long": check_page(check(f"{HERE / 'long.py'}:Count", sizes={"cpu": 1}, audit=None)),
     }
     proof = prove(ProofRequest(load_system(f"{HERE / 'small.py'}:Switch"), policy="always", audit=None))
-    made["proof"] = proof_page(proof, f"{HERE / 'small.py'}:Switch")
+    made["proof"] = proof_page(proof)
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in made}

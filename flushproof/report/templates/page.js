@@ -23,6 +23,11 @@
     while (now > to) for (const [slot, before] of steps[--now].changes) state[slot] = before;
   }
 
+  // Within a notebook's frame a page has no address of its own to keep the step in.
+  function keep(place) {
+    try { history.replaceState(null, "", place); } catch { /* the page goes on without */ }
+  }
+
   const changed = () => new Map(now ? steps[now - 1].changes.map(([slot, before]) => [slot, before]) : []);
 
   // -------------------------------------------------------------------------------------------------------------- cards
@@ -112,7 +117,7 @@
     byId("cards").replaceChildren(...[...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, news)));
     others();
     if (byId("state").open) table();
-    if (from) history.replaceState(null, "", `#step-${now}`);
+    if (from) keep(`#step-${now}`);
   }
 
   function said(cell) {
