@@ -430,8 +430,8 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         'terms',
         "model/ir/terms.py",
-        '            return plus(arg.arg, arg.offset + offset)',
-        '            return plus(arg.arg, offset)',
+        '                    known, low, high = known + value, low + lo, high + hi',
+        '                    known, low, high = value, lo, hi',
         'of two additions the first is forgotten',
     ),
     (

@@ -28,6 +28,7 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import terms
+from flushproof.model.ir.evaluate import decode, environment, evaluate
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Counter, NotEnabled, System
 from flushproof.model.language.load import proof_of
@@ -47,6 +48,9 @@ LONGEST = 60
 
 MOST_DENIED = 100
 """Steps that are tried where the compiled system has none."""
+
+BROKEN = "breaks "
+"""In front of a check's name, where what a step costs is compared."""
 
 _KEPT = 20_000
 _GUESSES = 200
@@ -125,7 +129,14 @@ class Agreement:
         self.walking, self.looking = time.thread_time(), 0.0
         self.tried = 0
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
-        self.invariants = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "invariant"}
+        steps = {a.name for a in system.actions}
+        kept = (replace(p, clauses=tuple(c for c in p.clauses if c.event not in steps)) for p in system.properties)
+        self.invariants = {p.name: self.reference.checker(p) for p in kept if p.kind == "invariant"}
+        self.checks: dict[str, dict[str, list[ir.Clause]]] = {}  # what a step checks itself: compared when it is taken
+        for prop in system.properties:
+            for clause in prop.clauses:
+                if clause.event in steps:
+                    self.checks.setdefault(clause.event or "", {}).setdefault(prop.name, []).append(clause)
         self.reachables = {p.name: self.reference.checker(p) for p in system.properties if p.kind == "reachable"}
         self.defined = self.reference.checker(terms.well_defined(system))
         self.owed = self._owed()
@@ -295,7 +306,22 @@ class Agreement:
         )
 
     def cost(self, action: ir.Action, codes: Codes, state: State) -> tuple[tuple[str, int], ...]:
-        return tuple(sorted(Counts(name for name, _ in self.reference.costs(action, codes, state)).items()))
+        """What a step costs, and which of its own checks it breaks."""
+        seen = Counts(name for name, _ in self.reference.costs(action, codes, state))
+        for name, clauses in self.checks.get(action.name, {}).items():
+            if any(self.breaks(clause, action, codes, state) for clause in clauses):
+                seen[f"{BROKEN}{name}"] = 1
+        return tuple(sorted(seen.items()))
+
+    def breaks(self, clause: ir.Clause, action: ir.Action, codes: Codes, state: State) -> bool:
+        """Whether a step with these parameters, in this state, breaks a check of its own."""
+        env = environment(action, codes, state, self.instance)
+        mine = [p for p in clause.params if p not in env]
+        for more in self.instance.assignments(tuple(p.of for p in mine)):
+            inner = {**env, **{p: decode(p.of, c) for p, c in zip(mine, more, strict=True)}}
+            if evaluate(clause.guard, inner, state, self.instance) and not evaluate(clause.expr, inner, state, self.instance):
+                return True
+        return False
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
@@ -314,7 +340,8 @@ class Agreement:
         except Exception as error:
             return self.failed(step.name, error)
         frames = machine.frames(step.name, step.args) if step.name in machine.processes else []
-        return Result((*self.of_python(machine), tuple(sorted(machine.costs.items()))), tuple(frames))
+        seen = {**machine.costs, **{f"{BROKEN}{name}": 1 for name in machine.broken}}
+        return Result((*self.of_python(machine), tuple(sorted(seen.items()))), tuple(frames))
 
     def failed(self, name: str, error: Exception) -> str:
         return f"'{name}' ({type(error).__name__}: {error})"

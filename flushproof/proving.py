@@ -50,6 +50,15 @@ KINDS: tuple[Kind, ...] = ("any-size", "finite", "bounded")
 Means = Literal["induction", "exploring", "k-induction", "bounded model checking"]
 Way = Literal["auto", "induction", "k-induction", "bounded"]
 
+def of_one_size(system: ir.System) -> str:
+    """Why nothing is proved for any size of a system that speaks of sizes."""
+    names = " and ".join(sorted(system.sized))
+    return (
+        f"the system speaks of how many elements {names} has (a Range that ends at a size, size(), count(), sum(), or next()), so "
+        "it is another system at each size, and nothing is proved for any size; any(...) and all(...) speak of no size"
+    )
+
+
 REMEMBERED = 500_000
 """States of one size that are kept, to tell whether the one of a counterexample is among them."""
 
@@ -122,7 +131,7 @@ class ProofResult:
     settings: what was asked for besides the policy, as on the command line: `fb=off cpu=3`.
     audit: what was read again by another way, and agreed; None where nothing was to be.
     given: the knobs that have other values than the policy says.
-    reason: why there is no verdict, or no more than there is: no initial state, an interrupt.
+    reason: why there is no verdict, or no more than there is: no initial state, an interrupt, a system of one size.
     elements: what is proved for any size is proved for at least so many elements of these sorts, which literals name.
     audited: how what is proved for any size was looked at again; None where it was not.
     source: how to load the system again: its name, or `path/to/file.py:Class`.
@@ -272,9 +281,8 @@ class _Run:
     def _carry_out(self) -> None:
         by = self.request.by
         self._now("looking for an initial state")
-        where = where_it_begins(
-            self.instance.system, (self.instance, *sizes_to_begin_with(self.instance.system)), SECONDS_TO_BEGIN
-        )
+        others = () if self.instance.system.sized else sizes_to_begin_with(self.instance.system)
+        where = where_it_begins(self.instance.system, (self.instance, *others), SECONDS_TO_BEGIN)
         if where is None:
             self.reason = (
                 "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these or other small sizes"
@@ -283,7 +291,9 @@ class _Run:
         if by in ("auto", "induction"):
             self._now("exploring")
             self._explore()
-        if self.violated is None and by != "bounded":
+        if self.violated is None and self.instance.system.sized and by != "bounded":
+            self.reason = of_one_size(self.instance.system)
+        elif self.violated is None and by != "bounded":
             self._now("asking Z3 about any size")
             self._by_induction()
         if self.violated is None and by != "induction":

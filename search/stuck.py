@@ -18,7 +18,6 @@ from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 
 from .outcome import Violated
-from .reductions.literals import literal
 from .reductions.watched import Watching, watchings
 from .reference.interpreter import Reference
 from .replay import Replay, ReplayError, binding
@@ -123,7 +122,7 @@ def followed(trace: Trace) -> tuple[Mapping[State, frozenset[State]], bool]:
     assert trace.clause is not None
     wait = waits(instance.system)[trace.clause]
     witness = trace.witness or {}
-    element = {var: literal(var.of, witness[var.name]) for var in wait.who}
+    element = {var: terms.literal(var.of, witness[var.name]) for var in wait.who}
     goes_on = terms.or_(terms.not_(terms.substitute(wait.waiting, element)), instance.system.final)
     violation = reference.checker(Property(trace.property, (Clause((), TRUE, terms.not_(goes_on)),)))
     ways = [trace.states[-1]]

@@ -44,6 +44,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Obligation,
     OptionSort,
@@ -414,7 +415,11 @@ class _Maker:
         counts = any(_is_counter(v.sort) for v in self.variables)
         sort = self.rng.choice((PAGE, PHASE, LEVEL, GENERATION if counts else LEVEL))
         left, right = self.expr(sort, env, depth), self.expr(sort, env, depth)
-        return Less(Plus(left, self.rng.choice((-1, 1, 2))) if sort is LEVEL else left, right)
+        if sort is LEVEL and self.rng.random() < 0.3:
+            left = Plus((left, Negated(self.expr(sort, env, depth))))
+        elif sort is LEVEL:
+            left = Plus((left, number(self.rng.choice((-1, 1, 2)))))
+        return Less(left, right)
 
     def quantified(self, env: tuple[Var, ...], depth: int) -> Expr:
         var = self.bound(self.rng.choice(FINITE))
@@ -428,6 +433,12 @@ class _Maker:
         return Ite(Eq(option, Lit(None, option.sort)), self.expr(sort, env, 0), The(option))
 
     def stepped(self, sort: IntSort, env: tuple[Var, ...], depth: int) -> Expr:
-        """One more, except at the top."""
+        """One more, except at the top; or the sum of two, as far as it fits."""
         arg = self.expr(sort, env, depth)
-        return Ite(Less(arg, Lit(sort.hi, sort)), Narrow(Plus(arg, 1), sort), self.expr(sort, env, 0))
+        if self.rng.random() < 0.3:
+            return Narrow(Plus((arg, self.expr(sort, env, depth))), sort)
+        return Ite(Less(arg, Lit(sort.hi, sort)), Narrow(Plus((arg, number(1))), sort), self.expr(sort, env, 0))
+
+
+def number(value: int) -> Lit:
+    return Lit(value, IntSort(value, value))

@@ -22,6 +22,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Or,
     Plus,
@@ -137,7 +138,7 @@ class Reader:
                 yield from self.chosen(expr.left, env)
                 yield from self.chosen(expr.right, env)
                 yield expr, env
-            case Read() | Some() | The() | Plus() | Narrow():
+            case Read() | Some() | The() | Plus() | Negated() | Narrow():
                 yield from self.chosen(expr, env)
                 if isinstance(expr.sort, BoolSort):
                     yield expr, env
@@ -159,9 +160,9 @@ class Reader:
             case Ite():
                 yield from self.deciding(expr.cond, env)
                 yield from self.chosen(expr.then if self.value(expr.cond, env) else expr.other, env)
-            case Some() | The() | Plus() | Narrow():
+            case Some() | The() | Negated() | Narrow():
                 yield from self.chosen(expr.arg, env)
-            case Read():
+            case Read() | Plus():
                 for arg in expr.args:
                     yield from self.chosen(arg, env)
 
@@ -194,10 +195,10 @@ class Reader:
                 return self.side(expr.then if self.value(expr.cond, env) else expr.other, env)
             case Some() | The() | Narrow():
                 return self.side(expr.arg, env)
-            case Plus():
-                inner = self.side(expr.arg, env)
+            case Plus((arg, Lit(int() as offset))):
+                inner = self.side(arg, env)
                 shown = self.shown(expr, env)
-                return Side(inner.slot, inner.value, inner.plus + expr.offset) if inner.slot else Side(None, shown)
+                return Side(inner.slot, inner.value, inner.plus + offset) if inner.slot else Side(None, shown)
             case Read():
                 index = tuple(encode(a.sort, self.value(a, env)) for a in expr.args)  # type: ignore[arg-type]
                 return Side(self.instance.slots[self.instance.slot(expr.name, index)], self.shown(expr, env))

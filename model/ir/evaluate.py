@@ -26,6 +26,7 @@ from .system import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -110,7 +111,9 @@ def evaluate(expr: Expr, env: Env, state: State, instance: Instance) -> Value:
             held = value(expr.arg)
             return decode(expr.sort, 0) if held is None else held
         case Plus():
-            return _integer(value(expr.arg)) + expr.offset
+            return sum(_integer(value(a)) for a in expr.args)
+        case Negated():
+            return -_integer(value(expr.arg))
         case Narrow():
             return min(max(_integer(value(expr.arg)), expr.of.lo), expr.of.hi)
         case Quant():

@@ -35,12 +35,20 @@ class Instance:
 
     knobs: the values that were fixed, as shown to people (name -> text).
     policy: the named policy that was asked for, if one was.
+
+    Raises:
+        ValueError: the system speaks of the number of elements of a sort, and means another one.
     """
 
     system: System
     sizes: Mapping[str, int]
     knobs: Mapping[str, str] = field(default_factory=dict)
     policy: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.system.sized:
+            if self.sizes[name] != self.system.sizes[name]:
+                raise ValueError(f"the system is of {self.system.sizes[name]} {name}, and not of {self.sizes[name]}")
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

@@ -52,6 +52,7 @@ __all__ = [
     "Less",
     "Lit",
     "Narrow",
+    "Negated",
     "Node",
     "Not",
     "Obligation",
@@ -98,7 +99,8 @@ class EnumSort:
 
 @dataclass(frozen=True)
 class Scalarset:
-    """Interchangeable elements: `Cpu`, `Vm`, `Vmid`.  No literals, no order: symmetry comes from the type.
+    """Interchangeable elements: `Cpu`, `Vm`, `Vmid`.  No order, and no literals but in sums over all elements (`System.sized`),
+    which a permutation of the elements changes into themselves: symmetry comes from the type.
 
     With `ordered=True` the elements are 0 < 1 < ..., `Less` applies, a literal's value is an index, and there is no
     symmetry.  The number of elements is given by an `Instance`, or left open in a proof.  `first` is the number that the
@@ -332,16 +334,31 @@ class The(Node):
 
 @dataclass(frozen=True, eq=False)
 class Plus(Node):
-    """Integer sum of `arg` (an `IntSort`) and the constant `offset`; its sort's range moves along."""
+    """Integer sum of `args`, each of an `IntSort`; its own range is the sum of theirs.  So its code (see `instance`) is the sum of
+    their codes."""
+
+    args: tuple[Expr, ...]
+
+    @property
+    def sort(self) -> Sort:
+        lo = hi = 0
+        for arg in self.args:
+            assert isinstance(arg.sort, IntSort)
+            lo, hi = lo + arg.sort.lo, hi + arg.sort.hi
+        return IntSort(lo, hi)
+
+
+@dataclass(frozen=True, eq=False)
+class Negated(Node):
+    """The integer `arg` with the other sign; its code counts down from that of the highest."""
 
     arg: Expr
-    offset: int
 
     @property
     def sort(self) -> Sort:
         sort = self.arg.sort
         assert isinstance(sort, IntSort)
-        return IntSort(sort.lo + self.offset, sort.hi + self.offset)
+        return IntSort(-sort.hi, -sort.lo)
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,7 +386,7 @@ class Quant(Node):
         return BOOL
 
 
-Expr = Union[Lit, Var, Read, Not, And, Or, Eq, Less, Ite, Some, The, Plus, Narrow, Quant]
+Expr = Union[Lit, Var, Read, Not, And, Or, Eq, Less, Ite, Some, The, Plus, Negated, Narrow, Quant]
 
 TRUE = Lit(True, BOOL)
 FALSE = Lit(False, BOOL)
@@ -540,6 +557,8 @@ class System:
     lemmas: candidate auxiliary invariants, for proofs; hints: what further ones may speak of.
     undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
     asks: built-in properties that are looked for besides those that always are (`no-stuck`).
+    sized: the sorts of whose number of elements it speaks (ranges that end there, sums over all elements): it is meant for
+        `sizes` of them alone, and at other sizes it is another system.
     """
 
     name: str
@@ -557,6 +576,7 @@ class System:
     hints: tuple[Hint, ...] = ()
     undefined: tuple[Clause, ...] = ()
     asks: tuple[str, ...] = ()
+    sized: frozenset[str] = frozenset()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -568,9 +588,9 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Lit() | Var():
             return ()
-        case Read() | And() | Or():
+        case Read() | And() | Or() | Plus():
             return expr.args
-        case Not() | Some() | The() | Plus() | Narrow():
+        case Not() | Some() | The() | Negated() | Narrow():
             return (expr.arg,)
         case Eq() | Less():
             return (expr.left, expr.right)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from .system import (
     BOOL,
@@ -15,9 +16,11 @@ from .system import (
     TRUE,
     Action,
     And,
+    BoolSort,
     Clause,
     Cost,
     CounterSort,
+    EnumSort,
     Eq,
     Expr,
     IntSort,
@@ -25,6 +28,7 @@ from .system import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Obligation,
     OptionSort,
@@ -33,7 +37,9 @@ from .system import (
     Property,
     Quant,
     Read,
+    Scalarset,
     Some,
+    Sort,
     System,
     The,
     Update,
@@ -44,6 +50,22 @@ from .system import (
 
 def lit(value: bool) -> Lit:
     return TRUE if value else FALSE
+
+
+def literal(sort: Sort, code: int) -> Lit:
+    """The value with this code (see `instance`); also of a scalarset, whose elements no model names."""
+    match sort:
+        case BoolSort():
+            return TRUE if code else FALSE
+        case EnumSort():
+            return Lit(sort.members[code], sort)
+        case IntSort():
+            return Lit(sort.lo + code, sort)
+        case OptionSort():
+            return Lit(None if code == 0 else literal(sort.base, code - 1).value, sort)
+        case Scalarset() | CounterSort():
+            return Lit(code, sort)
+    assert_never(sort)
 
 
 def not_(arg: Expr) -> Expr:
@@ -118,8 +140,6 @@ def less(left: Expr, right: Expr) -> Expr:
 
 
 def _rank(literal: Lit) -> int:
-    from .system import EnumSort
-
     if isinstance(literal.of, EnumSort):
         return literal.of.members.index(str(literal.value))
     assert isinstance(literal.value, int)
@@ -173,15 +193,31 @@ def is_none(arg: Expr) -> Expr:
     return eq(arg, Lit(None, arg.sort))
 
 
-def plus(arg: Expr, offset: int) -> Expr:
-    if offset == 0:
-        return arg
+def plus(*args: Expr | int) -> Expr:
+    """The sum; what is known of it stands in one literal at its end."""
+    known, low, high = 0, 0, 0  # the literals' sum, and the sum of their ranges
+    rest: list[Expr] = []
+    for arg in args:
+        for part in arg.args if isinstance(arg, Plus) else (arg,):
+            match part:
+                case int():
+                    known, low, high = known + part, low + part, high + part
+                case Lit(int() as value, IntSort(lo, hi)):
+                    known, low, high = known + value, low + lo, high + hi
+                case _:
+                    rest.append(part)
+    if (known, low, high) != (0, 0, 0) or not rest:
+        rest.append(Lit(known, IntSort(low, high)))
+    return rest[0] if len(rest) == 1 else Plus(tuple(rest))
+
+
+def negated(arg: Expr) -> Expr:
     match arg:
-        case Lit(int() as value, IntSort() as sort):
-            return Lit(value + offset, IntSort(sort.lo + offset, sort.hi + offset))
-        case Plus():
-            return plus(arg.arg, arg.offset + offset)
-    return Plus(arg, offset)
+        case Lit(int() as value, IntSort(lo, hi)):
+            return Lit(-value, IntSort(-hi, -lo))
+        case Negated():
+            return arg.arg
+    return Negated(arg)
 
 
 def narrow(arg: Expr, to: IntSort) -> Expr:
@@ -286,7 +322,9 @@ def _rebuild(expr: Expr, go: Callable[[Expr], Expr]) -> Expr:
         case The():
             return the(go(expr.arg))
         case Plus():
-            return plus(go(expr.arg), expr.offset)
+            return plus(*map(go, expr.args))
+        case Negated():
+            return negated(go(expr.arg))
         case Narrow():
             return narrow(go(expr.arg), expr.of)
         case Quant():
@@ -345,6 +383,13 @@ def fresh_var(var: Var, taken: Iterable[Var]) -> Var:
     while f"{var.name}{count}" in names:
         count += 1
     return Var(f"{var.name}{count}", var.of)
+
+
+def exprs_of(action: Action) -> list[Expr]:
+    """Everything that an action evaluates."""
+    exprs = [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]
+    exprs += [e for o in action.obligations for e in (o.when, o.expr)]
+    return [*exprs, *(c.cond for c in action.costs)]
 
 
 def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:

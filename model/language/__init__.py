@@ -24,6 +24,7 @@ from .declare import (
     choose,
     closure,
     cost,
+    count,
     dropped,
     each,
     event,
@@ -37,6 +38,7 @@ from .declare import (
     process,
     reachable,
     require,
+    size,
 )
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "choose",
     "closure",
     "cost",
+    "count",
     "dropped",
     "each",
     "event",
@@ -75,4 +78,5 @@ __all__ = [
     "process",
     "reachable",
     "require",
+    "size",
 ]

@@ -1,4 +1,4 @@
-"""Symbolic execution of arithmetic: on two numbers of the state case by case, as Python calculates each."""
+"""Symbolic execution of arithmetic: sums of numbers of the state, everything else case by case as Python calculates each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flushproof.model.ir import terms
 
 from . import core
 from .atoms import Atoms
-from .conversions import items_of, number
+from .conversions import items_of
 from .core import Atom
 from .values import (
     Path,
@@ -33,7 +33,14 @@ FUNCTIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
 }
+
+DIVISIONS, SHIFTS = (operator.floordiv, operator.mod), (operator.lshift, operator.rshift)
 
 
 class Arithmetic(Atoms):
@@ -41,17 +48,20 @@ class Arithmetic(Atoms):
 
     def unary(self, operation: core.Unary, node: ast.AST, path: Path, at: Scope) -> Value:
         operand = operation.operand
-        match operation.operator:
-            case ast.Not():
-                return terms.not_(self.truth(self.ev(operand, path, at), operand.node, at))
-            case ast.Invert():
-                at.source.fail(node, "the language has no ~", f"Write `not {at.source.text(operand.node)}`.")
         value = self.ev(operand, path, at)
-        negated = isinstance(operation.operator, ast.USub)
+        if isinstance(operation.operator, ast.Not):
+            return terms.not_(self.truth(value, operand.node, at))
         if isinstance(value, Static) and is_number(value.value):
-            return Static(-value.value if negated else value.value)
+            return Static(UNARY[type(operation.operator)](value.value))
+        if isinstance(operation.operator, ast.Invert) and self.sort_of(value) == ir.BOOL:
+            at.source.fail(node, "the language has no ~ of truth values", f"Write `not {at.source.text(operand.node)}`.")
         term = self.number(value, operand, path, at)
-        return self.calculated(operator.sub, number(0), term, node, path, at) if negated else term
+        match operation.operator:
+            case ast.USub():
+                return terms.negated(term)
+            case ast.Invert():
+                return terms.plus(terms.negated(term), -1)
+        return term
 
     def binary(self, operation: core.Binary, node: ast.AST, path: Path, at: Scope) -> Value:
         left, right = self.ev(operation.left, path, at), self.ev(operation.right, path, at)
@@ -61,28 +71,69 @@ class Arithmetic(Atoms):
                 return Static(function(left.value, right.value))  # type: ignore[union-attr]
             except ZeroDivisionError:
                 at.source.fail(node, "this divides by zero")
+            except (ValueError, OverflowError) as error:
+                at.source.fail(node, f"this cannot be calculated: {error}")
         first, second = items_of(left), items_of(right)
         if isinstance(operation.operator, ast.Add) and first is not None and second is not None:
             return Tup((*first, *second))
-        if isinstance(operation.operator, (ast.BitAnd, ast.BitOr, ast.BitXor)):
+        if isinstance(operation.operator, (ast.BitAnd, ast.BitOr, ast.BitXor)) and ir.BOOL in map(
+            self.sort_of, (left, right)
+        ):
             return self.of_truths(operation, left, right, node, at)
         if function is None:
-            at.source.fail(node, "numbers are combined by + - * // and % only", "Keep what else you need as state.")
+            hint = "Keep what else you need as state."
+            at.source.fail(node, "numbers are combined by + - * // % & | ^ << and >> only", hint)
+        moved = self.moved(operation, left, right, node, path, at)
+        if moved is not None:
+            return moved
         one = self.number(left, operation.left, path, at)
         other = self.number(right, operation.right, path, at)
-        return self.calculated(function, one, other, node, path, at)
-
-    def calculated(
-        self, function: Callable[[int, int], int], one: ir.Expr, other: ir.Expr, node: ast.AST, path: Path, at: Scope
-    ) -> ir.Expr:
-        """The number that a function makes of two."""
-        if function in (operator.add, operator.sub) and isinstance(other, ir.Lit):
-            assert isinstance(other.value, int)
-            return terms.plus(one, other.value if function is operator.add else -other.value)
-        if function is operator.add and isinstance(one, ir.Lit):
-            assert isinstance(one.value, int)
-            return terms.plus(other, one.value)
+        match operation.operator:
+            case ast.Add():
+                return terms.plus(one, other)
+            case ast.Sub():
+                return terms.plus(one, terms.negated(other))
         return self.tabulated(function, one, other, node, path, at)
+
+    # -------------------------------------------------------------------------------------------------- ordered elements
+
+    def moved(
+        self, operation: core.Binary, left: Value, right: Value, node: ast.AST, path: Path, at: Scope
+    ) -> ir.Expr | None:
+        """``level + 1`` and ``level - 1``: the element so many after one of an ordered sort; None where it is none."""
+        sort = self.sort_of(left)
+        base = sort.base if isinstance(sort, ir.OptionSort) else sort
+        if not (isinstance(base, ir.Scalarset) and base.ordered and isinstance(left, ir.Node)):
+            return None
+        if not isinstance(operation.operator, (ast.Add, ast.Sub)) or not are_constants(right):
+            hint = f"Write {at.source.text(operation.left.node)} + 1, or next(...): how far must be a constant."
+            at.source.fail(node, f"a {base.name} is no number to calculate with", hint)
+        assert isinstance(right, Static)
+        distance = right.value if isinstance(operation.operator, ast.Add) else -right.value
+        term = self.expr(left, operation.left.node, at, base, path)
+        inside, found = self.following(term, distance)
+        self.owe(path, inside, f"{base.name} has no {at.source.text(node)}", node, at)
+        return found
+
+    def following(self, term: ir.Expr, distance: int) -> tuple[ir.Expr, ir.Expr]:
+        """Whether there is an element so many after this one of an ordered sort or an enumeration, and which."""
+        sort = term.sort
+        assert isinstance(sort, (ir.Scalarset, ir.EnumSort))
+        values = self.values(sort)
+        pairs = [(a, b) for a, b in zip(values, values[max(distance, 0) :], strict=False)]
+        if distance < 0:
+            pairs = [(a, b) for a, b in zip(values[-distance:], values, strict=False)]
+        inside = [terms.eq(term, a) for a, _ in pairs]
+        found: ir.Expr = values[0]
+        for here, (_, b) in zip(inside, pairs, strict=True):
+            found = terms.ite(here, b, found)
+        return terms.or_(*inside), found
+
+    def values(self, sort: ir.Sort) -> list[ir.Lit]:
+        """All values of a sort, at these sizes."""
+        return [terms.literal(sort, code) for code in range(self.declared.cardinality(sort))]
+
+    # ----------------------------------------------------------------------------------------------------------- numbers
 
     def number(self, value: Value, atom: Atom, path: Path, at: Scope) -> ir.Expr:
         """A whole number; of an option, its element."""
@@ -110,22 +161,23 @@ class Arithmetic(Atoms):
                 f"{len(rows):,} values and {len(columns):,} values are more than {MOST_CASES:,} cases together",
                 "Give the numbers smaller ranges.",
             )
-        if function in (operator.floordiv, operator.mod) and 0 in columns:
-            nonzero = terms.not_(self.is_number(other, 0))
-            self.owe(path, nonzero, f"{at.source.text(node)} divides by zero", node, at)
-        cases = {
-            (a, b): function(a, b)
-            for a in rows
-            for b in columns
-            if b or function not in (operator.floordiv, operator.mod)
-        }
-        if not cases:
-            at.source.fail(node, "this divides by zero")
-        hull = ir.IntSort(min(cases.values()), max(cases.values()))
+        wrong = [b for b in columns if (function in DIVISIONS and b == 0) or (function in SHIFTS and b < 0)]
+        what = "divides by zero" if function in DIVISIONS else "shifts by less than 0"
+        if len(wrong) == len(columns):
+            at.source.fail(node, f"this {what}")
+        if wrong:
+            right = terms.and_(*(terms.not_(self.is_number(other, b)) for b in wrong))
+            self.owe(path, right, f"{at.source.text(node)} {what}", node, at)
+        cases: dict[int, list[ir.Expr]] = {}
+        for a in rows:
+            for b in columns:
+                if b not in wrong:
+                    here = terms.and_(self.is_number(one, a), self.is_number(other, b))
+                    cases.setdefault(function(a, b), []).append(here)
+        hull = ir.IntSort(min(cases), max(cases))
         table: ir.Expr = ir.Lit(hull.lo, hull)
-        for (a, b), value in cases.items():
-            here = terms.and_(self.is_number(one, a), self.is_number(other, b))
-            table = terms.ite(here, ir.Lit(value, hull), table)
+        for value, conds in cases.items():
+            table = terms.ite(terms.or_(*conds), ir.Lit(value, hull), table)
         return table
 
     def is_number(self, term: ir.Expr, value: int) -> ir.Expr:
@@ -136,13 +188,21 @@ class Arithmetic(Atoms):
         """``a & b``, ``a | b`` and ``a ^ b`` of truth values."""
         first, second = (self.expr(v, a.node, at) for v, a in ((left, operation.left), (right, operation.right)))
         if not first.sort == second.sort == ir.BOOL:
-            at.source.fail(node, "&, | and ^ combine truth values only", "Numbers are combined by + - * // and %.")
+            hint = "Write `1 if ... else 0`."
+            at.source.fail(node, "&, | and ^ combine truth values, or numbers, and not one with the other", hint)
         match operation.operator:
             case ast.BitAnd():
                 return terms.and_(first, second)
             case ast.BitOr():
                 return terms.or_(first, second)
         return terms.not_(terms.eq(first, second))
+
+
+UNARY: Mapping[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
 
 
 def are_constants(*values: Value) -> bool:

@@ -7,6 +7,7 @@ import inspect
 import string
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,42 +28,55 @@ from .processes import ProcessCompiler
 from .source import Source, class_place, source_of
 from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
-from .words import Words
+from .words import Process, Words
 
 RESERVED = {"no-deadlock", "well-defined", NO_STUCK}
 
 
 def compile_system(
-    cls: type[System], *, proofs: bool = False, knobs: Mapping[str, Any] | None = None
+    cls: type[System],
+    *,
+    proofs: bool = False,
+    knobs: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] = MappingProxyType({}),
 ) -> ir.System:
     """The transition system of a class, for all values of its knobs.
 
     proofs: with its lemmas and hints; a wrong one disturbs nobody else.
     knobs: the values that are asked for, by name.  A class that can only be compiled once they are known (a local that is set under
         one knob and read under it again, code of which one version has what another has not) is compiled for these alone.
+    sizes: those of sorts of whose size the class speaks (`System.sized`), by their names; else they have their own.
 
     Raises:
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
     compiled = _COMPILED.setdefault(cls, {})
-    everything: tuple[Any, ...] = (proofs,)
-    fixed = (proofs, *sorted((knobs or {}).items(), key=lambda item: item[0]))
+    everything: tuple[Any, ...] = (proofs, *sorted(sizes.items()))
+    fixed = (*everything, *sorted((knobs or {}).items(), key=lambda item: item[0]))
     if fixed in compiled:
         return compiled[fixed]
     try:
         if everything not in compiled:
-            compiled[everything] = compiled_deeply(cls, proofs, None)
+            compiled[everything] = compiled_deeply(cls, proofs, None, sizes)
         return compiled[everything]
     except ModelError:
         if not knobs:
             raise
-        found = compiled[fixed] = compiled_deeply(cls, proofs, knobs)
+        found = compiled[fixed] = compiled_deeply(cls, proofs, knobs, sizes)
         return found
 
 
-def compiled_deeply(cls: type[System], proofs: bool, knobs: Mapping[str, Any] | None) -> ir.System:
+def compiled_deeply(
+    cls: type[System], proofs: bool, knobs: Mapping[str, Any] | None, sizes: Mapping[str, int]
+) -> ir.System:
     try:
-        return Compiler(cls, knobs).system(proofs)
+        compiler = Compiler(cls, knobs, sizes)
+        system = compiler.system(proofs)
+        if compiler.asked_early:  # where processes wait is known only now
+            again = Compiler(cls, knobs, sizes, compiler.known_processes)
+            system = again.system(proofs)
+            assert all(compiler.known_processes[k].pc == p.pc for k, p in again.known_processes.items())
+        return system
     except RecursionError:
         raise too_deep(cls) from None
 
@@ -81,11 +95,17 @@ _COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System]] = W
 class Compiler(Words):
     """Compiles one class."""
 
-    def __init__(self, cls: type[System], knobs: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        cls: type[System],
+        knobs: Mapping[str, Any] | None = None,
+        sizes: Mapping[str, int] = MappingProxyType({}),
+        processes: Mapping[Any, Process] = MappingProxyType({}),
+    ) -> None:
         self.cls = cls
-        super().__init__(Declarations(cls))
+        super().__init__(Declarations(cls, sizes))
         refuse_mistakes(cls, [type(o.python) for o in self.declared.objects.values() if o.path])
-        self.known_processes = {}
+        self.known_processes = dict(processes)
         self.system_class = cls.proves or cls
         if cls.proves is not None:
             refuse_changes(cls, cls.proves)
@@ -93,6 +113,7 @@ class Compiler(Words):
             if name in self.variables and (literal := self.static(value, self.variables[name].sort)) is not None:
                 self.fixed[name] = literal
         self.undefined: list[ir.Clause] = []
+        self.checked: list[ir.Property] = []
 
     # ------------------------------------------------------------------------------------------------------------ system
 
@@ -127,6 +148,7 @@ class Compiler(Words):
             actions=tuple(actions),
             properties=properties,
             undefined=tuple(self.undefined),
+            sized=frozenset(declared.sized),
             final=terms.or_(*finals),
             settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
             lemmas=lemmas,
@@ -184,7 +206,7 @@ class Compiler(Words):
         merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends])
         step = self.step
         self.check_doc(member, (*params, *step.params))
-        return ir.Action(
+        made = ir.Action(
             name=member.name,
             params=(*params, *step.params),
             guard=terms.and_(*step.guards),
@@ -196,9 +218,27 @@ class Compiler(Words):
             doc=first_line(member.function),
             place=function.source.place(function.node),
         )
+        self.checks_of(made, step.clauses, function.source)
+        return made
+
+    def checks_of(self, action: ir.Action, clauses: list[tuple[str, ir.Clause]], source: Source) -> None:
+        """Note down what a step checks on its way: for all that it can choose, where the step is possible."""
+        for name, clause in clauses:
+            self.check_template(clause.message, [p.name for p in (*action.params, *clause.params)], source, source.tree)
+            full = replace(
+                clause,
+                params=(*action.params, *clause.params),
+                guard=terms.and_(action.guard, clause.guard),
+                event=action.name,
+                cpu=action.cpu,
+                doc=action.doc,
+            )
+            self.checked.append(ir.Property(name, (full,), place=clause.place))
 
     def process(self, compiler: ProcessCompiler) -> list[ir.Action]:
-        actions = compiler.compile()
+        actions, checks = compiler.compile()
+        for action in actions:
+            self.checks_of(action, checks[action.name], compiler.source)
         self.check_doc(compiler.member, [p for action in actions for p in action.params])
         return actions
 
@@ -285,24 +325,26 @@ class Compiler(Words):
     # -------------------------------------------------------------------------------------------------------- properties
 
     def all_properties(self) -> tuple[ir.Property, ...]:
-        """Invariants and event checks by name, in order of declaration; parts of one name are one property."""
+        """What steps check, invariants and event checks by name, in order of declaration; parts of one name are one property."""
         found: dict[str, ir.Property] = {}
+        made = [("", prop) for prop in self.checked]
         for member in self.declared.of_kind("invariant", "event", "reachable"):
-            made = self.event(member) if member.role.kind == "event" else [self.invariant(member)]
-            for prop in made:
-                if prop.name in RESERVED:
-                    raise ModelError(f"the property '{prop.name}' is built in", prop.place, hint="Choose another name.")
-                old = found.get(prop.name)
-                if old is not None and "reachable" in (old.kind, prop.kind):
-                    if old.kind != prop.kind or not member.owner.path:
-                        raise ModelError(
-                            f"'{prop.name}' is the name of a @reachable and of another property",
-                            prop.place,
-                            hint="Rename one of them: a state to be reached is no property that must hold.",
-                        )
-                    prop = replace(prop, name=f"{member.owner.path}{prop.name}")
-                    old = None
-                found[prop.name] = replace(old, clauses=old.clauses + prop.clauses) if old else prop
+            mine = self.event(member) if member.role.kind == "event" else [self.invariant(member)]
+            made += [(member.owner.path, prop) for prop in mine]
+        for path, prop in made:
+            if prop.name in RESERVED:
+                raise ModelError(f"the property '{prop.name}' is built in", prop.place, hint="Choose another name.")
+            old = found.get(prop.name)
+            if old is not None and "reachable" in (old.kind, prop.kind):
+                if old.kind != prop.kind or not path:
+                    raise ModelError(
+                        f"'{prop.name}' is the name of a @reachable and of another property",
+                        prop.place,
+                        hint="Rename one of them: a state to be reached is no property that must hold.",
+                    )
+                prop = replace(prop, name=f"{path}{prop.name}")
+                old = None
+            found[prop.name] = replace(old, clauses=old.clauses + prop.clauses) if old else prop
         return tuple(found.values())
 
     def invariant(self, member: Member) -> ir.Property:

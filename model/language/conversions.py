@@ -189,7 +189,7 @@ class Conversions:
         return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
 
     def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:
-        """The value as a condition."""
+        """The value as a condition: a truth value, or a number that is not 0."""
         if isinstance(value, Static):
             if isinstance(value.value, bool) or is_number(value.value):
                 return terms.lit(bool(value.value))
@@ -198,6 +198,9 @@ class Conversions:
                 at.source.fail(node, f"{text} is always None, not a condition", "Does a helper lack its `return`?")
             at.source.fail(node, f"{text} is always {value.value!r}, not a condition", "Compare it with something.")
         expr = self.expr(value, node, at)
+        if isinstance(expr.sort, ir.IntSort):  # as in Python, and in C: `if self.flags & 1:`
+            zero = expr.sort.lo <= 0 <= expr.sort.hi
+            return terms.not_(terms.eq(expr, ir.Lit(0, expr.sort))) if zero else ir.TRUE
         if expr.sort != ir.BOOL:
             text = at.source.text(node)
             option = isinstance(expr.sort, ir.OptionSort)

@@ -6,8 +6,8 @@ import enum
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import CellType
-from typing import Any
+from types import CellType, MappingProxyType
+from typing import Any, assert_never
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
@@ -43,10 +43,13 @@ class Declarations:
     objects: the system (path "") and its parts by path; variables: state and knobs by name; members: methods with a role, in
     order; classes: the sorts that are mentioned, by name; enumerations, counters: likewise.
 
+    asked: sizes that were asked for, by the sorts' names; sized: the sorts of whose size a range or a step speaks.
+
     A part is an object: under two names, or in two other parts, it is the same one, and has the first of its paths.
     """
 
-    def __init__(self, cls: type[System]) -> None:
+    def __init__(self, cls: type[System], asked: Mapping[str, int] = MappingProxyType({})) -> None:
+        self.asked, self.sized = asked, set[str]()
         self.objects: dict[str, Object] = {}
         self.variables: dict[str, ir.StateVar] = {}
         self.members: list[Member] = []
@@ -93,9 +96,32 @@ class Declarations:
         Raises:
             ModelError: it names none, or two classes have one name.
         """
-        found = to_sort(annotation)
+        found = to_sort(annotation, self.size_of)
         self.know(annotation)
         return found
+
+    def size_of(self, sort: type[Sort]) -> int:
+        """How many elements a sort has, by whoever asks: a system that does so is another one at another size."""
+        self.sized.add(sort.__name__)
+        self.know(sort)
+        return self.asked.get(sort.__name__, self.cls.sizes.get(sort, sort.size))
+
+    def cardinality(self, sort: ir.Sort) -> int:
+        """How many values a sort has, at these sizes."""
+        match sort:
+            case ir.BoolSort():
+                return 2
+            case ir.EnumSort():
+                return len(sort.members)
+            case ir.IntSort():
+                return sort.hi - sort.lo + 1
+            case ir.OptionSort():
+                return 1 + self.cardinality(sort.base)
+            case ir.Scalarset():
+                return self.size_of(self.classes[sort.name])
+            case ir.CounterSort():
+                raise TypeError(f"the counter {sort.name} has no end")
+        assert_never(sort)
 
     def _collect(self, owner: Object) -> None:
         """Gather the state, methods and parts of a system or part, base classes first."""
@@ -116,7 +142,7 @@ class Declarations:
         for name, annotation in hints(cls).items():
             if name not in hints(base):
                 try:
-                    declared = to_declared(annotation)
+                    declared = to_declared(annotation, self.size_of)
                 except ModelError as error:
                     raise ModelError(f"{cls.__name__}.{name}: {error.message}", place, hint=error.hint) from None
                 if declared is not None:
@@ -182,7 +208,8 @@ class Declarations:
                 for sort in value.sorts:
                     self.know(sort)
                 kind = Kind.GHOST.value if value.ghost else "state"
-                self._declare(owner.path + name, of_sorts(value.sorts, kind, value.view), place, value.doc)
+                declared = of_sorts(value.sorts, kind, value.view, self.size_of)
+                self._declare(owner.path + name, declared, place, value.doc)
             elif isinstance(value, Part):
                 self._part(owner, name, value)
 
@@ -254,7 +281,7 @@ class Declarations:
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size
-        return tuple(found.values()), sizes
+        return tuple(found.values()), {**sizes, **self.asked}
 
 
 SILENT = {"__init_subclass__", "__class_getitem__", "__repr__", "__str__", "__format__"}

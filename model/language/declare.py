@@ -25,7 +25,7 @@ import enum
 import itertools
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
@@ -40,6 +40,10 @@ Ts = TypeVarTuple("Ts")
 
 class NotEnabled(Exception):
     """A `require` that does not hold: the step is not possible."""
+
+
+class NoElement(Exception):
+    """An ordered sort has no element so many after one, or before it."""
 
 
 class Runtime(Protocol):
@@ -131,6 +135,25 @@ class Sort(metaclass=_SortMeta):
             return other
         raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
 
+    def __add__(self, distance: int) -> Any:
+        """Of an ordered sort: the element that comes so many after this one."""
+        elements = _runtime().elements(type(self))
+        if not self.ordered or type(distance) is not int:
+            return NotImplemented
+        if not 0 <= self.index + distance < len(elements):
+            raise NoElement(f"{type(self).__name__} has no element {distance} after {self!r}")
+        return elements[self.index + distance]
+
+    def __sub__(self, distance: int) -> Any:
+        return self + -distance if type(distance) is int else NotImplemented
+
+    def __next__(self) -> Any:
+        """``next(level)``: the element after this one; ``next(level, 0)`` starts again behind the last."""
+        try:
+            return self + 1
+        except NoElement:
+            raise StopIteration from None
+
     def __repr__(self) -> str:
         return f"{type(self).__name__.lower()}{self.first + self.index}"
 
@@ -181,13 +204,52 @@ class OrderedEnum(enum.Enum):
     def __le__(self, other: Any) -> bool:
         return self is other or self < other
 
+    def __next__(self) -> Any:
+        """``next(scope)``: the member that is listed after this one; ``next(scope, Scope.NONE)`` starts again behind the last."""
+        members = list(type(self))
+        behind = members[members.index(self) + 1 :]
+        if not behind:
+            raise StopIteration
+        return behind[0]
+
+
+@dataclass(frozen=True)
+class Size:
+    """A number that the sizes of a run decide: `constant`, and for each sort so many times its number of elements."""
+
+    constant: int
+    times: tuple[tuple[Any, int], ...] = ()
+
+    def at(self, size_of: Callable[[Any], int]) -> int:
+        return self.constant + sum(count * size_of(sort) for sort, count in self.times)
+
+    def __add__(self, other: Size | int) -> Size:
+        if not isinstance(other, Size):
+            return Size(self.constant + other, self.times)
+        return Size(self.constant + other.constant, (*self.times, *other.times))
+
+    def __mul__(self, factor: int) -> Size:
+        return Size(self.constant * factor, tuple((sort, count * factor) for sort, count in self.times))
+
+    def __neg__(self) -> Size:
+        return self * -1
+
+    def __sub__(self, other: Size | int) -> Size:
+        return self + -other
+
+    def __rsub__(self, other: int) -> Size:
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
 
 @dataclass(frozen=True)
 class Range:
-    """``Annotated[int, Range(0, 3)]``: an integer from `lo` to `hi`, both included."""
+    """``Annotated[int, Range(0, 3)]``: an integer from `lo` to `hi`, both included.  A bound may speak of a sort's size:
+    ``Range(0, 2 * size(Cpu) - 1)``."""
 
-    lo: int
-    hi: int
+    lo: int | Size
+    hi: int | Size
 
 
 # ---------------------------------------------------------------------------------------------------------------- state
@@ -422,7 +484,8 @@ def choose(sort: Any, where: Callable[[Any], Any] | None = None) -> Any:
 
 
 def check(name: str, condition: Any, because: str) -> None:
-    """In an event: the property `name` demands this.  `because` explains a violation, with parameters in braces."""
+    """In an event or a step: the property `name` demands this wherever Python comes here.  `because` explains a violation, with
+    parameters in braces."""
     _runtime().checked(name, condition)
 
 
@@ -445,8 +508,20 @@ def dropped(entry: Any) -> None:
         _runtime().counted(DROPPED)
 
 
+def size(sort: Any) -> Any:
+    """How many elements the sort has: a number inside of methods; in the class, what a `Range` may end at."""
+    runtime = running.get(None)
+    return Size(0, ((sort, 1),)) if runtime is None else len(runtime.elements(sort))
+
+
+def count(values: Iterable[Any]) -> int:
+    """How many of these conditions hold, ``count(self.on[c] for c in Cpu)``, or elements there are,
+    ``count(c for c in Cpu if self.on[c])``."""
+    return sum(1 for value in values if value is not False)
+
+
 def at(process: Any, *where: Any) -> bool:
-    """``at(self.vcpu_run, cpu, "label", ...)``: whether that process waits at one of these labels; for properties and lemmas."""
+    """``at(self.vcpu_run, cpu, "label", ...)``: whether that process waits at one of these labels."""
     return _runtime().waits_at(process, *where)
 
 

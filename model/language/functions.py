@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +47,9 @@ class Functions(Executor):
         if isinstance(value, Static) and isinstance(value.value, (str, range)):
             return Static(len(value.value))
         if isinstance(value, MapRef):
-            hint = "Ask any(...) or all(...) of its elements, or keep a count of your own."
+            hint = "Count its elements: count(self.on[c] for c in Cpu)."
             at.source.fail(node, "a map has no length", hint)
-        at.source.fail(node, "len() of a sort is not known: a system must be right for any size")
+        at.source.fail(node, "a sort has no length", "Write size(Cpu): how many elements there are.")
 
     def tuple_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         return Tup(tuple(v for a in args for v in self.several(a, "tuple", node, path, at)))
@@ -86,27 +85,39 @@ class Functions(Executor):
     def bounds(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         """``Range(0, 3)``, within an annotation."""
         values = [a.value.value if isinstance(a.value, Static) else None for a in args]
-        if len(values) != 2 or not all(map(is_number, values)):
-            at.source.fail(node, "Range() takes two whole numbers", "Write Range(0, 3).")
+        if len(values) != 2 or not all(is_number(v) or isinstance(v, declare.Size) for v in values):
+            at.source.fail(node, "Range() takes two whole numbers", "Write Range(0, 3), or Range(0, size(Cpu)).")
         return Static(declare.Range(values[0], values[1]))  # type: ignore[arg-type]
 
-    def total(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        """``sum`` of a fixed group of numbers."""
+    def added(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``sum(... for c in Cpu if ...)``; of truth values, as in Python, how many are true."""
         if not args:
             at.source.fail(node, "sum() takes numbers", "Write sum((a, b)).")
-        items = self.several(args[0], "sum", node, path, at)
-        start, *rest = [*(a.value for a in args[1:]), Static(0)][:1] + list(items)
-        result = self.number(start, core.Atom(core.Constant(0, "0"), node), path, at)
-        for item in rest:
-            term = self.number(item, core.Atom(core.Constant(0, "0"), args[0].node), path, at)
-            result = self.calculated(operator.add, result, term, node, path, at)
-        return Static(result.value) if isinstance(result, ir.Lit) else result
+        found = [self.number(a.value, core.Atom(UNNAMED, a.node), path, at) for a in args[1:]]
+        for cond, value in self.emitted(args[0], "sum", node, path, at):
+            if self.sort_of(value) == ir.BOOL:
+                term = as_number(terms.and_(cond, self.truth(value, args[0].node, at)))
+            else:
+                term = self.number(value, core.Atom(UNNAMED, args[0].node), path.fork(cond), at)
+                term = terms.ite(cond, *self.or_zero(term, cond))
+            found.append(term)
+        return known(terms.plus(*found))
+
+    def or_zero(self, term: ir.Expr, cond: ir.Expr) -> tuple[ir.Expr, ir.Expr]:
+        """A number, and 0 where the condition does not hold, in one sort."""
+        pair = (term, term) if cond is ir.TRUE else self.joined(term, Static(0))
+        assert pair is not None
+        return pair
 
     def extreme(self, name: str, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
-        """``min`` and ``max`` of a fixed group of values that have an order: the first one, if several are."""
+        """``min`` and ``max`` of values that have an order: the first one, if several are."""
         values: list[Value] = [a.value for a in args]
         if len(args) == 1:
-            values = list(self.several(args[0], name, node, path, at))
+            emitted = self.emitted(args[0], name, node, path, at)
+            if any(cond is not ir.TRUE for cond, _ in emitted):
+                hint = f"Give each element a number: {name}(... if ... else 0 for c in Cpu)."
+                at.source.fail(node, f"{name}() of what may be nothing at all", hint)
+            values = [value for _, value in emitted]
         if not values:
             at.source.fail(node, f"{name}() takes at least one value", f"Write {name}(a, b).")
         best, *others = [self.element(v, node, path, at) for v in values]
@@ -116,13 +127,43 @@ class Functions(Executor):
             best = self.choice(better, other, best) if not isinstance(better, ir.Lit) else (other if better.value else best)
         return best
 
+    def emitted(self, given: Given, what: str, node: ast.AST, path: Path, at: Scope) -> list[tuple[ir.Expr, Value]]:
+        """What a generator expression or a fixed group of values gives: each value, and when it is among them."""
+        if isinstance(given.value, Generated):
+            return self.unrolled(given.value, what, node, path, at)
+        return [(ir.TRUE, value) for value in self.several(given, what, node, path, at)]
+
+    def next_one(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``next(level)``; ``next(level, 0)`` starts again behind the last."""
+        first = args[0].value if args else None
+        sort = self.sort_of(first) if first is not None else None
+        base = sort.base if isinstance(sort, ir.OptionSort) else sort
+        if isinstance(base, ir.CounterSort):
+            hint = f"Write fresh({base.name}): it is greater than every value of {base.name}, so also than this one."
+            at.source.fail(node, "a counter has no next value", hint)
+        ordered = isinstance(base, ir.Scalarset) and base.ordered
+        if first is None or not (ordered or isinstance(base, ir.EnumSort)):
+            hint = "Write next(level) of an element of a Sort with ordered=True, or of a member of an OrderedEnum."
+            at.source.fail(node, "next() takes an element that has a next one", hint)
+        assert base is not None
+        self.ordered(base, node, at)
+        term = self.expr(first, args[0].node, at, base, path)
+        inside, found = self.following(term, 1)
+        if len(args) == 1:
+            self.owe(path, inside, f"{at.source.text(args[0].node)} is the last {base.name}", node, at)
+            return found
+        default = args[1].value
+        if isinstance(default, Static) and is_number(default.value):
+            default = self.expr(default, args[1].node, at, base)
+        return self.choice(inside, found, default)
+
     def absolute(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         value = args[0].value if len(args) == 1 else None
         if isinstance(value, Static) and is_number(value.value):
             return Static(abs(value.value))
         if value is None:
             at.source.fail(node, "abs() takes one number")
-        term = self.number(value, core.Atom(core.Constant(0, "0"), args[0].node), path, at)
+        term = self.number(value, core.Atom(UNNAMED, args[0].node), path, at)
         return self.tabulated(lambda a, _: abs(a), term, number(0), node, path, at)
 
     def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
@@ -130,7 +171,7 @@ class Functions(Executor):
         at.source.fail(node, "sorts are known when compiling: isinstance() is not needed", hint)
 
 
-MOST_ARGUMENTS = {"abs": 1, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
+MOST_ARGUMENTS = {"abs": 1, "next": 2, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
 """How many arguments some of Python's functions take; of the others, who reads them says so."""
 
 PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Value]] = {
@@ -143,9 +184,24 @@ PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Va
     reversed: Functions.reverse,
     range: Functions.ranged,
     declare.Range: Functions.bounds,
-    sum: Functions.total,
+    sum: Functions.added,
+    next: Functions.next_one,
     min: lambda x, *rest: x.extreme("min", *rest),
     max: lambda x, *rest: x.extreme("max", *rest),
     abs: Functions.absolute,
     isinstance: Functions.is_instance,
 }
+
+UNNAMED = core.Constant(None, "")
+"""What an atom is that stands for values only."""
+
+
+def as_number(cond: ir.Expr) -> ir.Expr:
+    """1 where the condition holds, and 0 elsewhere."""
+    bit = ir.IntSort(0, 1)
+    return terms.ite(cond, ir.Lit(1, bit), ir.Lit(0, bit))
+
+
+def known(term: ir.Expr) -> Value:
+    """The number as a constant, if it is one."""
+    return Static(term.value) if isinstance(term, ir.Lit) else term

@@ -16,12 +16,12 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir.instance import Instance
-from flushproof.model.ir.terms import fix_knobs, reads
+from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
 
 from .compile import compile_system, too_deep
 from .declare import Knob, Policy, System, system_name
 from .load import proof_of
-from .policies import check_declared, check_verdicts, exprs_of, knobs_of, same_as, unread_knobs
+from .policies import check_declared, check_verdicts, knobs_of, same_as, unread_knobs
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
@@ -51,9 +51,13 @@ def instantiate(
     """
     check_declared(cls)
     values = knob_values(cls, policy, knobs or {})
-    system = compile_system(proof_of(cls) if lemmas else cls, proofs=lemmas, knobs=values)
-    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined", *system.asks))
+    source = proof_of(cls) if lemmas else cls
+    system = compile_system(source, proofs=lemmas, knobs=values)
     sized = sizes_of(system, sizes or {})
+    if any(sized[name] != system.sizes[name] for name in system.sized):
+        mine = {name: sized[name] for name in system.sized}
+        system = compile_system(source, proofs=lemmas, knobs=values, sizes=mine)
+    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined", *system.asks))
     try:
         fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
         _refuse_what_is_not_there(fixed, sized)

@@ -61,9 +61,12 @@ class Intervals:
             match term:
                 case ir.Lit(int() as value):
                     lo = hi = value
-                case ir.Plus(arg, offset):
+                case ir.Plus(args):
+                    parts = [self.of(a) for a in args]
+                    lo, hi = sum(p[0] for p in parts), sum(p[1] for p in parts)
+                case ir.Negated(arg):
                     inner = self.of(arg)
-                    lo, hi = inner[0] + offset, inner[1] + offset
+                    lo, hi = -inner[1], -inner[0]
                 case ir.Narrow(arg):
                     inner = self.of(arg)
                     lo, hi = max(lo, inner[0]), min(hi, inner[1])

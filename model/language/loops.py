@@ -1,8 +1,9 @@
-"""Loops over sorts, and what all(...) and any(...) ask of them: all rounds at once, where that is the same as one after another."""
+"""Loops over sorts: all rounds at once, where that is the same as one after another; and what all(...) and sum(...) ask of them."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,8 +19,11 @@ from .wording import of_a_sort
 
 AGAIN = Bad(
     "is given a value in a loop whose rounds all happen at once",
-    "Use all(...) or any(...) to gather; behind the loop name one element.",
+    "Gather with all(...), any(...), count(...) or sum(...); behind the loop name one element.",
 )
+MOST_VALUES = 1024
+"""A sum or a count goes through so many values at the most."""
+
 LEAVING = {
     core.Stop: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
     core.Delegate: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
@@ -30,7 +34,9 @@ LEAVING = {
 
 
 class Loops(Operations):
-    """Executes loops over sorts."""
+    """Executes loops over sorts; unrolling: one element after the other is gone through, in an order that nothing may depend on."""
+
+    unrolling = False
 
     def block_once(self, body: core.Block, path: Path, at: Scope) -> None:
         """Execute statements that control leaves at their end."""
@@ -270,6 +276,47 @@ class Loops(Operations):
         gather(generated.closure.function.body, inner, scope)
         self.no_effects(inner, path, node, at)
         return tuple(found)
+
+    def unrolled(
+        self, generated: Generated, what: str, node: ast.AST, path: Path, at: Scope
+    ) -> list[tuple[ir.Expr, Value]]:
+        """The values of a generator expression for every element of what it goes through, each with when it is given."""
+        found: list[tuple[ir.Expr, Value]] = []
+
+        def gather(body: core.Block, inner: Path, scope: Scope) -> None:
+            *before, last = body
+            self.block_once(tuple(before), inner, scope)
+            match last:
+                case core.Emit(atom):
+                    cond = terms.and_(*inner.conds[len(path.conds) :])
+                    found.append((cond, self.ev(atom, inner, scope)))
+                case core.If():
+                    cond = self.truth(self.ev(last.test, inner, scope), last.test.node, scope)
+                    if cond is not ir.FALSE:
+                        gather(last.body, inner.fork(cond), scope)
+                case core.For():
+                    iterated = self.iterated(self.ev(last.iterable, inner, scope), last.iterable.node, scope)
+                    for item in self.listed(iterated) if isinstance(iterated, Product) else iterated:
+                        if len(found) > MOST_VALUES:
+                            at.source.fail(node, f"{what}() goes through more than {MOST_VALUES:,} values")
+                        sub = inner.fork()
+                        sub.env[scope, last.target] = item
+                        gather(last.body, sub, scope)
+                        self.no_effects(sub, inner, node, at)
+
+        inner = path.fork()
+        scope = self.enter_generator(generated, node, inner, at)
+        before, self.unrolling = self.unrolling, True
+        gather(generated.closure.function.body, inner, scope)
+        self.unrolling = before
+        self.no_effects(inner, path, node, at)
+        return found
+
+    def listed(self, product: Product) -> list[Value]:
+        """All elements of sorts, at these sizes."""
+        if not product.tuples:
+            return list(self.values(product.sorts[0]))
+        return [Tup(items) for items in itertools.product(*map(self.values, product.sorts))]
 
     def enter_generator(self, generated: Generated, node: ast.AST, path: Path, at: Scope) -> Scope:
         function = generated.closure.function

@@ -11,7 +11,7 @@ from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
-from flushproof.model.ir.terms import fix_knobs, reads
+from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
 from flushproof.model.ir.waits import NO_STUCK
 
 from .declare import Expect, Knob, Part, Policy, Sort, System
@@ -237,10 +237,3 @@ def _reading(system: ir.System, names: set[str]) -> ir.System:
         lemmas=(),
         hints=(),
     )
-
-
-def exprs_of(action: ir.Action) -> list[ir.Expr]:
-    """Everything that an action evaluates."""
-    exprs = [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]
-    exprs += [e for o in action.obligations for e in (o.when, o.expr)]
-    return [*exprs, *(c.cond for c in action.costs)]

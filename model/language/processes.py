@@ -8,7 +8,7 @@ state, with its default value wherever it is not needed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flushproof.model import ir
@@ -20,6 +20,9 @@ from .frames import Block, Outcome, Stack, block
 from .locals import Endless, Kept, Leaf, Locals, Stored, called
 from .values import Bad, Name, Path, Value
 from .words import Process, Words
+
+Checks = Mapping[str, list[tuple[str, ir.Clause]]]
+"""What the steps of a process check, by their names: each property's name, and the condition."""
 
 START = "start"
 """What the place where a process begins is called, if no label stands there."""
@@ -47,6 +50,7 @@ class Segment:
     guard: ir.Expr
     obligations: list[ir.Obligation]
     costs: list[ir.Cost]
+    clauses: list[tuple[str, ir.Clause]]
     updates: tuple[ir.Update, ...]
     exits: list[Exit]
 
@@ -56,6 +60,7 @@ class Segment:
         found = [self.guard, *(e.cond for e in self.exits)]
         found += [e for o in self.obligations for e in (o.when, o.expr)]
         found += [c.cond for c in self.costs]
+        found += [e for _, c in self.clauses for e in (c.guard, c.expr)]
         return found + [e for u in self.updates for e in (*u.args, u.cond, u.value)]
 
 
@@ -94,8 +99,8 @@ class ProcessCompiler:
         self.points: list[Point] = []
         self.numbers: dict[tuple[str, Stack], int] = {}
 
-    def compile(self) -> list[ir.Action]:
-        """The actions of the process; its program counter and stored locals are declared on the way."""
+    def compile(self) -> tuple[list[ir.Action], Checks]:
+        """The actions of the process, and what each checks; its program counter and stored locals are declared on the way."""
         first = Point("", (block(self.function.body, self.scope),))
         first.kept = {name: self.locals.of(value, Path()) for name, value in self.base.items()}
         self.points.append(first)
@@ -137,7 +142,9 @@ class ProcessCompiler:
         # What was written before the paths parted stands in each of them, and is written once: in front of what they write.
         updates = tuple({id(u): u for outcome in outcomes for u in outcome.path.updates}.values())
         guard = terms.and_(*step.guards)
-        point.segment = Segment(step.params, step.fresh, guard, step.obligations, step.costs, updates, exits)
+        point.segment = Segment(
+            step.params, step.fresh, guard, step.obligations, step.costs, step.clauses, updates, exits
+        )
         return changed
 
     def exit(self, outcome: Outcome, changed: list[int]) -> Exit:
@@ -182,7 +189,7 @@ class ProcessCompiler:
 
     # -------------------------------------------------------------------------------------------------------------- emit
 
-    def emit(self) -> list[ir.Action]:
+    def emit(self) -> tuple[list[ir.Action], Checks]:
         first = self.first_point()
         self.place = self.source.place(self.function.node)
         labels = self.label_names(first)
@@ -194,13 +201,16 @@ class ProcessCompiler:
         live = self.liveness(first)
         leaves = [sorted(x.items(), key=lambda item: order_of(item[0])) for x in live]
         names = self.locals.named((x for point in leaves for x in point), self.x.variables)
-        actions = [
-            renamed(self.segment_action(number, live, labels, first), names)
-            for number in range(len(self.points))
-            if not (number == 0 and first != 0)
-        ]
+        actions, checks = [], {}
+        for number, point in enumerate(self.points):
+            if number or first == 0:
+                assert point.segment is not None
+                action = renamed(self.segment_action(number, live, labels, first), names)
+                actions.append(action)
+                change = renaming(names)
+                checks[action.name] = [(n, terms.map_clauses([c], change)[0]) for n, c in point.segment.clauses]
         self.declare(leaves, labels, names)
-        return actions
+        return actions, checks
 
     def declare(self, live: list[list[tuple[Leaf, Stored]]], labels: dict[int, str], names: dict[str, str]) -> None:
         """Declare the state of the locals that live somewhere, and tell of the process who asks for it."""
@@ -246,7 +256,14 @@ class ProcessCompiler:
         """The number of the point where the process starts: the first label, if nothing happens before it."""
         segment = self.points[0].segment
         assert segment is not None
-        effects = (*segment.updates, *segment.params, *segment.fresh, *segment.obligations, *segment.costs)
+        effects = (
+            *segment.updates,
+            *segment.params,
+            *segment.fresh,
+            *segment.obligations,
+            *segment.costs,
+            *segment.clauses,
+        )
         silent = not effects and segment.guard is ir.TRUE
         if silent and len(segment.exits) == 1 and (target := segment.exits[0].target) != 0:
             leaves = [x for name, kept in self.points[target].kept.items() for x in self.locals.leaves(name, kept)]
@@ -380,6 +397,12 @@ def order_of(leaf: Leaf) -> tuple[object, ...]:
 
 def renamed(action: ir.Action, names: Mapping[str, str]) -> ir.Action:
     """The action with the state variables called by their names."""
+    changed = terms.map_action(action, renaming(names)) if names else action
+    return replace(changed, updates=tuple(replace(u, var=names.get(u.var, u.var)) for u in changed.updates))
+
+
+def renaming(names: Mapping[str, str]) -> Callable[[ir.Expr], ir.Expr]:
+    """What calls the state variables of an expression by their names."""
 
     def change(expr: ir.Expr) -> ir.Expr | None:
         if isinstance(expr, ir.Read) and expr.name in names:
@@ -387,5 +410,4 @@ def renamed(action: ir.Action, names: Mapping[str, str]) -> ir.Action:
         return None
 
     memo: dict[ir.Expr, ir.Expr] = {}
-    changed = terms.map_action(action, lambda e: terms.rewrite(e, change, memo)) if names else action
-    return replace(changed, updates=tuple(replace(u, var=names.get(u.var, u.var)) for u in changed.updates))
+    return lambda expr: terms.rewrite(expr, change, memo)

@@ -25,7 +25,7 @@ from typing import Any, get_args, get_origin
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 
-from .declare import Counter, Kind, Knob, Map, NotEnabled, Part, Role, Sort, System, role_of, running
+from .declare import Counter, Kind, Knob, Map, NoElement, NotEnabled, Part, Role, Sort, System, role_of, running
 from .types import hints, of_sorts, to_declared, to_sort, without
 
 Key = tuple[str, tuple[Any, ...]]
@@ -265,6 +265,9 @@ class Machine:
             found = self._elements[sort] = [sort(i) for i in range(size)]
         return found
 
+    def size_of(self, sort: Any) -> int:
+        return len(self.elements(sort))
+
     def domain(self, annotation: Any) -> list[Any]:
         """All values of a sort, as Python has them."""
         found = self._domains.get(annotation)
@@ -279,7 +282,7 @@ class Machine:
             return self.elements(annotation)
         if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
             return list(annotation)
-        sort = to_sort(annotation)
+        sort = to_sort(annotation, self.size_of)
         if isinstance(sort, ir.OptionSort):
             return [None, *self.domain(_held(annotation))]
         if not isinstance(sort, ir.IntSort):
@@ -288,7 +291,7 @@ class Machine:
 
     def converter(self, annotation: Any, name: str) -> Callable[[Any], Any]:
         """What makes of a value that is stored the one that is kept: literals become elements, and elements the one object."""
-        sort = to_sort(annotation)
+        sort = to_sort(annotation, self.size_of)
 
         def foreign(value: Any) -> FlushproofError:
             if value is None:  # an option was used as what it holds
@@ -347,7 +350,7 @@ class Machine:
         return values[self.script.next(values)]
 
     def checked(self, name: str, condition: Any) -> None:
-        """A `check` in an event."""
+        """A `check` in an event or a step."""
         if not condition:
             self.broken.append(name)
 
@@ -382,7 +385,7 @@ class Machine:
         for name, annotation in hints(cls).items():
             if name in hints(System if owner is None else Part):
                 continue
-            declared = to_declared(annotation)
+            declared = to_declared(annotation, self.size_of)
             if declared is not None:
                 self.declare(space, path, name, annotation, declared)
         for base in reversed(cls.__mro__):
@@ -405,7 +408,7 @@ class Machine:
         for name, value in vars(thing).items() if owner is not None else ():
             if isinstance(value, Map):
                 index, kept = value.sorts[:-1], value.sorts[-1]
-                self.known(path + name, index, kept, of_sorts(value.sorts))
+                self.known(path + name, index, kept, of_sorts(value.sorts, size_of=self.size_of))
                 if index:
                     made.__dict__[name] = View(self, path + name, index, kept)
                 else:  # a single value, as if its sort were annotated
@@ -508,7 +511,8 @@ class Machine:
                     raise NotEnabled
             for _, role, method in self.members:
                 if role.kind == "initially":
-                    method()
+                    with undefined_in_python():
+                        method()
             self.close()
 
     def restart(self, name: str, instance: tuple[Any, ...]) -> None:
@@ -562,8 +566,8 @@ class Machine:
             Undefined, Foreign: the model does not say what happens; likewise.
         """
         with self.running():
-            self.script, self.costs = script, {}
-            with nothing_of_none():
+            self.script, self.costs, self.broken = script, {}, []
+            with undefined_in_python():
                 if name in self.processes:
                     self.held = self.holds[name, args]
                     for part, given in tuple(self.held):
@@ -625,7 +629,7 @@ class Machine:
         while ways is not None:
             self.broken, self.script = [], Script(ways)
             try:
-                with nothing_of_none():
+                with undefined_in_python():
                     performed(event, args)
             except NotEnabled:
                 pass
@@ -650,23 +654,30 @@ class Machine:
     def true(self, condition: Callable[[], Any]) -> bool:
         """Whether a condition holds; where it is undefined, it does not."""
         try:
-            with nothing_of_none():
+            with undefined_in_python():
                 return bool(condition())
         except Undefined:
             return False
 
 
 @contextlib.contextmanager
-def nothing_of_none() -> Iterator[None]:
-    """What Python cannot do with None, such as comparing it by `<`, is undefined.
+def undefined_in_python() -> Iterator[None]:
+    """What Python cannot do with None, such as comparing it by `<`, is undefined; so is the element behind the last, dividing by 0
+    and shifting by less.
 
     Raises:
         Undefined: that was done.
     """
     try:
         yield
-    except (TypeError, AttributeError) as error:
-        if "NoneType" not in str(error):
+    except (NoElement, StopIteration, ZeroDivisionError) as error:
+        raise Undefined(str(error)) from error
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, StopIteration):  # what `next` raises in a process or a comprehension
+            raise
+        raise Undefined(str(error)) from error
+    except (TypeError, AttributeError, ValueError) as error:
+        if "NoneType" not in str(error) and "negative shift count" not in str(error):
             raise
         raise Undefined(str(error)) from error
 

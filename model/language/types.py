@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import enum
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Counter, Kind, Map, Range, Sort
+from .declare import Counter, Kind, Map, Range, Size, Sort
+
+SizeOf = Callable[[Any], int]
+"""How many elements a sort has."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,13 @@ class Declared:
     view: ir.View | None = None
 
 
-def to_sort(annotation: Any) -> ir.Sort:
-    """The sort that an annotation names.
+def usual_size(sort: Any) -> int:
+    """The size that a sort's class gives it."""
+    return int(sort.size)
+
+
+def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
+    """The sort that an annotation names, at these sizes.
 
     Raises:
         ModelError: it names none.
@@ -46,14 +54,14 @@ def to_sort(annotation: Any) -> ir.Sort:
         case type() if issubclass(annotation, Counter):
             return ir.CounterSort(annotation.__name__)
         case Range():
-            return int_sort(annotation)
+            return int_sort(annotation, size_of)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [a for a in args[1:] if isinstance(a, Range)]
         if bounds:
-            return to_sort(bounds[0])
+            return to_sort(bounds[0], size_of)
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
-        base = to_sort(next(a for a in args if a is not type(None)))
+        base = to_sort(next(a for a in args if a is not type(None)), size_of)
         if isinstance(base, ir.OptionSort):
             raise ModelError("an Optional of an Optional is no sort")
         return ir.OptionSort(base)
@@ -72,20 +80,37 @@ MOST_VALUES = 1 << 32
 """A range may have so many values: more are no small machine's."""
 
 
-def int_sort(bounds: Range) -> ir.IntSort:
+def int_sort(bounds: Range, size_of: SizeOf = usual_size) -> ir.IntSort:
     """The sort of a range.
 
     Raises:
         ModelError: its bounds are none.
     """
-    for bound in (bounds.lo, bounds.hi):
-        if not isinstance(bound, int) or isinstance(bound, (bool, enum.Enum)):
-            raise ModelError(f"{bound!r} is no bound of a range", hint="Write Range(0, 3), with whole numbers.")
-    if bounds.lo > bounds.hi:
-        raise ModelError(f"Range({bounds.lo}, {bounds.hi}) is empty", hint=f"Write Range({bounds.hi}, {bounds.lo}).")
-    if bounds.hi - bounds.lo >= MOST_VALUES:
-        raise ModelError(f"Range({bounds.lo}, {bounds.hi}) has too many values: {MOST_VALUES:,} are the most")
-    return ir.IntSort(bounds.lo, bounds.hi)
+    lo, hi = (bound_of(bound, size_of) for bound in (bounds.lo, bounds.hi))
+    if lo > hi:
+        raise ModelError(f"Range({lo}, {hi}) is empty", hint=f"Write Range({hi}, {lo}).")
+    if hi - lo >= MOST_VALUES:
+        raise ModelError(f"Range({lo}, {hi}) has too many values: {MOST_VALUES:,} are the most")
+    return ir.IntSort(lo, hi)
+
+
+def bound_of(bound: Any, size_of: SizeOf) -> int:
+    """A bound of a range as a number."""
+    if isinstance(bound, Size):
+        for sort, _ in bound.times:
+            refuse_no_sort(sort)
+        return bound.at(size_of)
+    if not isinstance(bound, int) or isinstance(bound, (bool, enum.Enum)):
+        hint = "Write Range(0, 3), with whole numbers, or Range(0, size(Cpu))."
+        raise ModelError(f"{bound!r} is no bound of a range", hint=hint)
+    return bound
+
+
+def refuse_no_sort(sort: Any) -> None:
+    """See to it that `size` is asked of what has a size that a run decides."""
+    if not (isinstance(sort, type) and issubclass(sort, Sort)):
+        shown = getattr(sort, "__name__", repr(sort))
+        raise ModelError(f"size() takes a Sort class, and {shown} is none", hint="Write size(Cpu).")
 
 
 T = TypeVar("T")
@@ -105,7 +130,7 @@ def without(annotation: Any, extra: type[T]) -> tuple[Any, list[T]]:
     ]
 
 
-def to_declared(annotation: Any) -> Declared | None:
+def to_declared(annotation: Any, size_of: SizeOf = usual_size) -> Declared | None:
     """What a class annotation declares, or None where it declares no state (a `ClassVar`)."""
     if get_origin(annotation) is ClassVar or annotation is ClassVar:
         return None
@@ -121,17 +146,19 @@ def to_declared(annotation: Any) -> Declared | None:
             raise ModelError(
                 "a Map needs an index and a value", hint="Write Map[Cpu, bool]; a single value needs no Map."
             )
-        return of_sorts(get_args(annotation), kind, view)
+        return of_sorts(get_args(annotation), kind, view, size_of)
     if annotation is Map:
         raise ModelError("a Map needs its sorts", hint="Write Map[Cpu, bool]: the last one is the value's sort.")
-    return Declared((), to_sort(annotation), kind, viewed((), view))
+    return Declared((), to_sort(annotation, size_of), kind, viewed((), view))
 
 
-def of_sorts(sorts: tuple[Any, ...], kind: str = "state", view: ir.View | None = None) -> Declared:
+def of_sorts(
+    sorts: tuple[Any, ...], kind: str = "state", view: ir.View | None = None, size_of: SizeOf = usual_size
+) -> Declared:
     """The declaration of ``Map[sorts]``, or of ``Map(sorts)``, which a part makes: with a value alone it has no index."""
     if not sorts:
         raise ModelError("a Map needs a value", hint="Write Map(Cpu, bool).")
-    *index, value = map(to_sort, sorts)
+    *index, value = (to_sort(s, size_of) for s in sorts)
     for sort in index:
         if isinstance(sort, ir.CounterSort) or (
             isinstance(sort, ir.OptionSort) and isinstance(sort.base, ir.CounterSort)

@@ -13,8 +13,9 @@ from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
-from .functions import MOST_ARGUMENTS, PYTHON, Functions, Given
+from .functions import MOST_ARGUMENTS, PYTHON, Functions, Given, as_number
 from .operations import SETTLED
+from .types import refuse_no_sort
 from .values import (
     Closure,
     Method,
@@ -176,7 +177,7 @@ class Words(Functions):
             at.source.fail(
                 use.node, f"{articled(self.step.kind)} takes no fresh value", "Take it in an @action or a @process."
             )
-        if use.path.binders or self.choosing:
+        if use.path.binders or self.choosing or self.unrolling:
             at.source.fail(
                 use.node,
                 "a loop whose rounds all happen at once takes no fresh value",
@@ -218,10 +219,12 @@ class Words(Functions):
             use.at.source.fail(use.node, f"{kind} costs nothing", "Count in an @action or a @process.")
 
     def check(self, use: Use) -> Value:
+        """A condition that must hold wherever Python comes here: in an event, or in the middle of a step."""
         at, path = use.at, use.path
         name, because, condition = (use.given[k] for k in ("name", "because", "condition"))
-        if self.step.kind != "event":
-            at.source.fail(use.node, "check() belongs in an event", "An @invariant returns its condition.")
+        if self.step.kind not in ("event", "action", "process"):
+            hint = "An @invariant returns its condition."
+            at.source.fail(use.node, f"check() belongs in an event or a step, not in {articled(self.step.kind)}", hint)
         texts = [g.value.value if isinstance(g.value, Static) else None for g in (name, because)]
         if not all(isinstance(t, str) for t in texts):
             at.source.fail(use.node, "check() takes the property's name and the explanation as plain strings")
@@ -230,6 +233,9 @@ class Words(Functions):
             terms.implies(o.when, o.expr) for o in self.step.obligations
         ]  # where one fails, Python does not come here
         guard = terms.and_(*self.step.guards, path.cond, *owed)
+        if terms.free_vars(terms.and_(guard, cond)) & set(self.step.fresh):
+            hint = "Check it in an @event, or a step later: then it is a value like any other."
+            at.source.fail(use.node, "a check speaks of no value that is fresh in the same step", hint)
         clause = ir.Clause(path.binders, guard, cond, message=str(texts[1]), place=at.source.place(use.node))
         self.step.clauses.append((str(texts[0]), clause))
         return Static(None)
@@ -242,9 +248,9 @@ class Words(Functions):
 
     def step_at(self, use: Use) -> Value:
         """``at(self.run, cpu, "label", ...)``: whether that process waits at one of the labels."""
-        if self.step.kind in ("action", "process"):
-            hint = "Keep what steps need in state of its own."
-            use.at.source.fail(use.node, "only properties and lemmas ask where a process is", hint)
+        if self.is_to_come(use):
+            self.asked_early = True
+            return ir.Read("at~", (), ir.BOOL)  # a name with ~ cannot be spelled by a user
         process, args, rest = self.process_at(use, "labels")
         if not rest:
             use.at.source.fail(use.node, "at() takes at least one label", nearest("", process.labels, "labels"))
@@ -260,6 +266,16 @@ class Words(Functions):
                 use.at.source.fail(use.node, f"{process.name} has no label '{label}'", guess)
             found += [terms.eq(where, ir.Lit(member, process.pc.sort)) for member in members]
         return terms.or_(*found)
+
+    def is_to_come(self, use: Use) -> bool:
+        """Whether a process is asked for that is compiled only after the step which asks: what its labels are is then not known."""
+        method = use.given["process"].value
+        if not isinstance(method, Method) or method.owner is None:
+            return False
+        path = method.owner.path
+        known = (path, method.function) in self.known_processes
+        role = declare.role_of(method.function)
+        return not known and role is not None and role.kind == "process" and self.declared.happens(method)
 
     def process_at(self, use: Use, what: str) -> tuple[Process, tuple[ir.Expr, ...], list[Given]]:
         """A process, the arguments that say which instance, and what comes behind them."""
@@ -298,7 +314,29 @@ class Words(Functions):
             use.at.source.fail(use.node, text, nearest(str(wanted), process.locals, "locals that it keeps"))
         return self.read(found[0], args, use.node, use.path, use.at)
 
+    def size(self, use: Use) -> Value:
+        """``size(Cpu)``."""
+        sort = use.given["sort"]
+        named = sort.value.value if isinstance(sort.value, Static) else None
+        use.at.source.at(sort.node, lambda: refuse_no_sort(named))
+        return Static(self.declared.size_of(named))  # type: ignore[arg-type]
+
+    def count(self, use: Use) -> Value:
+        """``count(... for c in Cpu if ...)``: how many conditions hold, or elements there are."""
+        given, at = use.given["values"], use.at
+        counted = []
+        for cond, value in self.emitted(given, "count", use.node, use.path, at):
+            sort = self.sort_of(value)
+            if isinstance(sort, (ir.IntSort, ir.OptionSort)) or sort is None:
+                hint = "Write sum(...) to add numbers up, and `... is not None` to count what is there."
+                at.source.fail(given.node, "count() counts conditions that hold, or elements", hint)
+            holds = self.truth(value, given.node, at) if sort == ir.BOOL else ir.TRUE
+            counted.append(as_number(terms.and_(cond, holds)))
+        return terms.plus(*counted)
+
     choosing = False
+    asked_early = False
+    """Whether a step asked where a process is that was not compiled yet."""
     known_processes: dict[Any, Process]
 
 
@@ -334,6 +372,8 @@ WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.dropped: Words.dropped,
     declare.check: Words.check,
     declare.each: Words.each,
+    declare.size: Words.size,
+    declare.count: Words.count,
     declare.at: Words.step_at,
     declare.local: Words.local_at,
 }

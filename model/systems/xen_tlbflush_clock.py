@@ -64,6 +64,7 @@ from flushproof.model.language.declare import (
     process,
     reachable,
     require,
+    size,
 )
 
 WRAP_MASK = 3
@@ -165,7 +166,7 @@ class XenTlbflushClock(System):
     tlbflush_time: Map[Cpu, Annotated[int, Range(0, WRAP_MASK)]]
     tlbflush_timestamp: Map[Page, Annotated[int, Range(0, WRAP_MASK)]]
     type: Map[Page, PageType]
-    refs: Map[Page, Annotated[int, Range(0, 4)]]
+    refs: Map[Page, Annotated[int, Range(0, size(Cpu))]]
     validated: Map[Page, bool]
     pte: Annotated[Map[Cpu, Page, bool], View("table", "page table")]
 

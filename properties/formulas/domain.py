@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, assert_never
 
 import z3  # type: ignore[import-untyped]
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import BoolSort, CounterSort, EnumSort, IntSort, Lit, OptionSort, Scalarset, Sort, System, Var
 from flushproof.model.ir.instance import Instance
 
@@ -165,7 +166,6 @@ class Domain:
             case EnumSort():
                 return self._listed(sort, *_enumeration(sort.name, sort.members))
             case IntSort():
-                self._elements[sort] = tuple(map(integer, range(sort.lo, sort.hi + 1)))
                 return z3.IntSort()
             case Scalarset():
                 if self.sizes is None:
@@ -191,13 +191,20 @@ class Domain:
                 return None
             return [Maybe(NO, None), *(Maybe(YES, e) for e in base if not isinstance(e, Maybe))]
         self.sort(sort)
+        if isinstance(sort, IntSort) and sort not in self._elements:  # only now: most ranges are asked for no list
+            self._elements[sort] = tuple(map(self.integer, range(sort.lo, sort.hi + 1)))
         return self._elements.get(sort)
+
+    def integer(self, value: int) -> Term:
+        return integer(value)
 
     def coded(self, sort: Sort, code: int) -> Value:
         """The value with this code (see `instance`); for listed sorts and, in a finite domain, counters."""
         if isinstance(sort, CounterSort):
             assert not self.any_number
             return integer(code)
+        if isinstance(sort, IntSort):
+            return self.integer(sort.lo + code)
         if isinstance(sort, OptionSort):
             if code == 0:
                 return Maybe(NO, None)
@@ -217,7 +224,7 @@ class Domain:
                 return self.coded(sort, sort.members.index(str(value)))
             case IntSort():
                 assert isinstance(value, int)
-                return integer(value)
+                return self.integer(value)
             case CounterSort():
                 return self.nth(sort, 0) if self.any_number else integer(0)
             case Scalarset():
@@ -345,13 +352,11 @@ class Domain:
         """`left < right`, both of one sort (integers: of any ranges)."""
         if left is right:
             return NO
-        if isinstance(left, z3.IntNumRef) and isinstance(right, z3.IntNumRef):
-            return YES if left.as_long() < right.as_long() else NO
         match sort:
             case IntSort():
-                return left < right
+                return _below(left, right)
             case CounterSort():
-                return self.order(sort)(left, right) if self.any_number else left < right
+                return self.order(sort)(left, right) if self.any_number else _below(left, right)
             case Scalarset() if self.any_number:
                 return self.order(sort)(left, right)
             case _:
@@ -378,17 +383,25 @@ class Domain:
         assert not isinstance(term, Maybe)
         return term
 
-    def moved(self, value: Term, offset: int) -> Term:
-        """The integer plus a constant."""
-        return integer(value.as_long() + offset) if isinstance(value, z3.IntNumRef) else value + offset
+    def sum(self, values: Sequence[Term]) -> Term:
+        """The sum of integers."""
+        known = sum(v.as_long() for v in values if isinstance(v, z3.IntNumRef))
+        rest = [v for v in values if not isinstance(v, z3.IntNumRef)]
+        if not rest:
+            return integer(known)
+        return z3.Sum(*rest, known) if known else z3.Sum(*rest) if len(rest) > 1 else rest[0]
+
+    def negated(self, value: Term) -> Term:
+        return integer(-value.as_long()) if isinstance(value, z3.IntNumRef) else -value
 
     def narrowed(self, value: Term, source: IntSort, target: IntSort) -> Term:
-        """The integer, if it is in the target's range, else the lowest of that range (a model owes that this never
-        matters).
-        """
-        if target.lo <= source.lo and source.hi <= target.hi:
-            return value
-        term = choice(self.within(value, target), value, integer(target.lo))
+        """The integer, if it is in the target's range, else the end of that range that is next to it (a model owes that this never
+        matters)."""
+        term: Value = value
+        if source.hi > target.hi:
+            term = choice(_below(integer(target.hi), value), integer(target.hi), term)
+        if source.lo < target.lo:
+            term = choice(_below(value, integer(target.lo)), integer(target.lo), term)
         assert not isinstance(term, Maybe)
         return term
 
@@ -409,6 +422,13 @@ class Domain:
                 yield z3.ForAll([a], z3.Or(z3.Not(before(a, term)), *(a == t for t in counted[:i])))
 
 
+def _below(left: Term, right: Term) -> Formula:
+    """That one integer is less than another."""
+    if isinstance(left, z3.IntNumRef) and isinstance(right, z3.IntNumRef):
+        return YES if left.as_long() < right.as_long() else NO
+    return left < right
+
+
 def _alike(sort: Sort) -> Scalarset | None:
     """The scalarset whose elements are alike that the values of a sort belong to, if there is one."""
     base = sort.base if isinstance(sort, OptionSort) else sort
@@ -420,4 +440,12 @@ def finite(instance: Instance, *, alike: bool = False) -> Domain:
 
 
 def any_number(system: System) -> Domain:
+    """The domain in which every sort may have any number of elements.
+
+    Raises:
+        FlushproofError: the system speaks of how many a sort has.
+    """
+    if system.sized:
+        names = " and ".join(sorted(system.sized))
+        raise FlushproofError(f"{system.name} speaks of how many elements {names} has: it is another system at each size")
     return Domain(system, None)

@@ -30,6 +30,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -221,7 +222,9 @@ class Reader:
             case The():
                 return self.domain.the(self.value(expr.arg, env), expr.sort)
             case Plus():
-                return self.domain.moved(self._term(expr.arg, env), expr.offset)
+                return self.domain.sum([self._term(a, env) for a in expr.args])
+            case Negated():
+                return self.domain.negated(self._term(expr.arg, env))
             case Narrow():
                 assert isinstance(expr.arg.sort, IntSort)
                 return self.domain.narrowed(self._term(expr.arg, env), expr.arg.sort, expr.of)

@@ -18,6 +18,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -115,11 +116,25 @@ class _Printer:
             case Some() | The() | Narrow():
                 return self._shown(expr.arg)
             case Plus():
-                sign = "+" if expr.offset >= 0 else "-"
-                return f"{self.text(expr.arg, _SUM)} {sign} {abs(expr.offset)}", _SUM
+                return self._sum(expr), _SUM
+            case Negated():
+                return f"-{self.text(expr.arg, _ATOM)}", _SUM
             case Quant():
                 return self._quantifier(expr), _ATOM
         assert_never(expr)
+
+    def _sum(self, expr: Plus) -> str:
+        first, *others = expr.args
+        shown = self.text(first, _SUM)
+        for arg in others:
+            match arg:
+                case Negated():
+                    shown += f" - {self.text(arg.arg, _ATOM)}"
+                case Lit(int() as value) if value < 0:
+                    shown += f" - {-value}"
+                case _:
+                    shown += f" + {self.text(arg, _SUM)}"
+        return shown
 
     def _literal(self, sort: Sort, value: bool | int | str | None) -> str:
         base = sort.base if isinstance(sort, OptionSort) else sort

@@ -24,6 +24,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -43,7 +44,7 @@ DEEPEST = 100
 """How deeply expressions may be nested."""
 
 LARGEST = 1_000
-"""No literal and no offset is beyond this."""
+"""No literal is beyond this."""
 
 Bound: TypeAlias = Mapping[tuple[str, Sort], Var]
 
@@ -65,16 +66,14 @@ def _json(expr: Expr) -> list[Any]:
             return ["var", expr.name, expr.of.name]
         case Read():
             return ["read", expr.name, *map(_json, expr.args)]
-        case And() | Or():
+        case And() | Or() | Plus():
             return [type(expr).__name__.lower(), *map(_json, expr.args)]
-        case Not() | Some() | The():
+        case Not() | Some() | The() | Negated():
             return [type(expr).__name__.lower(), _json(expr.arg)]
         case Eq() | Less():
             return [type(expr).__name__.lower(), _json(expr.left), _json(expr.right)]
         case Ite():
             return ["ite", _json(expr.cond), _json(expr.then), _json(expr.other)]
-        case Plus():
-            return ["plus", _json(expr.arg), expr.offset]
         case Narrow():
             return ["narrow", _json(expr.arg), expr.of.name]
         case Quant():
@@ -131,11 +130,6 @@ class _Reading:
     def text(self, data: Any) -> str:
         if not isinstance(data, str) or not data:
             raise FlushproofError(f"{_short(data)} is no name")
-        return data
-
-    def number(self, data: Any) -> int:
-        if not isinstance(data, int) or isinstance(data, bool) or abs(data) > LARGEST:
-            raise FlushproofError(f"{_short(data)} is no number that a lemma may have")
         return data
 
     def sort(self, data: Any) -> Sort:
@@ -225,8 +219,10 @@ class _Reading:
                 if not isinstance(option.sort, OptionSort):
                     raise FlushproofError(f"{_short(arg)} is no option")
                 return The(option)
-            case "plus", [arg, offset]:
-                return Plus(self.integer(inner(arg)), self.number(offset))
+            case "plus", [_, _, *_]:
+                return Plus(tuple(self.integer(inner(part)) for part in rest))
+            case "negated", [arg]:
+                return Negated(self.integer(inner(arg)))
             case "narrow", [arg, sort]:
                 to = self.sort(sort)
                 if not isinstance(to, IntSort):

@@ -8,14 +8,16 @@ room for one more value than can be stored nothing is lost, since only the order
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import z3  # type: ignore[import-untyped]
-from flushproof.model.ir import Action, BoolSort, CounterSort, Expr, IntSort, Lit, OptionSort, Sort, Var
+from flushproof.model.ir import Action, BoolSort, CounterSort, Expr, IntSort, Lit, OptionSort, Sort, System, Var, walk
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.ir.terms import free_vars
+from flushproof.model.ir.terms import exprs_of, free_vars
 
 from .conjuncts import Conjunct, rigid_axioms
 from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, disjunction, negation
@@ -23,7 +25,16 @@ from .first_order import Reader, Transition, transition
 from .solver import checked, in_time, ranked
 
 INTEGER_BITS = 24
-"""Enough for every integer of a model, and for a sum on the way."""
+"""Enough for every integer of most models, and for a sum on the way; `bits_of` says how many a model needs beyond that."""
+
+
+def bits_of(system: System) -> int:
+    """How wide the integers of a system are, with those that are calculated on the way."""
+    exprs = [e for a in (system.init, *system.actions, system.settle) for e in exprs_of(a)]
+    exprs += [e for p in (*system.properties, *system.lemmas) for c in p.clauses for e in (c.guard, c.expr)]
+    sorts = [v.sort for v in system.variables] + [e.sort for e in walk(*exprs)]
+    bases = [s.base if isinstance(s, OptionSort) else s for s in sorts]
+    return max((max(-s.lo, s.hi).bit_length() + 1 for s in bases if isinstance(s, IntSort)), default=0)
 
 
 class Bits(Domain):
@@ -33,6 +44,8 @@ class Bits(Domain):
         super().__init__(instance.system, instance.sizes)
         self.instance = instance
         self._ranks: dict[Sort, tuple[Term, ...]] = {}
+        self._integers: dict[int, Term] = {}
+        self._width = max(INTEGER_BITS, bits_of(instance.system))
 
     def _count(self, sort: Sort) -> int:
         """How many values there are.  Counters get room for one more than can be stored, and for what a step adds:
@@ -45,8 +58,7 @@ class Bits(Domain):
         if isinstance(sort, BoolSort):
             return super()._make_sort(sort)
         if isinstance(sort, IntSort):
-            numbers = tuple(self._integer(value) for value in range(sort.lo, sort.hi + 1))
-            return self._listed(sort, numbers[0].sort(), numbers)
+            return z3.BitVecSort(self._width)
         width = max(1, (self._count(sort) - 1).bit_length())
         numbers = tuple(z3.BitVecVal(code, width) for code in range(self._count(sort)))
         if isinstance(sort, CounterSort):
@@ -54,8 +66,12 @@ class Bits(Domain):
             return numbers[0].sort()
         return self._listed(sort, numbers[0].sort(), numbers)
 
-    def _integer(self, value: int) -> Term:
-        return z3.BitVecVal(value, INTEGER_BITS)
+    def integer(self, value: int) -> Term:
+        found = self._integers.get(value)
+        if found is None:
+            found = self._integers[value] = z3.BitVecVal(value, self._width)
+            self._known[id(found)] = found
+        return found
 
     def coded(self, sort: Sort, code: int) -> Value:
         if isinstance(sort, CounterSort):
@@ -67,9 +83,6 @@ class Bits(Domain):
         match literal.of:
             case CounterSort():
                 return self.coded(literal.of, 0)
-            case IntSort():
-                assert isinstance(literal.value, int)
-                return self.coded(literal.of, literal.value - literal.of.lo)
             case _:
                 return super().literal(literal)
 
@@ -80,7 +93,7 @@ class Bits(Domain):
             case OptionSort():
                 return super().within(value, sort)
             case IntSort():
-                return z3.And(self._integer(sort.lo) <= value, value <= self._integer(sort.hi))
+                return z3.And(self.integer(sort.lo) <= value, value <= self.integer(sort.hi))
             case _:
                 count = self._count(sort)
                 return YES if count == 1 << self.sort(sort).size() else z3.ULT(value, count)
@@ -90,11 +103,15 @@ class Bits(Domain):
             return NO
         return left < right if isinstance(sort, IntSort) else z3.ULT(left, right)
 
-    def moved(self, value: Term, offset: int) -> Term:
-        return value + self._integer(offset)
+    def sum(self, values: Sequence[Term]) -> Term:
+        return functools.reduce(operator.add, values)
+
+    def negated(self, value: Term) -> Term:
+        return -value
 
     def narrowed(self, value: Term, source: IntSort, target: IntSort) -> Term:
-        return z3.If(self.within(value, target), value, self._integer(target.lo))
+        low, high = self.integer(target.lo), self.integer(target.hi)
+        return z3.If(value < low, low, z3.If(high < value, high, value))
 
     def number(self, found: z3.ExprRef, sort: Sort) -> int:
         """The code of a value in a model."""

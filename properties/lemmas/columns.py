@@ -20,6 +20,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Or,
     Plus,
@@ -116,7 +117,10 @@ class Columns:
             case The():
                 return np.maximum(self.value(expr.arg, env) - 1, 0)
             case Plus():
-                return self.value(expr.arg, env)
+                return self._reduced([self.value(a, env) for a in expr.args], np.add, 0)
+            case Negated(arg):
+                assert isinstance(arg.sort, IntSort)
+                return arg.sort.hi - arg.sort.lo - self.value(arg, env)
             case Narrow():
                 return self._narrowed(expr, env)
             case Quant():
@@ -131,9 +135,7 @@ class Columns:
         return value + expr.sort.lo if isinstance(expr.sort, IntSort) else value
 
     def _narrowed(self, expr: Narrow, env: Mapping[Var, int]) -> Codes:
-        value = self._number(expr.arg, env)
-        inside = (expr.of.lo <= value) & (value <= expr.of.hi)
-        codes: Codes = np.where(inside, value - expr.of.lo, 0)
+        codes: Codes = np.clip(self._number(expr.arg, env), expr.of.lo, expr.of.hi) - expr.of.lo
         return codes
 
     def _joined(self, args: tuple[Expr, ...], env: Mapping[Var, int], join: Any, unit: int) -> Codes:

@@ -38,7 +38,7 @@ from .scalarsets import (
     holds,
     may_lack,
     parts_defined,
-    refuse_indices,
+    refuse_what_has_numbers,
     same,
     scalarset,
     without_options,
@@ -222,7 +222,7 @@ class _Model:
         self.printer: _Murphi = _Murphi(instance, self.called)
         self.steps = list(steps.steps(instance))
         if scalarsets:
-            refuse_indices(instance)
+            refuse_what_has_numbers(instance)
             self.printer = _Symmetric(instance, self.called)
             self.steps = list(without_options(self.steps))
         self.scalarsets = [s for s in self.system.sorts if isinstance(s, Scalarset) and not s.ordered and scalarsets]

@@ -21,6 +21,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Or,
     Plus,
@@ -182,7 +183,12 @@ class Printer:
                     return self.equal(option, "2", truth=False)
                 return self.element(option, expr.arg in self.some)
             case Plus():
-                return self(expr.arg)
+                parts = [self(a) for a in expr.args]
+                parts = [p for p in parts if p != "0"] or ["0"]
+                return parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"
+            case Negated(arg):
+                assert isinstance(arg.sort, IntSort)
+                return f"({arg.sort.hi - arg.sort.lo} - {self(arg)})"
             case Narrow():
                 return self._narrowed(expr)
             case Quant():

@@ -19,6 +19,7 @@ from flushproof.model.ir import (
     Ite,
     Lit,
     Narrow,
+    Negated,
     OptionSort,
     Plus,
     Read,
@@ -28,6 +29,7 @@ from flushproof.model.ir import (
     The,
     Var,
     terms,
+    walk,
 )
 from flushproof.model.ir.instance import Instance
 
@@ -45,17 +47,26 @@ def may_lack(sort: Sort) -> bool:
     return isinstance(sort, OptionSort) and scalarset(sort) is not None
 
 
-def refuse_indices(instance: Instance) -> None:
-    """Nothing is stored at None where None is no value.
+def refuse_what_has_numbers(instance: Instance) -> None:
+    """Nothing is stored at None where None is no value, and no element is named.
 
     Raises:
-        FlushproofError: a map of the instance is indexed by an option of a scalarset.
+        FlushproofError: a map of the instance is indexed by an option of a scalarset, or it adds up over all elements of one.
     """
-    for variable in instance.system.variables:
+    system = instance.system
+    exprs = [e for a in (system.init, *system.actions) for e in terms.exprs_of(a)]
+    exprs += [e for p in system.properties for c in p.clauses for e in (c.guard, c.expr)]
+    for expr in walk(*exprs, system.final):
+        if isinstance(expr, Lit) and expr.value is not None and (named := scalarset(expr.of)) is not None:
+            raise FlushproofError(
+                f"{system.name} counts or adds up over {named.name}, one element after the other, and those of a scalarset have no "
+                "names: export it without scalarsets."
+            )
+    for variable in system.variables:
         for sort in variable.index:
             if may_lack(sort):
                 raise FlushproofError(
-                    f"{instance.system.name}: '{variable.name}' is indexed by {sort.name}, and a scalarset has no index for None: "
+                    f"{system.name}: '{variable.name}' is indexed by {sort.name}, and a scalarset has no index for None: "
                     "export it without scalarsets."
                 )
 
@@ -70,7 +81,9 @@ def defined(expr: Expr) -> Expr:
         case The():
             inside = defined(expr.arg)
             return terms.and_(inside, holds(expr.arg)) if may_lack(expr.arg.sort) else inside
-        case Some() | Plus() | Narrow():
+        case Plus():
+            return terms.and_(*map(defined, expr.args))
+        case Some() | Negated() | Narrow():
             return defined(expr.arg)
         case Ite():
             return terms.ite(expr.cond, defined(expr.then), defined(expr.other))

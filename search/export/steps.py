@@ -37,8 +37,6 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 
-from ..reductions.literals import literal
-
 # An action with more bindings than this is written as several steps, one for each case of what its guard names.
 _SPLIT = 100
 # What occurs several times is computed once if it has at least so many nodes.
@@ -105,11 +103,11 @@ def cases(instance: Instance, action: Action, everything: bool = False) -> Itera
             return
         rest = tuple(p for p in params if p is not var)
         for code in [decided[1]] if decided else instance.codes(var.of):
-            value = {var: literal(var.of, code)}
+            value = {var: terms.literal(var.of, code)}
             yield from split({**chosen, var: code}, rest, terms.substitute(guard, value))
 
     for chosen, guard in split({}, action.params, guard_of(action)):
-        values = {var: literal(var.of, code) for var, code in chosen.items()}
+        values = {var: terms.literal(var.of, code) for var, code in chosen.items()}
         simpler = terms.map_action(action, lambda e, values=values: terms.substitute(e, values))  # type: ignore[misc]
         yield chosen, replace(simpler, params=tuple(p for p in action.params if p not in chosen), guard=guard)
 

@@ -21,6 +21,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     Or,
     Plus,
@@ -189,7 +190,13 @@ class Expressions:
                 held = code.sub(code.larger(self(expr.arg), 1), 1)
                 return code.truth(held) if expr.sort == BOOL else held
             case Plus():
-                return self(expr.arg)
+                total: Value = 0
+                for arg in expr.args:
+                    total = code.add(total, self(arg))
+                return total
+            case Negated(arg):
+                assert isinstance(arg.sort, IntSort)
+                return code.sub(arg.sort.hi - arg.sort.lo, self(arg))
             case Narrow():
                 shifted = code.add(self(expr.arg), _shift(expr.arg.sort, expr.of))
                 return code.smaller(code.larger(shifted, 0), expr.of.hi - expr.of.lo)

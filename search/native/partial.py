@@ -20,6 +20,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -93,7 +94,7 @@ class _Known:
                 known = and_(known_left, known_right)
                 compared: Expr = eq(left, right) if isinstance(expr, Eq) else terms.less(left, right)
                 return and_(known, compared), or_(not_(known), compared)
-            case Some() | Plus() | Narrow():
+            case Some() | Plus() | Negated() | Narrow():
                 raise AssertionError(expr)
         assert_never(expr)
 
@@ -109,9 +110,12 @@ class _Known:
                     return TRUE, Lit(default_value(expr.sort), expr.sort)
                 held = Read(expr.name, tuple(arg for _, arg in args), _optional(variable).sort)
                 return and_(*(known for known, _ in args), not_(Eq(held, Lit(None, held.sort)))), The(held)
-            case Some() | The() | Plus() | Narrow():
+            case Some() | The() | Negated() | Narrow():
                 known, value = self.value(expr.arg)
                 return known, replace(expr, arg=value)
+            case Plus():
+                parts = [self.value(arg) for arg in expr.args]
+                return and_(*(known for known, _ in parts)), Plus(tuple(value for _, value in parts))
             case Ite() if expr.sort != BOOL:
                 surely, perhaps = self.truth(expr.cond)
                 (known_then, then), (known_other, other) = self.value(expr.then), self.value(expr.other)

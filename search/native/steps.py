@@ -32,10 +32,10 @@ from flushproof.model.ir import (
     Sort,
     Update,
     Var,
+    terms,
 )
 
 from ..reductions.counters import Counted, counters
-from ..reductions.literals import literal
 from .code import ONES, Code, TooLong, Value
 from .expressions import Expressions, dynamic_write, read_field
 from .layout import Layout
@@ -213,7 +213,7 @@ def _take(
 
 def _with_value(expressions: Expressions, conjuncts: Sequence[Expr], var: Var, value: int) -> list[Expr]:
     """The conjuncts where the variable has the value with this code, simplified, and those cut that always hold."""
-    values = {var: literal(var.of, value)}
+    values = {var: terms.literal(var.of, value)}
     return conjuncts_of(*(expressions.substituted(c, values) for c in conjuncts))
 
 

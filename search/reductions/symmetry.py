@@ -1,9 +1,9 @@
 """Symmetry from the types: states that differ in the names of scalarset elements only are explored once.
 
-An unordered scalarset has neither literals nor an order, so a permutation of its elements maps steps to steps and
-violations to violations.  The group is the product of all permutations of each such sort; one permutation acts on slots
-(`running[cpu0]` becomes `running[cpu1]`) and on values alike, options and rigid maps included.  Each orbit is
-represented by one state, found exactly and without trying the whole group.
+An unordered scalarset has no order, and literals only in sums over all of its elements, so a permutation of its elements
+maps steps to steps and violations to violations.  The group is the product of all permutations of each such sort; one
+permutation acts on slots (`running[cpu0]` becomes `running[cpu1]`) and on values alike, options and rigid maps included.
+Each orbit is represented by one state, found exactly and without trying the whole group.
 
 Elements are first put in order of their *signatures*, which no renaming changes: what a state says of an element without
 naming another one.  Elements with equal signatures form a cell.  Where each exchange of two of a cell leaves the state as

@@ -34,6 +34,7 @@ from flushproof.model.ir import (
     Less,
     Lit,
     Narrow,
+    Negated,
     Not,
     OptionSort,
     Or,
@@ -314,7 +315,10 @@ class _Source:
             case The():
                 return self._join("(({} or 1) - 1)", expr.arg)
             case Plus():
-                return self.expr(expr.arg)
+                return self._join(f"({' + '.join(['{}'] * len(expr.args))})", *expr.args)
+            case Negated(arg):
+                assert isinstance(arg.sort, IntSort)
+                return self._join(f"({arg.sort.hi - arg.sort.lo} - {{}})", arg)
             case Narrow():
                 top = expr.of.hi - expr.of.lo
                 return self._join(f"min(max({{}}{_shift(expr.arg.sort, expr.of)}, 0), {top})", expr.arg)

@@ -226,7 +226,7 @@ MISTAKES = {
     ),
     "loop that gathers": (
         "@action\ndef f(self):\n    n = False\n    for c in Cpu:\n        n = self.on[c]\n    require(n)",
-        ["'n' is given a value in a loop whose rounds all happen at once", "all(...) or any(...)"],
+        ["'n' is given a value in a loop whose rounds all happen at once", "all(...), any(...), count(...) or sum(...)"],
     ),
     "loop that writes one place": (
         "@action\ndef f(self):\n    for c in Cpu:\n        self.gen = fresh(Gen)",

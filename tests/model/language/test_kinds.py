@@ -17,14 +17,16 @@ from flushproof.agreement import Agreement
 from flushproof.checking import check
 from flushproof.proving import prove
 
+from .checks import CHECKS
 from .habits import HABITS
 from .kinds import KINDS, Holds, Refused, Violated, module
+from .numbers import NUMBERS
 from .written import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some cases are what Python warns of
 
-TABLE = KINDS | HABITS
-assert not KINDS.keys() & HABITS.keys()
+TABLE = KINDS | HABITS | NUMBERS | CHECKS
+assert len(TABLE) == sum(map(len, (KINDS, HABITS, NUMBERS, CHECKS)))
 CASES = [(kind, name) for kind, cases in TABLE.items() for name in cases]
 
 

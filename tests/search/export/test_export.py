@@ -261,7 +261,7 @@ def test_rumur_computes_below_zero(tmp_path: Path) -> None:
     require("Rumur")
     small = IntSort(0, 2)
     variables = tuple(StateVar(name, (), small) for name in "nmk")
-    less = Narrow(Plus(Read("n", (), small), -1), small)
+    less = Narrow(Plus((Read("n", (), small), Lit(-1, IntSort(-1, -1)))), small)
     down = Action("down", (), TRUE, tuple(Update(name, (), (), TRUE, less) for name in "nmk"))
     up = Action("up", (), TRUE, (Update("n", (), (), TRUE, Lit(2, small)),))
     inst = Instance(System("down", "Down", "", (), {}, variables, Action("init", (), TRUE, ()), (down, up), ()), {})

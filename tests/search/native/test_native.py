@@ -78,8 +78,8 @@ def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
         StateVar("seen", (page,), BOOL),
     )
     actions = (
-        Action("up", (), TRUE, (Update("n", (), (), TRUE, Narrow(Plus(n, 1), small)),)),
-        Action("down", (), TRUE, (Update("m", (), (), TRUE, Narrow(Plus(m, -1), small)),)),
+        Action("up", (), TRUE, (Update("n", (), (), TRUE, Narrow(Plus((n, Lit(1, IntSort(1, 1)))), small)),)),
+        Action("down", (), TRUE, (Update("m", (), (), TRUE, Narrow(Plus((m, Lit(-1, IntSort(-1, -1)))), small)),)),
         Action("marks", (), TRUE, (Update("seen", (), (The(at),), TRUE, TRUE),)),
         Action("takes", (p,), TRUE, (Update("at", (), (), TRUE, Some(p)), Update("first", (), (The(at),), TRUE, TRUE))),
     )
