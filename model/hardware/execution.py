@@ -100,7 +100,7 @@ class Execution(Part):
         return self.guest.inside[cpu] and self.not_in_interrupt(cpu)
 
     def in_user(self, cpu):
-        """The kernel executes nothing, and no guest runs: user space does."""
+        """The kernel executes nothing, and no guest runs: user space does.  Of threads `Tasks` knows that."""
         return self.not_in_interrupt(cpu) and not self.task.inside[cpu] and not self.guest.inside[cpu]
 
     # ------------------------------------------------------------------------------------------------- interrupts on and off

@@ -35,6 +35,7 @@ class Tasks(Part):
     """
 
     on: Annotated[Map[Thread, Optional[Cpu]], View("context", "CPU")]
+    inside: Map[Thread, bool]
     pinned: Map[Thread, Optional[Cpu]]
     preempt_count: Map[Cpu, Annotated[int, Range(0, DEEPEST)]]
 
@@ -65,14 +66,23 @@ class Tasks(Part):
         """The CPU on which the thread is now; it may be another one after the next `yield`, where preemption is on."""
         return self.on[thread]
 
+    def executes(self, thread):
+        """It is on a CPU, and nothing interrupts it there."""
+        return self.on[thread] is not None and self.cpus.task.goes_on(self.on[thread])
+
+    def in_user(self, thread):
+        """It executes, and not in the kernel."""
+        return self.executes(thread) and not self.inside[thread]
+
     def acquire(self, thread):
         self.resume(thread)
+        self.inside[thread] = True
 
     def resume(self, thread):
-        require(self.on[thread] is not None and self.cpus.task.goes_on(self.on[thread]))
+        require(self.executes(thread))
 
     def release(self, thread):
-        pass
+        self.inside[thread] = False
 
     # -------------------------------------------------------------------------------------------------- preemption on and off
 

@@ -277,7 +277,6 @@ class AsidFootprints(System):
     mm_cpumask: Map[Thread, Cpu, bool]
     pte: Map[Thread, Page]
     cached: Map[Cpu, Thread, Page, bool]
-    copying: Map[Thread, bool]
 
     @action
     def fill(self, cpu: Cpu, thread: Thread):
@@ -295,7 +294,6 @@ class AsidFootprints(System):
     def copy_on_write(self, thread):
         """do_wp_page maps another page"""
         with self.tasks(thread):
-            self.copying[thread] = True
             old = self.pte[thread]
             self.pte[thread] = choose(Page, where=lambda page: page != old)
             yield "flush_tlb_page: get_cpu, sbi_remote_sfence_vma_asid(mm_cpumask)"
@@ -305,12 +303,11 @@ class AsidFootprints(System):
                 self.sbi.call(cpu, thread, to=lambda c: self.mm_cpumask[thread, c])
                 yield "the others have fenced; put_cpu"
                 self.sbi.wait(cpu)
-            self.copying[thread] = False
 
     @event
     def tlb_hit(self, cpu: Cpu, thread: Thread, page: Page):
         """{thread} uses the entry for {page}"""
-        require(self.tasks.on[thread] == cpu and self.cached[cpu, thread, page] and not self.copying[thread])
+        require(self.tasks.on[thread] == cpu and self.tasks.in_user(thread) and self.cached[cpu, thread, page])
         check(
             "no-stale-hit",
             self.pte[thread] == page,

@@ -67,6 +67,17 @@ class PageTableLocks(System):
     def one_holder(self):
         return all(a == b for a in Cpu for b in Cpu for page in Page if self.inside[a, page] and self.inside[b, page])
 
+    @invariant("{page} is locked, and nobody works on it")
+    def a_lock_is_given_back(self):
+        return all(
+            self.ptl.holder[page] is None
+            or any(
+                at(self.faults, cpu, "has the lock", "goes on with it") or at(self.reclaims, cpu, "has tried it")
+                for cpu in Cpu
+            )
+            for page in Page
+        )
+
     def faulting(self, cpu, page, *labels):
         return at(self.faults, cpu, *labels) and local(self.faults, cpu, "page") == page
 
@@ -148,8 +159,9 @@ class Kept(Lock):
         (Lock(per=Page), set()),
         (Open(per=Page), {"one-holder", "someone-fails"}),
         (Common(per=Page), {"both-are-inside-for-different-pages"}),
+        (Kept(per=Page), {"a-lock-is-given-back"}),
     ],
-    ids=["as it is", "always free", "one for all"],
+    ids=["as it is", "always free", "one for all", "never given back"],
 )
 def test_a_lock_for_each_object(lock: Lock, expected: set[str]) -> None:
     assert violated(type("PageTableLocks", (PageTableLocks,), {"ptl": lock, "__module__": __name__})) == expected
