@@ -121,10 +121,15 @@ class Lock(Part):
 
 class Locks(Part):
     taken: Map[B, bool]
+    turn: Map[B, bool]
 
     def acquire(self, b, *more):
         require(not self.taken[b])
         self.taken[b] = True
+
+    def resume(self, b, *more):
+        require(self.taken[b])
+        self.turn[b] = not self.turn[b]
 
     def release(self, b, *more):
         self.taken[b] = False
