@@ -25,6 +25,7 @@ from flushproof.commands.costs import costs_command
 from flushproof.commands.export import export_command
 from flushproof.commands.operands import operands_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
+from flushproof.commands.policies import policies_command
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
 from flushproof.commands.trace import trace_command
@@ -171,6 +172,7 @@ for _command in (
     verify_command,
     simulate_command,
     costs_command,
+    policies_command,
     export_command,
     operands_command,
 ):

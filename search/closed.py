@@ -83,7 +83,7 @@ class Sample:
 
     def __init__(self, searched: Searched, seed: int = 0) -> None:
         self.searched, self.instance = searched, searched.instance
-        self.reference = Reference(searched.instance)
+        self.reference = Reference(searched.instance, searched.points)
         self.rng = random.Random(seed)
         self.checks = {p.name: self.reference.checker(p) for p in searched.invariants}
         self.most = tuple(self.instance.cardinality(slot.sort) for slot in self.instance.slots)

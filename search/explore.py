@@ -24,7 +24,7 @@ from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
 from .stuck import Stuck, look_for_stuck, refuse_stuck
-from .task import NO_DEADLOCK, TO_BE_ASKED, WELL_DEFINED, Engine, Found, Limits, Progress, Task, Visited
+from .task import NO_DEADLOCK, TO_BE_ASKED, WELL_DEFINED, Engine, Found, Limits, Points, Progress, Task, Visited
 from .vacuity import never, watched
 
 
@@ -52,6 +52,7 @@ def explore(
     audit: Callable[[Searched], None] | None = None,
     engine: Engine | None = None,
     watch: bool = False,
+    points: Points | None = None,
 ) -> Outcome:
     """Explores breadth-first, until a property is violated, everything is seen, or a limit is reached.
 
@@ -63,7 +64,7 @@ def explore(
         fewer, but counts and depths are those of fused steps, and a trace need not be a shortest one.
     bound: do not rename counters by rank, and cut off what needs more values than so many (see `bounded`): a search that
         meets such a step cannot say that something holds.
-    progress, on_state: see `Task`.
+    progress, on_state, points: see `Task`.
     audit: called once with what is stored, after a search that saw everything and found no violation.
     engine: the interpreter if None.
     watch: note what never happens (`Outcome.never`): of hidden steps that are fused, nothing is said.
@@ -77,9 +78,7 @@ def explore(
         refuse_stuck(instance, engine, bound)
     if focus is not None and focus not in asked.names:
         raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
-    fused = Fused(instance.system)
-    if fuse:
-        fused = fuse_hidden(instance.system, (*asked.invariants, *asked.reachables))
+    fused = fuse_hidden(instance.system, (*asked.invariants, *asked.reachables)) if fuse else Fused(instance.system)
     task = Task(
         replace(instance, system=fused.system),
         asked.invariants,
@@ -90,31 +89,32 @@ def explore(
         limits,
         progress,
         on_state,
-        watched=watched(instance.system, [p for p in asked.invariants if p.name != WELL_DEFINED], fused.hidden)
-        if watch
-        else (),
+        watched=watched(instance.system, asked.by_users, fused.hidden) if watch else (),
+        points=points,
     )
     if bound is not None:
         task = _bounded(task, instance, bound)
     auditing = 0.0
     if audit is not None:
         steps = instance if bound is None else replace(instance, system=Bounded(instance.system, bound).system)
-        invariants, hidden = task.invariants, fused.hidden
+        invariants = task.invariants
 
         def stored(visited: Visited, violated: Collection[str]) -> None:
             nonlocal auditing
             begun = time.monotonic()
             kept = tuple(p for p in invariants if p.name not in violated)
-            audit(Searched(steps, kept, asked.deadlock and NO_DEADLOCK not in violated, symmetry, hidden, visited))
+            deadlock = asked.deadlock and NO_DEADLOCK not in violated
+            audit(Searched(steps, kept, deadlock, symmetry, fused.hidden, visited, points=points))
             auditing = time.monotonic() - begun
 
         task = replace(task, audit=stored)
     found = engine.search(task)
     seconds = time.monotonic() - task.started - auditing
-    violations = _violations(instance, asked, symmetry, fused.hidden, found)
+    violations = _violations(task, instance, asked, fused.hidden, found)
     outcome = _outcome(task, _nearest(violations, asked), found, fused.hidden, seconds, engine.name)
     if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
-        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, _auditing_waits(audit, symmetry))
+        audited = _auditing_waits(audit, symmetry, points)
+        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, audited, points)
         outcome = _with_stuck(outcome, stuck, focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
 
@@ -157,6 +157,7 @@ class Searched:
     invariants, deadlock: what was asked for, and not violated.
     hidden: actions that were fused to the end of the step before them: states in between are not stored.
     possible: what is reached from every state, where the search was for that alone.
+    points: what the search began with, where it did not begin with everything.
     """
 
     instance: Instance
@@ -166,14 +167,15 @@ class Searched:
     hidden: tuple[str, ...]
     visited: Visited
     possible: Property | None = None
+    points: Points | None = None
 
 
 def _auditing_waits(
-    audit: Callable[[Searched], None] | None, symmetry: bool
+    audit: Callable[[Searched], None] | None, symmetry: bool, points: Points | None
 ) -> Callable[[Watching, Visited], None] | None:
     if audit is None:
         return None
-    return lambda w, visited: audit(Searched(w.instance, (), False, symmetry, (), visited, w.goes_on))
+    return lambda w, visited: audit(Searched(w.instance, (), False, symmetry, (), visited, w.goes_on, points))
 
 
 def _bounded(task: Task, instance: Instance, bound: int) -> Task:
@@ -221,6 +223,11 @@ class Asked:
     deadlock: bool
     stuck: bool
 
+    @property
+    def by_users(self) -> list[Property]:
+        """The invariants that the system's own text declares."""
+        return [p for p in self.invariants if p.name != WELL_DEFINED]
+
 
 def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
     """The properties of these names; None is all of them.
@@ -247,12 +254,10 @@ def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
     )
 
 
-def _violations(
-    instance: Instance, asked: Asked, symmetry: bool, hidden: tuple[str, ...], found: Found
-) -> list[Violated]:
+def _violations(task: Task, instance: Instance, asked: Asked, hidden: tuple[str, ...], found: Found) -> list[Violated]:
     if not found.violated:
         return []
-    replay = Replay(instance, symmetry, hidden)
+    replay = Replay(instance, task.symmetry, hidden, task.points)
     properties = {p.name: p for p in asked.invariants}
     return [
         Violated(name, len(path) - 1, replay.trace(name, properties.get(name), path))

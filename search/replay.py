@@ -10,6 +10,7 @@ from flushproof.model.ir.trace import Step, Trace
 
 from .reductions.symmetry import Symmetry
 from .reference.interpreter import Codes, Reference
+from .task import Points
 
 MANY = 20_000
 """Up to so many ways to begin are looked through for one that reads well."""
@@ -23,12 +24,14 @@ class Replay:
     """Makes traces of paths whose states are real ones, or each a permutation of a real one if `symmetry` is on; their counters
     need not be renamed.
 
-    hidden: actions that may have been fused to the end of the step before them.
+    hidden: actions that may have been fused to the end of the step before them; points: what the search began with.
     """
 
-    def __init__(self, instance: Instance, symmetry: bool, hidden: Collection[str] = ()) -> None:
+    def __init__(
+        self, instance: Instance, symmetry: bool, hidden: Collection[str] = (), points: Points | None = None
+    ) -> None:
         self.instance, self.hidden = instance, hidden
-        self.reference = Reference(instance)
+        self.reference = Reference(instance, points)
         self.canonical: Callable[[State], State] = Symmetry(instance).canonical if symmetry else lambda state: state
 
     def trace(self, name: str, prop: Property | None, path: Sequence[State]) -> Trace:

@@ -21,7 +21,7 @@ from .outcome import Violated
 from .reductions.watched import Watching, watchings
 from .reference.interpreter import Reference
 from .replay import Replay, ReplayError, binding
-from .task import Engine, Limits, Progress, Task, Visited
+from .task import Engine, Limits, Points, Progress, Task, Visited
 
 MOST_FOLLOWED = 10_000
 """So many states behind the last one of a trace are looked at again."""
@@ -65,8 +65,9 @@ def look_for_stuck(
     limits: Limits,
     progress: Callable[[Progress], None] | None = None,
     audit: Callable[[Watching, Visited], None] | None = None,
+    points: Points | None = None,
 ) -> Stuck:
-    """Searches for waits without an end, process by process.
+    """Searches for waits without an end, process by process; points: see `Task`.
 
     audit: called with what is stored for each process that has none.
 
@@ -81,7 +82,9 @@ def look_for_stuck(
             spent = time.monotonic() - started - found.compile_seconds
             left = replace(limits, seconds=max(limits.seconds - spent, 0.001))
         goal = watching.goes_on
-        task = Task(watching.instance, (), (goal,), False, None, symmetry, left, progress, possible=goal.name)
+        task = Task(
+            watching.instance, (), (goal,), False, None, symmetry, left, progress, possible=goal.name, points=points
+        )
         if audit is not None:
             task = replace(task, audit=lambda visited, _, watching=watching: audit(watching, visited))  # type: ignore[misc]
         searched = engine.search(task)
@@ -95,7 +98,7 @@ def look_for_stuck(
             break
         path = searched.violated.get(goal.name)
         if path is not None and (found.violated is None or len(path) - 1 < found.violated.depth):
-            trace = _trace(instance, watching, Replay(watching.instance, symmetry), path)
+            trace = _trace(instance, watching, Replay(watching.instance, symmetry, points=points), path)
             found = replace(found, violated=Violated(goal.name, len(path) - 1, trace))
     return replace(found, seconds=time.monotonic() - started)
 

@@ -96,6 +96,20 @@ class Progress:
         return (self.states - self.restored[0]) / self.seconds if self.seconds > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Points:
+    """Values that some free variables begin with: each of `rows` has a code for each of `names`, which have no index.
+
+    They are what a policy leaves open: knobs that are rigid state, so that one search is about many policies.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        assert self.rows and all(len(row) == len(self.names) for row in self.rows)
+
+
 class Visited(Protocol):
     """What a search that saw everything has stored, while it is still there to be looked at."""
 
@@ -131,6 +145,7 @@ class Task:
         with one of each orbit).  Neither may change anything.
     audit: called once with all that is stored and the names of what is violated all the same, after a search that saw everything
         and did not find what it looked for.
+    points: begin with these values alone; None for every value that the free variables may have.
     started: `time.monotonic()` of the beginning.
     """
 
@@ -146,6 +161,7 @@ class Task:
     audit: Callable[[Visited, Collection[str]], None] | None = None
     watched: tuple[Watched, ...] = ()
     possible: str | None = None
+    points: Points | None = None
     started: float = field(default_factory=time.monotonic)
 
     def audited(self, visited: Visited, stopped: str | None, violated: Mapping[str, object]) -> None:

@@ -47,7 +47,7 @@ def _knobs(cls: type[System], look: Look) -> str:
             name,
             " ".join(map(Knob.text, knob.values())),
             Knob.text(knob.default),
-            ("Hardware assumption: " if knob.toggle else "") + knob.doc,
+            ("Assumption: " if knob.toggle else "") + knob.doc,
         ]
         for name, knob in knobs_of(cls).items()
     ]

@@ -156,14 +156,14 @@ class Story:
 
     @cached_property
     def start(self) -> tuple[Change, ...]:
-        """The initial values that belong to the story: not ghosts, not defaults, and not the only value that there is."""
+        """The initial values that belong to the story: no ghosts, no knobs, no defaults, and not the only value that there is."""
         instance = self.instance
         return tuple(
             Change(slot, -1, code)
             for slot, code in zip(instance.slots, self.trace.initial, strict=True)
             if code != _default(instance, slot.sort)
             and instance.cardinality(slot.sort) > 1
-            and instance.system.variable[slot.var].kind != "ghost"
+            and instance.system.variable[slot.var].kind not in ("ghost", "knob")
         )
 
     @cached_property

@@ -48,3 +48,19 @@ class Trace:
     def transitions(self) -> Iterator[tuple[State, Step]]:
         """Each step with the state before it."""
         return zip(self.states, self.steps, strict=False)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """That some variables without index, which never change, have one of these combinations of values, as codes."""
+
+    names: tuple[str, ...]
+    values: frozenset[tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Open:
+    """Policies: all values of some knobs (variables without index that never change) that meet all of the conditions."""
+
+    knobs: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()

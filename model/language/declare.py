@@ -295,19 +295,23 @@ class Knob:
     """A choice that a policy makes once and for all: a flush's scope, an order of stores, a hardware assumption.
 
     sort: `bool`, or an `enum.Enum` class; default: its value where neither the policy nor the user sets it;
-    toggle: it is an assumption about the hardware rather than a choice of the software.
+    toggle: it is an assumption about the hardware, or a situation, rather than a choice of the software.
+    order: which values do all that others do, and more, so that nothing that those prevent is possible under them: "rising" if
+        each does more than those listed before it, "falling" if it does less, pairs (weaker, stronger) of values where not all
+        can be compared; None where no such thing is claimed.
     """
 
     sort: type
     default: Any
     doc: str
     toggle: bool = False
+    order: str | tuple[tuple[Any, Any], ...] | None = None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self
 
     def values(self) -> tuple[Any, ...]:
-        """All values, weakest first."""
+        """All values, as they are listed."""
         return (False, True) if self.sort is bool else tuple(self.sort)  # type: ignore[arg-type]
 
     @staticmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,6 +36,7 @@ def instantiate(
     sizes: Mapping[str, str | int] | None = None,
     *,
     lemmas: bool = False,
+    free: Collection[str] = (),
 ) -> Instance:
     """The system under one policy, with its sorts at given sizes.
 
@@ -44,6 +45,7 @@ def instantiate(
         `tlb.name`.
     sizes: the name of a sort, in any case -> its number of elements; the rest have the system's own sizes.
     lemmas: keep the lemmas and hints, and with them the ghosts that nothing else reads: for proofs.
+    free: knobs that stay open, as rigid state that may begin with any of its values; one on which nothing depends is no state.
 
     Raises:
         FlushproofError: a name or a value that the system does not have.
@@ -52,11 +54,13 @@ def instantiate(
     check_declared(cls)
     values = knob_values(cls, policy, knobs or {})
     source = proof_of(cls) if lemmas else cls
-    system = compile_system(source, proofs=lemmas, knobs=values)
+    known = None if free else values  # what can only be compiled once all is known has no open knobs
+    system = compile_system(source, proofs=lemmas, knobs=known)
+    values = {name: value for name, value in values.items() if name not in free}
     sized = sizes_of(system, sizes or {})
     if any(sized[name] != system.sizes[name] for name in system.sized):
         mine = {name: sized[name] for name in system.sized}
-        system = compile_system(source, proofs=lemmas, knobs=values, sizes=mine)
+        system = compile_system(source, proofs=lemmas, knobs=known, sizes=mine)
     check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined", *system.asks))
     try:
         fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import enum
 import inspect
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import networkx as nx
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
@@ -110,7 +112,45 @@ def _wrong_knob(knob: Knob) -> str | None:
         return f"the enumeration {sort.__name__} has no members"
     if not isinstance(knob.doc, str):
         return f"its description is {_a(knob.doc)}, and must be a text"
-    return None if isinstance(knob.toggle, bool) else f"its `toggle` is {_a(knob.toggle)}, and must be True or False"
+    if not isinstance(knob.toggle, bool):
+        return f"its `toggle` is {_a(knob.toggle)}, and must be True or False"
+    return _wrong_order(knob)
+
+
+def _wrong_order(knob: Knob) -> str | None:
+    if isinstance(knob.order, tuple):
+        for pair in knob.order:
+            if not (
+                isinstance(pair, tuple) and len(pair) == 2 and all(any(v is x for v in knob.values()) for x in pair)
+            ):
+                return f"its `order` has {pair!r}, which is no pair (weaker, stronger) of its values"
+        below = at_most(knob)
+        if any(below[i][j] and below[j][i] for i, j in itertools.combinations(range(len(below)), 2)):
+            return "its `order` says of two values that each is weaker than the other"
+        return None
+    if knob.order not in (None, "rising", "falling"):
+        return f'its `order` is {_a(knob.order)}, and must be "rising", "falling", None, or pairs (weaker, stronger)'
+    return None
+
+
+def at_most(knob: Knob) -> tuple[tuple[bool, ...], ...]:
+    """Of each value, by its number: whether it is declared to be as weak as each other one, or weaker; it is as weak as itself."""
+    values = knob.values()
+    numbers = range(len(values))
+    match knob.order:
+        case None:
+            pairs: set[tuple[int, int]] = set()
+        case "rising":
+            pairs = set(itertools.combinations(numbers, 2))
+        case "falling":
+            pairs = {(j, i) for i, j in itertools.combinations(numbers, 2)}
+        case tuple() as order:
+            pairs = {(values.index(weaker), values.index(stronger)) for weaker, stronger in order}
+        case wrong:
+            raise AssertionError(wrong)
+    graph = nx.DiGraph(pairs)
+    graph.add_nodes_from(numbers)
+    return tuple(tuple(i == j or nx.has_path(graph, i, j) for j in numbers) for i in numbers)
 
 
 def _wrong_policy(policy: Any) -> str | None:

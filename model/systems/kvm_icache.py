@@ -78,6 +78,16 @@ class When(enum.Enum):
     ALWAYS = "at each load"
 
 
+WHEN = (
+    (When.NEVER, When.MIGRATION),
+    (When.NEVER, When.LAST_RAN),
+    (When.MIGRATION, When.EITHER),
+    (When.LAST_RAN, When.EITHER),
+    (When.EITHER, When.ALWAYS),
+)
+"""Which of them flush whenever another one does."""
+
+
 class Stage2(enum.Enum):
     """How stage 2 maps the line for execution."""
 
@@ -99,16 +109,25 @@ class IcacheIsolation(RunningVcpus, System):
 
     name = "kvm-icache"
 
-    when = Knob(When, When.LAST_RAN, "when vcpu_load flushes")
-    flush = Knob(Scope, Scope.LOCAL, "none: TLBI alone; local: and IC IALLU; broadcast: and IC IALLUIS")
-    only_after_mmu_off = Knob(bool, False, "skip the IC if no vcpu ran with its MMU off on this PE since the last one")
-    clean_to_poc = Knob(bool, False, "trap the guest's IC IVAU (HCR_EL2.TPU) and clean the line to the PoC before it")
+    when = Knob(When, When.LAST_RAN, "when vcpu_load flushes", order=WHEN)
+    flush = Knob(Scope, Scope.LOCAL, "none: TLBI alone; local: and IC IALLU; broadcast: and IC IALLUIS", order="rising")
+    only_after_mmu_off = Knob(
+        bool, False, "skip the IC if no vcpu ran with its MMU off on this PE since the last one", order="falling"
+    )
+    clean_to_poc = Knob(
+        bool, False, "trap the guest's IC IVAU (HCR_EL2.TPU) and clean the line to the PoC before it", order="rising"
+    )
     stage2 = Knob(Stage2, Stage2.EXECUTABLE, "how stage 2 maps the line for execution")
 
     moves_page = Knob(
-        bool, False, "the host moves the line to another page that the guest executed before (KSM breaks a sharing)"
+        bool,
+        False,
+        "the host moves the line to another page that the guest executed before (KSM breaks a sharing)",
+        toggle=True,
     )
-    ic_at_unmap = Knob(bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2")
+    ic_at_unmap = Knob(
+        bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2", order="rising"
+    )
 
     fb = FORCE_BROADCAST
     vhe = Knob(bool, True, "the host runs at EL2", toggle=True)

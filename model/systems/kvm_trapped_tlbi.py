@@ -88,6 +88,10 @@ class Reach(enum.Enum):
     BROADCAST = "on all"
 
 
+REACH = ((Reach.LOCAL, Reach.AS_ISSUED), (Reach.AS_ISSUED, Reach.BROADCAST))
+"""Which reach what another one reaches."""
+
+
 class Order(enum.Enum):
     """How a stage-2 change is invalidated."""
 
@@ -97,16 +101,25 @@ class Order(enum.Enum):
     BOTH_AT_ONCE = "TLBI VMALLS12E1IS"
 
 
+ORDER = (
+    (Order.STAGE2_ONLY, Order.STAGE2_THEN_STAGE1),
+    (Order.STAGE2_ONLY, Order.STAGE1_THEN_STAGE2),
+    (Order.STAGE2_THEN_STAGE1, Order.BOTH_AT_ONCE),
+    (Order.STAGE1_THEN_STAGE2, Order.BOTH_AT_ONCE),
+)
+"""Which invalidate what another one does: two stages in turn more than one, at once more than in turn."""
+
+
 class TrappedTlbi(RunningVcpus, VmidContext, System):
     """A trapped TLBI is emulated, while other vcpus run and the host invalidates stage 2."""
 
     name = "kvm-trapped-tlbi"
 
     context = Knob(Context, Context.FULL, "what of the guest's context is loaded for an emulated TLBI")
-    operand = Knob(Operand, Operand.RAW, "what is executed")
-    reach = Knob(Reach, Reach.BROADCAST, "on which PEs")
-    masked = Knob(bool, True, "interrupts are masked while the guest's context is loaded")
-    order = Knob(Order, Order.STAGE2_THEN_STAGE1, "how a stage-2 change is invalidated")
+    operand = Knob(Operand, Operand.RAW, "what is executed", order="rising")
+    reach = Knob(Reach, Reach.BROADCAST, "on which PEs", order=REACH)
+    masked = Knob(bool, True, "interrupts are masked while the guest's context is loaded", order="rising")
+    order = Knob(Order, Order.STAGE2_THEN_STAGE1, "how a stage-2 change is invalidated", order=ORDER)
 
     vhe = Knob(bool, True, "the host runs at EL2, and HCR_EL2.TGE says whose EL1&0 regime it is", toggle=True)
     bsu = BARRIER_UPGRADE

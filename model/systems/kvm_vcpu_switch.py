@@ -81,17 +81,24 @@ class VcpuSwitch(GuestMode, System):
     name = "kvm-vcpu-switch"
     sizes = {Cpu: 2, Vm: 1, Vcpu: 2, Page: 2}
 
-    if_other_ran = Knob(bool, True, "flush if another vcpu of the VM ran on this CPU last (last_vcpu_ran)")
-    if_first = Knob(
-        bool, True, "flush also if no vcpu of the VM ran on this CPU before; matters with `if_other_ran` alone"
+    if_other_ran = Knob(
+        bool, True, "flush if another vcpu of the VM ran on this CPU last (last_vcpu_ran)", order="rising"
     )
-    if_moved = Knob(bool, False, "flush if this vcpu ran on another CPU last, or never (vcpu->cpu)")
-    always = Knob(bool, False, "flush at each vcpu_load")
-    flush = Knob(Scope, Scope.LOCAL, "what the flush reaches: nothing, this CPU, or every CPU")
-    switch_vttbr = Knob(bool, True, "load the VM's VTTBR before the TLBI, which acts on the VMID in there")
-    wait_for_flush = Knob(bool, True, "DSB behind the TLBI of vcpu_load")
+    if_first = Knob(
+        bool,
+        True,
+        "flush also if no vcpu of the VM ran on this CPU before; matters with `if_other_ran` alone",
+        order="rising",
+    )
+    if_moved = Knob(bool, False, "flush if this vcpu ran on another CPU last, or never (vcpu->cpu)", order="rising")
+    always = Knob(bool, False, "flush at each vcpu_load", order="rising")
+    flush = Knob(Scope, Scope.LOCAL, "what the flush reaches: nothing, this CPU, or every CPU", order="rising")
+    switch_vttbr = Knob(
+        bool, True, "load the VM's VTTBR before the TLBI, which acts on the VMID in there", order="rising"
+    )
+    wait_for_flush = Knob(bool, True, "DSB behind the TLBI of vcpu_load", order="rising")
     switch_barrier = Knob(
-        bool, True, "DSB ISH in __switch_to, which completes a TLBI that the guest has not waited for"
+        bool, True, "DSB ISH in __switch_to, which completes a TLBI that the guest has not waited for", order="rising"
     )
     guest_barrier = Knob(
         bool, True, "the guest waits for its TLBI with a DSB, as the architecture demands of it", toggle=True

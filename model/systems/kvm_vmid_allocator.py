@@ -138,24 +138,35 @@ class VmidAllocator(GuestMode, System):
     update = Knob(Update, Update.AT_LOAD, "when kvm_arm_vmid_update is called")
     vttbr = Knob(Vttbr, Vttbr.AT_LOAD, "when VTTBR_EL2 is written")
     restore = Knob(Restore, Restore.NEVER, "when VTTBR_EL2 is replaced by the host's")
-    invalid_on_put = Knob(bool, True, "vcpu_put stores VMID_ACTIVE_INVALID into the active slot")
-    zero_check = Knob(bool, True, "the fast path is not taken if the active slot was 0")
-    generation_check = Knob(bool, True, "the fast path is not taken if the VM's generation is over")
-    fast_path = Knob(FastPath, FastPath.CMPXCHG, "how the fast path writes the active slot")
-    recheck_locked = Knob(bool, True, "check the generation again after taking the lock")
-    copies = Knob(Copies, Copies.ALL, "which reserved copies of a VMID get the new generation")
-    keep = Knob(Keep, Keep.IF_CLEAR, "when a VM keeps a number that is not reserved")
-    zero_slots = Knob(bool, True, "the sweep sets each active slot to 0 (xchg) instead of just reading it")
-    reserve = Knob(Reserve, Reserve.ACTIVE_OR_RESERVED, "what the sweep reserves for a CPU")
-    mark_reserved = Knob(bool, True, "the sweep marks the reserved numbers in the bitmap")
+    invalid_on_put = Knob(bool, True, "vcpu_put stores VMID_ACTIVE_INVALID into the active slot", order="rising")
+    zero_check = Knob(bool, True, "the fast path is not taken if the active slot was 0", order="rising")
+    generation_check = Knob(bool, True, "the fast path is not taken if the VM's generation is over", order="rising")
+    fast_path = Knob(FastPath, FastPath.CMPXCHG, "how the fast path writes the active slot", order="rising")
+    recheck_locked = Knob(bool, True, "check the generation again after taking the lock", order="rising")
+    copies = Knob(Copies, Copies.ALL, "which reserved copies of a VMID get the new generation", order="rising")
+    keep = Knob(Keep, Keep.IF_CLEAR, "when a VM keeps a number that is not reserved", order="falling")
+    zero_slots = Knob(
+        bool, True, "the sweep sets each active slot to 0 (xchg) instead of just reading it", order="rising"
+    )
+    reserve = Knob(Reserve, Reserve.ACTIVE_OR_RESERVED, "what the sweep reserves for a CPU", order="rising")
+    mark_reserved = Knob(bool, True, "the sweep marks the reserved numbers in the bitmap", order="rising")
     sweep_first = Knob(bool, True, "the sweep comes before the flush")
-    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU")
-    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out")
-    defer = Knob(bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)")
+    flush = Knob(
+        Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising"
+    )
+    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out", order="rising")
+    defer = Knob(
+        bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)", order="falling"
+    )
     stage2_flush = Knob(
         bool, False, "the host flushes VMs' stage 2 (mmu notifiers, unmapping), with their numbers in VTTBR", toggle=True
     )
-    epd = Knob(bool, False, "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)")
+    epd = Knob(
+        bool,
+        False,
+        "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)",
+        order="rising",
+    )
     stale_context = STALE_CONTEXT
 
     vmid_generation: Generation

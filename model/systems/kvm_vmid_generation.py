@@ -128,20 +128,32 @@ class VmidGeneration(GuestMode, System):
     name = "kvm-vmid-generation"
     sizes = {Cpu: 3, Vm: 2, Vcpu: 3, Vmid: 3}
 
-    locked_check = Knob(bool, False, "make the first check under the lock (its read side), rather than without")
-    recheck_locked = Knob(
-        bool, True, "check again after taking the lock: another vcpu of the VM may have got a number meanwhile"
+    locked_check = Knob(
+        bool, False, "make the first check under the lock (its read side), rather than without", order="rising"
     )
-    recheck_entry = Knob(bool, True, "check again with interrupts off, right before the guest is entered")
+    recheck_locked = Knob(
+        bool,
+        True,
+        "check again after taking the lock: another vcpu of the VM may have got a number meanwhile",
+        order="rising",
+    )
+    recheck_entry = Knob(
+        bool, True, "check again with interrupts off, right before the guest is entered", order="rising"
+    )
     publish = Knob(
         Publish, Publish.GENERATION_LAST, "whether others see the new generation before or after the new VTTBR"
     )
     call = Knob(
-        Call, Call.EXIT, "the IPI to the other CPUs at a rollover: none, one that makes them exit, or exit and flush"
+        Call,
+        Call.EXIT,
+        "the IPI to the other CPUs at a rollover: none, one that makes them exit, or exit and flush",
+        order="rising",
     )
-    wait_for_call = Knob(bool, True, "wait until every other CPU has acknowledged the IPI")
-    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU")
-    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out")
+    wait_for_call = Knob(bool, True, "wait until every other CPU has acknowledged the IPI", order="rising")
+    flush = Knob(
+        Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising"
+    )
+    wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out", order="rising")
     start = Knob(
         Start,
         Start.THREAD,
@@ -152,7 +164,9 @@ class VmidGeneration(GuestMode, System):
         bool, True, "VMs are destroyed and others created, which is how numbers run out time and again", toggle=True
     )
     vttbr_twice = Knob(bool, False, "vttbr is stored without a VMID first, which is or-ed to it then (v3.9 to v3.16)")
-    unmap_flushes = Knob(bool, True, "unmapping the stage 2 of a VM that is destroyed flushes its VMID")
+    unmap_flushes = Knob(
+        bool, True, "unmapping the stage 2 of a VM that is destroyed flushes its VMID", order="rising"
+    )
     loads = Knob(Loads, Loads.IN_ORDER, "in which order the way into the guest makes its loads", toggle=True)
     stale_context = STALE_CONTEXT
 

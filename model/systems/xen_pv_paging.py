@@ -105,6 +105,10 @@ class Skip(enum.Enum):
     TOP = 2
 
 
+SKIP = ((Skip.UNUSED, Skip.NOTHING), (Skip.TOP, Skip.NOTHING))
+"""Who skips less flushes more."""
+
+
 class Access(enum.Enum):
     """How UPDATE_VA_MAPPING writes the L1 entry: through the linear map (until January 2009), or through a mapping of the frame
     that it found in the L2 entry, once its type is checked (since 2d0557c5cb)."""
@@ -120,6 +124,10 @@ class Retype(enum.Enum):
     NO_FLUSH = 0
     FLUSH_THEN_TAKE = 1
     TAKE_THEN_FLUSH = 2
+
+
+RETYPE = ((Retype.NO_FLUSH, Retype.FLUSH_THEN_TAKE), (Retype.NO_FLUSH, Retype.TAKE_THEN_FLUSH))
+"""A flush is more than none; when it is best is another question."""
 
 
 class Context(enum.Enum):
@@ -140,33 +148,40 @@ class Call(enum.Enum):
     RETURN = 4
 
 
-
-
 class XenPvPaging(RootCopies, TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
 
-    flush = Knob(Flush, Flush.PER_BATCH, "when do_mmu_update flushes the TLB after a change of an L2 or L4 entry")
-    scope = Knob(Scope, Scope.DIRTY, "which CPUs do_mmu_update flushes")
-    target = Knob(Target, Target.NON_GLOBAL, "whether the flush takes global entries too")
-    skip = Knob(Skip, Skip.NOTHING, "which updates are believed to need no flush")
+    flush = Knob(
+        Flush, Flush.PER_BATCH, "when do_mmu_update flushes the TLB after a change of an L2 or L4 entry", order="rising"
+    )
+    scope = Knob(Scope, Scope.DIRTY, "which CPUs do_mmu_update flushes", order="rising")
+    target = Knob(Target, Target.NON_GLOBAL, "whether the flush takes global entries too", order="rising")
+    skip = Knob(Skip, Skip.NOTHING, "which updates are believed to need no flush", order=SKIP)
     root_flush = Knob(
-        RootFlush, RootFlush.NEEDED, "who copies the root table again after a change of an L4 entry (XPTI)"
+        RootFlush,
+        RootFlush.NEEDED,
+        "who copies the root table again after a change of an L4 entry (XPTI)",
+        order="rising",
     )
     access = Knob(Access, Access.MAPPED, "how UPDATE_VA_MAPPING writes the L1 entry")
-    double_check = Knob(bool, True, "UPDATE_VA_MAPPING takes page_lock, which checks the type")
-    retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type")
+    double_check = Knob(bool, True, "UPDATE_VA_MAPPING takes page_lock, which checks the type", order="rising")
+    retype = Knob(
+        Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type", order=RETYPE
+    )
     set_first = Knob(bool, True, "a CPU is in dirty_cpumask before it loads the domain's CR3")
     clear_last = Knob(bool, True, "a CPU leaves dirty_cpumask after it has loaded another CR3")
 
-    batches = Knob(bool, False, "an MMU_UPDATE has any number of entries rather than one")
-    multicall = Knob(bool, True, "a multicall makes several hypercalls before it returns to the guest")
-    retyping = Knob(bool, False, "pages change their types")
-    xpti = Knob(bool, False, "the guest runs on a copy of its root table (XPTI)")
-    own_roots = Knob(bool, False, "one vcpu has a root table of its own")
-    lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3")
-    foreign = Knob(bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)")
+    batches = Knob(bool, False, "an MMU_UPDATE has any number of entries rather than one", toggle=True)
+    multicall = Knob(bool, True, "a multicall makes several hypercalls before it returns to the guest", toggle=True)
+    retyping = Knob(bool, False, "pages change their types", toggle=True)
+    xpti = Knob(bool, False, "the guest runs on a copy of its root table (XPTI)", toggle=True)
+    own_roots = Knob(bool, False, "one vcpu has a root table of its own", toggle=True)
+    lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3", toggle=True)
+    foreign = Knob(
+        bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)", toggle=True
+    )
 
     paging_structure_caches = Knob(
         bool, True, "cached upper entries are used for later walks (SDM 4.10.3)", toggle=True

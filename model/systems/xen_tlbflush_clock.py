@@ -117,6 +117,10 @@ class Wrap(enum.Enum):
     FLUSH_THEN_RESTART = 2
 
 
+WRAP = ((Wrap.RESTART, Wrap.RESTART_THEN_FLUSH), (Wrap.RESTART, Wrap.FLUSH_THEN_RESTART))
+"""A flush is more than none; when it is best is another question."""
+
+
 class Work(enum.Enum):
     """What a CPU does next."""
 
@@ -135,19 +139,24 @@ class XenTlbflushClock(System):
     name = "xen-tlbflush-clock"
     sizes = {Page: 1}
 
-    filter = Knob(bool, True, "CPUs that have flushed since are not flushed (off: tlb_clk_enabled = false)")
-    stamp = Knob(Stamp, Stamp.IRQS_OFF, "interrupts while a page is stamped")
+    filter = Knob(
+        bool, True, "CPUs that have flushed since are not flushed (off: tlb_clk_enabled = false)", order="falling"
+    )
+    stamp = Knob(Stamp, Stamp.IRQS_OFF, "interrupts while a page is stamped", order="rising")
     drop = Knob(Drop, Drop.STAMP_THEN_DROP, "how the last reference to a writable page is dropped")
     retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when a page is taken for a new type, and when the flush is")
     tick = Knob(Order, Order.BEFORE, "when the clock ticks: before or after the TLB is flushed (pre_flush)")
     note = Knob(Order, Order.AFTER, "when the CPU's time is noted: before or after the TLB is flushed (post_flush)")
-    wrap = Knob(Wrap, Wrap.FLUSH_THEN_RESTART, "what happens when the clock has wrapped")
-    or_equal = Knob(bool, True, "NEED_FLUSH: a CPU whose time equals the stamp is flushed")
-    zero_check = Knob(bool, True, "NEED_FLUSH: every CPU is flushed while the clock is 0")
+    wrap = Knob(Wrap, Wrap.FLUSH_THEN_RESTART, "what happens when the clock has wrapped", order=WRAP)
+    or_equal = Knob(bool, True, "NEED_FLUSH: a CPU whose time equals the stamp is flushed", order="rising")
+    zero_check = Knob(bool, True, "NEED_FLUSH: every CPU is flushed while the clock is 0", order="rising")
     period_check = Knob(
-        bool, True, "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period"
+        bool,
+        True,
+        "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period",
+        order="falling",
     )
-    requests = Knob(bool, False, "the guest asks for flushes of all CPUs, at any time")
+    requests = Knob(bool, False, "the guest asks for flushes of all CPUs, at any time", toggle=True)
     prompt = Knob(
         bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True
     )

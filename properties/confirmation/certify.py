@@ -18,14 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from flushproof.model.ir import Action, Clause, Property, Var
+from flushproof.model.ir import Action, Clause, Property, Var, terms
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
-from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.trace import Condition, Open, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, Wait, waits
 
-from ..formulas.domain import Formula, conjunction, finite, negation
-from ..formulas.first_order import After, Reader, Symbols, fresh_facts, initially, parameters, transition
+from ..formulas.domain import Formula, conjunction, disjunction, finite, negation
+from ..formulas.first_order import After, Reader, SymbolicState, Symbols, fresh_facts, initially, parameters, transition
 from ..formulas.slots import Locations, binding
 from ..formulas.solver import Checker
 from ..formulas.steps import Steps
@@ -53,10 +53,15 @@ class _Refuted(Exception):
         self.reason, self.step = reason, step
 
 
-def certify(trace: Trace) -> Certificate:
-    """Re-checks a trace from its first state to the violation in its last."""
+def certify(trace: Trace, policies: Open | None = None, view: View | None = None) -> Certificate:
+    """Re-checks a trace from its first state to the violation in its last.
+
+    policies: under all of them at once, whatever values the states of the trace have for these knobs; no deadlock, of which
+        nothing is certified so.
+    view: of the trace's instance, for who has many traces of it certified.
+    """
     try:
-        certifier = _Certifier(trace)
+        certifier = _Certifier(trace, policies, view or View(trace.instance))
         certifier.check_shape()
         certifier.check_initial()
         for number, (state, step) in enumerate(trace.transitions(), 1):
@@ -77,7 +82,7 @@ def find_property(instance: Instance, name: str) -> Property | None:
 def forever(trace: Trace, ways: Mapping[State, Collection[State]], most: int) -> tuple[Certificate, int]:
     """Whether Z3 confirms, of the first states that can follow a trace to a wait without an end, that the process waits in each and
     that it has no other successors than these; and in how many it does, of those that it was asked about."""
-    certifier, steps = _Certifier(trace), Steps(trace.instance)
+    certifier, steps = _Certifier(trace, None, View(trace.instance)), Steps(trace.instance)
     assert trace.clause is not None
     wait, confirmed, last = waits(trace.instance.system)[trace.clause], 0, len(trace.steps)
     for state in list(ways)[:most]:
@@ -90,19 +95,41 @@ def forever(trace: Trace, ways: Mapping[State, Collection[State]], most: int) ->
     return Certificate(True), confirmed
 
 
-class _Certifier:
-    """One trace, and Z3's view of its instance: a state of symbols that is told the values of one state after
-    another.
-    """
+class View:
+    """Z3's view of an instance: a state of symbols that is told the values of one state after another, and what steps come to."""
 
-    def __init__(self, trace: Trace) -> None:
-        self.trace, self.instance, self.system = trace, trace.instance, trace.instance.system
-        self.domain = finite(trace.instance)
+    def __init__(self, instance: Instance) -> None:
+        self.domain = finite(instance)
         self.symbols = Symbols(self.domain)
         self.reader = Reader(self.domain, self.symbols)
-        self.locations = Locations(trace.instance, self.domain)
+        self.locations = Locations(instance, self.domain)
         self.checker = Checker(self.domain)
-        self.actions: Mapping[str, Action] = {a.name: a for a in self.system.actions}
+        self.actions: Mapping[str, Action] = {a.name: a for a in instance.system.actions}
+        self.met: dict[Condition, Formula] = {}
+        self._taken: dict[tuple[str, tuple[int, ...]], tuple[tuple[Formula, ...], Formula, After]] = {}
+
+    def taken(self, action: Action, codes: Mapping[str, int]) -> tuple[tuple[Formula, ...], Formula, After]:
+        """What a step's fresh values are, whether it is possible, and the state after it."""
+        key = (action.name, tuple(codes[p.name] for p in action.params))
+        known = self._taken.get(key)
+        if known is None:
+            env = binding(self.domain, action.params, codes)
+            env.update(parameters(self.domain, action.fresh, "fresh")[0])
+            facts = tuple(fresh_facts(self.domain, self.symbols, action, env))
+            after = After(self.domain, self.symbols, action, env)
+            known = self._taken[key] = facts, self.reader.holds(action.guard, env), after
+        return known
+
+
+class _Certifier:
+    """One trace."""
+
+    def __init__(self, trace: Trace, policies: Open | None, view: View) -> None:
+        self.policies = policies or Open(())
+        self.trace, self.instance, self.system = trace, trace.instance, trace.instance.system
+        self.view, self.domain, self.symbols, self.actions = view, view.domain, view.symbols, view.actions
+        self.reader, self.locations, self.checker = view.reader, view.locations, view.checker
+        self.open = frozenset(map(trace.instance.slot, self.policies.knobs))
         self.property = find_property(self.instance, trace.property)
 
     # ------------------------------------------------------------------------------------------------------ shape
@@ -129,9 +156,23 @@ class _Certifier:
 
     def check_initial(self) -> None:
         start = initially(self.domain)
-        facts = (*start.facts, *self.locations.same(start.after, self.trace.initial))
-        if self.checker.can(facts).outcome != "satisfiable":
-            raise _Refuted("the first state is not an initial one", 0)
+        facts = (*start.facts, *self._same(start.after, self.trace.initial))
+        for given in self._openings(start.after):
+            if self.checker.can((*facts, *given)).outcome != "satisfiable":
+                raise _Refuted("the first state is not an initial one", 0)
+
+    def _openings(self, start: SymbolicState) -> Iterator[tuple[Formula, ...]]:
+        """Each combination that the policies have of values on which the initial action depends."""
+        init, variable = self.system.init, self.system.variable
+        read = terms.reads(init.guard, *(e for u in init.updates for e in (*u.args, u.cond, u.value)))
+        names = [name for name in self.policies.knobs if name in read]
+        meant = tuple(self._meets(condition, start) for condition in self.policies.conditions)
+        for codes in self.instance.assignments(tuple(variable[name].sort for name in names)):
+            given = tuple(
+                self.locations.has(start, self.instance.slot(n), c) for n, c in zip(names, codes, strict=True)
+            )
+            if not names or self.checker.can((*meant, *given)).outcome != "unsatisfiable":
+                yield given
 
     def check_step(self, number: int, state: State, step: Step) -> None:
         if step.event:
@@ -141,18 +182,11 @@ class _Certifier:
         if action is None:
             raise _Refuted(f"there is no action '{step.action}'", number)
         self.values(action.params, step.binding, number)
-        env = binding(self.domain, action.params, step.binding)
-        fresh, _ = parameters(self.domain, action.fresh, "fresh")
-        env.update(fresh)
-        after = After(self.domain, self.symbols, action, env)
-        given = (
-            *self.locations.are(self.symbols, state),
-            *fresh_facts(self.domain, self.symbols, action, env),
-        )
-        guard = self.reader.holds(action.guard, env)
+        fresh, guard, after = self.view.taken(action, step.binding)
+        given = (*self._are(state), *fresh)
         if not self._follows(given, guard):
             raise _Refuted(f"the guard of '{action.name}' does not hold", number)
-        if not self._follows(given, conjunction(self.locations.same(after, step.state))):
+        if not self._follows(given, conjunction(self._same(after, step.state))):
             raise _Refuted(f"'{action.name}' does not lead to this state", number)
 
     def _check_event(self, number: int, state: State, step: Step) -> None:
@@ -195,6 +229,7 @@ class _Certifier:
             raise _Refuted(f"the last state does not violate '{self.trace.property}'", last)
 
     def _check_deadlock(self, last: int) -> None:
+        assert self.policies.knobs == (), "a deadlock is certified for one policy"
         given = tuple(self.locations.are(self.symbols, self.trace.states[-1]))
         if not self._follows(given, negation(self.reader.holds(self.system.final))):
             raise _Refuted("the last state is a final one", last)
@@ -225,12 +260,35 @@ class _Certifier:
 
     # --------------------------------------------------------------------------------------------------- questions
 
+    def _are(self, state: State) -> tuple[Formula, ...]:
+        """That the present state has these codes, under any of the policies."""
+        fixed = (self.locations.has(self.symbols, i, code) for i, code in enumerate(state) if i not in self.open)
+        return *fixed, *map(self._met, self.policies.conditions)
+
+    def _met(self, condition: Condition) -> Formula:
+        """That the condition is met in the present state."""
+        known = self.view.met.get(condition)
+        if known is None:
+            known = self.view.met[condition] = self._meets(condition, self.symbols)
+        return known
+
+    def _meets(self, condition: Condition, state: SymbolicState) -> Formula:
+        slots = tuple(map(self.instance.slot, condition.names))
+        return disjunction(
+            conjunction(self.locations.has(state, s, code) for s, code in zip(slots, codes, strict=True))
+            for codes in sorted(condition.values)
+        )
+
+    def _same(self, after: SymbolicState, codes: State) -> Iterator[Formula]:
+        """That a state has these codes, apart from the knobs' and up to a renaming of counters."""
+        return self.locations.same(after, codes, self.open)
+
     def _claim(
         self, clause: Clause, state: State, codes: Mapping[str, int], part: _Part
     ) -> tuple[tuple[Formula, ...], Formula]:
         """What is known in the state, and the claim about one instance of a clause there."""
         env = binding(self.domain, clause.params, codes)
-        given = tuple(self.locations.are(self.symbols, state))
+        given = self._are(state)
         action = self.actions.get(clause.event or "")
         if self.trace.property == WELL_DEFINED and action is not None:
             # an obligation may mention the fresh values that its action would take

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from flushproof.model.ir import CounterSort, Expr, Lit, OptionSort, System, Var, walk
 from flushproof.model.ir.instance import Instance, State
@@ -45,13 +45,15 @@ class Locations:
         """That the whole state has these codes."""
         return (self.has(state, slot, code) for slot, code in enumerate(codes))
 
-    def same(self, state: SymbolicState, codes: State) -> Iterator[Formula]:
-        """That the state has these codes up to an order-preserving renaming of its counters.
+    def same(self, state: SymbolicState, codes: State, but: Collection[int] = ()) -> Iterator[Formula]:
+        """That the state has these codes, but in some slots, up to an order-preserving renaming of its counters.
 
         The renaming keeps 0 if the system mentions the literal 0, and is free to move it if not.
         """
         counters: dict[CounterSort, list[tuple[int, Term]]] = {}
         for slot, code in enumerate(codes):
+            if slot in but:
+                continue
             sort, value = self.instance.slots[slot].sort, self.value(state, slot)
             if isinstance(sort, CounterSort):
                 assert not isinstance(value, Maybe)

@@ -10,8 +10,9 @@ completion of each class has been begun by one of those that were kept.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from flushproof.model.ir import Lit, default_value
 from flushproof.model.ir.instance import Instance
 
 from ..reductions.counters import counters
+from ..task import Points
 from .layout import Layout
 from .partial import partial
 
@@ -48,32 +50,35 @@ class Classes(Protocol):
         """Gives all memory back."""
 
 
-def guesses(layout: Layout, classes: Callable[[Instance], Callable[[], Classes]] | None) -> Iterator[Rows]:
+def guesses(
+    layout: Layout, classes: Callable[[Instance], Callable[[], Classes]] | None, points: Points | None = None
+) -> Iterator[Rows]:
     """The words of each guess, as rows, some at a time, or none now and then; counters are renamed by rank.
 
-    classes: makes stores that keep one state of each class, where there is symmetry.
+    classes: makes stores that keep one state of each class, where there is symmetry; points: see `Task`.
 
     Raises:
         FlushproofError: they cannot even be numbered.
     """
     instance = layout.instance
     variables = instance.system.variable
-    free = [i for i, slot in enumerate(instance.slots) if variables[slot.var].free]
+    begun = [] if points is None else [instance.slot(name) for name in points.names]
+    free = [i for i, slot in enumerate(instance.slots) if variables[slot.var].free and i not in begun]
     counts = [instance.cardinality(instance.slots[i].sort) for i in free]
     total = math.prod(counts)
     counted = counters(instance)
     renamed = any(i in (*c.plain, *c.optional) for c in counted for i in free)
     if classes is not None and total > MANY and not renamed:
-        yield from _one_of_each(layout, free, classes)
+        yield from _one_of_each(layout, free, classes, begun, points.rows if points else ())
         return
     if total > _MOST:
         raise FlushproofError(
             f"{instance.system.name} has too many initial states at these sizes: choose smaller ones."
         )
-    start = _defaults(layout)
-    for first in range(0, total, _CHUNK):
+    starts = _begun(layout, _defaults(layout), begun, points.rows) if points else _defaults(layout)
+    for start, first in itertools.product(starts, range(0, total, _CHUNK)):
         rest = np.arange(first, min(first + _CHUNK, total), dtype=np.uint64)
-        rows = np.repeat(start, len(rest), axis=0)
+        rows = np.repeat(start[np.newaxis], len(rest), axis=0)
         for slot, count in zip(reversed(free), reversed(counts), strict=True):
             field = layout.fields[slot]
             rows[:, field.word] |= rest % np.uint64(count) << np.uint64(field.shift)
@@ -91,6 +96,15 @@ def _defaults(layout: Layout) -> Rows:
     return layout.pack([defaults])
 
 
+def _begun(layout: Layout, start: Rows, slots: Sequence[int], values: Sequence[Sequence[int]], plus: int = 0) -> Rows:
+    """One row for each of the values in these slots of `start`; the codes are `plus` more."""
+    rows = np.repeat(start, len(values), axis=0)
+    for slot, codes in zip(slots, zip(*values, strict=True), strict=True):
+        field = layout.fields[slot]
+        rows[:, field.word] |= (np.array(codes, dtype=np.uint64) + np.uint64(plus)) << np.uint64(field.shift)
+    return rows
+
+
 def _renamed(layout: Layout, rows: Rows) -> Rows:
     states = [list(state) for state in layout.unpack(rows)]
     for counted in counters(layout.instance):
@@ -100,12 +114,19 @@ def _renamed(layout: Layout, rows: Rows) -> Rows:
 
 
 def _one_of_each(
-    layout: Layout, free: list[int], classes: Callable[[Instance], Callable[[], Classes]]
+    layout: Layout,
+    free: list[int],
+    classes: Callable[[Instance], Callable[[], Classes]],
+    begun: Sequence[int],
+    values: Sequence[Sequence[int]],
 ) -> Iterator[Rows]:
-    """One guess of each class that may come to an initial state."""
+    """One guess of each class that may come to an initial state, and that begins with some of the values."""
     nothing = np.zeros((0, layout.words), dtype=np.uint64)
     filling = Layout(partial(layout.instance))
     rows = np.zeros((1, filling.words), dtype=np.uint64)
+    everything = sorted((*free, *begun))
+    if begun:
+        rows = _begun(filling, rows, [everything.index(slot) for slot in begun], values, plus=1)
     make = classes(filling.instance)
     for _ in free:
         found = make()
@@ -121,7 +142,7 @@ def _one_of_each(
     for first in range(0, len(rows), _CHUNK):
         some = rows[first : first + _CHUNK]
         guess = np.repeat(_defaults(layout), len(some), axis=0)
-        for number, slot in enumerate(free):
+        for number, slot in enumerate(everything):
             field = layout.fields[slot]
             guess[:, field.word] |= (_codes(filling, some, number) - np.uint64(1)) << np.uint64(field.shift)
         yield guess

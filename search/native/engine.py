@@ -13,10 +13,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from flushproof.model.errors import FlushproofError
+from flushproof.model.ir import Property, System
 from flushproof.model.ir.instance import State
 
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
@@ -71,6 +73,7 @@ class NativeEngine:
         self.budget, self.workers = budget, workers
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
         self.compact = compact
+        self._compiled: tuple[System, tuple[Any, ...], Library] | None = None
 
     def search(self, task: Task) -> Found:
         """Carries out the task.
@@ -89,16 +92,25 @@ class NativeEngine:
         room = MOST_PROPERTIES - len(properties)
         task = replace(task, watched=task.watched[:room])
         formulas = [w.formula for w in task.watched]
-        library = Library(
-            task.instance, properties, task.symmetry, self.budget, self.workers > 1, self.compact, formulas
-        )
+        library = self._library(task, properties, formulas)
         if self.checkpoint is not None:
+            assert task.points is None, "a checkpoint does not say which points a search is about"
             return self._kept(task, library, self.checkpoint)
         if self.spill is not None:
             with _temporary(self.spill) as file, closing(self._store(task, library, file)) as store:
                 return Search(task, store).run()
         with closing(self._store(task, library)) as store:
             return Search(task, store).run()
+
+    def _library(self, task: Task, properties: tuple[Property, ...], formulas: list[Property]) -> Library:
+        """The instance compiled: what was compiled for the search before, where only the points differ."""
+        wanted = (task.instance.sizes, properties, task.symmetry, formulas)
+        known = self._compiled
+        if known is None or known[0] is not task.instance.system or known[1] != wanted:
+            shared = self.workers > 1
+            made = Library(task.instance, properties, task.symmetry, self.budget, shared, self.compact, formulas)
+            self._compiled = known = task.instance.system, wanted, made
+        return known[2]
 
     def _store(
         self, task: Task, library: Library, file: Path | None = None, kept: bool = False, stored: int = 0
@@ -285,7 +297,7 @@ class Search:
         return {name: tuple(self.store.states(n, n + 1)[0] for n in way)}
 
     def _add_initial(self) -> None:
-        for _ in self.store.begin():
+        for _ in self.store.begin(self.task.points):
             self._look()
 
     def _done(self) -> bool:

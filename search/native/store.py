@@ -18,6 +18,7 @@ import psutil
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance, State
 
+from ..task import Points
 from .beginning import guesses
 from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
@@ -269,10 +270,10 @@ class Store:
             self.library.insert(first.address)
             self.grow()
 
-    def begin(self) -> Iterator[None]:
-        """Stores the initial states; pauses now and then, as `expand` does."""
+    def begin(self, points: Points | None = None) -> Iterator[None]:
+        """Stores the initial states (those of the points, see `Task`); pauses now and then, as `expand` does."""
         symmetric = self.library.group is not None
-        for rows in guesses(self.layout, _classes if symmetric else None):
+        for rows in guesses(self.layout, _classes if symmetric else None, points):
             yield from self.start(rows)
             yield
 

@@ -36,7 +36,7 @@ class _Search:
 
     def __init__(self, task: Task) -> None:
         self.task = task
-        self.reference = Reference(task.instance)
+        self.reference = Reference(task.instance, task.points)
         self.symmetry = Symmetry(task.instance) if task.symmetry else None
         self.group = self.symmetry.order if self.symmetry else 1
         self.canonical = self.symmetry.canonical if self.symmetry and self.group > 1 else _itself

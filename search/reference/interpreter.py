@@ -19,7 +19,7 @@ from flushproof.model.ir import Action, Clause, Lit, Property, Var, default_valu
 from flushproof.model.ir.instance import Instance, State
 
 from ..reductions.counters import counters
-from ..task import WELL_DEFINED
+from ..task import WELL_DEFINED, Points
 from .python_source import clause_source, cost_source, expression_source, step_source
 
 Codes = tuple[int, ...]
@@ -34,14 +34,14 @@ class Violation:
 
 
 class Reference:
-    """The transition relation of one instance, and its properties."""
+    """The transition relation of one instance, and its properties; points: what it may begin with, see `Task`."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.instance = instance
+    def __init__(self, instance: Instance, points: Points | None = None) -> None:
+        self.instance, self.points = instance, points
         self.actions = instance.system.actions
         self._counters = counters(instance)
         self._init = self._compile(step_source(instance, instance.system.init))
-        self._steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
+        self.steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
         self._final = self._compile(expression_source(instance, instance.system.final))
         self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
         self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
@@ -52,26 +52,27 @@ class Reference:
 
     def beginnings(self) -> Iterator[tuple[State, Codes, State]]:
         """Every way to begin: the state before the initial action, the codes of its parameters, and the initial state."""
-        for state in itertools.product(*self._unconstrained):
-            before = self.renamed(state)
+        for before in self._befores(self._unconstrained, self._rows):
             for codes, after in self._init(before):
                 yield before, codes, after
 
     @property
     def choices(self) -> int:
         """How many ways there are to choose values before the initial action."""
-        return math.prod(map(len, self._unconstrained))
+        return math.prod(map(len, self._unconstrained)) * len(self._rows)
 
     def is_initial(self, state: State) -> bool:
         """Whether the state, its counters renamed by rank, is an initial one."""
         written = {update.var for update in self.instance.system.init.updates}
         counted = {slot for c in self._counters for slot in (*c.plain, *c.optional)}
         choices = [
-            tuple(code for code in codes if code == state[i]) if slot.var not in written and i not in counted else codes
+            tuple(code for code in codes if code == state[i])
+            if slot.var not in written and i not in counted and i not in self._begun
+            else codes
             for i, (slot, codes) in enumerate(zip(self.instance.slots, self._unconstrained, strict=True))
         ]
-        befores = map(self.renamed, itertools.product(*choices))
-        return any(after == state for before in befores for _, after in self._init(before))
+        rows = [row for row in self._rows if row == tuple(state[slot] for slot in self._begun)]
+        return any(after == state for before in self._befores(choices, rows) for _, after in self._init(before))
 
     def guess_initial_state(self, rng: random.Random) -> State | None:
         """A random initial state, or None if the guessed values of the free variables are not possible."""
@@ -80,7 +81,8 @@ class Reference:
 
     def guess(self, rng: random.Random) -> State:
         """Any state before the initial action: random values of the free variables, and defaults of the others."""
-        return self.renamed(tuple(map(rng.choice, self._unconstrained)))
+        state = tuple(map(rng.choice, self._unconstrained))
+        return self.renamed(self._with(state, rng.choice(self._rows)))
 
     def begun(self, before: State) -> Iterator[State]:
         """The initial states that are made of a state before the initial action."""
@@ -91,7 +93,7 @@ class Reference:
 
         Actions come in order of declaration, parameters in lexicographic order.
         """
-        for action, step in self._steps:
+        for action, step in self.steps:
             for codes, after in step(state):
                 yield action, codes, after
 
@@ -142,15 +144,41 @@ class Reference:
 
     @cached_property
     def _unconstrained(self) -> tuple[Sequence[int], ...]:
-        """What each slot may hold before the initial action: anything if its variable is free, else its default."""
+        """What each slot may hold before the initial action: anything if its variable is free, else its default; nothing yet
+        where a search begins with points."""
         instance = self.instance
         choices: list[Sequence[int]] = []
-        for slot in instance.slots:
-            if instance.system.variable[slot.var].free:
+        for i, slot in enumerate(instance.slots):
+            if i in self._begun:
+                choices.append((0,))
+            elif instance.system.variable[slot.var].free:
                 choices.append(instance.codes(slot.sort))
             else:
                 choices.append((instance.code(Lit(default_value(slot.sort), slot.sort)),))
         return tuple(choices)
+
+    def _befores(self, choices: Sequence[Sequence[int]], rows: Sequence[Codes]) -> Iterator[State]:
+        """Every state that has one of these codes in each slot, and one of the rows where a search begins with points."""
+        return (self.renamed(self._with(state, row)) for state in itertools.product(*choices) for row in rows)
+
+    def _with(self, state: State, row: Codes) -> State:
+        """The state with the values of a point."""
+        if not row:
+            return state
+        changed = list(state)
+        for slot, code in zip(self._begun, row, strict=True):
+            changed[slot] = code
+        return tuple(changed)
+
+    @cached_property
+    def _begun(self) -> tuple[int, ...]:
+        """The slots of the points."""
+        return () if self.points is None else tuple(map(self.instance.slot, self.points.names))
+
+    @cached_property
+    def _rows(self) -> tuple[Codes, ...]:
+        """The points; one that says nothing where there are none."""
+        return ((),) if self.points is None else self.points.rows
 
     def _clause(self, clause: Clause, fresh: tuple[Var, ...]) -> Callable[[State], Codes | None]:
         function = self._clauses.get((clause, fresh))

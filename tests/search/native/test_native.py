@@ -44,8 +44,10 @@ from flushproof.search.native.steps import Budget
 from flushproof.search.native.store import Store
 from flushproof.search.outcome import Outcome
 from flushproof.search.reference.interpreter import Reference
-from flushproof.search.task import Limits
+from flushproof.search.task import Limits, Points
 
+from flushproof.laboratory.lattice import lattice_of
+from tests.flushproof.laboratory.knobs import Flushes
 from tests.generated import instance
 
 BUDGETS = {"unrolled": Budget(), "looped": Budget(0, 0, 0)}
@@ -114,6 +116,41 @@ def test_same_states(seed: int) -> None:
     explore(instance(seed), symmetry=False, on_state=slow.append)
     explore(instance(seed), symmetry=False, on_state=fast.append, engine=NativeEngine())
     assert sorted(fast) == sorted(slow)
+
+
+def test_a_search_begins_with_some_values_of_knobs_alone() -> None:
+    """Each policy by itself, and several together, by both engines; the native one compiles once for all."""
+    names = ("at_load", "at_put", "lazy", "way")
+    inst, engine = instantiate(Flushes, free=names), NativeEngine()
+    total, rows = 0, ((0, 1, 0, 0), (1, 0, 0, 1), (2, 1, 1, 1))
+    for row in rows:
+        slow, fast = (explore(inst, engine=e, points=Points(names, (row,))) for e in (None, engine))
+        assert facts(fast) == facts(slow) and fast.states > 5
+        alone = explore(instantiate(Flushes, knobs=lattice_of(Flushes, free=names).text(row)))
+        assert alone.verdict == fast.verdict == "holds" and alone.states <= fast.states
+        total += fast.states
+    slow, fast = (explore(inst, engine=e, points=Points(names, rows)) for e in (None, engine))
+    assert facts(fast) == facts(slow) and fast.states == total
+
+
+def test_a_trace_begins_with_one_of_the_points() -> None:
+    names = ("at_load", "at_put")
+    inst = instantiate(Flushes, free=names)
+    for engine in (None, NativeEngine()):
+        found = explore(inst, engine=engine, points=Points(names, ((1, 0), (0, 0), (2, 1))))
+        assert found.trace is not None
+        assert [found.trace.initial[inst.slot(name)] for name in names] == [0, 0]
+
+
+def test_points_where_there_are_many_guesses() -> None:
+    inst = instantiate(load_system("kvm-vcpu-switch"), "last-ran", {}, {"vcpu": 4, "vm": 3, "page": 4}, free=("always",))
+    for row in (0, 1):
+        store = Store(Library(inst, (), symmetry=True), None)
+        for _ in store.begin(Points(("always",), ((row,),))):
+            store.grow()
+        states = store.states(0, store.count)
+        assert states and {s[inst.slot("always")] for s in states} == {row}
+        store.close()
 
 
 def test_initial_states_of_many_guesses() -> None:

@@ -1,0 +1,424 @@
+"""Deciding a lattice: which of its policies are safe, found with as few searches as it takes.
+
+One search explores one policy, or many at once as rigid state.  What decides a policy, in this order of trust:
+
+- *safe by a search* of its own that saw every reachable state, a sample of which is read again (the audit of `check`);
+- *unsafe by a trace*: one that was found under it, or one found under another policy and replayed under this one; Z3 confirms each,
+  for all policies that share it at once;
+- *by the declared order* alone: stronger than a safe policy, or weaker than an unsafe one.  An order is used where a knob declares
+  it, and wherever both ends of a step are decided otherwise it is checked; one that is refuted is used no more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import SupportsInt
+
+import numpy as np
+
+from flushproof.auditing import DEFAULT, Auditor
+from flushproof.checking import certified, followed_on
+from flushproof.engines import engine_of
+from flushproof.laboratory.lattice import Lattice, Point, Policies
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.trace import Trace
+from flushproof.model.ir.waits import NO_STUCK
+from flushproof.properties.confirmation.certify import View, certify
+from flushproof.result import CertificateError
+from flushproof.search.explore import ask, explore
+from flushproof.search.family import Families, Rows, Shared
+from flushproof.search.outcome import Outcome
+from flushproof.search.task import NO_DEADLOCK, Limits, Points
+
+REPLAYED = 2000
+"""So many policies that are not decided yet, at random, a new trace is replayed under; what it finds is about all others too."""
+
+TOGETHER = 256
+"""So many policies are explored in one search at most, where all of them are believed to be safe."""
+
+CONFIRMING = 0.5
+"""This part of the time that deciding took, and a few seconds, goes to policies that only a declared order decided."""
+
+_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Refuted:
+    """A declared order that does not hold: the weaker policy is safe, the stronger one, a step above it in this knob, is not."""
+
+    knob: str
+    weaker: Point
+    stronger: Point
+
+
+@dataclass
+class Decided:
+    """What is known of a lattice.
+
+    lattice: with the orders that were not refuted.
+    safe, unsafe: by a search, by a trace; unknown: those whose own search was stopped by a limit.
+    families: the traces, each with the policies that share it; together they are about all unsafe ones.
+    searches, states, seconds: what it took.
+    reason: why it ended before everything was decided; None if it did not.
+    """
+
+    lattice: Lattice
+    safe: Policies
+    unsafe: Policies
+    unknown: Policies
+    families: list[Shared] = field(default_factory=list)
+    refuted: list[Refuted] = field(default_factory=list)
+    searches: int = 0
+    states: int = 0
+    seconds: float = 0.0
+    reason: str | None = None
+
+    _closed: tuple[object, ...] = ()
+
+    def learn(self) -> None:
+        """What follows from `safe` and `unsafe` by the declared orders is to be found out anew."""
+        self._closed = ()
+
+    @property
+    def holds(self) -> Policies:
+        """Safe, by a search or by the declared order."""
+        return self._by_order()[0]
+
+    @property
+    def fails(self) -> Policies:
+        """Unsafe, by a trace or by the declared order."""
+        return self._by_order()[1]
+
+    @property
+    def left(self) -> Policies:
+        """Not decided."""
+        return self._by_order()[2]
+
+    def _by_order(self) -> tuple[Policies, Policies, Policies]:
+        if not self._closed:
+            holds = self.lattice.upward(self.safe) & ~self.unsafe
+            fails = self.lattice.downward(self.unsafe) & ~self.safe
+            self._closed = holds, fails, ~(holds | fails)
+        return self._closed  # type: ignore[return-value]
+
+    @property
+    def weakest(self) -> list[Point]:
+        """The weakest safe policies: safe by a search, and no policy one step weaker is safe; the cheapest to describe first."""
+        holds = self.holds
+        points = [tuple(map(int, p)) for p in np.argwhere(self.safe)]
+        return [p for p in points if not any(holds[below] for below in self.lattice.below(p))]
+
+
+@dataclass(frozen=True)
+class Told:
+    """How far it has come: policies decided by a search or trace of their own, by what was found for others, and left."""
+
+    searched: int
+    pruned: int
+    left: int
+
+
+class Laboratory:
+    """Decides the policies of one lattice.
+
+    properties: names; all of the system's and the built-in ones if there are none.
+    limits: `states` and `memory_bytes` of each search, `seconds` of all together.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        properties: Sequence[str] = (),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        told: Callable[[Told], None] | None = None,
+    ) -> None:
+        self.properties, self.limits, self.told = tuple(properties), limits, told
+        self.engine = engine_of()
+        asked = ask(lattice.instance, self._names(lattice))
+        self.families = Families(lattice.instance, lattice.names, asked.invariants)
+        self.random = np.random.default_rng(0)
+        self.begun = time.monotonic()
+        self.auditor = Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT)
+        none = lattice.none
+        self.decided = Decided(lattice, none(), none(), none())
+        self.asked: set[Point] = set()
+
+    def decide(self, confirm: bool = True) -> Decided:
+        """Decides every policy, or as many as the limits allow; an interrupt ends it early, and is not raised.
+
+        confirm: for a part of the time, search through those too that only a declared order decided.
+
+        Raises:
+            CertificateError: Z3 does not confirm a trace.
+            AuditError: two readings of the system differ.
+        """
+        decided = self.decided
+        try:
+            self._decide()
+            if confirm and decided.reason is None:
+                self._confirm(_SECONDS + CONFIRMING * (time.monotonic() - self.begun))
+            self._certify()
+        except KeyboardInterrupt:
+            decided.reason = "an interrupt"
+        if decided.reason is None and decided.left.any():
+            decided.reason = "a limit of states or memory"
+        decided.seconds = time.monotonic() - self.begun
+        return decided
+
+    def explain(self, point: Point) -> Trace | None:
+        """A shortest trace that shows why a policy is not safe; None if it is, or if a limit stopped the search.
+
+        Raises:
+            CertificateError: Z3 does not confirm it.
+        """
+        decided, outcome = self.decided, self._search([point])
+        if outcome.trace is not None:
+            confirmed(outcome.trace)
+            decided.unsafe[point] = True
+        decided.safe[point] |= outcome.verdict == "holds"
+        decided.learn()
+        self._check_order()
+        return outcome.trace
+
+    # ----------------------------------------------------------------------------------------------------------- deciding
+
+    def _decide(self) -> None:
+        at: Point | None = None
+        while (point := self._next(at)) is not None:
+            if self._late():
+                self.decided.reason = f"the limit of {self.limits.seconds:g} seconds"
+                return
+            outcome = self._search([point])
+            self._note([point], outcome)
+            if outcome.verdict == "holds":
+                at = point
+            self._check_order()
+            self._tell()
+
+    def _next(self, at: Point | None) -> Point | None:
+        """What to search through next: a policy one step below the last safe one, or else one of the strongest that are left."""
+        left = self.decided.left & ~self.decided.unknown
+        lattice = self.decided.lattice
+        if at is not None:
+            below = next((p for p in lattice.below(at) if left[p]), None)
+            if below is not None:
+                return below
+        if not left.any():
+            return None
+        base = lattice.base
+        if left[base]:
+            return base
+        return _point(lattice, int(np.argmax(np.where(left, lattice.heights, -1))))
+
+    def _search(self, points: Sequence[Point], seconds: float | None = None) -> Outcome:
+        """Explores under these policies; seconds: at most."""
+        lattice, left = self.decided.lattice, self._seconds_left()
+        seconds = left if seconds is None else seconds if left is None else min(left, seconds)
+        outcome = explore(
+            lattice.instance,
+            properties=self._names(lattice),
+            limits=Limits(self.limits.states, self.limits.memory_bytes, seconds),
+            engine=self.engine,
+            audit=self.auditor.stored,
+            points=Points(lattice.names, tuple(points)),
+        )
+        self.decided.searches += 1
+        self.decided.states += outcome.states
+        if outcome.reason is not None and "an interrupt" in outcome.reason:
+            raise KeyboardInterrupt
+        return outcome
+
+    def _note(self, points: Sequence[Point], outcome: Outcome) -> None:
+        """Keeps what a search says, and what its trace says of other policies."""
+        decided = self.decided
+        decided.learn()
+        if outcome.verdict == "holds":
+            for point in points:
+                decided.safe[point] = True
+        elif outcome.trace is not None:
+            self._replay(outcome.trace)
+        else:
+            for point in points:
+                decided.unknown[point] = len(points) == 1
+
+    def _replay(self, trace: Trace) -> None:
+        decided, lattice = self.decided, self.decided.lattice
+        own = self.families.values(trace.initial)
+        if trace.property in (NO_DEADLOCK, NO_STUCK):  # which are about all that is not possible: it is this policy's alone
+            confirmed(trace)
+            decided.unsafe[own] = True
+            decided.learn()
+            return
+        left, feared = np.flatnonzero(decided.left), np.flatnonzero(decided.fails & ~decided.unsafe)
+        some = np.concatenate([self.random.choice(s, min(REPLAYED, len(s)), replace=False) for s in (left, feared)])
+        rows: Rows = np.array(np.unravel_index(some, lattice.shape), dtype=np.int8).T
+        for shared in self.families.share(trace, rows):
+            policies = self.families.members(shared.open)
+            if (policies & ~decided.unsafe).any():
+                self._never_safe(policies, shared)
+                decided.unsafe |= policies
+                decided.learn()
+                decided.families.append(shared)
+        assert decided.unsafe[own]
+
+    def _never_safe(self, policies: Policies, shared: Shared) -> None:
+        """That no search has found safe what a trace says is not."""
+        both = policies & self.decided.safe
+        if both.any():
+            where = self.decided.lattice.text(_point(self.decided.lattice, int(np.argmax(both))))
+            raise CertificateError(
+                f"a search finds {where} safe, under which there is a trace to '{shared.trace.property}'"
+            )
+
+    # --------------------------------------------------------------------------------------------------------------- order
+
+    def _check_order(self) -> None:
+        """Gives up each declared order that what is known refutes."""
+        decided = self.decided
+        while True:
+            lattice = decided.lattice
+            against = lattice.upward(decided.safe) & decided.unsafe
+            if not against.any():
+                return
+            found = next(lattice.edges(decided.safe, decided.unsafe), None) or self._between(against)
+            if found is None:
+                return
+            decided.refuted.append(Refuted(*found))
+            decided.lattice = lattice.without_order(found[0])
+            decided.learn()
+
+    def _between(self, against: Policies) -> tuple[str, Point, Point] | None:
+        """A single step from a safe policy to an unsafe one, on the way between two that are further apart."""
+        decided, lattice = self.decided, self.decided.lattice
+        upper = _point(lattice, int(np.argmax(against)))
+        lower = next(p for p in map(_plain, np.argwhere(decided.safe)) if lattice.is_below(p, upper))
+        while True:
+            nearer = next(p for p in lattice.below(upper) if lattice.is_below(lower, p))
+            if not (decided.safe[nearer] or decided.unsafe[nearer]):
+                self._note([nearer], self._search([nearer]))
+            if decided.safe[nearer]:
+                return next((k, p, q) for k, p, q in self._step(nearer, upper))
+            if not decided.unsafe[nearer]:
+                return None  # a limit stopped it: nothing is refuted
+            upper = nearer
+
+    def _step(self, weaker: Point, stronger: Point) -> list[tuple[str, Point, Point]]:
+        names = self.decided.lattice.names
+        return [(n, weaker, stronger) for n, v, w in zip(names, weaker, stronger, strict=True) if v != w]
+
+    # ---------------------------------------------------------------------------------------------------------- confirming
+
+    def _confirm(self, seconds: float) -> None:
+        """Searches through policies that only a declared order decided, as far as the time goes."""
+        until = time.monotonic() + seconds
+        decided, lattice = self.decided, self.decided.lattice
+        together = 8
+        while time.monotonic() < until and not self._late():
+            hoped = np.flatnonzero(decided.holds & ~decided.safe & ~decided.unknown)
+            feared = np.flatnonzero(decided.fails & ~decided.unsafe & ~decided.unknown)
+            if not len(hoped) and not len(feared):
+                return
+            one_by_one = not len(hoped) or (len(feared) and self.decided.searches % 2)
+            chosen = self.random.choice(
+                feared if one_by_one else hoped, 1 if one_by_one else min(together, len(hoped)), False
+            )
+            points = [_point(lattice, int(number)) for number in chosen]
+            outcome = self._search(points, max(0.01, until - time.monotonic()))
+            if time.monotonic() < until or outcome.verdict != "inconclusive":
+                self._note(points, outcome)
+            if outcome.verdict == "inconclusive":
+                together = max(1, together // 4)
+            elif outcome.seconds < seconds / 10:
+                together = min(TOGETHER, 2 * together)
+            self._check_order()
+            self._tell()
+            if decided.lattice is not lattice:
+                self._decide()
+                lattice = decided.lattice
+
+    # -------------------------------------------------------------------------------------------------------------- the rest
+
+    def _certify(self) -> None:
+        """Z3 confirms the traces that it takes to show of every unsafe policy that it is: the largest families first."""
+        decided = self.decided
+        shown = decided.lattice.none()
+        sets = [(int(np.count_nonzero(p)), n, p) for n, p in enumerate(map(self._members, decided.families))]
+        kept = []
+        for _, number, policies in sorted(sets, key=lambda s: (-s[0], s[1])):
+            if (policies & ~shown).any():
+                shown |= policies
+                kept.append(decided.families[number])
+        view = View(decided.lattice.instance)
+        for shared in kept:
+            _certified_for_all(shared, view)
+        decided.families = kept
+
+    def _members(self, shared: Shared) -> Policies:
+        return self.families.members(shared.open)
+
+    def _names(self, lattice: Lattice) -> list[str] | None:
+        return [*self.properties, "well-defined"] if self.properties else None
+
+    def _late(self) -> bool:
+        left = self._seconds_left()
+        return left is not None and left <= 0.01
+
+    def _seconds_left(self) -> float | None:
+        if self.limits.seconds is None:
+            return None
+        return max(0.01, self.limits.seconds - (time.monotonic() - self.begun))
+
+    def _tell(self) -> None:
+        if self.told is not None:
+            decided = self.decided
+            left = int(np.count_nonzero(decided.left))
+            self.told(Told(decided.searches, decided.lattice.count - left - decided.searches, left))
+
+
+def confirmed(trace: Trace) -> Trace:
+    """The trace, once Z3 has confirmed it, and that a wait at its end has none.
+
+    Raises:
+        CertificateError: it did not.
+    """
+    followed_on(certified(trace))
+    return trace
+
+
+def _certified_for_all(shared: Shared, view: View) -> None:
+    """Has Z3 confirm a trace under all policies that share it.
+
+    Raises:
+        CertificateError: it does not.
+    """
+    certificate = certify(shared.trace, shared.open, view)
+    if not certificate.ok:
+        where = "" if certificate.step is None else f" at step {certificate.step}"
+        says = f"the trace to '{shared.trace.property}' for all that share it{where}: {certificate.reason}"
+        raise CertificateError(f"Z3 does not confirm {says}")
+
+
+def _point(lattice: Lattice, number: int) -> Point:
+    return _plain(np.unravel_index(number, lattice.shape))
+
+
+def _plain(numbers: Iterable[SupportsInt]) -> Point:
+    return tuple(int(n) for n in numbers)
+
+
+def decide(
+    lattice: Lattice,
+    properties: Sequence[str] = (),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    told: Callable[[Told], None] | None = None,
+) -> Decided:
+    """Decides the policies of a lattice; see `Laboratory`.
+
+    Raises:
+        FlushproofError: there is no property of that name.
+    """
+    if not lattice.axes:
+        raise FlushproofError("no open knob changes anything here")
+    return Laboratory(lattice, properties, limits, told).decide()

@@ -1,0 +1,351 @@
+"""What a decided lattice says to people: values that are safe, the weakest safe policies, and what of a policy is needed.
+
+A policy that is named here was searched through once more by `check` itself, with its knobs folded away and with its audit; a step
+down from it that is not safe has a shortest trace of its own, which Z3 has confirmed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from flushproof.auditing import AuditError
+from flushproof.checking import Request, run_all
+from flushproof.laboratory.deciding import Decided, Laboratory, Told, confirmed
+from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.trace import Trace
+from flushproof.model.language.instantiate import sizes_of
+from flushproof.proving import ProofRequest
+from flushproof.proving import run as prove
+from flushproof.result import HOLDS, VIOLATED, CertificateError, NoVerdict, Result
+from flushproof.search.explore import explore
+from flushproof.search.task import Limits, Points
+
+EXPLAINED = 4
+"""Of so many of the weakest policies each step down is explained, and each is searched through by `check` once more."""
+
+LARGER_STATES = 1_000_000
+"""So many states are looked at, of each larger size, for all of the weakest policies together."""
+
+Need = Literal["necessary", "can be weakened", "redundant", "a choice"]
+
+
+@dataclass(frozen=True)
+class Why:
+    """One step from a policy: one knob with another value.
+
+    safe: whether all properties hold after it; None where no limit let one say.
+    trace: a shortest one that shows why not.
+    proved: with `any_size`, whether it was proved safe for any number of elements; None where that was not asked.
+    """
+
+    knob: str
+    value: str
+    other: str
+    point: Point
+    safe: bool | None
+    trace: Trace | None = None
+    proved: bool | None = None
+
+
+@dataclass(frozen=True)
+class Weakest:
+    """Safe policies of which nothing can be weaker; several, if they differ in knobs without an order alone, and any value will do.
+
+    values: of each knob, the values that it may have; point: the first of the policies.
+    result: of `check`, None where that was not asked; steps: down from the first, with what is wrong there.
+    breaks: the larger sizes at which it is not safe any more.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    point: Point
+    result: Result | None = None
+    steps: tuple[Why, ...] = ()
+    breaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What a policy's value of one knob is for.
+
+    need: "redundant": the weakest value is safe as well; "can be weakened": some weaker one is; "a choice": some other one is, that
+        is declared to be neither weaker nor stronger; "necessary": none of these is.
+    others: those other values; the ones that are declared to be weaker first.
+    """
+
+    knob: str
+    value: str
+    need: Need
+    others: tuple[Why, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One policy of the lattice: whether it is safe, with a shortest trace if not, and what each of its knobs is for."""
+
+    point: Point
+    result: Result
+    needed: tuple[Needed, ...] = ()
+
+    @property
+    def redundant(self) -> tuple[str, ...]:
+        """The knobs that may have a weaker value, by themselves."""
+        return tuple(n.knob for n in self.needed if n.need in ("redundant", "can be weakened"))
+
+
+@dataclass(frozen=True)
+class Larger:
+    """A larger size at which the weakest policies were searched through again.
+
+    states: how many were found; complete: whether those are all; broken: the policies that are not safe there, with a trace.
+    """
+
+    sizes: Mapping[str, int]
+    states: int
+    complete: bool
+    broken: Mapping[Point, Trace]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that is said of a lattice.
+
+    weakest: the weakest safe policies, the first few explained; judged: the policy that was asked about, if one was.
+    larger: the next larger sizes.
+    """
+
+    decided: Decided
+    properties: tuple[str, ...]
+    weakest: tuple[Weakest, ...]
+    judged: Judgement | None = None
+    larger: tuple[Larger, ...] = ()
+    interrupted: bool = field(default=False)
+
+    @property
+    def lattice(self) -> Lattice:
+        return self.decided.lattice
+
+    @property
+    def complete(self) -> bool:
+        return self.decided.reason is None and not self.interrupted
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a system's policies.
+
+    system, policy, knobs, sizes, free: as in `lattice_of`; properties, limits: as in `Laboratory`.
+    any_size: have the prover lift what is redundant to any number of elements.
+    larger: how many states of each larger size to look at; 0 for none.
+    """
+
+    system: type[Any]
+    policy: str | None = None
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, str | int] = field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    any_size: bool = False
+    larger: int = LARGER_STATES
+
+
+def answer(question: Question, told: Callable[[Told | str], None] | None = None) -> Answer:
+    """Decides the lattice, and finds the reasons.
+
+    told: is told how far it has come.
+
+    Raises:
+        FlushproofError: there is no such knob, policy or property; no open knob changes anything.
+        AuditError, CertificateError: two readings of the system differ.
+    """
+    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free)
+    if not lattice.axes:
+        raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
+    return _Judge(question, lattice, told).answer()
+
+
+class _Judge:
+    def __init__(self, question: Question, lattice: Lattice, told: Callable[[Told | str], None] | None) -> None:
+        self.question, self.told = question, told
+        self.laboratory = Laboratory(lattice, question.properties, question.limits, told)
+
+    def answer(self) -> Answer:
+        decided = self.laboratory.decide()
+        weakest: tuple[Weakest, ...] = ()
+        judged: Judgement | None = None
+        larger: tuple[Larger, ...] = ()
+        try:
+            while True:
+                refuted = len(decided.refuted)
+                weakest = tuple(merged(decided.lattice, decided.weakest))
+                self._tell("searching through the weakest policies once more")
+                weakest = tuple(self._explained(weakest))
+                if self.question.policy is not None:
+                    self._tell("asking what of the policy is needed")
+                    judged = self._judged(decided.lattice.base)
+                if len(decided.refuted) == refuted:
+                    break
+                self.laboratory.decide()  # what rested on an order that is refuted is open again
+            larger = tuple(self._larger(weakest)) if self.question.larger else ()
+        except KeyboardInterrupt:
+            return Answer(decided, self.question.properties, weakest, judged, larger, True)
+        return Answer(decided, self.question.properties, tuple(_broken(weakest, larger)), judged, larger)
+
+    def _tell(self, text: str) -> None:
+        if self.told is not None:
+            self.told(text)
+
+    @property
+    def lattice(self) -> Lattice:
+        return self.laboratory.decided.lattice
+
+    # ------------------------------------------------------------------------------------------------------------- reasons
+
+    def _explained(self, weakest: Sequence[Weakest]) -> Iterator[Weakest]:
+        first = weakest[:EXPLAINED]
+        for one, result in zip(first, self._checked([w.point for w in first]), strict=True):
+            steps = [self._why(one.point, below) for below in self.lattice.below(one.point)]
+            yield replace(one, result=result, steps=tuple(steps))
+        yield from weakest[EXPLAINED:]
+
+    def _checked(self, points: Sequence[Point]) -> list[Result]:
+        """What `check` says of these policies.
+
+        Raises:
+            AuditError: it says something else than the laboratory.
+        """
+        found = []
+        for point, result in zip(points, run_all([self._request(p) for p in points], _jobs(len(points))), strict=True):
+            if isinstance(result, NoVerdict):
+                raise CertificateError(result.reason) if result.internal else FlushproofError(result.reason)
+            decided = self.laboratory.decided
+            known = {HOLDS: not decided.unsafe[point], VIOLATED: not decided.safe[point]}
+            if not known.get(result.verdict, True):
+                raise AuditError(
+                    f"check says of {self.lattice.text(point)} that it is {result.verdict}; the laboratory does not"
+                )
+            found.append(result)
+        return found
+
+    def _request(self, point: Point) -> Request:
+        q = self.question
+        return Request(
+            q.system, q.policy, self.lattice.set(point), q.sizes, q.properties, limits=Limits(q.limits.states)
+        )
+
+    def _why(self, point: Point, other: Point) -> Why:
+        trace = self.laboratory.explain(other)
+        decided = self.laboratory.decided
+        safe = True if decided.safe[other] else False if trace is not None else None
+        (knob, value), *_ = self.lattice.differs(point, other).items()
+        return Why(knob, value, self.lattice.text(other)[knob], other, safe, trace)
+
+    def _judged(self, point: Point) -> Judgement:
+        (result,) = self._checked([point])
+        if result.verdict != HOLDS:
+            return Judgement(point, result)
+        needed = (self._needed(point, n, a) for n, a in enumerate(self.lattice.axes))
+        return Judgement(point, result, tuple(n for n in needed if n.others))
+
+    def _needed(self, point: Point, number: int, axis: Axis) -> Needed:
+        """What its value on one axis is for; without others where there is nothing but stronger ones."""
+        value = point[number]
+        weaker = sorted(axis.weaker[value] - {value}, key=axis.height, reverse=True)
+        rest = [v for v in range(len(axis.texts)) if v not in axis.weaker[value] and value not in axis.weaker[v]]
+        whys = {v: self._why(point, (*point[:number], v, *point[number + 1 :])) for v in (*weaker, *rest)}
+        safe = [v for v in weaker if whys[v].safe]
+        need: Need = "necessary"
+        if safe:
+            need = "redundant" if set(axis.weakest(value)) & set(safe) else "can be weakened"
+        elif any(whys[v].safe for v in rest):
+            need = "a choice"
+        if self.question.any_size:
+            whys.update({v: replace(whys[v], proved=self._proved(whys[v])) for v in safe})
+        return Needed(axis.name, axis.texts[value], need, tuple(whys.values()))
+
+    def _proved(self, why: Why) -> bool:
+        """Whether the prover shows for any number of elements that the policy after this step is safe."""
+        q = self.question
+        self._tell(f"proving {why.knob}={why.other} for any size")
+        knobs = self.lattice.set(why.point)
+        return prove(ProofRequest(q.system, q.policy, knobs, q.sizes, q.properties, by="induction")).kind == "any-size"
+
+    # -------------------------------------------------------------------------------------------------------- larger sizes
+
+    def _larger(self, weakest: Sequence[Weakest]) -> Iterator[Larger]:
+        """Each sort with one element more, in turn."""
+        sizes = sizes_of(self.lattice.instance.system, self.question.sizes)
+        points = [one.point for one in weakest]
+        for sort, count in sizes.items() if points else ():
+            self._tell(f"searching through the weakest policies at {sort.lower()}={count + 1}")
+            try:
+                yield self._at({**sizes, sort: count + 1}, points)
+            except FlushproofError:  # too large for one state even
+                continue
+
+    def _at(self, sizes: Mapping[str, int], points: Sequence[Point]) -> Larger:
+        q, left, broken, states = self.question, list(points), dict[Point, Trace](), 0
+        lattice = lattice_of(q.system, q.policy, q.knobs, sizes, self.lattice.names)
+        assert lattice.names == self.lattice.names, "what knobs do does not depend on sizes"
+        while left:
+            outcome = explore(
+                lattice.instance,
+                properties=[*q.properties, "well-defined"] if q.properties else None,
+                limits=Limits(q.larger, q.limits.memory_bytes),
+                engine=self.laboratory.engine,
+                points=Points(lattice.names, tuple(left)),
+            )
+            states = outcome.states
+            if outcome.trace is None:
+                return Larger(sizes, states, outcome.verdict == HOLDS, broken)
+            own = tuple(outcome.trace.initial[lattice.instance.slot(name)] for name in lattice.names)
+            left.remove(own)
+            broken[own] = confirmed(outcome.trace)
+        return Larger(sizes, states, True, broken)
+
+
+def _broken(weakest: Sequence[Weakest], larger: Sequence[Larger]) -> Iterator[Weakest]:
+    for one in weakest:
+        sizes = [" ".join(f"{n.lower()}={s}" for n, s in at.sizes.items()) for at in larger if one.point in at.broken]
+        yield replace(one, breaks=tuple(sizes))
+
+
+def merged(lattice: Lattice, points: Sequence[Point]) -> Iterator[Weakest]:
+    """Policies that differ only in knobs without an order, of which every value occurs, as one."""
+    cubes = {tuple(frozenset({value}) for value in point): point for point in points}
+    for number, axis in enumerate(lattice.axes):
+        if axis.ordered:
+            continue
+        every = frozenset(range(len(axis.texts)))
+        groups: dict[Any, dict[Any, Point]] = {}
+        for cube, point in cubes.items():
+            groups.setdefault((cube[:number], cube[number + 1 :]), {})[cube[number]] = point
+        cubes = {}
+        for (before, after), members in groups.items():
+            whole = frozenset().union(*members) == every
+            for values, point in [(every, min(members.values()))] if whole else members.items():
+                cubes[(*before, values, *after)] = point
+    base = lattice.base
+    order = sorted(cubes.items(), key=lambda c: (sum(v != w for v, w in zip(c[1], base, strict=True)), c[1]))
+    for cube, point in order:
+        values = {a.name: tuple(a.texts[v] for v in sorted(some)) for a, some in zip(lattice.axes, cube, strict=True)}
+        yield Weakest(values, point)
+
+
+def values_that_are_safe(decided: Decided) -> Iterator[tuple[str, str, int, int]]:
+    """Of each value of each knob: how many policies with it are safe, of how many."""
+    holds = decided.holds
+    for number, axis in enumerate(decided.lattice.axes):
+        for value, text in enumerate(axis.texts):
+            part = np.take(holds, value, axis=number)
+            yield axis.name, text, int(np.count_nonzero(part)), part.size
+
+
+def _jobs(things: int) -> int:
+    return 1 if things < 3 else min(things, os.cpu_count() or 1)

@@ -1,0 +1,194 @@
+"""A trace replayed under many policies at once: which of them allow it, or something like it, to a violation as well.
+
+Policies are the values of open knobs (rigid variables without index).  A step reads few knobs, so that the interpreter is asked
+once for each combination of their values.  Policies part where a step leads them to different states; one under which a step is not
+possible goes on without it.  So each violation that is found is one of the interpreter's own, with a trace of its own, and with
+conditions on the knobs under which it is one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from flushproof.model.ir import Action, Property
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.terms import reads
+from flushproof.model.ir.trace import Condition, Open, Step, Trace
+
+from .reference.interpreter import Codes, Reference
+from .replay import binding, violating_trace
+
+Policies: TypeAlias = npt.NDArray[np.bool_]
+Rows: TypeAlias = npt.NDArray[np.int8]
+
+MOST_GROUPS = 24
+"""So many sets of policies that have parted are followed, the largest ones."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A violation, and the policies that share it: `trace` is one under each of them, once its knobs have their values.
+
+    open: the policies, as conditions, whatever set was asked about.
+    """
+
+    trace: Trace
+    open: Open
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Policies that are in one state by one way.  state: with the first value of each knob; conditions: who came here."""
+
+    state: State
+    policies: Rows
+    initial: State
+    conditions: tuple[Condition, ...]
+    steps: tuple[Step, ...] = ()
+
+
+class Families:
+    """Replays traces of one instance under all values of some knobs.
+
+    knobs: names of rigid variables without index; shape: how many values each has.
+    properties: the violation of any of these invariants counts.
+    """
+
+    def __init__(self, instance: Instance, knobs: Sequence[str], properties: Sequence[Property]) -> None:
+        self.instance, self.knobs = instance, tuple(knobs)
+        self.reference = Reference(instance)
+        self.slots = tuple(map(instance.slot, knobs))
+        self.shape = tuple(instance.cardinality(instance.system.variable[name].sort) for name in knobs)
+        self.properties = tuple(properties)
+        self._checks = [self.reference.checker(p) for p in properties]
+        self._steps = {action.name: (action, run) for action, run in self.reference.steps}
+        self._of_action = {a.name: self._axes(*_exprs(a)) for a in instance.system.actions}
+        self._of_init = self._axes(*_exprs(instance.system.init))
+        self._of_property = [self._axes(*(e for c in p.clauses for e in (c.guard, c.expr))) for p in properties]
+
+    def share(self, trace: Trace, among: Rows) -> list[Shared]:
+        """Every violation along the trace that some of the policies `among` share: the first is the trace's own.
+
+        among: one row of codes for each policy.
+        """
+        own = np.array([self.values(trace.initial)], dtype=np.int8)
+        groups = self._begun(trace.initial, np.concatenate([own, among]))
+        for step in trace.steps:
+            if not step.event:
+                groups = [after for group in groups for after in self._after(group, step)]
+                # The first row is the trace's own policy, which goes all the way.
+                groups.sort(key=lambda g: (not (g.policies == own).all(axis=1).any(), -len(g.policies)))
+                del groups[MOST_GROUPS:]
+        return [shared for group in groups for shared in self._violations(group)]
+
+    def members(self, policies: Open) -> Policies:
+        """The policies that meet all of the conditions: an array of truth values with one axis for each knob."""
+        chosen = np.ones(self.shape, dtype=np.bool_)
+        for condition in policies.conditions:
+            axes = tuple(map(self.knobs.index, condition.names))
+            table = np.zeros([size if axis in axes else 1 for axis, size in enumerate(self.shape)], dtype=np.bool_)
+            for codes in condition.values:
+                place = [0] * len(self.shape)
+                for axis, code in zip(axes, codes, strict=True):
+                    place[axis] = code
+                table[tuple(place)] = True
+            chosen &= table
+        return chosen
+
+    def values(self, state: State) -> Codes:
+        """The knobs' values in a state."""
+        return tuple(state[slot] for slot in self.slots)
+
+    def under(self, state: State, values: Codes) -> State:
+        """The state with these values of the knobs."""
+        changed = list(state)
+        for slot, code in zip(self.slots, values, strict=True):
+            changed[slot] = code
+        return tuple(changed)
+
+    # ----------------------------------------------------------------------------------------------------- one step of all
+
+    def _axes(self, *exprs: Any) -> tuple[int, ...]:
+        names = reads(*exprs)
+        return tuple(axis for axis, name in enumerate(self.knobs) if name in names)
+
+    def _begun(self, initial: State, among: Rows) -> list[_Group]:
+        plain = self.under(initial, (0,) * len(self.knobs))
+        axes = self._of_init
+        parts = [
+            (combination, some)
+            for combination, some in self._parts(among, axes)
+            if self.reference.is_initial(self._with(plain, axes, combination))
+        ]
+        return [
+            _Group(plain, np.concatenate([p for _, p in parts]), plain, self._conditions(axes, {c for c, _ in parts}))
+        ]
+
+    def _after(self, group: _Group, step: Step) -> Iterator[_Group]:
+        axes = self._of_action[step.action]
+        action, run = self._steps[step.action]
+        codes = tuple(step.binding[p.name] for p in action.params)
+        led: dict[State | None, list[tuple[Codes, Rows]]] = {}
+        for combination, some in self._parts(group.policies, axes):
+            here = self._with(group.state, axes, combination)
+            after = next((s for c, s in run(here) if c == codes), None)
+            key = None if after is None else self.under(after, (0,) * len(self.knobs))
+            led.setdefault(key, []).append((combination, some))
+        for state, parts in led.items():
+            policies = np.concatenate([some for _, some in parts])
+            if state is None:  # not possible: they go on without it, whatever the values are that forbid it
+                yield replace(group, policies=policies)
+            else:
+                taken = Step(step.action, binding(action.params, codes), state)
+                conditions = (*group.conditions, *self._conditions(axes, {c for c, _ in parts}))
+                yield _Group(state, policies, group.initial, conditions, (*group.steps, taken))
+
+    def _violations(self, group: _Group) -> Iterator[Shared]:
+        for prop, check, axes in zip(self.properties, self._checks, self._of_property, strict=True):
+            for combination, some in self._parts(group.policies, axes):
+                if check(self._with(group.state, axes, combination)) is not None:
+                    conditions = (*group.conditions, *self._conditions(axes, {combination}))
+                    yield Shared(self._trace(group, prop, some[0]), Open(self.knobs, conditions))
+
+    def _conditions(self, axes: tuple[int, ...], met: set[Codes]) -> tuple[Condition, ...]:
+        """That the knobs on these axes have one of these combinations of values; nothing, where they may have any."""
+        if len(met) == math.prod(self.shape[axis] for axis in axes):
+            return ()
+        return (Condition(tuple(self.knobs[axis] for axis in axes), frozenset(met)),)
+
+    def _trace(self, group: _Group, prop: Property, row: Rows) -> Trace:
+        """The trace under one of the policies."""
+        values = tuple(map(int, row))
+        steps = [replace(step, state=self.under(step.state, values)) for step in group.steps]
+        trace = violating_trace(self.reference, prop.name, prop, self.under(group.initial, values), steps)
+        assert trace is not None
+        return trace
+
+    def _parts(self, among: Rows, axes: tuple[int, ...]) -> Iterator[tuple[Codes, Rows]]:
+        """The policies by their values on these axes: each combination that occurs, with the policies that have it."""
+        if not axes:
+            yield (), among
+            return
+        number = np.ravel_multi_index(
+            tuple(among[:, axis].astype(np.intp) for axis in axes), tuple(self.shape[axis] for axis in axes)
+        )
+        for one in np.unique(number):
+            some = among[number == one]
+            yield tuple(int(some[0, axis]) for axis in axes), some
+
+    def _with(self, state: State, axes: tuple[int, ...], values: Codes) -> State:
+        """The state with these values of the knobs on some axes."""
+        changed = list(state)
+        for axis, code in zip(axes, values, strict=True):
+            changed[self.slots[axis]] = code
+        return tuple(changed)
+
+
+def _exprs(action: Action) -> list[Any]:
+    """What the outcome of a step depends on."""
+    return [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]

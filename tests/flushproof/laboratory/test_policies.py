@@ -1,0 +1,115 @@
+"""`flushproof policies`, as a user sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from click.testing import CliRunner, Result
+
+from flushproof import cli
+from flushproof.report.jsonform import schema
+
+FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
+
+
+def call(*args: str) -> Result:
+    return CliRunner().invoke(cli.main, ["policies", *args])
+
+
+def data(*args: str) -> tuple[Any, int]:
+    called = call(*args, "--format", "json")
+    found = json.loads(called.stdout)
+    jsonschema.validate(found, schema())
+    return found, called.exit_code
+
+
+def test_the_weakest_policies_with_reasons() -> None:
+    called = call(FLUSHES, "--larger", "0")
+    assert called.exit_code == 0, called.output
+    text = " ".join(called.stdout.split())
+    assert "24 policies" in text.splitlines()[0] and "Nothing depends on these here: unused." in text
+    assert "The weakest safe policies: 2" in text
+    assert "at_load=local at_put=off lazy=off way=any (load, weaker than both)" in text
+    assert "at_load: local → none no-foreign-hit, in 5 steps" in text
+    assert "The declared order of 'lazy' is refuted" in text
+
+
+def test_the_same_as_json() -> None:
+    found, status = data(FLUSHES)
+    assert status == 0 and found["complete"] and found["policies"] == 24
+    assert found["safe"]["policies"] + found["unsafe"]["policies"] == 24 and found["undecided"] == 0
+    weakest = [w["values"] for w in found["weakest"]]
+    assert {"at_load": ["local"], "at_put": ["off"], "lazy": ["off"], "way": ["one", "other"]} in weakest
+    assert [r["knob"] for r in found["refuted_orders"]] == ["lazy"]
+    for one in found["weakest"]:
+        assert one["checked"] and all(s["safe"] is False and s["trace"] for s in one["steps"])
+    assert {tuple(at["sizes"].values()) for at in found["larger"]} == {(3, 2), (2, 3)}
+
+
+def test_a_policy_of_which_nothing_can_be_weaker() -> None:
+    found, status = data(FLUSHES, "--policy", "load", "--free", "at_load", "--free", "at_put", "--larger", "0")
+    assert status == 0
+    assert [(k["knob"], k["need"]) for k in found["judged"]["knobs"]] == [
+        ("at_load", "necessary"),
+    ]
+    assert (
+        "Nothing of it can be weaker." in call(FLUSHES, "--policy", "load", "--free", "at_load", "--larger", "0").stdout
+    )
+
+
+def test_a_policy_with_something_redundant() -> None:
+    args = (
+        FLUSHES,
+        "--policy",
+        "both",
+        "--set",
+        "at_load=all",
+        "--free",
+        "at_load",
+        "--free",
+        "at_put",
+        "--larger",
+        "0",
+    )
+    found, status = data(*args)
+    assert status == 4 and found["judged"]["redundant"] == ["at_load", "at_put"]
+    needs = {k["knob"]: k["need"] for k in found["judged"]["knobs"]}
+    assert needs == {"at_load": "redundant", "at_put": "redundant"}
+    text = " ".join(call(*args).stdout.split())
+    assert "By itself, each of these can be weaker: at_load, at_put." in text
+    assert "at_load=none or at_load=local at_put=off" in text or "at_load=local at_put=off or at_load=none" in text
+
+
+def test_a_policy_that_is_not_safe_is_shown_with_its_trace() -> None:
+    called = call(FLUSHES, "--policy", "none", "--larger", "0")
+    assert called.exit_code == 1 and "VIOLATED: no-foreign-hit" in called.stdout and "✗" in called.stdout
+
+
+def test_what_is_cut_short_says_so() -> None:
+    called = call(
+        "kvm-vcpu-switch", "--free", "always", "--free", "if_other_ran", "--max-states", "500", "--larger", "0"
+    )
+    assert called.exit_code == 3 and "NOT FINISHED: stopped by a limit" in called.stdout
+
+
+def test_every_trace_on_demand() -> None:
+    called = call(FLUSHES, "--free", "at_load", "--traces", "--larger", "0")
+    assert "Policy 1 with at_load=none instead of local: no-foreign-hit" in called.stdout
+    assert "vcpu1 hits" in called.stdout or "vcpu0 hits" in called.stdout
+
+
+def test_a_weakest_policy_that_breaks_at_a_larger_size() -> None:
+    found, _ = data("kvm-vmid-allocator", "--policy", "fixed", "--free", "copies", "--free", "recheck_locked")
+    (weakest,) = found["weakest"]
+    broken = [at for at in found["larger"] if at["broken"]]
+    assert bool(weakest["breaks_at"]) == bool(broken)
+
+
+def test_bad_input() -> None:
+    assert "has no knob 'nothing'" in call(FLUSHES, "--free", "nothing").stderr
+    assert call(FLUSHES, "--any-size").exit_code == 2
+    called = call(FLUSHES, "--free", "unused")
+    assert called.exit_code == 2 and "nothing depends on the open knobs" in called.stderr
