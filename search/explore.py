@@ -101,20 +101,19 @@ def explore(
 
         def stored(visited: Visited, violated: Collection[str]) -> None:
             nonlocal auditing
-            begun = time.monotonic()
+            begun, deadlock = time.monotonic(), asked.deadlock and NO_DEADLOCK not in violated
             kept = tuple(p for p in invariants if p.name not in violated)
-            deadlock = asked.deadlock and NO_DEADLOCK not in violated
             audit(Searched(steps, kept, deadlock, symmetry, fused.hidden, visited, points=points))
             auditing = time.monotonic() - begun
 
         task = replace(task, audit=stored)
     found = engine.search(task)
     seconds = time.monotonic() - task.started - auditing
-    violations = _violations(task, instance, asked, fused.hidden, found)
-    outcome = _outcome(task, _nearest(violations, asked), found, fused.hidden, seconds, engine.name)
+    violations = _nearest(_violations(task, instance, asked, fused.hidden, found), asked)
+    outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
     if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
-        audited = _auditing_waits(audit, symmetry, points)
-        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, audited, points)
+        again = _auditing_waits(audit, symmetry, points)
+        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, again, points)
         outcome = _with_stuck(outcome, stuck, focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
 
