@@ -25,6 +25,7 @@ from flushproof.commands.options import (
     audit_option,
     draw,
     html_option,
+    long_option,
     look,
     memory,
     picture_option,
@@ -133,6 +134,7 @@ FORMS_OF_ALL = ("text", "json", "markdown", "junit", "sarif")
 @click.option(
     "--decide-with", type=click.Choice(["z3"]), help="Let Z3 decide the properties too, on every reachable state."
 )
+@long_option
 @audit_option
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Stop after this many states.")
 @click.option(

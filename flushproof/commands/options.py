@@ -104,6 +104,23 @@ def draw(trace: Trace, path: Path) -> None:
         raise FlushproofError(f"{path}: {error.strerror}") from None
 
 
+_LONG = "flushproof.long"
+
+
+def _keep(context: click.Context, _parameter: click.Parameter, long: bool) -> None:
+    context.meta[_LONG] = long
+
+
+long_option = click.option(
+    "--long",
+    is_flag=True,
+    expose_value=False,
+    callback=_keep,
+    help="Of a trace show each step in a row of its own, with all that made it possible.",
+)
+"""`--long`: what `look` says of traces."""
+
+
 def _amount(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Amount | None:
     return DEFAULT if text is None else Amount.of(text)
 
@@ -165,7 +182,8 @@ def look(elsewhere: int = 100) -> Look:
     colour unless that is unwanted."""
     width = shutil.get_terminal_size((elsewhere, 24)).columns
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Look(width, colour)
+    context = click.get_current_context(silent=True)
+    return Look(width, colour, every_step=context is not None and context.meta.get(_LONG, False))
 
 
 def try_path(path: Path) -> None:

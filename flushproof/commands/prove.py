@@ -22,6 +22,7 @@ from flushproof.commands.options import (
     VIOLATED,
     audit_option,
     html_option,
+    long_option,
     look,
     settings_options,
     terminated_as_interrupted,
@@ -99,6 +100,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     help="Draw what the proof rests on: FILE.svg, or FILE.mmd for Mermaid.",
 )
 @html_option
+@long_option
 @audit_option
 @text_or_json
 @click.option(

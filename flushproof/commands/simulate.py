@@ -10,7 +10,15 @@ import click
 
 from flushproof.auditing import Amount, Auditor
 from flushproof.checking import certified
-from flushproof.commands.options import INCONCLUSIVE, VIOLATED, audit_option, look, settings_options, text_or_json
+from flushproof.commands.options import (
+    INCONCLUSIVE,
+    VIOLATED,
+    audit_option,
+    long_option,
+    look,
+    settings_options,
+    text_or_json,
+)
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.simulation import simulation_json, simulation_text
@@ -28,6 +36,7 @@ from flushproof.search.task import Limits
 @click.option("--walks", type=click.IntRange(min=1), default=100, show_default=True, help="How many walks.")
 @click.option("--steps", type=click.IntRange(min=0), default=1000, show_default=True, help="How long each may be.")
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
+@long_option
 @audit_option
 @text_or_json
 def simulate_command(

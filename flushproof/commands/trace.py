@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from flushproof.checking import certified, followed_on
-from flushproof.commands.options import draw, look, picture_option
+from flushproof.commands.options import draw, long_option, look, picture_option
 from flushproof.model.errors import FlushproofError
 from flushproof.report.jsonform import SavedTrace, read_trace, trace_json
 from flushproof.report.page import saved_page
@@ -31,6 +31,7 @@ from flushproof.result import CertificateError
     help="How to print it.",
 )
 @picture_option
+@long_option
 @click.option("--system", "source", metavar="SYSTEM", help="Where the system is, if not where the file says.")
 def trace_command(file: Path, form: str, picture: Path | None, source: str | None) -> None:
     """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm each step against the system as it is now, and

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flushproof.model.ir import Action, BoolSort, Clause, OptionSort, Scalarset, Sort, StateVar, Var
-from flushproof.model.ir.instance import Instance, Slot
+from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.report.reads import Fact
 
 CPU = "Cpu"
@@ -31,11 +31,13 @@ def own_elements(instance: Instance, acts: Action | Clause) -> tuple[Var, ...]:
     return tuple(p for p in acts.params if isinstance(p.of, Scalarset))[:1]
 
 
-def actor_of(instance: Instance, acts: Action | Clause, binding: Mapping[str, int], facts: Iterable[Fact]) -> Actor:
-    """Who takes a step of this action, or causes this event.
+def actor_of(
+    instance: Instance, acts: Action | Clause, binding: Mapping[str, int], facts: Iterable[Fact], state: State
+) -> Actor:
+    """Who takes a step of this action in this state, or causes this event.
 
-    A CPU that is one of its own elements, or that the step names as its actor; the one CPU that its own element is on, as far as
-    the step reads that; otherwise the element itself.
+    A CPU that is one of its own elements, or that the step names as its actor; the one CPU that its own element is on, as the parts
+    of the machine say (`View`), or else as the step reads it; otherwise the element itself.
     """
     mine = own_elements(instance, acts)
     cpus = [p for p in mine if p.of.name == CPU]
@@ -44,9 +46,10 @@ def actor_of(instance: Instance, acts: Action | Clause, binding: Mapping[str, in
     if cpus:
         return Actor(CPU, instance.show(cpus[0].of, binding[cpus[0].name]))
     if mine:
-        found = {cpu for fact in facts for cpu in _cpus(instance, fact, mine, binding)}
-        if len(found) == 1:
-            return Actor(CPU, found.pop())
+        own = {(p.of, binding[p.name]) for p in mine}
+        for found in (_runs_on(instance, state, own), {cpu for fact in facts for cpu in _read_on(instance, fact, own)}):
+            if len(found) == 1:
+                return Actor(CPU, found.pop())
         return Actor(", ".join(p.of.name for p in mine), ", ".join(instance.show(p.of, binding[p.name]) for p in mine))
     if isinstance(acts, Action):
         *parts, _ = acts.name.split(".")
@@ -62,18 +65,39 @@ def runs_as(instance: Instance, acts: Action | Clause, binding: Mapping[str, int
     return ", ".join(m for m in mine if m != actor.name) or None
 
 
-def _cpus(instance: Instance, fact: Fact, mine: tuple[Var, ...], binding: Mapping[str, int]) -> Iterable[str]:
-    """The CPUs that a comparison puts the own element on: `running[cpu0] = vcpu1`, `cpu_of[vcpu1] = cpu0`, `on[cpu0, vcpu1]`."""
-    own = {(p.of, binding[p.name]) for p in mine}
-    for slot, code in fact.values.items():
-        var = instance.system.variable[slot.var]
-        if fact.sign == "=" and not _is_local(instance, var) and (code or not isinstance(var.sort, BoolSort)):
-            named = {*zip(var.index, slot.index, strict=True), *_held(slot, code)}
-            if named & own:
-                yield from (instance.show(sort, element) for sort, element in named if sort.name == CPU)
+Element = tuple[Sort, int]
 
 
-def _held(slot: Slot, code: int) -> Iterable[tuple[Sort, int]]:
+def _runs_on(instance: Instance, state: State, own: set[Element]) -> set[str]:
+    """The CPUs that run an element, as the machine's state says: `on[thread1] = cpu0`, `loaded[cpu0] = vcpu1`."""
+    return {
+        cpu
+        for slot, code in zip(instance.slots, state, strict=True)
+        if (view := instance.system.variable[slot.var].view) is not None and view.what == "context"
+        for cpu in _cpus(instance, slot, code, own)
+    }
+
+
+def _read_on(instance: Instance, fact: Fact, own: set[Element]) -> set[str]:
+    """The CPUs that a comparison puts an element on: `running[cpu0] = vcpu1`, `cpu_of[vcpu1] = cpu0`, `on[cpu0, vcpu1]`."""
+    return {
+        cpu
+        for slot, code in fact.values.items()
+        if fact.found and not _is_local(instance, instance.system.variable[slot.var])
+        for cpu in _cpus(instance, slot, code, own)
+    }
+
+
+def _cpus(instance: Instance, slot: Slot, code: int, own: set[Element]) -> Iterable[str]:
+    """The CPUs of which a location speaks together with one of these elements."""
+    var = instance.system.variable[slot.var]
+    if isinstance(var.sort, BoolSort) and not code:
+        return ()
+    named = {*zip(var.index, slot.index, strict=True), *_held(slot, code)}
+    return [instance.show(sort, element) for sort, element in named if sort.name == CPU] if named & own else ()
+
+
+def _held(slot: Slot, code: int) -> Iterable[Element]:
     """The element that a location holds, if it holds one."""
     match slot.sort:
         case OptionSort():

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from flushproof.model.ir import DROPPED, Action, BoolSort, EnumSort, OptionSort, Sort, StateVar
+from flushproof.model.ir import DROPPED, Action
 from flushproof.model.ir.evaluate import costs, decode, environment, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.trace import Step
+from flushproof.report.caches import Entry, entry, is_cache, is_set
+from flushproof.report.locations import location
 from flushproof.report.reads import Fact, Reader
-from flushproof.report.words import Story, action_of, clause_of, location
+from flushproof.report.words import Story, action_of, clause_of
 
 Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "used", "hit"]
 
@@ -33,51 +35,6 @@ class Link:
     part: Part
     slot: Slot
     text: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A location of a cache in words: whose it is, what the hardware compares, what it holds or remembers."""
-
-    owner: str
-    cache: str
-    tag: str
-    held: str
-
-    def __str__(self) -> str:
-        """`vm0 → vcpu0 page0`."""
-        return " → ".join(filter(None, [self.tag, self.held])) or "entry"
-
-    @property
-    def place(self) -> str:
-        return f"the {self.cache} of {self.owner}"
-
-
-def is_cache(var: StateVar) -> bool:
-    """Whether the locations of a variable are entries of a cache."""
-    return var.view is not None and var.view.what == "cache"
-
-
-def entry(instance: Instance, slot: Slot, code: int) -> Entry:
-    """A location of a cache that has this value."""
-    var = instance.system.variable[slot.var]
-    assert var.view is not None
-    shown = [instance.show(s, i) for s, i in zip(var.index, slot.index, strict=True)]
-    behind = [(s, text) for s, text in zip(var.index[1:], shown[1:], strict=True)]
-    tag = [text for s, text in behind[: var.view.tag] if not _is_placeholder(s)]
-    held = [text for s, text in behind[var.view.tag :] if not _is_placeholder(s)]
-    if not isinstance(var.sort, BoolSort):
-        held.append(instance.show(var.sort, code))
-    return Entry(shown[0], var.view.title, " ".join(tag), " ".join(held))
-
-
-def _is_placeholder(sort: Sort) -> bool:
-    return isinstance(sort, EnumSort) and len(sort.members) == 1
-
-
-def is_set(slot: Slot, code: int) -> bool:
-    """Whether there is something in a location of a cache, or something pending in it."""
-    return bool(code) if isinstance(slot.sort, BoolSort | OptionSort) else True
 
 
 def links(story: Story) -> tuple[Link, ...]:

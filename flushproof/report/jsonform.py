@@ -22,8 +22,9 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.actors import CPU
 from flushproof.report.audit import audit_json
+from flushproof.report.locations import location
 from flushproof.report.reads import Fact
-from flushproof.report.words import Story, action_of, changes, clause_of, comparison, location, property_of
+from flushproof.report.words import Story, action_of, changes, clause_of, comparison, property_of
 from flushproof.result import VIOLATED, Followed, Result
 
 VERSION = 1
@@ -152,7 +153,8 @@ def _step_json(story: Story, number: int) -> dict[str, Any]:
 def _enabled_json(story: Story, number: int, step: Step) -> dict[str, Any]:
     params = _params(story.trace, step)
     args = {name: story.instance.json(params[name], code) for name, code in step.binding.items()}
-    return {"action": step.action, "args": args, "actor": story.actor(number, step).name, "text": story.words(step)}
+    text = story.words(step, story.states[number])
+    return {"action": step.action, "args": args, "actor": story.actor(number, step).name, "text": text}
 
 
 def _read_json(story: Story, number: int, fact: Fact) -> dict[str, Any]:
@@ -249,10 +251,11 @@ def read_trace(path: Path, source: str | None = None) -> SavedTrace:
 def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
     """What the file says otherwise than the system does, of this trace and of how it came about.
 
-    Where the steps stand in the source is not compared: a comment that was added moves them, and changes nothing.
+    Where the steps stand in the source is not compared: a comment that was added moves them, and changes nothing; nor are the words
+    of an older file's steps.  What is shown of either is told anew.
     """
     instance = trace.instance
-    unsaid = SINCE if _is_older(data) else {"source"}
+    unsaid = SINCE | {"text"} if _is_older(data) else {"source"}
     data, told = ({**d, "trace": [_without(unsaid, step) for step in d["trace"]]} for d in (data, trace_json(trace)))
     says = {
         "system": instance.system.name,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from flushproof.model.ir import Scalarset, StateVar
 from flushproof.model.ir.instance import Instance, Slot
 from flushproof.report.actors import CPU
-from flushproof.report.cause import Link, entry, is_cache, is_set
-from flushproof.report.words import Row, Story, assignments, comparison, cost_words, location
+from flushproof.report.caches import entry, is_cache, is_real_cache, is_set
+from flushproof.report.cause import Link
+from flushproof.report.locations import location
+from flushproof.report.words import Row, Story, assignments, comparison, cost_words
 
 MEMORY = ""
 """Whose the state is that belongs to no element."""
@@ -54,7 +55,7 @@ class Machine:
         return self._values.setdefault(self.instance.show(slot.sort, code), len(self._values))
 
     def _slot(self, slot: Slot) -> dict[str, Any]:
-        """One location: its name, whose it is, what it is, and of a cache its tag and what it holds.
+        """One location: its name, whose it is, what it is, and of a cache its tag, what it holds, and who made it.
 
         `empty` is the value with which there is nothing in it, for what is a cache or pending.
         """
@@ -73,6 +74,7 @@ class Machine:
             # With a code of 0 the content is shown by the script: it is the value itself, then.
             shown = entry(self.instance, slot, 1)
             said |= {"tag": shown.tag, "held": shown.held if not self._holds_value(var) else "", "empty": self._empty(slot)}
+            said["by"] = shown.by
         elif var.view.what == "pending":
             said |= {"held": self._issued(var, slot, var.view.of), "empty": self._empty(slot)}
         return said
@@ -112,7 +114,7 @@ class Machine:
                 for c in row.changes
             ],
             "others": [
-                {"who": story.actor(row.number - 1, other).name, "text": story.words(other)}
+                {"who": story.actor(row.number - 1, other).name, "text": story.words(other, story.states[row.number - 1])}
                 for other in story.enabled[row.number - 1]
             ],
             "costs": cost_words(row.costs),
@@ -135,8 +137,7 @@ def read_words(instance: Instance, row: Row) -> list[str]:
 
 def changed_words(story: Story, row: Row) -> list[str]:
     """What a step changed besides what is in caches, as short assignments."""
-    kept = tuple(c for c in row.changes if not is_cache(story.instance.system.variable[c.slot.var]))
-    return assignments(story.instance, replace(row, changes=kept))
+    return assignments(story.instance, row, ghosts=True)
 
 
 def cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
@@ -144,7 +145,7 @@ def cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
     instance, found = story.instance, []
     for change in row.changes:
         var = instance.system.variable[change.slot.var]
-        if is_cache(var) and var.kind != "ghost":
+        if is_real_cache(var):
             for sign, code in (("−", change.before), ("+", change.after)):
                 if is_set(change.slot, code):
                     shown = entry(instance, change.slot, code)

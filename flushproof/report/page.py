@@ -27,11 +27,12 @@ from flushproof.proving import ProofResult
 from flushproof.report.audit import audit_text
 from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
+from flushproof.report.locations import location
 from flushproof.report.machine import Machine, cache_changes, changed_words, read_words
 from flushproof.report.proof import audited_text, effort_text, proof_verdict
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, verdict_text, warnings
-from flushproof.report.words import Row, Story, cost_words, location, many
+from flushproof.report.words import Row, Story, cost_words, many
 from flushproof.result import HOLDS, VIOLATED, Result
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
-from flushproof.report.words import Row, Story, assignments
+from flushproof.report.telling import tell
+from flushproof.report.words import Story
 
 
 def mermaid(trace: Trace) -> str:
@@ -12,9 +13,11 @@ def mermaid(trace: Trace) -> str:
     story = Story(trace)
     lanes = story.lanes
     lines = ["sequenceDiagram", *(f"    participant {lane}" for lane in lanes)]
-    for row in story.rows:
-        text = "<br/>".join(map(_safe, [f"{row.number}. {row.words}", *_changes(story, row)]))
-        lines.append(f"    Note over {row.actor.name}: {text}")
+    for row in tell(story):
+        facts = [*row.news, *map(str, row.caches)]
+        for act, more in zip(row.acts, [[]] * (len(row.acts) - 1) + [facts], strict=True):
+            text = "<br/>".join(map(_safe, [f"{row.number}. {act}", *more]))
+            lines.append(f"    Note over {act.actor}: {text}")
     over = lanes[0] if len(lanes) == 1 else f"{lanes[0]},{lanes[-1]}"
     lines.append(f"    Note over {over}: ✗ {_safe(story.sentence)}")
     return "\n".join(lines)
@@ -29,15 +32,6 @@ def mermaid_verdict(instance: Instance, verdict: str) -> str:
 def _checked(instance: Instance) -> str:
     knobs = ", ".join(f"{k}={v}" for k, v in instance.knobs.items())
     return f"{instance.system.name}, policy: {instance.policy or 'no named policy'}" + (f". {knobs}" if knobs else "")
-
-
-def _changes(story: Story, row: Row) -> list[str]:
-    return [*assignments(story.instance, row), *_tlb_changes(story, row)]
-
-
-def _tlb_changes(story: Story, row: Row) -> list[str]:
-    now, before = story.tlbs(row.state), story.tlbs(story.trace.states[row.number - 1])
-    return [f"TLB of {cpu}: {', '.join(now[cpu]) or 'empty'}" for cpu in now if now[cpu] != before[cpu]]
 
 
 def _safe(text: str) -> str:

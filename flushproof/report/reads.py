@@ -31,6 +31,7 @@ from flushproof.model.ir import (
     Some,
     The,
     Var,
+    walk,
 )
 from flushproof.model.ir.evaluate import Env, decode, encode, evaluate
 from flushproof.model.ir.instance import Instance, Slot, State
@@ -52,7 +53,8 @@ class Fact:
     """One comparison as it came out.
 
     kind: "branch" if it decided what the step does, "guard" if the step is possible because of it; left, sign, right: the
-    comparison as it came out, with a location on the left; values: the codes in its locations.
+    comparison as it came out, with a location on the left; values: the codes in its locations; found: whether they have what was
+    asked for (not: have something else).
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Fact:
     sign: str
     right: Side
     values: Mapping[Slot, int]
+    found: bool
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,8 @@ class Reader:
         """The comparisons that decide which of several values a term stands for."""
         match expr:
             case Ite():
-                yield from self.deciding(expr.cond, env)
+                if not _same_location(expr):
+                    yield from self.deciding(expr.cond, env)
                 yield from self.chosen(expr.then if self.value(expr.cond, env) else expr.other, env)
             case Some() | The() | Negated() | Narrow():
                 yield from self.chosen(expr.arg, env)
@@ -173,6 +177,8 @@ class Reader:
         if isinstance(atom, Eq | Less):
             left, right = self.side(atom.left, env), self.side(atom.right, env)
             true = bool(self.value(atom, env))
+            nothing = any(isinstance(side, Lit) and side.value is None for side in (atom.left, atom.right))
+            found = isinstance(atom, Eq) and true != nothing
             signs = ("=", "≠") if isinstance(atom, Eq) else ("<", "≥")
             sign = signs[0] if true else signs[1]
             if left.slot is None:
@@ -183,10 +189,11 @@ class Reader:
         else:
             left, sign = self.side(atom, env), "="
             right = Side(None, left.value)
+            found = bool(self.value(atom, env))
         slots = [s.slot for s in (left, right) if s.slot is not None]
         if not slots:
             return None
-        return Fact(kind, left, sign, right, {s: self.state[self.numbers[s]] for s in slots})
+        return Fact(kind, left, sign, right, {s: self.state[self.numbers[s]] for s in slots}, found)
 
     def side(self, expr: Expr, env: Env) -> Side:
         """A term, as far as it is a location: behind what turns one kind of value into another."""
@@ -210,3 +217,15 @@ class Reader:
     @cached_property
     def numbers(self) -> dict[Slot, int]:
         return {slot: number for number, slot in enumerate(self.instance.slots)}
+
+
+def _same_location(expr: Ite) -> bool:
+    """Whether a term asks, among others, if what it reads was written before in this step: no question that its author asked."""
+    questions = expr.cond.args if isinstance(expr.cond, And) else (expr.cond,)
+    indices = {_held(arg) for read in walk(expr.then, expr.other) if isinstance(read, Read) for arg in read.args}
+    return any(isinstance(q, Eq) and {_held(q.left), _held(q.right)} & indices for q in questions)
+
+
+def _held(expr: Expr) -> Expr:
+    """A term without what makes an option of its value, or takes it out of one."""
+    return _held(expr.arg) if isinstance(expr, Some | The) else expr

@@ -1,33 +1,41 @@
 """A trace for a terminal: one column for each element that acts, one row for each step, and a last row that says what is wrong.
 
-Three layouts, the widest that fits: a column for the TLBs of their own; TLBs among the changes; a plain list of steps.
+Three layouts: a table with a column for the caches of their own or with caches among the changes, whichever fits and is shorter;
+and lines.
 """
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import click
 from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.ir.trace import Trace
-from flushproof.report.words import Row, Story, assignments, cost_words, location
+from flushproof.report.telling import FIXED, Entries, Told, beginning, cache_titles, tell
+from flushproof.report.words import Story, cost_words
 
 NARROWEST, COMFORTABLE = 16, 22
 """Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
+
+LINES = 80
+"""Up to this width a trace is lines, not a table."""
+
+INDENT = "  "
 
 Paint = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Look:
-    """How wide a report may be, and whether it has colours."""
+    """How wide a report may be, whether it has colours, and whether each step of a trace has a row of its own."""
 
     width: int = 100
     colour: bool = False
+    every_step: bool = False
 
     def paint(self, **style: object) -> Paint:
         """A function that styles one line."""
@@ -55,32 +63,25 @@ class Look:
 
     def wrapped(self, text: str, indent: str = "", first: str | None = None) -> str:
         """A paragraph no wider than the report."""
-        return textwrap.fill(
-            text,
-            max(self.width, 40),
-            initial_indent=indent if first is None else first,
-            subsequent_indent=indent,
-            break_on_hyphens=False,
-        )
+        return wrapped(text, max(self.width, 40), indent, indent if first is None else first)
 
 
 def trace_text(trace: Trace, look: Look) -> str:
     """The whole trace."""
     story = Story(trace)
-    lines = [*_start(story, look)]
-    lines.append(_table(story, look) or _list(story, look))
-    lines.append(look.bad(look.wrapped(story.sentence, indent="     ", first="  ✗  ")))
+    rows = tell(story, look.every_step)
+    found = _start(story, look)
+    found.append((_table(story, rows, look) if look.width > LINES else None) or lines(rows, look))
+    found.append(look.bad(look.wrapped(story.sentence, indent="     ", first="  ✗  ")))
     if spent := cost_words(story.costs):
-        lines.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))
-    return "\n".join(lines)
+        found.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))
+    return "\n".join(found)
 
 
 def _start(story: Story, look: Look) -> list[str]:
     """The initial values that matter, in one paragraph."""
-    values = [f"{location(story.instance, c.slot)} = {story.instance.show(c.slot.sort, c.after)}" for c in story.start]
-    if not values:
-        return []
-    return [look.faint(look.wrapped(", ".join(values) + ".", indent="  ", first="At the start: ")), ""]
+    values = ", ".join(beginning(story))
+    return [look.faint(look.wrapped(f"{values}.", indent="  ", first="At the start: ")), ""] if values else []
 
 
 # ---------------------------------------------------------------------------------------------------------------- table
@@ -98,72 +99,60 @@ class _Column:
     def natural(self) -> int:
         return max(len(self.title) + MIN_PADDING, *(len(line) for cell in self.cells for line in cell), 0)
 
+    @property
+    def narrowest(self) -> int:
+        """What its longest word needs."""
+        words = (len(word) for cell in self.cells for line in cell for word in _kept(line).split(" "))
+        return max(len(self.title) + MIN_PADDING, max(words, default=0) + len(INDENT))
 
-def _table(story: Story, look: Look) -> str | None:
+
+def _table(story: Story, rows: list[Told], look: Look) -> str | None:
     """The trace as a table, or None where the terminal is too narrow for one."""
-    acts, changed, tlbs = _actors(story, look), _changed(story, look), _tlbs(story, look)
-    number = _Column("", [[f"{row.number}"] for row in story.rows], [look.faint] * len(story.rows))
-    apart = [number, *acts, changed, tlbs] if tlbs else [number, *acts, changed]
-    joined = [number, *acts, _joined(changed, tlbs)] if tlbs else apart
-    for columns, narrowest in ((apart, COMFORTABLE), (joined, NARROWEST)):
-        used = [c for c in columns if c.title != changed.title or any(c.cells)]
-        widths = _widths([c.natural for c in used], look.width - 2 * (len(used) - 1), narrowest)
-        if widths is not None:
-            return _draw(used, widths)
-    return None
-
-
-def _actors(story: Story, look: Look) -> list[_Column]:
-    """One column for each element that acts."""
-    paints = [look.bad if row.event else look.paint() for row in story.rows]
-    return [
-        _Column(name, [[row.words] if row.actor.name == name else [] for row in story.rows], paints)
-        for name in story.lanes
+    plain = [look.bad if row.event else look.paint() for row in rows]
+    faint = [look.faint] * len(rows)
+    number = _Column("", [[row.number] for row in rows], faint)
+    acts = [
+        _Column(lane, [[str(act) for act in row.acts if act.actor == lane] for row in rows], plain) for lane in story.lanes
     ]
+    title = "what it reads and changes" if any(row.reads for row in rows) else "what changes"
+    news = _Column(title, [list(row.news) for row in rows], faint)
+    caches = _caches(cache_titles(story), rows, plain)
+    joined = _Column(title, [[*row.news, *_by_title(row)] for row in rows], plain)
+    drawn = []
+    for columns, least in (([number, *acts, news, caches], COMFORTABLE), ([number, *acts, joined], NARROWEST)):
+        used = [c for c in columns if any(c.cells)]
+        widths = _widths(used, look.width - 2 * (len(used) - 1), least)
+        if widths is not None:
+            drawn.append(_draw(used, widths))
+    return min(drawn, key=lambda table: table.count("\n"), default=None)
 
 
-def _changed(story: Story, look: Look) -> _Column:
-    cells = [assignments(story.instance, row) for row in story.rows]
-    return _Column("what changes", cells, [look.faint] * len(cells))
+def _caches(titles: set[str], rows: list[Told], paint: list[Paint]) -> _Column:
+    """What happens to caches: of one kind their owners suffice."""
+    if len(titles) == 1:
+        (title,) = titles
+        return _Column(f"in each {title}", [[line for entry in row.caches for line in _owned(entry)] for row in rows], paint)
+    return _Column("in the caches", [_by_title(row) for row in rows], paint)
 
 
-def _tlbs(story: Story, look: Look) -> _Column | None:
-    """The contents of the TLBs wherever they changed, and at the end."""
-    cells: list[list[str]] = []
-    before = story.tlbs(story.trace.initial)
-    for row in story.rows:
-        now = story.tlbs(row.state)
-        differ = [cpu for cpu in now if now[cpu] != before[cpu]]
-        cells.append(_contents(now, [cpu for cpu in now if now[cpu]] if row.number == len(story.rows) else differ))
-        before = now
-    paints = [look.bad if row.event else look.paint() for row in story.rows]
-    return _Column("in the TLBs", cells, paints) if any(cells) else None
+def _owned(entry: Entries) -> list[str]:
+    """A line for each entry, the first with its owner."""
+    first, *others = entry.texts
+    return [f"{entry.whose}: {first}", *(" " * len(f"{entry.whose}: ") + other for other in others)]
 
 
-def _contents(tlbs: dict[str, list[str]], cpus: Sequence[str]) -> list[str]:
-    """One line for each entry, the first of each CPU with its name."""
-    lines = []
-    for cpu in cpus:
-        first, *others = tlbs[cpu] or ["empty"]
-        lines += [f"{cpu}: {first}", *(" " * len(f"{cpu}: ") + entry for entry in others)]
-    return lines
+def _by_title(row: Told) -> list[str]:
+    return [str(entry) for entry in row.caches]
 
 
-def _joined(changed: _Column, tlbs: _Column) -> _Column:
-    cells = [left + _of_tlb(right) for left, right in zip(changed.cells, tlbs.cells, strict=True)]
-    return _Column(changed.title, cells, tlbs.paint)
-
-
-def _of_tlb(lines: list[str]) -> list[str]:
-    return [(" " * 7 if line.startswith(" ") else "TLB of ") + line for line in lines]
-
-
-def _widths(natural: list[int], space: int, narrowest: int) -> list[int] | None:
-    """How wide each column is, so that the sum fits: the widest give way first, but not below `narrowest`."""
+def _widths(columns: list[_Column], space: int, least: int) -> list[int] | None:
+    """How wide each column is, so that the sum fits: the widest give way first, none below `least` or its longest word."""
+    natural = [c.natural for c in columns]
     if sum(natural) <= space:
         return natural
-    for cap in range(max(natural), narrowest - 1, -1):
-        widths = [min(n, cap) for n in natural]
+    narrowest = [min(c.natural, max(c.narrowest, least)) for c in columns]
+    for cap in range(max(natural), least - 1, -1):
+        widths = [max(min(n, cap), low) for n, low in zip(natural, narrowest, strict=True)]
         if sum(widths) <= space:
             return widths
     return None
@@ -185,39 +174,57 @@ def _draw(columns: list[_Column], widths: list[int]) -> str:
 
 
 def _cell(paragraphs: list[str], width: int, paint: Paint) -> str:
-    return "\n".join(paint(line) for text in paragraphs for line in _Wrapper(max(width, 1)).wrap(text))
+    return "\n".join(paint(line) for text in paragraphs for line in wrapped(text, width, INDENT).split("\n"))
 
 
-class _Wrapper(textwrap.TextWrapper):
-    """Wraps between words, and within a location only behind `.` and `[`."""
-
-    wordsep_simple_re = re.compile(r"(\s+)|(?<=[.\[])")
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width, subsequent_indent="  ", break_on_hyphens=False)
+# ---------------------------------------------------------------------------------------------------------------- lines
 
 
-# ----------------------------------------------------------------------------------------------------------------- list
+def lines(rows: list[Told], look: Look) -> str:
+    """A few lines for each step, for a narrow terminal or for very many actors."""
+    found: list[str] = []
+    wide = max(len(row.number) for row in rows) + 2
+    for row in rows:
+        for number, act in enumerate(_spoken(row)):
+            first = f"{'' if number else row.number:>{wide}}  "
+            text = look.wrapped(act, indent=" " * (wide + 4), first=first)
+            found.append(look.bad(text) if row.event else text)
+        inner = " " * (wide + 4)
+        if row.news:
+            space = max(look.width, 40) - len(inner + INDENT) - 1
+            news = "; ".join(line.replace(" ", FIXED) if len(line) <= space else line for line in row.news)
+            found.append(look.faint(look.wrapped(news, indent=inner + INDENT, first=inner)))
+        found += [look.wrapped(line, indent=inner + INDENT, first=inner) for line in _by_title(row)]
+    return "\n".join(found)
 
 
-def _list(story: Story, look: Look) -> str:
-    """One paragraph for each step, for a narrow terminal or for very many CPUs."""
-    lines: list[str] = []
-    before = story.tlbs(story.trace.initial)
-    for row in story.rows:
-        now = story.tlbs(row.state)
-        last = row.number == len(story.rows)
-        lines.append(_listed(story, row, look))
-        lines += [
-            look.faint(look.wrapped(text, indent="         ", first="       "))
-            for text in assignments(story.instance, row)
-        ]
-        shown = [cpu for cpu in now if (now[cpu] if last else now[cpu] != before[cpu])]
-        lines += [look.wrapped(text, indent="         ", first="       ") for text in _of_tlb(_contents(now, shown))]
-        before = now
-    return "\n".join(lines)
+def _spoken(row: Told) -> list[str]:
+    """Who does what, one after another; what one actor does next, in its line."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for act in row.acts:
+        found.setdefault((act.actor, act.by), []).append(act.words)
+    return [_named(actor, by, "; then ".join(words)) for (actor, by), words in found.items()]
 
 
-def _listed(story: Story, row: Row, look: Look) -> str:
-    text = look.wrapped(f"{row.actor.name}: {row.words}", indent="     ", first=f"{row.number:>3}  ")
-    return look.bad(text) if row.event else text
+def _named(actor: str, by: str, words: str) -> str:
+    """The words behind who acts, unless they begin with that."""
+    return words if not by and words.startswith(f"{actor} ") else f"{' '.join(filter(None, [actor, by]))}: {words}"
+
+
+# ------------------------------------------------------------------------------------------------------------- wrapping
+
+
+def wrapped(text: str, width: int, indent: str, first: str = "") -> str:
+    """A paragraph of lines that end where words do; a location is one word, unless it is wider than a line by itself."""
+    kept = " ".join(
+        word if len(word) + len(indent) <= width else word.replace(FIXED, " ") for word in _kept(text).split(" ")
+    )
+    lines = textwrap.fill(
+        kept, max(width, 1), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return lines.replace(FIXED, " ")
+
+
+def _kept(text: str) -> str:
+    """The text with what stands in brackets held together."""
+    return re.sub(r"\[[^\]]*\]", lambda found: found[0].replace(" ", FIXED), text)

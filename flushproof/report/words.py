@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,25 +12,23 @@ from pathlib import Path
 from flushproof.model.ir import (
     DROPPED,
     Action,
-    BoolSort,
     Clause,
-    EnumSort,
     Lit,
-    OptionSort,
     Place,
     Property,
     Sort,
-    StateVar,
     Var,
     default_value,
 )
-from flushproof.model.ir.evaluate import Env, costs, decode, environment, renamed, updated
+from flushproof.model.ir.evaluate import Env, costs, decode, encode, environment, evaluate, renamed, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, Actor, actor_of, runs_as
-from flushproof.report.reads import Fact, Reader, Side
+from flushproof.report.caches import is_real_cache
+from flushproof.report.locations import location, locations
+from flushproof.report.reads import Fact, Kind, Reader, Side
 from flushproof.report.waiting import Waiting, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
@@ -107,10 +104,10 @@ class Story:
         instance, before, after = self.instance, self.states[number - 1], self.states[number]
         acts, env = self._acting(step, before)
         reads = Reader(instance, before).facts_of(acts, env)
-        actor = actor_of(instance, acts, step.binding, reads)
+        actor = actor_of(instance, acts, step.binding, reads, before)
         return Row(
             number,
-            self.words(step),
+            self.words(step, before),
             actor,
             process_of(instance, step),
             tuple(changes(instance, before, after)),
@@ -137,7 +134,7 @@ class Story:
         """Who takes a step that is possible before the one of this number, counted from 0."""
         acts, env = self._acting(step, self.states[number])
         guard = Reader(self.instance, self.states[number]).guard(acts, env)
-        return actor_of(self.instance, acts, step.binding, guard)
+        return actor_of(self.instance, acts, step.binding, guard, self.states[number])
 
     @cached_property
     def enabled(self) -> tuple[tuple[Step, ...], ...]:
@@ -194,33 +191,37 @@ class Story:
             return (waiting(self.instance, trace.states[-1], wait, codes),)
         return tuple(who_waits(self.instance, trace.states[-1])) if trace.property == "no-deadlock" else ()
 
-    def tlbs(self, state: State) -> dict[str, list[str]]:
-        """What is in each CPU's TLB, entry by entry; no key for a system without a TLB."""
-        return tlb_contents(self.instance, state)
-
-    def words(self, step: Step) -> str:
-        """What happens in a step."""
+    def words(self, step: Step, before: State) -> str:
+        """What happens in a step that is taken in the state `before`."""
         action = action_of(self.instance, step.action)
         if step.event:
             clause = clause_of(self.trace)
             says = (clause and clause.doc) or (action and action.doc) or step.action.replace("_", " ")
-            return fill(says, self._named(clause.params if clause else (), step.binding))
+            values = self._values(action, step, before) if action else {}  # of a step that checks something on its way
+            return fill(says, {**self._named(clause.params if clause else (), step.binding), **values})
         if action is None:
             return step.action
         if action.doc:
-            return fill(action.doc, self._named(action.params, step.binding))
+            return fill(action.doc, {**self._named(action.params, step.binding), **self._values(action, step, before)})
         others = tuple(p for p in action.params if p is not action.cpu)
         called = ", ".join(f"{name} {value}" for name, value in self._named(others, step.binding).items())
         words = action.name.replace("_", " ")
         return f"{words} ({called})" if called and action.process is None else words
+
+    def _values(self, action: Action, step: Step, before: State) -> dict[str, str]:
+        """What a step's words name besides its parameters."""
+        instance = self.instance
+        env = environment(action, [step.binding[p.name] for p in action.params], before, instance) if action.named else {}
+        values = ((name, e.sort, evaluate(e, env, before, instance)) for name, e in action.named)
+        return {name: instance.show(sort, encode(sort, value)) for name, sort, value in values}
 
     def _named(self, params: tuple[Var, ...], codes: Mapping[str, int]) -> dict[str, str]:
         return {p.name: self.instance.show(p.of, codes[p.name]) for p in params if p.name in codes}
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """A sentence with `{name}` replaced; a name without a value loses its braces."""
-    return re.sub(r"\{([^{}]+)\}", lambda m: values.get(m[1], m[1]), template)
+    """A sentence with `{name}` replaced; a name without a value loses its braces, and two braces are one."""
+    return re.sub(r"\{\{|\}\}|\{([^{}]+)\}", lambda m: values.get(m[1], m[1]) if m[1] else m[0][0], template)
 
 
 def _after(instance: Instance, state: State, step: Step) -> State:
@@ -282,14 +283,6 @@ def changes(instance: Instance, before: State, after: State) -> Iterator[Change]
             yield Change(slot, old, new)
 
 
-def location(instance: Instance, slot: Slot) -> str:
-    """A location as one writes it: `running[cpu0]`."""
-    index = ", ".join(
-        instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
-    )
-    return f"{slot.var}[{index}]" if index else slot.var
-
-
 def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
     """What a step read, and how it came out: `refs[page0] = 1`, `vmid_gen[vm0] 1 ≠ kvm_vmid_gen 2`.
 
@@ -308,27 +301,67 @@ def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
     return f"{side(fact.left, not alone)} {fact.sign} {side(fact.right, True)}"
 
 
-def assignments(instance: Instance, row: Row) -> list[str]:
-    """What a step changed, as short assignments, where a whole map that gets one value is one of them.
+def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
+    """What a step read of what can change, where that decided it; a location that is compared with a constant shows its value."""
+    values: dict[tuple[str, str], list[Slot]] = {}
+    lines: dict[str, None] = {}
+    for fact in row.reads:
+        if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
+            continue
+        slot = fact.left.slot
+        if fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):
+            values.setdefault((slot.var, fact.left.value), []).append(slot)
+            lines[f"{slot.var}\0{fact.left.value}"] = None
+        else:
+            lines[comparison(instance, fact, row.process)] = None
+    told: list[str] = []
+    for line in lines:
+        name, _, value = line.partition("\0")
+        slots = values.get((name, value))
+        if slots is None:
+            told.append(line)
+        else:
+            indices = [slot.index for slot in slots]
+            told += [f"{place} = {value}" for place in locations(instance, instance.system.variable[name], indices, indices)]
+    return told
+
+
+def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]:
+    """What a step changed, as short assignments, where locations of one map that get one value are written as few.
 
     A process's own locals are shown by their bare names.  Left out are program counters (the row itself says which step is
-    taken), locals that a process has no more use for, and the content of TLBs.
+    taken), locals that a process has no more use for or that a helper has as another one's copy, the content of caches, and without
+    `ghosts` what only properties see.
     """
-    lines: list[str] = []
     shown = [
-        c for c in row.changes if not _is_bookkeeping(instance, c) and not is_tlb(instance.system.variable[c.slot.var])
+        c
+        for c in row.changes
+        if not _is_bookkeeping(instance, c)
+        and not is_real_cache(instance.system.variable[c.slot.var])
+        and not _is_copy(instance, row, c)
+        and (ghosts or instance.system.variable[c.slot.var].kind != "ghost")
     ]
-    for (var, after), group in itertools.groupby(shown, key=lambda c: (c.slot.var, c.after)):
-        together = list(group)
-        value = instance.show(together[0].slot.sort, after)
-        everywhere = [code for slot, code in zip(instance.slots, row.state, strict=True) if slot.var == var]
-        if len(together) > 2 and all(code == after for code in everywhere):
-            lines.append(f"{var}[all] = {value}")
-        elif row.process and var.startswith(f"{row.process}."):
-            lines.append(f"{var.rpartition('.')[2]} = {value}")
-        else:
-            lines += [f"{location(instance, c.slot)} = {value}" for c in together]
+    groups: dict[tuple[str, str], list[Slot]] = {}
+    for change in shown:
+        groups.setdefault((change.slot.var, instance.show(change.slot.sort, change.after)), []).append(change.slot)
+    lines: list[str] = []
+    for (name, value), slots in groups.items():
+        if _is_own(row, name):
+            lines.append(f"{name.rpartition('.')[2]} = {value}")
+            continue
+        var = instance.system.variable[name]
+        alike = [
+            slot.index
+            for slot, code in zip(instance.slots, row.state, strict=True)
+            if slot.var == name and instance.show(slot.sort, code) == value
+        ]
+        lines += [f"{place} = {value}" for place in locations(instance, var, [s.index for s in slots], alike)]
     return lines
+
+
+def _is_own(row: Row, var: str) -> bool:
+    """Whether a variable is a local of the process whose step this is."""
+    return row.process is not None and var.startswith(f"{row.process}.")
 
 
 def _is_bookkeeping(instance: Instance, change: Change) -> bool:
@@ -338,34 +371,18 @@ def _is_bookkeeping(instance: Instance, change: Change) -> bool:
     return process is not None and (forgotten or var == f"{process}.pc")
 
 
-def is_tlb(var: StateVar) -> bool:
-    """Whether a variable is the content of TLBs: a map from CPUs and tags, in a part that is called a `tlb`."""
-    *parts, _ = var.name.split(".")
-    owned = bool(parts) and re.fullmatch(r"(.*_)?tlbs?(_.*)?", parts[-1]) is not None
-    return owned and len(var.index) > 1 and var.index[0].name == CPU and isinstance(var.sort, (BoolSort, OptionSort))
-
-
-def tlb_contents(instance: Instance, state: State) -> dict[str, list[str]]:
-    """The entries in each CPU's TLB in a state."""
-    contents: dict[str, list[str]] = {}
-    variables = [v for v in instance.system.variables if is_tlb(v)]
-    for var in variables:
-        field = var.name.rpartition(".")[2] + ": " if len(variables) > 1 else ""
-        cpu_sort, *tags = var.index
-        for cpu in instance.codes(cpu_sort):
-            entries = contents.setdefault(instance.show(cpu_sort, cpu), [])
-            for index in instance.assignments(tuple(tags)):
-                code = state[instance.slot(var.name, (cpu, *index))]
-                if code:
-                    entry = " ".join(instance.show(s, i) for s, i in zip(tags, index, strict=True) if not _only_one(s))
-                    leads_to = f" → {instance.show(var.sort, code)}" if isinstance(var.sort, OptionSort) else ""
-                    entries.append(f"{field}{entry}{leads_to}")
-    return contents
-
-
-def _only_one(sort: Sort) -> bool:
-    """Whether a sort is a mere placeholder."""
-    return isinstance(sort, EnumSort) and len(sort.members) == 1
+def _is_copy(instance: Instance, row: Row, change: Change) -> bool:
+    """Whether a helper's local is called as one of a caller's, and has its value: the helper was given it."""
+    if not _is_own(row, change.slot.var):
+        return False
+    *path, name = change.slot.var.split(".")
+    callers = (".".join([*path[:depth], name]) for depth in range(1, len(path)))
+    return any(
+        instance.show(instance.system.variable[caller].sort, row.state[instance.slot(caller, change.slot.index)])
+        == instance.show(change.slot.sort, change.after)
+        for caller in callers
+        if caller in instance.system.variable
+    )
 
 
 def _default(instance: Instance, sort: Sort) -> int:

@@ -36,6 +36,7 @@ class Tlb(Part):
     tag: the sorts of what an entry is matched by (VMID, ASID, virtual page); holds: the sorts of what it holds or remembers
     (output page, the vcpu or VM that created it); walk(cpu, *tag, *holds): whether the CPU's walker may cache this entry now.
     The tag must be what the hardware compares: an owner is remembered for properties and is never part of it.
+    by: which of the sorts in `holds` tell who created an entry.
     title: what it is called where it is shown; an x86 walk caches tables in paging-structure caches, for one.
     """
 
@@ -46,11 +47,12 @@ class Tlb(Part):
         toggle=True,
     )
 
-    def __init__(self, *, tag, holds, walk, title="TLB"):
+    def __init__(self, *, tag, holds, walk, by=(), title="TLB"):
         self.sorts = (*tag, *holds)
         self.holds = holds
         self.walk = walk
-        self.entry = Map(Cpu, *tag, *holds, bool, view=View("cache", title, tag=len(tag)))
+        made_by = tuple(i for i, sort in enumerate(self.sorts, 1) if i > len(tag) and sort in by)
+        self.entry = Map(Cpu, *tag, *holds, bool, view=View("cache", title, tag=len(tag), by=made_by))
 
     @closure
     def fill_at_once(self):

@@ -405,12 +405,14 @@ class View:
     title: its name in manuals and kernels: `TLB`.
     of: whose it is: the position of that element in the index.
     tag: of a cache, how many of the sorts behind the first one the hardware compares; what follows is what an entry holds.
+    by: which positions in the index say who made an entry, which the hardware does not know.
     """
 
     what: Literal["cache", "pending", "context", "table", "slots", "lock"]
     title: str
     of: int = 0
     tag: int = 0
+    by: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -485,7 +487,7 @@ class Action:
     fresh: new counter values, see the module's text.
     cpu: the parameter (of a sort called Cpu) that acts, if one does: the column of a trace.
     process, label: for a step of a process, its name and the label at which the step starts.
-    doc: one sentence for people; parameters in braces.
+    doc: one sentence for people; parameters in braces, and whatever else `named` gives a value in the present state.
     """
 
     name: str
@@ -500,6 +502,7 @@ class Action:
     label: str | None = None
     doc: str = ""
     place: Place | None = None
+    named: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True)

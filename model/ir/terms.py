@@ -409,7 +409,10 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
         for c in action.costs
         if (cond := f(c.cond)) is not FALSE
     )
-    return replace(action, guard=f(action.guard), updates=updates, obligations=obligations, costs=costs)
+    named = tuple((name, f(expr)) for name, expr in action.named)
+    return replace(
+        action, guard=f(action.guard), updates=updates, obligations=obligations, costs=costs, named=named
+    )
 
 
 def map_clauses(clauses: Iterable[Clause], f: Callable[[Expr], Expr]) -> tuple[Clause, ...]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-import string
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from flushproof.model import ir
-from flushproof.model.errors import ModelError, nearest
+from flushproof.model.errors import ModelError
 from flushproof.model.ir import terms
 from flushproof.model.ir.waits import NO_STUCK
 
@@ -25,7 +24,8 @@ from .frames import Outcome, block
 from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
-from .source import Source, class_place, source_of
+from .source import Source, class_place
+from .templates import Template
 from .types import hints
 from .values import Path, Scope, Static, Step, Tup, Value, articled
 from .words import Process, Words
@@ -205,7 +205,9 @@ class Compiler(Words):
         self.note("after", names, ends, before, [scope])
         merged, _ = self.merge(path, [(e.path, Static(None)) for e in ends])
         step = self.step
-        self.check_doc(member, (*params, *step.params))
+        template = Template(first_line(member.function), function.source, function.source.tree)
+        ways = [(e.path.cond, e.path.env) for e in ends]
+        named = template.meanings(self, (*params, *step.params), scope, before, ways)
         made = ir.Action(
             name=member.name,
             params=(*params, *step.params),
@@ -215,8 +217,9 @@ class Compiler(Words):
             obligations=tuple(step.obligations),
             costs=tuple(step.costs),
             cpu=acting(params),
-            doc=first_line(member.function),
+            doc=template.text,
             place=function.source.place(function.node),
+            named=tuple((name, expr) for name, expr, _ in named),
         )
         self.checks_of(made, step.clauses, function.source)
         return made
@@ -224,7 +227,7 @@ class Compiler(Words):
     def checks_of(self, action: ir.Action, clauses: list[tuple[str, ir.Clause]], source: Source) -> None:
         """Note down what a step checks on its way: for all that it can choose, where the step is possible."""
         for name, clause in clauses:
-            self.check_template(clause.message, [p.name for p in (*action.params, *clause.params)], source, source.tree)
+            Template(clause.message, source, source.tree).check(p.name for p in (*action.params, *clause.params))
             full = replace(
                 clause,
                 params=(*action.params, *clause.params),
@@ -239,7 +242,9 @@ class Compiler(Words):
         actions, checks = compiler.compile()
         for action in actions:
             self.checks_of(action, checks[action.name], compiler.source)
-        self.check_doc(compiler.member, [p for action in actions for p in action.params])
+        if all(action.doc != compiler.doc for action in actions):  # otherwise it is checked as what a step says
+            source = compiler.source
+            Template(compiler.doc, source, source.tree).check(p.name for action in actions for p in action.params)
         return actions
 
     def initial(self) -> ir.Action:
@@ -356,7 +361,7 @@ class Compiler(Words):
             params.append(holds.var)
             holds = holds.body
         because = member.role.because or first_line(member.function)
-        self.check_template(because, [p.name for p in params], source, source.tree)
+        Template(because, source, source.tree).check(p.name for p in params)
         clause = ir.Clause(tuple(params), ir.TRUE, holds, message=because, place=place)
         return ir.Property(member.title, (clause,), kind, first_line(member.function), place)  # type: ignore[arg-type]
 
@@ -371,7 +376,7 @@ class Compiler(Words):
             source.fail(
                 source.tree, f"the event '{function.name}' checks nothing", 'Add check("property", ..., "...").'
             )
-        self.check_doc(member, params)
+        Template(first_line(member.function), source, source.tree).check(p.name for p in params)
         event = ir.Clause((), ir.TRUE, ir.TRUE, member.name, acting(params), doc=first_line(member.function))
         for owed in self.step.obligations:
             mentioned = terms.free_vars(owed.when) | terms.free_vars(owed.expr)
@@ -381,7 +386,7 @@ class Compiler(Words):
             )
         found: dict[str, ir.Property] = {}
         for name, clause in self.step.clauses:
-            self.check_template(clause.message, [p.name for p in (*params, *clause.params)], source, source.tree)
+            Template(clause.message, source, source.tree).check(p.name for p in (*params, *clause.params))
             full = replace(
                 event,
                 params=(*params, *clause.params),
@@ -393,21 +398,6 @@ class Compiler(Words):
             old = found.get(name)
             found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)
         return list(found.values())
-
-    def check_doc(self, member: Member, params: Iterable[ir.Var]) -> None:
-        """See to it that the line which a trace shows of a step names only its parameters and choices."""
-        source = source_of(member.function)
-        self.check_template(first_line(member.function), [p.name for p in params], source, source.tree)
-
-    def check_template(self, text: str, names: list[str], source: Source, node: ast.AST) -> None:
-        """See to it that an explanation names only what it can name."""
-        try:
-            fields = [f for _, f, _, _ in string.Formatter().parse(text) if f is not None]
-        except ValueError as error:
-            source.fail(node, f"the explanation cannot be read: {error}")
-        for name in fields:
-            if name not in names:
-                source.fail(node, f"the explanation names '{{{name}}}'", nearest(name, names, "names that it can use"))
 
     # ----------------------------------------------------------------------------------------------------------- closures
 

@@ -390,7 +390,7 @@ def _not_bare(given: tuple[Any, ...], bare: str, form: str) -> None:
 def action(function: F) -> F:
     """An atomic step.  It may happen whenever all that it `require`s holds, for any values of its parameters.
 
-    The first line of its docstring is what a trace says, with the parameters in braces.
+    The first line of its docstring is what a trace says, with parameters and variables in braces.
     """
     return _mark(function, Role("action"))
 
@@ -398,8 +398,9 @@ def action(function: F) -> F:
 def process(*sorts: Any) -> Callable[[F], F]:
     """A procedure in several atomic steps, one running instance for each element of the sorts (``@process(Cpu)``).
 
-    A step ends at each ``yield "label"``, where anything else may happen, and the label names the step that follows.  The
-    procedure starts over when it returns.
+    A step ends at each ``yield "label"``, where anything else may happen, and the label names the step that follows.  A trace
+    shows what stands in its braces (``yield "frees {page}"``): parameters, and variables, as they are at the label or, if they
+    have no value there, as the step makes them.  The procedure starts over when it returns.
     """
     _not_bare(sorts, "@process", "@process(Cpu)")
     return lambda function: _mark(function, Role("process", sorts))

@@ -336,7 +336,8 @@ def _restricted_to(system: ir.System, used: set[str]) -> ir.System:
 
 
 def _restricted(action: ir.Action, used: set[str]) -> ir.Action:
-    return replace(action, updates=tuple(u for u in action.updates if u.var in used))
+    named = tuple((name, expr) for name, expr in action.named if reads(expr) <= used)
+    return replace(action, updates=tuple(u for u in action.updates if u.var in used), named=named)
 
 
 def _without_dead_steps(system: ir.System) -> ir.System:

@@ -8,7 +8,7 @@ state, with its default value wherever it is not needed.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from flushproof.model import ir
@@ -18,7 +18,8 @@ from .atoms import UNSET
 from .declarations import Member
 from .frames import Block, Outcome, Stack, block
 from .locals import Endless, Kept, Leaf, Locals, Stored, called
-from .values import Bad, Name, Path, Value
+from .templates import Template, label_of
+from .values import Bad, Name, Path, Scope, Value
 from .words import Process, Words
 
 Checks = Mapping[str, list[tuple[str, ir.Clause]]]
@@ -53,6 +54,7 @@ class Segment:
     clauses: list[tuple[str, ir.Clause]]
     updates: tuple[ir.Update, ...]
     exits: list[Exit]
+    named: list[tuple[str, ir.Expr, Name | None]]
 
     @property
     def exprs(self) -> list[ir.Expr]:
@@ -82,6 +84,7 @@ class ProcessCompiler:
         self.lemmas: list[ir.Property] = []
         self.function, self.scope, start = x.begin(member)
         self.source = self.function.source
+        self.doc = (self.source.function.__doc__ or "").strip().split("\n")[0]
         sorts = [x.declared.sort(s) for s in member.role.sorts]
         for sort in sorts:
             if isinstance(sort, ir.CounterSort):
@@ -142,10 +145,18 @@ class ProcessCompiler:
         # What was written before the paths parted stands in each of them, and is written once: in front of what they write.
         updates = tuple({id(u): u for outcome in outcomes for u in outcome.path.updates}.values())
         guard = terms.and_(*step.guards)
-        point.segment = Segment(
-            step.params, step.fresh, guard, step.obligations, step.costs, step.clauses, updates, exits
-        )
+        template, scope = self.template(point)
+        ways = [(outcome.path.cond, outcome.path.env) for outcome in outcomes]
+        named = list(template.meanings(self.x, (*self.me, *step.params), scope, before, ways))
+        point.segment = Segment(step.params, step.fresh, guard, step.obligations, step.costs, step.clauses, updates, exits, named)
         return changed
+
+    def template(self, point: Point) -> tuple[Template, Scope]:
+        """What a trace says of the step that starts at a point, and the function in which that stands."""
+        if not point.label:
+            return Template(self.doc, self.source, self.source.tree), self.scope
+        scope, node = label_of(point.label, list(dict.fromkeys(frame.scope for frame in point.stack)))
+        return Template(point.label, scope.source, node), scope
 
     def exit(self, outcome: Outcome, changed: list[int]) -> Exit:
         """Note down where a path stopped, and what its variables are there."""
@@ -361,9 +372,21 @@ class ProcessCompiler:
             ),
             process=self.member.name,
             label=labels[number],
-            doc=labels[number] if point.label else (self.source.function.__doc__ or "").strip().split("\n")[0],
+            doc=point.label or self.doc,
             place=self.source.place(self.node_of(point)),
+            named=tuple(self.named(number, live)),
         )
+
+    def named(self, number: int, live: list[dict[Leaf, Stored]]) -> Iterator[tuple[str, ir.Expr]]:
+        """What the label's names stand for: what a variable is at the label is known as long as it may still be read."""
+        point = self.points[number]
+        assert point.segment is not None
+        for name, expr, variable in point.segment.named:
+            if variable is not None and any(x not in live[number] for x, _ in self.locals.leaves(variable, point.kept[variable])):
+                template, _ = self.template(point)
+                message = f"the explanation names '{{{name}}}', which nothing reads from there on, so that it is not kept"
+                template.source.fail(template.node, message, "Name what the step itself reads.")
+            yield name, expr
 
     def node_of(self, point: Point) -> ast.AST:
         """The first statement after the label."""

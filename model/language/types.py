@@ -190,6 +190,11 @@ def viewed(index: tuple[ir.Sort, ...], view: ir.View | None) -> ir.View | None:
             f"View(tag={view.tag}) is more than there is behind the first of the index",
             hint="It says how many sorts of the index the hardware compares.",
         )
+    if not all(view.tag < position < len(index) for position in view.by):
+        raise ModelError(
+            f"View(by={view.by}) names what is no position behind the tag",
+            hint="It says which positions in the index tell who made an entry, and the hardware compares none of them.",
+        )
     return view
 
 

@@ -132,7 +132,7 @@ class VcpuSwitch(GuestMode, System):
         require(any(self.page_of[a] != self.page_of[b] for a in Vcpu for b in Vcpu))
 
     vcpus = Vcpus()
-    tlb = Tlb(tag=(Vm,), holds=(Vcpu, Page), walk=walkable)
+    tlb = Tlb(tag=(Vm,), holds=(Vcpu, Page), by=(Vcpu,), walk=walkable)
     tlbi = Invalidations(Vm, perform=flush_vmid)
     private = PrivateMachine(holds=(Page,), walk=mapped)
 

@@ -203,7 +203,7 @@ class VmidAllocator(GuestMode, System):
     reserved_vmids = VmidWords(Cpu)
     id = VmidWords(Vm)
     cpu_vmid_lock = Lock()
-    tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
     orphans = Tlb(tag=(Vmid,), holds=(), walk=walkable_orphan)
     tlbi = Invalidations(perform=flush_guests)
 

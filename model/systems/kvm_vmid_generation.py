@@ -200,7 +200,7 @@ class VmidGeneration(GuestMode, System):
     kvm_vmid_lock = Lock()
     cpus = Execution()
     calls = CrossCalls(cpus)
-    tlb = Tlb(tag=(Vmid,), holds=(Vm,), walk=walkable)
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
     orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables)
     tlbi = Invalidations(perform=flush_guests)
 

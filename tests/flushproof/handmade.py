@@ -16,6 +16,7 @@ from flushproof.model.ir import (
     System,
     Update,
     Var,
+    View,
 )
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import and_, eq, implies, is_none, not_, some
@@ -67,7 +68,7 @@ def system() -> System:
         sizes={"Cpu": 2, "Vcpu": 2, "Vmid": 1},
         variables=(
             StateVar("running", (CPU,), OptionSort(VCPU)),
-            StateVar("tlb.entry", (CPU, VMID, VCPU), BOOL),
+            StateVar("tlb.entry", (CPU, VMID, VCPU), BOOL, view=View("cache", "TLB", tag=1, by=(2,))),
         ),
         init=Action("initially", (), TRUE, ()),
         actions=(LOAD, PUT, RENUMBER),

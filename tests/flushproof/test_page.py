@@ -112,10 +112,10 @@ def test_the_machine_shows_who_runs_where_what_is_cached_and_what_is_pending(
 ) -> None:
     opened = Opened(browser, pages["trace"], at="#step-14")
     cpu0, cpu1 = opened.texts(".card")[:2]
-    assert "vm0 → vcpu0 page0" in cpu0 and "loaded\nNone" in cpu0
+    assert "vm0 → page0, by vcpu0" in cpu0 and "loaded\nNone" in cpu0
     assert "loaded\nvcpu0" in cpu1 and "TLB\nempty" in cpu1 and "TLBI to be performed\nvm0 from cpu1" in cpu1
     assert "acting" in (opened.page.locator(".card").nth(1).get_attribute("class") or "")
-    assert opened.texts(".card .hot") == ["vm0 → vcpu0 page0"]
+    assert opened.texts(".card .hot") == ["vm0 → page0, by vcpu0"]
     opened.press("ArrowLeft")
     assert "to be performed" not in opened.texts(".card")[1]
     new = Opened(browser, pages["trace"], at="#step-8").page.locator(".card .hot.changed")

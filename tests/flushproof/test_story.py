@@ -130,6 +130,57 @@ def test_a_thread_that_does_not_say_where_it_is_has_a_column_of_its_own(saved: A
     assert last["actor"]["sort"] == "Thread" and last["cpu"] is None and last["runs"] is None
 
 
+def test_what_a_part_says_of_where_things_run_comes_first(tmp_path: Path) -> None:
+    file = tmp_path / "threads.py"
+    plain = "Map[Cpu, Optional[Thread]]"
+    file.write_text(SYSTEM.replace(f"running: {plain}", f'running: Annotated[{plain}, View("context", "runs")]'))
+    found = check(f"{file}:Threads", properties=["never"]).trace
+    assert found is not None
+    last = Story(found).rows[-1]
+    assert last.actor.sort == "Cpu" and last.runs is not None and last.runs.startswith("thread"), "though it reads no CPU"
+
+
+def test_where_it_is_not_does_not_say_where_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "away.py"
+    file.write_text(AWAY)
+    found = check(f"{file}:Away", properties=["never"]).trace
+    assert found is not None
+    assert [row.actor.sort for row in Story(found).rows] == ["Thread", "Thread"]
+
+
+AWAY = """
+from flushproof.model.language import *
+
+
+class Cpu(Sort):
+    "A CPU."
+
+
+class Thread(Sort):
+    "A thread."
+
+
+class Away(System):
+    "A thread that is elsewhere."
+
+    sizes = {Cpu: 2, Thread: 1}
+    last: Map[Thread, Cpu]
+    done: bool
+
+    @process(Thread)
+    def away(self, thread):
+        yield "begins"
+        require(not self.done)
+        yield "goes on"
+        require(any(self.last[thread] != c for c in Cpu))
+        self.done = True
+
+    @invariant("done")
+    def never(self):
+        return not self.done
+"""
+
+
 def test_what_no_element_does_has_a_name_all_the_same(saved: Any, found: Trace) -> None:
     assert step(saved, "a second passes")["actor"] == {"sort": None, "name": "system"}
     story = Story(found)

@@ -49,6 +49,7 @@
     const held = slot.held || (values[value] === "True" ? "" : values[value]);
     const parts = slot.tag ? [element("span", { class: "tag" }, slot.tag)] : [];
     if (held) parts.push((parts.length ? " → " : "") + held);
+    if (slot.by) parts.push((parts.length ? ", by " : "by ") + slot.by);
     return parts.length ? parts : ["entry"];
   }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Optional
 
 import pytest
 from flushproof.model.errors import ModelError
-from flushproof.model.hardware import Cpu, Tlb, Vm
+from flushproof.model.hardware import Cpu, Tlb, Vm, Vmid
 from flushproof.model.ir import View
 from flushproof.model.language import Ghost, Map, System, action
 from flushproof.model.language.compile import compile_system
@@ -22,7 +22,11 @@ def test_annotations_maps_and_parts_say_what_state_is() -> None:
         def walkable(self, cpu, vm):
             return self.vttbr[cpu] == vm
 
+        def walked(self, cpu, vmid, vm):
+            return self.vttbr[cpu] == vm
+
         tlb = Tlb(tag=(Vm,), holds=(), walk=walkable)
+        owned = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walked)
 
         @action
         def loads(self, cpu: Cpu, vm: Vm):
@@ -33,6 +37,7 @@ def test_annotations_maps_and_parts_say_what_state_is() -> None:
     assert variables["own"].view == View("cache", "TLB of its own") and variables["own"].kind == "ghost"
     assert variables["plain"].view is None
     assert variables["tlb.entry"].view == View("cache", "TLB", tag=1)
+    assert variables["owned.entry"].view == View("cache", "TLB", tag=1, by=(2,))
 
 
 @pytest.mark.parametrize(
@@ -41,6 +46,8 @@ def test_annotations_maps_and_parts_say_what_state_is() -> None:
         (Annotated[Map[Cpu, bool], View("cashe", "TLB")], "no 'cashe'.*\n.*Did you mean 'cache'"),  # type: ignore[arg-type]
         (Annotated[Map[Cpu, bool], View("pending", "IPI", of=1)], "of=1"),
         (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=2)], "tag=2"),
+        (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=1, by=(1,))], "behind the tag"),
+        (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", by=(2,))], "behind the tag"),
         (Annotated[bool, View("cache", "TLB")], "no position"),
         (Annotated[Map[Cpu, bool], View("context", "a"), View("lock", "b")], "one View"),
     ],

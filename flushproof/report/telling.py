@@ -1,0 +1,200 @@
+"""A trace as it is told: what each step read, changed and did to caches; several steps in one row where nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from flushproof.model.ir.instance import Slot, State
+from flushproof.report.caches import Caches, cached, is_real_cache
+from flushproof.report.locations import locations
+from flushproof.report.words import Row, Story, assignments, reads
+
+ALL = "all"
+
+FIXED = "\N{NO-BREAK SPACE}"
+"""A space at which no line ends."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who does what, in words; by: what tells it from what others do on the same actor (a thread, a process), or nothing."""
+
+    actor: str
+    by: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.words}" if self.by else self.words
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries that came into caches (`+`), went (`−`) or are there: whose caches (`all`), what they are called, the entries."""
+
+    whose: str
+    title: str
+    texts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{'every' if self.whose == ALL else self.whose} {self.title}: {'; '.join(self.texts)}"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One row: the numbers of its steps, who does what in them, what they read, change and do to caches; event: it only shows the
+    violation."""
+
+    first: int
+    last: int
+    acts: tuple[Act, ...]
+    reads: tuple[str, ...]
+    changes: tuple[str, ...]
+    caches: tuple[Entries, ...]
+    event: bool = False
+
+    @property
+    def number(self) -> str:
+        """`7`, or `7–9`."""
+        return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        """What it read and changed, but for caches."""
+        return (*(f"reads {line}" for line in self.reads), *self.changes)
+
+
+def tell(story: Story, every_step: bool = False) -> list[Told]:
+    """The rows of a trace, in order.
+
+    Steps in a row that are told as one: a process's of which at most one has news; and the same step of several actors.  The last
+    one stands alone.  every_step: each in a row of its own, with all that made it possible and with what only properties see.
+    """
+    groups: list[list[Row]] = []
+    for row in story.rows:
+        if not every_step and groups and _joins(story, groups[-1], row):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    return [_told(story, group, every_step) for group in groups]
+
+
+def _joins(story: Story, group: Sequence[Row], row: Row) -> bool:
+    """Whether a step is told together with those before it."""
+    if row.number == len(story.rows):  # what breaks the property stands alone
+        return False
+    mine = (row.actor, row.process, row.runs)
+    if row.process is not None and all((r.actor, r.process, r.runs) == mine for r in group):
+        return not (_has_news(story, row) and any(_has_news(story, r) for r in group))
+    steps = story.trace.steps
+    alike = all(steps[r.number - 1].action == steps[row.number - 1].action for r in group)
+    others = row.actor not in {r.actor for r in group}
+    if not alike or not others or any(_is_personal(story, r) for r in (*group, row)):
+        return False
+    alone, together = _told(story, [row], False), _told(story, [*group, row], False)
+    return len(together.changes) <= len(alone.changes) and len(together.caches) <= len(alone.caches)
+
+
+def _has_news(story: Story, row: Row) -> bool:
+    told = _told(story, [row], every_step=False)
+    return bool(told.news or told.caches)
+
+
+def _is_personal(story: Story, row: Row) -> bool:
+    """Whether what is told of a step is about locals, or about what decided it: then it is told of this actor alone."""
+    own = f"{row.process}."
+    branches = any(fact.kind == "branch" for fact in row.reads)
+    return branches or any(
+        c.slot.var.startswith(own) and c.slot.var != f"{own}pc" and assignments(story.instance, replace(row, changes=(c,)))
+        for c in row.changes
+    )
+
+
+def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
+    first, last = group[0], group[-1]
+    before = story.states[first.number - 1]
+    together = replace(first, changes=tuple(c for row in group for c in row.changes), state=last.state)
+    instance = story.instance
+    read = tuple(line for row in group for line in reads(instance, row, "branch"))
+    if every_step:
+        read = (*reads(instance, first, "guard"), *read)
+    caches = _differences(story, before, last.state)
+    if last.number == len(story.rows):
+        caches += _content(story, last)
+    return Told(
+        first.number,
+        last.number,
+        tuple(Act(row.actor.name, by(story, row), row.words) for row in group),
+        tuple(dict.fromkeys(read)),
+        tuple(assignments(instance, together, ghosts=every_step)),
+        tuple(caches),
+        last.event,
+    )
+
+
+def by(story: Story, row: Row) -> str:
+    """What tells a step from those of other processes on the same actor: nothing, `vcpu0`, `softirq`, or `vcpu0 patch`."""
+    if row.process is None:
+        return ""
+    others = {r.process for r in story.rows if r.process and r.actor == row.actor and (r.runs is None) == (row.runs is None)}
+    named = ([row.runs] if row.runs else []) + ([row.process] if len(others) > 1 else [])
+    return " ".join(named)
+
+
+# ---------------------------------------------------------------------------------------------------- the start, and caches
+
+
+def beginning(story: Story) -> list[str]:
+    """The initial values that matter, and what caches hold already."""
+    instance = story.instance
+    groups: dict[tuple[str, str], list[Slot]] = {}
+    for change in story.start:
+        if not is_real_cache(instance.system.variable[change.slot.var]):
+            groups.setdefault((change.slot.var, instance.show(change.slot.sort, change.after)), []).append(change.slot)
+    values = [
+        f"{place} = {value}"
+        for (name, value), slots in groups.items()
+        for place in locations(instance, instance.system.variable[name], [s.index for s in slots], [s.index for s in slots])
+    ]
+    held = cached(instance, story.trace.initial)
+    return values + list(map(str, _owned(held, {key: [("", e) for e in entries] for key, entries in held.items()})))
+
+
+def _differences(story: Story, before: State, after: State) -> list[Entries]:
+    """The entries that came into caches (`+`) and those that went (`−`)."""
+    old, new = cached(story.instance, before), cached(story.instance, after)
+    found = {
+        key: [
+            *(("− ", entry) for entry in old[key] if entry not in new[key]),
+            *(("+ ", entry) for entry in new[key] if entry not in old[key]),
+        ]
+        for key in new
+    }
+    return _owned(new, found)
+
+
+def _content(story: Story, row: Row) -> list[Entries]:
+    """What was there before the step in the caches of who acts, or in all where those hold nothing."""
+    new, old = cached(story.instance, row.state), cached(story.instance, story.states[row.number - 1])
+    held = {key: [entry for entry in entries if entry in old[key]] for key, entries in new.items()}
+    mine = {key: [("", e) for e in entries] for key, entries in held.items() if key[0] == row.actor.name and entries}
+    return _owned(held, mine or {key: [("", e) for e in entries] for key, entries in held.items()})
+
+
+def _owned(caches: Caches, entries: Mapping[tuple[str, str], list[tuple[str, str]]]) -> list[Entries]:
+    """Each entry once, with all in whose caches it is."""
+    owners: dict[tuple[str, str, str], list[str]] = {}
+    for (owner, title), found in entries.items():
+        for sign, entry in found:
+            owners.setdefault((title, sign, entry), []).append(owner)
+    told: dict[tuple[str, str], list[str]] = {}
+    for (title, sign, entry), found_in in owners.items():
+        everyone = [owner for owner, other in caches if other == title]
+        whose = ALL if len(found_in) > 1 and found_in == everyone else ", ".join(found_in)
+        told.setdefault((whose, title), []).append(f"{sign}{entry}".replace(" ", FIXED))
+    return [Entries(whose, title, tuple(texts)) for (whose, title), texts in told.items()]
+
+
+def cache_titles(story: Story) -> set[str]:
+    """What the caches of this system are called."""
+    return {title for _, title in cached(story.instance, story.trace.initial)}

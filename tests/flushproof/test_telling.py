@@ -1,0 +1,344 @@
+"""What a row of a trace says, and which steps share one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flushproof.model.ir import BOOL, EnumSort, IntSort, OptionSort, Scalarset, StateVar, View
+from flushproof.model.ir.instance import Instance, Slot
+from flushproof.model.ir.trace import Trace
+
+from flushproof import check
+from flushproof.cli import main
+from flushproof.report.caches import cached
+from flushproof.report.locations import locations
+from flushproof.report.telling import Act, Told, beginning, tell
+from flushproof.report.trace import FIXED, Look, lines, trace_text, wrapped
+from flushproof.report.words import Story
+
+from . import handmade
+
+SYSTEM = '''
+"""Rows."""
+from typing import Annotated, Optional
+
+from flushproof.model.language import *
+
+
+class Cpu(Sort):
+    """A CPU."""
+
+
+class Thread(Sort):
+    """A thread."""
+
+
+class Page(Sort, size=2):
+    """A page."""
+
+
+class Rows(System):
+    """Two CPUs."""
+
+    sizes = {Cpu: 2, Thread: 1}
+    running: Map[Cpu, Optional[Thread]]
+    refs: Map[Page, Annotated[int, Range(0, 3)]]
+    mask: Map[Cpu, Cpu, bool]
+    ready: Map[Cpu, bool]
+    seen: Ghost[Map[Page, bool]]
+    done: Annotated[int, Range(0, 3)]
+
+    def put(self, cpu, page, count):
+        yield "drops a reference"
+        self.refs[page] = count
+        self.seen[page] = True
+
+    @process(Cpu)
+    def task(self, cpu):
+        yield "begins"
+        yield "is ready"
+        require(all(self.done == 0 for c in Cpu))
+        self.ready[cpu] = True
+        yield "gets a page"
+        require(all(self.ready[c] for c in Cpu) and self.done == 0)
+        page = choose(Page)
+        count = 2
+        self.done = 1
+        yield "looks"
+        if self.refs[page] == 0:
+            count = 1
+        yield from self.put(cpu, page, count)
+        yield "sends"
+        for c in Cpu:
+            self.mask[cpu, c] = self.refs[page] == 1
+        self.done = 2
+
+    @process(Cpu)
+    def interrupt(self, cpu):
+        yield "an interrupt comes"
+        require(self.done == 2 and self.mask[cpu, cpu])
+        self.done = 3
+
+    @process(Thread)
+    def worker(self, thread):
+        yield "runs"
+        cpu = choose(Cpu)
+        require(self.running[cpu] is None and self.done == 3)
+        self.running[cpu] = thread
+        yield "works"
+        on = choose(Cpu, where=lambda c: self.running[c] == thread)
+        self.mask[on, on] = False
+
+    @invariant("nobody works")
+    def never(self):
+        return self.done != 3 or not any(self.seen[page] for page in Page)
+
+    @invariant("nobody is idle")
+    def idle(self):
+        return self.done != 3 or any(self.mask[c, c] for c in Cpu)
+'''
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.py"
+    path.write_text(SYSTEM)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trace(file: Path) -> Trace:
+    found = check(f"{file}:Rows", properties=["never"]).trace
+    assert found is not None
+    return found
+
+
+def row(told: list[Told], words: str) -> Told:
+    return next(r for r in told if any(act.words.endswith(words) for act in r.acts))
+
+
+# --------------------------------------------------------------------------------------------------------- who, and what
+
+
+def test_processes_of_one_actor_are_told_apart(trace: Trace) -> None:
+    told = tell(Story(trace))
+    assert {act.by for r in told for act in r.acts if act.actor == "cpu0"} == {"task", "interrupt"}
+    assert {act.by for r in told for act in r.acts if act.actor == "cpu1"} == {""}, "only one acts there"
+    text = trace_text(trace, Look(120))
+    assert "task: looks" in text and "interrupt: an interrupt comes" in text
+    assert "cpu0 task: looks" in trace_text(trace, Look(60))
+
+
+def test_a_process_on_a_cpu_is_told_by_its_element(file: Path) -> None:
+    found = check(f"{file}:Rows", properties=["idle"]).trace
+    assert found is not None
+    last = tell(Story(found))[-1]
+    assert [(act.by, act.words) for act in last.acts] == [("thread0", "works")]
+    assert last.acts[0].actor.startswith("cpu")
+
+
+def test_what_decided_a_step_stands_before_what_it_changes(trace: Trace) -> None:
+    told = tell(Story(trace))
+    assert row(told, "looks").news == ("reads refs[page0] = 0",)
+    assert row(told, "gets a page").news == ("done = 1", "page = page0"), "what made it possible is not told"
+    everything = tell(Story(trace), every_step=True)
+    assert row(everything, "gets a page").reads == ("ready[all] = True", "done = 0")
+
+
+def test_locals_with_their_default_and_copies_of_helpers_are_not_told(trace: Trace) -> None:
+    told = tell(Story(trace))
+    assert row(told, "drops a reference").news == ("refs[page0] = 1",)
+    names = {line.partition(" ")[0] for r in told for line in r.changes}
+    assert names == {"ready[all]", "done", "page", "refs[page0]", "mask[cpu0,"}
+    assert "page" not in {line.partition(" ")[0] for line in row(told, "looks").changes}, "put() is given it as its own"
+
+
+def test_a_mask_is_one_change(trace: Trace) -> None:
+    assert row(tell(Story(trace)), "sends").changes[0] == "mask[cpu0, all] = True"
+
+
+def test_what_only_properties_see_is_told_on_request(trace: Trace) -> None:
+    assert not any("seen" in line for r in tell(Story(trace)) for line in r.changes)
+    assert any("seen[page0] = True" in line for r in tell(Story(trace), every_step=True) for line in r.changes)
+
+
+# -------------------------------------------------------------------------------------------------------------- folding
+
+
+def test_the_same_step_of_several_actors_is_one_row(trace: Trace) -> None:
+    told = tell(Story(trace))
+    assert [(r.number, [act.actor for act in r.acts], r.changes) for r in told[:2]] == [
+        ("1–2", ["cpu0", "cpu1"], ()),
+        ("3–4", ["cpu0", "cpu1"], ("ready[all] = True",)),
+    ]
+
+
+def test_every_step_has_a_row_of_its_own_on_request(trace: Trace) -> None:
+    assert [r.number for r in tell(Story(trace), every_step=True)] == [str(n + 1) for n in range(len(trace.steps))]
+
+
+def test_no_step_is_lost_and_at_most_one_in_a_row_has_news(trace: Trace) -> None:
+    story = Story(trace)
+    told, alone = tell(story), tell(story, every_step=True)
+    assert [n for r in told for n in range(r.first, r.last + 1)] == list(range(1, len(trace.steps) + 1))
+    assert sorted(a.words for r in told for a in r.acts) == sorted(a.words for r in alone for a in r.acts)
+
+
+def test_a_step_without_news_shares_the_row_of_its_process(tmp_path: Path) -> None:
+    file = tmp_path / "quiet.py"
+    file.write_text(QUIET)
+    found = check(f"{file}:Quiet", properties=["never"]).trace
+    assert found is not None
+    told = tell(Story(found))
+    assert [(r.number, [a.words for a in r.acts], r.changes) for r in told] == [
+        ("1–3", ["DSB", "ISB", "stores"], ("value = 1",)),
+        ("4", ["stores again"], ("value = 2",)),
+    ], "what breaks the property stands alone"
+    text = trace_text(found, Look(60))
+    assert "cpu0: DSB; then ISB; then stores" in text
+
+
+QUIET = """
+from typing import Annotated
+
+from flushproof.model.language import *
+
+
+class Cpu(Sort):
+    "A CPU."
+
+
+class Quiet(System):
+    "Steps in which nothing happens."
+
+    sizes = {Cpu: 1}
+    value: Annotated[int, Range(0, 3)]
+
+    @process(Cpu)
+    def run(self, cpu):
+        yield "DSB"
+        yield "ISB"
+        yield "stores"
+        self.value = 1
+        yield "stores again"
+        self.value = 2
+
+    @invariant("two")
+    def never(self):
+        return self.value != 2
+"""
+
+
+def test_lines_name_each_actor_once() -> None:
+    acts = (Act("cpu0", "", "cpu0 takes the IPI"), Act("cpu1", "", "cpu1 takes the IPI"), Act("cpu1", "task", "waits"))
+    text = lines([Told(1, 3, acts, (), (), ())], Look(60))
+    assert text.splitlines() == ["  1–3  cpu0 takes the IPI", "       cpu1 takes the IPI", "       cpu1 task: waits"]
+
+
+def test_long_is_an_option_of_whoever_shows_traces(file: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "trace.json"
+    run = CliRunner().invoke
+    short = run(main, ["check", f"{file}:Rows", "--property", "never", "--save", str(saved)]).stdout
+    for args in (["check", f"{file}:Rows", "--property", "never"], ["trace", str(saved)]):
+        long = run(main, [*args, "--long"]).stdout
+        assert "1–2" in short and "1–2" not in long and "seen[page0] = True" in long
+
+
+# --------------------------------------------------------------------------------------------------- locations and caches
+
+CPU, PAGE = Scalarset("Cpu"), Scalarset("Page")
+
+
+def instance(*variables: StateVar) -> Instance:
+    system = replace(handmade.system(), sorts=(CPU, PAGE), variables=variables, actions=())
+    return Instance(system, {"Cpu": 3, "Page": 2})
+
+
+@pytest.mark.parametrize(
+    ("indices", "alike", "written"),
+    [
+        ([(0, 0)], [(0, 0)], ["m[cpu0, page0]"]),
+        ([(0, 0), (2, 0)], [(0, 0), (2, 0)], ["m[{cpu0, cpu2}, page0]"]),
+        ([(0, 0), (2, 0)], [(0, 0), (1, 0), (2, 0)], ["m[all, page0]"]),
+        ([(1, 0), (1, 1)], [(1, 0), (1, 1)], ["m[cpu1, all]"]),
+        ([(0, 0), (1, 1)], [(0, 0), (1, 1)], ["m[cpu0, page0]", "m[cpu1, page1]"]),
+        ([(0, 0), (1, 0), (2, 1)], [], ["m[{cpu0, cpu1}, page0]", "m[cpu2, page1]"]),
+        ([(1, 0)], [(0, 0), (1, 0), (2, 0)], ["m[cpu1, page0]"]),
+    ],
+)
+def test_locations_are_written_as_few(indices: list[tuple[int, ...]], alike: list[tuple[int, ...]], written: list[str]) -> None:
+    var = StateVar("m", (CPU, PAGE), BOOL)
+    assert locations(instance(var), var, indices, alike) == written
+
+
+def test_whole_maps_are_all_in_each_place() -> None:
+    var = StateVar("m", (CPU, PAGE), BOOL)
+    made = instance(var)
+    whole = [slot.index for slot in made.slots]
+    assert locations(made, var, whole, whole) == ["m[all, page0]", "m[all, page1]"]
+    assert locations(made, StateVar("x", (), BOOL), [()], [()]) == ["x"]
+
+
+ONE = EnumSort("One", ("ONLY",))
+VM = Scalarset("Page")
+
+
+@pytest.mark.parametrize(
+    ("index", "sort", "view", "entry"),
+    [
+        ((CPU, PAGE), BOOL, View("cache", "TLB", tag=1), "page1"),
+        ((CPU, PAGE), BOOL, View("cache", "TLB"), "page1"),
+        ((CPU, PAGE, VM), BOOL, View("cache", "TLB", tag=1), "page1 → page1"),
+        ((CPU, PAGE, VM), BOOL, View("cache", "TLB", tag=1, by=(2,)), "page1, by page1"),
+        ((CPU, PAGE, PAGE, VM), BOOL, View("cache", "TLB", tag=2, by=(3,)), "page1 page1, by page1"),
+        ((CPU, PAGE), OptionSort(IntSort(4, 6)), View("cache", "TLB", tag=1), "page1 → 4"),
+        ((CPU, ONE, PAGE), BOOL, View("cache", "TLB", tag=1), "page1"),
+    ],
+)
+def test_an_entry_shows_its_tag_what_it_holds_and_who_made_it(
+    index: tuple[Scalarset, ...], sort: OptionSort, view: View, entry: str
+) -> None:
+    made = instance(StateVar("entry", index, sort, view=view))
+    state = [0] * len(made.slots)
+    state[made.slot("entry", (2, *(made.cardinality(s) - 1 for s in index[1:])))] = 1
+    assert cached(made, tuple(state)) == {("cpu0", "TLB"): [], ("cpu1", "TLB"): [], ("cpu2", "TLB"): [entry]}
+
+
+def test_a_cache_is_what_says_so_and_no_ghost() -> None:
+    view = View("cache", "TLB")
+    made = instance(StateVar("tlb.entry", (CPU,), BOOL), StateVar("own", (CPU,), BOOL, kind="ghost", view=view))
+    assert cached(made, (0,) * len(made.slots)) == {}
+
+
+def test_what_comes_into_caches_and_goes_is_marked() -> None:
+    story = Story(handmade.trace())
+    told = tell(story)
+    assert [str(entry).replace(FIXED, " ") for entry in told[0].caches] == ["cpu0 TLB: + vmid1, by vcpu0"]
+    assert [str(entry).replace(FIXED, " ") for entry in told[-1].caches] == ["cpu0 TLB: vmid1, by vcpu0; vmid1, by vcpu1"]
+    first = replace(handmade.trace(), initial=handmade.trace().steps[0].state)
+    assert "cpu0 TLB: vmid1, by vcpu0" in [line.replace(FIXED, " ") for line in beginning(Story(first))]
+    gone = Story(replace(first, steps=(replace(first.steps[1], state=handmade.trace().initial),)))
+    assert Slot("running", (0,), OptionSort(handmade.VCPU)) in [c.slot for c in gone.start]
+
+
+# ------------------------------------------------------------------------------------------------------------- wrapping
+
+
+def test_words_end_lines_and_names_never_break() -> None:
+    text = "interrupts.called[cpu1, cpu0] = True and set_tlbflush_timestamp_and_more_of_it"
+    for width in range(10, 60):
+        lines = wrapped(text, width, "  ").splitlines()
+        assert " ".join(line.strip() for line in lines) == text
+        assert not any("_" in line and "timestamp_and_more_of_it" not in line for line in lines)
+        held = [line for line in lines if "cpu1" in line]
+        assert width < len("interrupts.called[cpu1, cpu0]") + 2 or "[cpu1, cpu0]" in held[0]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_narrow_terminals_get_lines(trace: Trace, width: int) -> None:
+    text = trace_text(trace, Look(width))
+    assert "--  --" not in text and "what it reads" not in text
+    assert "--  --" in trace_text(trace, Look(81 + 20))
