@@ -302,11 +302,18 @@ def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
 
 
 def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
-    """What a step read of what can change, where that decided it; a location that is compared with a constant shows its value."""
+    """What a step read of what can change, where that decided it; a location that is compared with a constant shows its value.
+
+    That what a step takes was free is no news: without that it would not be possible, and what it changes shows who took it.
+    """
+    taken = {c.slot for c in row.changes}
+    free = {(f.left, f.right) for f in row.reads if f.kind == "guard" and f.left.slot in taken}
     values: dict[tuple[str, str], list[Slot]] = {}
     lines: dict[str, None] = {}
     for fact in row.reads:
         if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
+            continue
+        if kind == "branch" and (fact.left, fact.right) in free:
             continue
         slot = fact.left.slot
         if fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):

@@ -17,6 +17,7 @@ from flushproof.model.ir.trace import Trace
 from flushproof import check
 from flushproof.cli import main
 from flushproof.report.reads import Fact, Reader
+from flushproof.report.telling import tell
 from flushproof.report.words import Story, comparison
 
 from . import handmade
@@ -76,12 +77,20 @@ class Threads(System):
                 self.refs = 0
             elif self.refs == 2:
                 self.done[thread] = True
+        else:
+            self.seen[cpu] = self.tlb_gen
 
     @process()
     def reclaims(self):
         yield "reclaims"
         require(self.refs == 1)
-        self.mask[choose(Cpu)] = False
+        self.mask[choose(Cpu)] = True
+
+    @action
+    def unmap(self):
+        """tables change"""
+        require(self.refs == 3)
+        self.tlb_gen = fresh(Generation)
 
     @invariant("{thread} is done")
     def never(self):
@@ -238,6 +247,41 @@ ON = Read("on", (cpu,), BOOL)
 def facts(made: Instance, state: tuple[int, ...], *exprs: Any) -> list[Fact]:
     reader = Reader(made, state)
     return list(reader.facts("branch", [atom for e in exprs for atom in reader.deciding(e, {})]))
+
+
+def test_that_a_lock_was_free_is_no_news(tmp_path: Path) -> None:
+    file = tmp_path / "locked.py"
+    file.write_text(LOCKED)
+    found = check(f"{file}:Locked", properties=["never"]).trace
+    assert found is not None
+    told = tell(Story(found))
+    takes = next(r for r in told if r.acts[0].words == "takes the lock")
+    assert takes.changes[0] == "lock.holder = cpu0" and not any("holder" in line for line in takes.reads)
+    assert any("lock.holder = None" in line for r in tell(Story(found), every_step=True) for line in r.reads)
+
+
+LOCKED = """
+from flushproof.model.hardware import Cpu, Lock
+from flushproof.model.language import *
+
+
+class Locked(System):
+    "A lock, and what is done under it."
+
+    lock = Lock()
+    value: bool
+
+    @process(Cpu)
+    def run(self, cpu):
+        yield "takes the lock"
+        with self.lock(cpu):
+            yield "writes"
+            self.value = True
+
+    @invariant("written")
+    def never(self):
+        return not self.value
+"""
 
 
 @pytest.mark.parametrize(
