@@ -17,9 +17,10 @@ from flushproof.proving import ProofResult
 from flushproof.report.actors import CPU
 from flushproof.report.cause import links
 from flushproof.report.jsonform import trace_json
+from flushproof.report.locations import location
 from flushproof.report.machine import read_words
 from flushproof.report.page import check_page, proof_page, trace_page
-from flushproof.report.words import Row, Story, location, many
+from flushproof.report.words import Row, Story, many
 from flushproof.result import Result
 
 if TYPE_CHECKING:
