@@ -194,3 +194,18 @@ def test_a_label_of_a_helper_speaks_of_the_helper_s_variables(tmp_path: Path) ->
 '''
     with pytest.raises(ModelError, match=r"\{page\}(.|\n)*cpu, target"):
         compile_system(load_system(system(tmp_path, text)))
+
+
+def test_a_check_on_the_way_speaks_of_the_step_s_variables(tmp_path: Path) -> None:
+    text = '''
+    @process(Cpu)
+    def run(self, cpu):
+        yield "takes {page}, number {count}"
+        page = choose(Page)
+        count = 2
+        check("free", self.owner[page] is None, "{page} is taken")
+        self.owner[page] = cpu
+'''
+    found = check(system(tmp_path, text), properties=["free"]).trace
+    assert found is not None
+    assert [row.words for row in Story(found).rows] == ["takes page0, number 2"] * 2
