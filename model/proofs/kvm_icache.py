@@ -24,16 +24,16 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
 
     def awaits(self, vcpu, cpu):
         """Whether an invalidation on this PE is pending that the vcpu's next DSB waits for."""
-        where = self.vcpu_cpu[vcpu]
+        where = self.last_cpu[vcpu]
         return where is not None and self.vcpus.loaded[where] == vcpu and self.icache.invalidations.pending[where, cpu]
 
     def leaves_behind(self, vcpu, cpu):
         """Whether the vcpu's DSB NSH did not wait for its invalidation on this PE; the DSB ISH at its vcpu_put will."""
-        return not self.bsu and self.awaits(vcpu, cpu) and self.vcpu_cpu[vcpu] != cpu
+        return not self.bsu and self.awaits(vcpu, cpu) and self.last_cpu[vcpu] != cpu
 
     def cleans(self, vcpu, point):
         """Whether a clean is under way that the vcpu's next DSB waits for."""
-        where = self.vcpu_cpu[vcpu]
+        where = self.last_cpu[vcpu]
         return where is not None and self.vcpus.loaded[where] == vcpu and self.icache.cleaning[where, point]
 
     @lemma
@@ -56,7 +56,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
     @lemma
     def a_loaded_vcpu_ran_last_and_ran_here(self):
         return all(
-            self.last_ran[cpu] == vcpu and self.vcpu_cpu[vcpu] == cpu
+            self.last_ran[cpu] == vcpu and self.last_cpu[vcpu] == cpu
             for cpu in Cpu
             for vcpu in Vcpu
             if self.vcpus.loaded[cpu] == vcpu

@@ -12,15 +12,16 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
     def the_thread_runs_the_loaded_vcpu(self):
         return all(
             (self.vcpus.loaded[cpu] is None)
-            == at(self.vcpu_thread, cpu, "vcpu_load: reads last_vcpu_ran and vcpu->cpu")
+            == at(self.vcpu_thread, cpu, "vcpu_load: reads last_vcpu_ran and last_cpu")
             and (
                 self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu")
                 or at(
                     self.vcpu_thread,
                     cpu,
-                    "vcpu_load: reads last_vcpu_ran and vcpu->cpu",
+                    "vcpu_load: reads last_vcpu_ran and last_cpu",
                     "exits the guest",
                     "vcpu_put, __switch_to",
+                    "vcpu_put; KVM_RUN returns to user space",
                 )
             )
             for cpu in Cpu
@@ -64,9 +65,16 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
     def who_has_stored_ran_here_last(self):
         return all(
             self.last_vcpu_ran[self.vm_of[self.vcpus.loaded[cpu]], cpu] == self.vcpus.loaded[cpu]
-            and self.vcpu_cpu[self.vcpus.loaded[cpu]] == cpu
+            and self.last_cpu[self.vcpus.loaded[cpu]] == cpu
             for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "enters the guest", "exits the guest", "vcpu_put, __switch_to")
+            if at(
+                self.vcpu_thread,
+                cpu,
+                "enters the guest",
+                "exits the guest",
+                "vcpu_put, __switch_to",
+                "vcpu_put; KVM_RUN returns to user space",
+            )
         )
 
     @lemma
@@ -113,16 +121,30 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
     def who_removes_a_mapping_has_none(self):
         return all(self.invalid[vcpu] for vcpu in Vcpu if self.remap[vcpu] != Remap.IDLE)
 
+    def movers_flush(self):
+        """A vcpu that comes from another CPU finds an empty TLB."""
+        return self.if_moved or self.always
+
+    def matters(self, cpu, owner):
+        """The vcpu may meet its entries on this CPU without a flush before."""
+        return self.last_cpu[owner] == cpu or (self.fb and not self.movers_flush())
+
+    def is_not_put(self, owner):
+        """It is still on the CPU where it ran last: nobody has waited there for its TLBI."""
+        where = self.last_cpu[owner]
+        return self.vcpus.loaded[where] == owner and at(
+            self.vcpu_thread, where, "exits the guest", "vcpu_put, __switch_to"
+        )
+
     @lemma
     def an_old_entry_is_about_to_be_invalidated(self):
         return all(
             self.remap[owner] == Remap.STORED
             or (
                 self.remap[owner] == Remap.INVALIDATING
-                and self.vcpu_cpu[owner] is not None
-                and self.vcpus.loaded[self.vcpu_cpu[owner]] == owner
-                and at(self.vcpu_thread, self.vcpu_cpu[owner], "exits the guest", "vcpu_put, __switch_to")
-                and self.tlbi.pending[self.vcpu_cpu[owner], cpu, vm]
+                and self.last_cpu[owner] is not None
+                and (self.movers_flush() or self.is_not_put(owner))
+                and self.tlbi.pending[self.last_cpu[owner], cpu, vm]
             )
             for cpu in Cpu
             for vm in Vm
@@ -130,7 +152,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
             for page in Page
             if self.tlb.entry[cpu, vm, owner, page]
             and not self.mapped(owner, page)
-            and (self.fb or self.vcpu_cpu[owner] == cpu)
+            and self.matters(cpu, owner)
         )
 
     @lemma
@@ -141,7 +163,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
             for vm in Vm
             for owner in Vcpu
             for page in Page
-            if self.tlb.entry[cpu, vm, owner, page] and (self.fb or self.vcpu_cpu[owner] == cpu)
+            if self.tlb.entry[cpu, vm, owner, page] and self.matters(cpu, owner)
         )
 
     @lemma

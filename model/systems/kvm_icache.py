@@ -143,7 +143,7 @@ class IcacheIsolation(RunningVcpus, System):
     )
 
     last_ran: Map[Cpu, Optional[Vcpu]]
-    vcpu_cpu: Map[Vcpu, Optional[Cpu]]
+    last_cpu: Map[Vcpu, Optional[Cpu]]
     ran_with_mmu_off: Map[Cpu, bool]
     mmu: Annotated[Map[Vcpu, Mmu], View("context", "stage-1 MMU")]
     text_mutex: Annotated[Optional[Vcpu], View("lock", "text_mutex")]
@@ -175,7 +175,7 @@ class IcacheIsolation(RunningVcpus, System):
 
     def must_flush(self, cpu, vcpu):
         other_ran = self.last_ran[cpu] != vcpu
-        moved = self.vcpu_cpu[vcpu] != cpu
+        moved = self.last_cpu[vcpu] != cpu
         if self.when == When.LAST_RAN:
             return other_ran
         if self.when == When.MIGRATION:
@@ -194,7 +194,7 @@ class IcacheIsolation(RunningVcpus, System):
         vcpu = self.vcpus.load(cpu)
         flush = self.must_flush(cpu, vcpu)
         self.last_ran[cpu] = vcpu
-        self.vcpu_cpu[vcpu] = cpu
+        self.last_cpu[vcpu] = cpu
         if flush:
             yield "TLBI VMALLE1"
             cost(LOCAL_TAG)
@@ -354,7 +354,7 @@ class IcacheIsolation(RunningVcpus, System):
         return any(
             self.guest[cpu] == vcpu
             and self.has_patched[vcpu]
-            and any(self.vcpu_cpu[v] == cpu for v in Vcpu if v != vcpu)
+            and any(self.last_cpu[v] == cpu for v in Vcpu if v != vcpu)
             for cpu in Cpu
             for vcpu in Vcpu
         )

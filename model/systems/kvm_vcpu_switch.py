@@ -7,8 +7,11 @@ when?
 
 What is modelled
     The host's thread on each CPU, one step for each access that another CPU could see: vcpu_load reads `last_vcpu_ran` and
-    `vcpu->cpu`, flushes (write VTTBR, TLBI VMALLE1, DSB NSH, restore VTTBR), stores `last_vcpu_ran`, enters the guest or is
-    preempted before it does, exits, and is switched out behind the DSB ISH of __switch_to.  In the guest, each vcpu has its own
+    `last_cpu`, flushes (write VTTBR, TLBI VMALLE1, DSB NSH, restore VTTBR), stores `last_vcpu_ran`, enters the guest or is
+    preempted before it does, exits, and is switched out behind the DSB ISH of __switch_to.  `last_cpu` is a field of the model's
+    own: `vcpu->cpu` is set to -1 by kvm_arch_vcpu_put, and tells nobody where the vcpu ran before.  vcpu_put and __switch_to are
+    one step, since a vcpu whose thread is its own is run elsewhere only by that thread, once it is switched out; user space may
+    hand a vcpu to another thread between two calls of KVM_RUN (`handover=on`), and then nothing is switched.  In the guest, each vcpu has its own
     mapping of one virtual page and changes it by the book: store an invalid descriptor, TLBI, DSB, store another page.  HCR_EL2.FB
     makes that TLBI a broadcast.  TLB entries carry the VM (a VM keeps its VMID for ever here; `kvm-vmid-generation` is about
     when it does not), the page, and, for the properties alone, which vcpu's tables they came from.
@@ -90,7 +93,7 @@ class VcpuSwitch(GuestMode, System):
         "flush also if no vcpu of the VM ran on this CPU before; matters with `if_other_ran` alone",
         order="rising",
     )
-    if_moved = Knob(bool, False, "flush if this vcpu ran on another CPU last, or never (vcpu->cpu)", order="rising")
+    if_moved = Knob(bool, False, "flush if this vcpu ran on another CPU last, or never (last_cpu)", order="rising")
     always = Knob(bool, False, "flush at each vcpu_load", order="rising")
     flush = Knob(Scope, Scope.LOCAL, "what the flush reaches: nothing, this CPU, or every CPU", order="rising")
     switch_vttbr = Knob(
@@ -100,6 +103,15 @@ class VcpuSwitch(GuestMode, System):
     switch_barrier = Knob(
         bool, True, "DSB ISH in __switch_to, which completes a TLBI that the guest has not waited for", order="rising"
     )
+    exit_barrier = Knob(
+        bool,
+        False,
+        "DSB SY in __guest_exit, which only CPUs without the RAS extension execute there (the others an ESB)",
+        order="rising",
+    )
+    handover = Knob(
+        bool, False, "KVM_RUN returns, and another thread runs the vcpu before this one is switched out", toggle=True
+    )
     guest_barrier = Knob(
         bool, True, "the guest waits for its TLBI with a DSB, as the architecture demands of it", toggle=True
     )
@@ -108,7 +120,7 @@ class VcpuSwitch(GuestMode, System):
 
     vm_of: Rigid[Map[Vcpu, Vm]]
     last_vcpu_ran: Map[Vm, Cpu, Optional[Vcpu]]
-    vcpu_cpu: Map[Vcpu, Optional[Cpu]]
+    last_cpu: Map[Vcpu, Optional[Cpu]]
     vttbr: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2")]
     el1: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "EL1 registers")]
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
@@ -140,7 +152,7 @@ class VcpuSwitch(GuestMode, System):
 
     @process(Cpu)
     def vcpu_thread(self, cpu):
-        yield "vcpu_load: reads last_vcpu_ran and vcpu->cpu"
+        yield "vcpu_load: reads last_vcpu_ran and last_cpu"
         vcpu = self.vcpus.load(cpu)
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:
@@ -158,7 +170,7 @@ class VcpuSwitch(GuestMode, System):
             self.vttbr[cpu] = None
         yield "stores last_vcpu_ran"
         self.last_vcpu_ran[self.vm_of[vcpu], cpu] = vcpu
-        self.vcpu_cpu[vcpu] = cpu
+        self.last_cpu[vcpu] = cpu
         if choose(bool):
             yield "enters the guest"
             self.vttbr[cpu] = self.vm_of[vcpu]
@@ -166,17 +178,23 @@ class VcpuSwitch(GuestMode, System):
             self.in_guest[cpu] = True
             yield "exits the guest"
             cost(GUEST_EXITS)
+            if self.exit_barrier:
+                cost(DSB_WAIT)
+                self.tlbi.barrier(cpu)
             self.leave_guest(cpu)
-        yield "vcpu_put, __switch_to"
-        if self.switch_barrier:
-            cost(DSB_WAIT)
-            self.tlbi.barrier(cpu)
+        if self.handover and choose(bool):
+            yield "vcpu_put; KVM_RUN returns to user space"
+        else:
+            yield "vcpu_put, __switch_to"
+            if self.switch_barrier:
+                cost(DSB_WAIT)
+                self.tlbi.barrier(cpu)
         self.vcpus.put(cpu)
 
     def must_flush(self, cpu, vcpu):
         last = self.last_vcpu_ran[self.vm_of[vcpu], cpu]
         other_ran = last != vcpu and (last is not None or self.if_first)
-        moved = self.vcpu_cpu[vcpu] != cpu
+        moved = self.last_cpu[vcpu] != cpu
         return self.always or (self.if_other_ran and other_ran) or (self.if_moved and moved)
 
     def leave_guest(self, cpu):
@@ -312,6 +330,8 @@ class VcpuSwitch(GuestMode, System):
             also=(
                 Expect("no-stale-hit", {"fb": False}),
                 Expect("no-foreign-hit", {"stale_context": True}),
+                Expect("no-stale-hit", {"handover": True}),
+                Expect("holds", {"handover": True, "exit_barrier": True}),
             ),
         ),
         "last-ran-xen": Policy(
@@ -324,7 +344,7 @@ class VcpuSwitch(GuestMode, System):
             "flush when another vcpu ran here last or the vcpu comes from another CPU (the RFC of 2020)",
             {"if_other_ran": True, "if_moved": True},
             "holds",
-            also=(Expect("holds", {"fb": False}),),
+            also=(Expect("holds", {"fb": False}), Expect("holds", {"handover": True})),
         ),
         "always": Policy(
             "flush whenever a vcpu is loaded",
