@@ -8,13 +8,14 @@ when?
 What is modelled
     The host's thread on each CPU, one step for each access that another CPU could see: vcpu_load reads `last_vcpu_ran` and
     `last_cpu`, flushes (write VTTBR, TLBI VMALLE1, DSB NSH, restore VTTBR), stores `last_vcpu_ran`, enters the guest or is
-    preempted before it does, exits, and is switched out behind the DSB ISH of __switch_to.  `last_cpu` is a field of the model's
-    own: `vcpu->cpu` is set to -1 by kvm_arch_vcpu_put, and tells nobody where the vcpu ran before.  vcpu_put and __switch_to are
-    one step, since a vcpu whose thread is its own is run elsewhere only by that thread, once it is switched out; user space may
-    hand a vcpu to another thread between two calls of KVM_RUN (`handover=on`), and then nothing is switched.  In the guest, each vcpu has its own
-    mapping of one virtual page and changes it by the book: store an invalid descriptor, TLBI, DSB, store another page.  HCR_EL2.FB
-    makes that TLBI a broadcast.  TLB entries carry the VM (a VM keeps its VMID for ever here; `kvm-vmid-generation` is about
-    when it does not), the page, and, for the properties alone, which vcpu's tables they came from.
+    preempted before it does, exits, and is switched out behind the DSB ISH of __switch_to.  `last_cpu` is a field of the
+    model's own: `vcpu->cpu` is set to -1 by kvm_arch_vcpu_put, and tells nobody where the vcpu ran before.  vcpu_put and
+    __switch_to are one step, since a vcpu whose thread is its own is run elsewhere only by that thread, once it is switched
+    out; user space may hand a vcpu to another thread between two calls of KVM_RUN (`handover=on`), and then nothing is
+    switched.  In the guest, each vcpu has its own mapping of one virtual page and changes it by the book: store an invalid
+    descriptor, TLBI, DSB, store another page.  HCR_EL2.FB makes that TLBI a broadcast.  TLB entries carry the VM (a VM keeps
+    its VMID for ever here; `kvm-vmid-generation` is about when it does not), the page, and, for the properties alone, which
+    vcpu's tables they came from.
 What is left out
     Stage 2 (it never changes here), ASIDs and global entries (all vcpus use one ASID, the worst case), more than one virtual page
     (entries for different pages do not interact), walk caches, the I-cache (`kvm-icache`), CnP: with TTBR.CnP a guest
