@@ -67,6 +67,7 @@ class Progress:
 
     queue: how many states are found and not expanded yet; levels: how many states each level has, the last one being expanded.
     restored: of the states, and of those expanded, how many came from a checkpoint, and took none of the seconds.
+    beginning: while initial states are made: how far that is, as a phrase.
     """
 
     states: int
@@ -77,6 +78,7 @@ class Progress:
     memory_bytes: int
     levels: tuple[int, ...] = ()
     restored: tuple[int, int] = (0, 0)
+    beginning: str | None = None
 
     @property
     def seconds_left(self) -> tuple[float, float] | None:

@@ -25,11 +25,14 @@ def shown(what: str) -> Iterator[Callable[[Progress | str], None] | None]:
 
 def in_words(progress: Progress) -> str:
     """`1,204,330 states, 0.61 M/s, depth 31, 20,114 waiting, 310 MiB, 2 s, 1 to 4 s more if it shrinks on`."""
+    memory = f"{progress.memory_bytes / 2**20:,.0f} MiB, {progress.seconds:.0f} s"
+    if progress.beginning is not None:
+        return f"initial states: {progress.states:,}, {progress.beginning}, {memory}"
     left = progress.seconds_left
     rest = "no end in sight" if left is None else f"{left[0]:.0f} to {left[1]:.0f} s more if it shrinks on"
     return (
         f"{progress.states:,} states, {progress.rate / 1e6:.2f} M/s, depth {progress.depth}, {progress.queue:,} waiting, "
-        f"{progress.memory_bytes / 2**20:,.0f} MiB, {progress.seconds:.0f} s, {rest}"
+        f"{memory}, {rest}"
     )
 
 

@@ -51,11 +51,15 @@ class Classes(Protocol):
 
 
 def guesses(
-    layout: Layout, classes: Callable[[Instance], Callable[[], Classes]] | None, points: Points | None = None
+    layout: Layout,
+    classes: Callable[[Instance], Callable[[], Classes]] | None,
+    tell: Callable[[str], None],
+    points: Points | None = None,
 ) -> Iterator[Rows]:
     """The words of each guess, as rows, some at a time, or none now and then; counters are renamed by rank.
 
-    classes: makes stores that keep one state of each class, where there is symmetry; points: see `Task`.
+    classes: makes stores that keep one state of each class, where there is symmetry; tell: takes how far this is, as a phrase;
+    points: see `Task`.
 
     Raises:
         FlushproofError: they cannot even be numbered.
@@ -69,14 +73,16 @@ def guesses(
     counted = counters(instance)
     renamed = any(i in (*c.plain, *c.optional) for c in counted for i in free)
     if classes is not None and total > MANY and not renamed:
-        yield from _one_of_each(layout, free, classes, begun, points.rows if points else ())
+        yield from _one_of_each(layout, free, classes, tell, begun, points.rows if points else ())
         return
     if total > _MOST:
         raise FlushproofError(
             f"{instance.system.name} has too many initial states at these sizes: choose smaller ones."
         )
     starts = _begun(layout, _defaults(layout), begun, points.rows) if points else _defaults(layout)
-    for start, first in itertools.product(starts, range(0, total, _CHUNK)):
+    chunks = range(0, total, _CHUNK)
+    for tried, (start, first) in enumerate(itertools.product(starts, chunks)):
+        tell(f"{tried // len(chunks) * total + first:,} of {len(starts) * total:,} choices tried")
         rest = np.arange(first, min(first + _CHUNK, total), dtype=np.uint64)
         rows = np.repeat(start[np.newaxis], len(rest), axis=0)
         for slot, count in zip(reversed(free), reversed(counts), strict=True):
@@ -117,6 +123,7 @@ def _one_of_each(
     layout: Layout,
     free: list[int],
     classes: Callable[[Instance], Callable[[], Classes]],
+    tell: Callable[[str], None],
     begun: Sequence[int],
     values: Sequence[Sequence[int]],
 ) -> Iterator[Rows]:
@@ -128,10 +135,11 @@ def _one_of_each(
     if begun:
         rows = _begun(filling, rows, [everything.index(slot) for slot in begun], values, plus=1)
     make = classes(filling.instance)
-    for _ in free:
+    for filled in range(len(free)):
         found = make()
         try:
             for first in range(0, len(rows), _CHUNK):
+                tell(f"{filled} of {len(free)} free values chosen, the next one in {first:,} of {len(rows):,} ways")
                 for children in _filled(filling, rows[first : first + _CHUNK]):
                     for _ in found.start(children):
                         found.grow()

@@ -227,7 +227,7 @@ class Search:
             store.library.permutations,
             store.unreduced,
             omission(count, store.layout.words) if store.library.compact else None,
-            self.compile_seconds,
+            self.compile_seconds + store.compile_seconds,
             happened,
             len(self.task.watched),
         )
@@ -297,8 +297,13 @@ class Search:
         return {name: tuple(self.store.states(n, n + 1)[0] for n in way)}
 
     def _add_initial(self) -> None:
+        before = self.began
         for _ in self.store.begin(self.task.points):
-            self._look()
+            self.began = before + self.store.compile_seconds  # compiling is not exploring
+            try:
+                self._look()
+            except _Stop as stop:
+                raise _Stop(f"{stop} while initial states were made ({self.store.beginning})") from None
 
     def _done(self) -> bool:
         violated = [name for i, name in enumerate(self.invariants) if i in self.store.seen()]
@@ -333,7 +338,17 @@ class Search:
             depth, queue = max(0, len(self.levels) - 2), store.count - self.head
             levels = tuple(after - before for before, after in pairwise(self.levels))
             task.progress(
-                Progress(store.count, store.transitions, depth, queue, seconds, memory, levels, self.restored)
+                Progress(
+                    store.count,
+                    store.transitions,
+                    depth,
+                    queue,
+                    seconds,
+                    memory,
+                    levels,
+                    self.restored,
+                    store.beginning,
+                )
             )
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")

@@ -100,6 +100,7 @@ class Store:
     that file; stored: how many states the files hold already.  If the library is compact, states before those to be expanded
     can be forgotten, and their fingerprints stay.
     allowed: how many states there may be before `expand` and `begin` pause, for the caller to see to its own limits.
+    beginning: while initial states are made, how far that is, as a phrase; compile_seconds: how much of that went into code.
 
     Raises:
         OSError: the files cannot be made.
@@ -144,6 +145,8 @@ class Store:
         self._secured = 0 if file else most
         self._memory = memory
         self._again = 0
+        self.beginning: str | None = None
+        self.compile_seconds = 0.0
         if self._prints and self._origins:
             self._set(prints=self._prints.address, origins=self._origins.address)
         self._table: Memory | None = None
@@ -273,9 +276,19 @@ class Store:
     def begin(self, points: Points | None = None) -> Iterator[None]:
         """Stores the initial states (those of the points, see `Task`); pauses now and then, as `expand` does."""
         symmetric = self.library.group is not None
-        for rows in guesses(self.layout, _classes if symmetric else None, points):
+        for rows in guesses(self.layout, self._classes if symmetric else None, self._tell, points):
             yield from self.start(rows)
             yield
+        self.beginning = None
+
+    def _tell(self, beginning: str) -> None:
+        self.beginning = beginning
+
+    def _classes(self, instance: Instance) -> Callable[[], Store]:
+        """Makes stores that keep one state of each class."""
+        library = Library(instance, (), symmetry=True)
+        self.compile_seconds += library.seconds
+        return lambda: Store(library, None)
 
     def start(self, rows: np.ndarray[Any, np.dtype[np.uint64]]) -> Iterator[None]:
         """Stores what the initial action makes of these words; pauses now and then, as `expand` does."""
@@ -581,12 +594,6 @@ class Store:
     def _set(self, **items: int) -> None:
         for worker in self.workers:
             worker.set(**items)
-
-
-def _classes(instance: Instance) -> Callable[[], Store]:
-    """Makes stores that keep one state of each class."""
-    library = Library(instance, (), symmetry=True)
-    return lambda: Store(library, None)
 
 
 def taken(files: Iterable[Path]) -> int:

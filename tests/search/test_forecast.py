@@ -1,5 +1,8 @@
 """What is said of the rest of a search, held against real searches: states of each level, at default sizes with symmetry."""
 
+import re
+from contextlib import closing
+
 import pytest
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -7,7 +10,9 @@ from flushproof.search.explore import explore
 from flushproof.search.forecast import most_left
 from flushproof.search.native import engine
 from flushproof.search.native.engine import NativeEngine
-from flushproof.search.task import Progress
+from flushproof.search.native.library import Library
+from flushproof.search.native.store import Store
+from flushproof.search.task import Limits, Progress, Task
 
 from flushproof.commands.progress import in_words
 
@@ -116,6 +121,40 @@ def test_in_words() -> None:
     assert in_words(growing) == ("1,204,330 states, 0.60 M/s, depth 31, 20,114 waiting, 310 MiB, 2 s, no end in sight")
     shrinking = Progress(10_300_000, 0, 13, 200_000, 10.0, 0, tuple([10**6] * 10 + [10**5] * 3))
     assert in_words(shrinking).endswith(", 10 s, 0 to 0 s more if it shrinks on")
+
+
+def test_in_words_while_initial_states_are_made() -> None:
+    beginning = Progress(12, 0, 0, 12, 2.0, 310 << 20, beginning="3 of 14 free values chosen")
+    assert in_words(beginning) == "initial states: 12, 3 of 14 free values chosen, 310 MiB, 2 s"
+
+
+@pytest.mark.parametrize("symmetry", [False, True])
+def test_progress_while_initial_states_are_made(symmetry: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It moves on from the first to the last choice, and a limit that stops it says how far it was."""
+    monkeypatch.setattr(engine, "_INTERVAL", 0.0)
+    sizes = {"vcpu": "5", "vm": "3", "page": "3"}
+    inst = instantiate(load_system("kvm-vcpu-switch"), "both", {}, sizes)
+    told: list[Progress] = []
+    stopped = explore(inst, engine=NativeEngine(), progress=told.append, symmetry=symmetry, limits=Limits(depth=0))
+    said = [p.beginning for p in told if p.beginning is not None]
+    parts = [tuple(int(n) for n in re.findall(r"\d+", text.replace(",", ""))) for text in said]
+    assert len(set(parts)) > 3 and parts == sorted(parts) and parts[0][0] == 0
+    whole = parts[0][1]
+    assert all(done < total == whole for done, total, *_ in parts)
+    assert said[0] in in_words(told[0]) and stopped.states > 0
+    early = explore(inst, engine=NativeEngine(), symmetry=symmetry, limits=Limits(seconds=1e-9))
+    assert re.search(r"seconds while initial states were made \(\S+ of \S+ (choices|free values)", early.reason or "")
+
+
+def test_code_that_initial_states_need_is_not_exploring() -> None:
+    inst = instantiate(load_system("kvm-vcpu-switch"), "both", {}, {"vcpu": "5", "vm": "3", "page": "3"})
+    task = Task(inst, (), deadlock=False, limits=Limits(depth=0))
+    with closing(Store(Library(inst, (), symmetry=True), None)) as store:
+        search = engine.Search(task, store)
+        before = search.began, search.compile_seconds
+        found = search.run()
+        assert 0 < store.compile_seconds < found.compile_seconds
+        assert (search.began, found.compile_seconds) == tuple(t + store.compile_seconds for t in before)
 
 
 def test_levels_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
