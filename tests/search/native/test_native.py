@@ -36,7 +36,7 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import store
+from flushproof.search.native import loop, store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
 from flushproof.search.native.library import Library
@@ -89,6 +89,27 @@ def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
     made = Instance(system, {"Page": 2})
     native, reference = (explore(made, symmetry=False, engine=e) for e in (NativeEngine(), None))
     assert facts(native) == facts(reference) and reference.states > 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("different", [0, 3])
+def test_states_are_told_apart_where_their_hashes_are_not(
+    different: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All states have one of few hashes, so that tags agree: who compares less than whole states takes one for another."""
+    sizes = {"cpu": 2, "vcpu": 2, "vm": 2, "vmid": 2}
+    inst = instantiate(load_system("kvm-vmid-generation"), "fixed", {}, sizes)
+    assert Layout(inst).words > 1
+    expected = explore(inst, engine=NativeEngine())
+    hashed = loop._Loop.hash
+
+    def colliding(self: loop._Loop) -> str:
+        text = hashed(self)
+        before, result = text.rsplit("ret i64 ", 1)
+        return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
+
+    monkeypatch.setattr(loop._Loop, "hash", colliding)
+    assert facts(explore(inst, engine=NativeEngine(workers=workers))) == facts(expected)
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
