@@ -26,7 +26,7 @@ from .checkpoint import Checkpoint, Progressed, identity_of
 from .library import MOST_PROPERTIES, Library
 from .loop import DEADLOCK, IMPOSSIBLE
 from .steps import Budget
-from .store import STATES, Bytes, Store, bytes_of, most_successors
+from .store import MOST_STATES, STATES, Bytes, Store, bytes_of, most_successors
 from .visited import StoredStates
 
 # States expanded between two looks at the clock, and seconds between two looks at memory and calls for progress.
@@ -268,6 +268,8 @@ class Search:
             if limits.depth == len(self.levels) - 2:
                 raise _Stop(f"the limit of depth {limits.depth}")
             while self.head < end:
+                if store.sweeping:
+                    self.chunk = _CHUNK if store.library.compact else MOST_STATES
                 if store.library.compact and (not self.chunks or self.head + self.chunk > self.chunks[-1][1] + _CHUNK):
                     self.chunks.append((store.count, self.head))
                 self.head = store.expand(self.head, min(end, self.head + self.chunk))
@@ -367,7 +369,7 @@ class Search:
         if self._pages_come_and_go:
             margin = max(1, limit // _MARGIN)
             expanded, self.looked = self.head - self.looked, self.head
-            if expanded:
+            if expanded and not store.sweeping:
                 # Each state that is expanded may touch pages anywhere: as many states as bring in half of the margin.
                 cost = max(1, memory - self.resident) / expanded
                 self.dearest = max(cost, 0.9 * self.dearest)
@@ -453,7 +455,7 @@ class Search:
         """
         if self.store.library.compact:
             return {i: self._path_of_prints(number) for i, number in violating.items()}
-        if not finished or (len(self.store.workers) == 1 and self.progressed is None):
+        if not finished or (len(self.store.workers) == 1 and self.progressed is None and not self.store.swept):
             return {i: self._path(number) for i, number in violating.items()}
         levels = [*self.levels, self.store.count]
         ways = self.store.first_ways({i: self._level(number) for i, number in violating.items()}, levels)

@@ -17,8 +17,9 @@ from ..reductions.labels import held, simplifier
 from .canonical import Group, canonical_function
 from .checks import check_function, final_function, watch_function
 from .layout import Layout
-from .loop import DECLARATIONS, loop_functions
+from .loop import DECLARATIONS, LoopFunctions
 from .steps import Budget, rename_functions, step_function, within
+from .sweep import SweepFunctions
 
 Function = Callable[[int], int]
 """A compiled function: takes the address of a context."""
@@ -40,7 +41,7 @@ class Library:
     """The functions of `loop`, for one instance and the given properties.
 
     shared: for several workers; compact: with fingerprints, if those are smaller than states.
-    watched: what is looked for besides, in the bits after those of the properties.
+    watched: what is looked for besides, in the bits after those of the properties; sweeping: with the functions of `sweep`.
     layout: of the states; group: of the symmetry, None without; permutations: how many it has; meaning: the source that
     depends on the system; seconds: what compiling took.
     """
@@ -54,17 +55,20 @@ class Library:
         shared: bool = False,
         compact: bool = False,
         watched: Sequence[Property] = (),
+        sweeping: bool = False,
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
+        self.sweeping = sweeping
         self.compact = compact and self.layout.state_bytes > PRINT_BYTES
         self.permutations = self.group.order if self.group else 1
         self.meaning = meaning(self.layout, properties, self.group, budget, watched)
         watching = (1 << len(watched)) - 1 << len(properties)
-        loop = loop_functions(self.layout, self.permutations, shared, self.compact, watching)
-        self.source = "\n".join((DECLARATIONS, self.meaning, loop))
+        loop = LoopFunctions(self.layout, self.permutations, shared, self.compact, watching)
+        sweep = SweepFunctions(self.layout, self.permutations, shared, self.compact, watching).text() if sweeping else ""
+        self.source = "\n".join((DECLARATIONS, self.meaning, loop.text(), sweep))
         self._machine, self._engine = _compile(self.source)
         self.begin = self._function("begin")
         self.expand = self._function("expand")
@@ -75,6 +79,12 @@ class Library:
         self.mark = self._function("mark")
         self.follow = self._function("follow")
         self.back = self._function("back")
+        if sweeping:
+            self.collect = self._function("collect")
+            self.arrange = self._function("arrange")
+            self.probe = self._function("probe")
+            self.compare = self._function("compare")
+            self.enter = self._function("enter")
         self.seconds = time.monotonic() - started
 
     def _function(self, name: str) -> Function:

@@ -69,6 +69,13 @@ CONTEXT = (
     "counter",  # address of the number of stored states
     "head",  # the next state to expand
     "end",  # where the level ends
+    "enough",  # so many successors are collected at once (`sweep`)
+    "starts",  # address of the place in the table at which each successor is looked for next (`sweep`)
+    "candidates",  # address of the number of a state that each may be, or what is known instead, in 4 bytes (`sweep`)
+    "order",  # address of places in the buffer, in the order in which they are gone through, in 4 bytes (`sweep`)
+    "ends",  # address of how many are in the order before the end of each part (`sweep`)
+    "which",  # number of a property, or `DEADLOCK`; what is put in order (`sweep`)
+    "shift",  # how many bits of a key are left out (`sweep`)
     "pause",  # expanding pauses when as many states are stored
     "limit",  # as many states may be stored at most
     "pending",  # how many successors are in the buffer
@@ -77,40 +84,16 @@ CONTEXT = (
     "full",  # 1 after a state was not stored because of the limit
     "deadlock",  # number plus one of the first state without successors that is not final
     "seen",  # bit i is set if property i was found violated (or reached)
-    "low",  # the part of the table that is filled
+    "low",  # the part of the table that is filled, or of the order that is gone through
     "high",
     "marks",  # address of a byte for each stored state
     "filter",  # address of `FILTER` bytes
     "below",  # likewise
-    "floor",  # marks count from this number on
-    "which",  # number of a property, or `DEADLOCK`
+    "floor",  # marks count from this number on; a state from this number on is new (`sweep`)
     "bit",  # a mark
     "first",  # from here on: for each property, the number of the first such state
 )
 FIRST = len(CONTEXT) - 1
-
-
-def loop_functions(layout: Layout, permutations: int, shared: bool, compact: bool = False, watching: int = 0) -> str:
-    """All functions of the loop.
-
-    permutations: of the symmetry; with more than one, `@canonical` is applied to each successor; shared: for several
-    workers at once; compact: with fingerprints; watching: the bits that `@watch` finds.
-    """
-    loop = _Loop(layout, permutations, shared, compact, watching)
-    return "\n".join(
-        [
-            loop.hash(),
-            loop.insert(),
-            loop.expand(),
-            loop.expand(beginning=True),
-            loop.rehash(),
-            loop.predecessor(),
-            loop.judge(),
-            loop.mark(),
-            loop.mark(following=True),
-            loop.back(),
-        ]
-    )
 
 
 DECLARATIONS = """
@@ -122,13 +105,35 @@ declare i64 @llvm.cttz.i64(i64, i1)
 """
 
 
-class _Loop:
+class LoopFunctions:
+    """All functions of the loop.
+
+    permutations: of the symmetry; with more than one, `@canonical` is applied to each successor; shared: for several
+    workers at once; compact: with fingerprints; watching: the bits that `@watch` finds.
+    """
+
     def __init__(self, layout: Layout, permutations: int, shared: bool, compact: bool, watching: int) -> None:
         self.layout = layout
         self.shared, self.compact = shared, compact
         self.permutations, self.watching = permutations, watching
         self.words = layout.words
         self.size = 8 * layout.words
+
+    def text(self) -> str:
+        return "\n".join(
+            [
+                self.hash(),
+                self.insert(),
+                self.expand(),
+                self.expand(beginning=True),
+                self.rehash(),
+                self.predecessor(),
+                self.judge(),
+                self.mark(),
+                self.mark(following=True),
+                self.back(),
+            ]
+        )
 
     def item(self, code: Code, name: str) -> str:
         return code.address("%context", 8 * CONTEXT.index(name))
@@ -378,11 +383,8 @@ class _Loop:
     def expand(self, beginning: bool = False) -> str:
         """`@expand`, or `@begin`, which takes what to expand from elsewhere and counts no transitions."""
         code = Code("begin" if beginning else "expand", "i64", ["ptr noalias %context"])
-        step, guesses = "start" if beginning else "step", self.get(code, "guesses", "ptr")
-        states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
         end, pause = self.get(code, "end"), self.get(code, "pause")
-        enough = code.address(buffer, BATCH * self.size)
-        out = code.variable("ptr")
+        enough = code.address(self.get(code, "buffer", "ptr"), BATCH * self.size)
         with code.forever() as leave:
             room = code.op(f"icmp ult i64 {self.count(code)}, {pause}")
             more = code.op(f"icmp ult i64 {self.get(code, 'head')}, {end}")
@@ -391,29 +393,7 @@ class _Loop:
             code.branch(code.both(code.both(room, more), allowed), going, leave)
             code.start(going)
             began = self.get(code, "head")
-            code.set(out, buffer, "ptr")
-            with code.forever() as collected:
-                head = self.get(code, "head")
-                here = code.get(out, "ptr")
-                more = code.op(f"icmp ult i64 {head}, {end}")
-                room = code.op(f"icmp ult ptr {here}, {enough}")
-                another = code.new_block("another")
-                code.branch(code.both(more, room), another, collected)
-                code.start(another)
-                words = self.successor(code, guesses, head) if beginning else self.load(code, states, head)
-                after = code.op(f"call ptr @{step}({self.arguments(words)}, ptr {here})")
-                code.set(out, after, "ptr")
-                if self.compact and not beginning:
-                    self.note_origin(code, head, buffer, here, after)
-                self.put(code, "head", code.op(f"add i64 {head}, 1"))
-                if not beginning:
-                    with code.when(code.op(f"icmp eq ptr {after}, {here}")):
-                        self.stuck(code, head, words)
-            length = code.op(f"sub i64 {_integer(code, code.get(out, 'ptr'))}, {_integer(code, buffer)}")
-            pending = code.op(f"udiv i64 {length}, {self.size}")
-            self.put(code, "pending", pending)
-            if not beginning:
-                self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
+            pending = self.collected(code, enough, beginning)
             code.op("call i64 @insert(ptr %context)")
             if not beginning:
                 with code.when(code.op(f"icmp ne i64 {self.get(code, 'full')}, 0")):  # as if they were not expanded
@@ -422,6 +402,36 @@ class _Loop:
                     self.put(code, "transitions", made)
         code.line("ret i64 0")
         return code.text()
+
+    def collected(self, code: Code, enough: str, beginning: bool = False) -> str:
+        """Expands states from `head` on into the buffer, up to the address `enough` and some; how many successors there are."""
+        step, guesses = "start" if beginning else "step", self.get(code, "guesses", "ptr")
+        states, buffer, end = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr"), self.get(code, "end")
+        out = code.variable("ptr")
+        code.set(out, buffer, "ptr")
+        with code.forever() as collected:
+            head = self.get(code, "head")
+            here = code.get(out, "ptr")
+            more = code.op(f"icmp ult i64 {head}, {end}")
+            room = code.op(f"icmp ult ptr {here}, {enough}")
+            another = code.new_block("another")
+            code.branch(code.both(more, room), another, collected)
+            code.start(another)
+            words = self.successor(code, guesses, head) if beginning else self.load(code, states, head)
+            after = code.op(f"call ptr @{step}({self.arguments(words)}, ptr {here})")
+            code.set(out, after, "ptr")
+            if self.compact and not beginning:
+                self.note_origin(code, head, buffer, here, after)
+            self.put(code, "head", code.op(f"add i64 {head}, 1"))
+            if not beginning:
+                with code.when(code.op(f"icmp eq ptr {after}, {here}")):
+                    self.stuck(code, head, words)
+        length = code.op(f"sub i64 {_integer(code, code.get(out, 'ptr'))}, {_integer(code, buffer)}")
+        pending = code.op(f"udiv i64 {length}, {self.size}")
+        self.put(code, "pending", pending)
+        if not beginning:
+            self.put(code, "transitions", code.op(f"add i64 {self.get(code, 'transitions')}, {pending}"))
+        return pending
 
     def note_origin(self, code: Code, head: str, buffer: str, here: str, after: str) -> None:
         """Notes of which state the successors from `here` on, before `after`, are."""
@@ -514,7 +524,7 @@ class _Loop:
         which, bit = self.get(code, "which"), self.get(code, "bit")
         deadlock = code.op(f"icmp eq i64 {which}, {DEADLOCK}")
         which = code.op(f"and i64 {which}, 63")
-        with _counting(code, self.get(code, "head"), self.get(code, "end")) as (number, _):
+        with counting(code, self.get(code, "head"), self.get(code, "end")) as (number, _):
             words = self.load(code, states, number)
             arguments = self.arguments(words)
             bad = code.op(f"lshr i64 {code.op(f'call i64 @check({arguments})')}, {which}")
@@ -547,7 +557,7 @@ class _Loop:
         first = self.get(code, "head")
         last = code.op(f"add i64 {first}, 1") if following else self.get(code, "end")
         met = code.variable("i64", 0)
-        with _counting(code, first, last) as (head, found):
+        with counting(code, first, last) as (head, found):
             code.set(met, 0)
             words = self.load(code, states, head)
             after = code.op(f"call ptr @step({self.arguments(words)}, ptr {buffer})")
@@ -637,7 +647,7 @@ class _Loop:
 
 
 @contextmanager
-def _counting(code: Code, first: str, last: str) -> Iterator[tuple[str, str]]:
+def counting(code: Code, first: str, last: str) -> Iterator[tuple[str, str]]:
     """Repeats for each number from `first` on, before `last`; yields it, and a block that leaves."""
     number = code.variable("i64")
     code.set(number, first)

@@ -71,10 +71,12 @@ class Memory:
         start -= start % mmap.PAGESIZE
         self._map.flush(start, stop - start)
 
-    def let_go(self) -> None:
+    def let_go(self, start: int = 0, stop: int | None = None) -> None:
         """Lets the system take the memory of a file's bytes back; they are read again when they are needed."""
-        if self.file is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+        start -= start % mmap.PAGESIZE
+        stop = self.size if stop is None else min(stop, self.size)
+        if self.file is not None and start < stop and hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, stop - start)
 
     def give_back(self, start: int, stop: int) -> int:
         """Gives back the memory of the whole pages from `start` to `stop`, and their bytes with it unless they lie in a file;

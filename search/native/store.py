@@ -24,6 +24,7 @@ from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
 from .loop import BATCH, CONTEXT, FILTER, FIRST, IMPOSSIBLE
 from .memory import Memory, address_of
+from .sweeper import Stored, Sweeper
 
 try:
     import resource
@@ -39,7 +40,7 @@ SMALLEST = 20
 """The visited set has 2 to the power of this entries at first; what is not touched costs nothing."""
 
 TABLE_SHARE = 4
-"""Where states lie on disk, the visited set does too once it would take more than this part of the memory limit."""
+"""Where states lie on disk, the visited set does too once it would take more than this part of the memory that it has."""
 
 MOST_STATES = (1 << 31) - 2
 """A state's number must fit an entry of the visited set."""
@@ -99,6 +100,7 @@ class Store:
     they do; memory: how many bytes of memory there may be then, None for any number; kept: fingerprints and origins lie beside
     that file; stored: how many states the files hold already.  If the library is compact, states before those to be expanded
     can be forgotten, and their fingerprints stay.
+    swept: whether states were expanded in sweeps, which find them in an order of their own.
     allowed: how many states there may be before `expand` and `begin` pause, for the caller to see to its own limits.
     beginning: while initial states are made, how far that is, as a phrase; compile_seconds: how much of that went into code.
 
@@ -117,7 +119,9 @@ class Store:
         stored: int = 0,
     ) -> None:
         self.library, self.layout = library, library.layout
-        self._file, self._in_memory = file, math.inf if file is None or memory is None else memory // TABLE_SHARE
+        self._base = int(psutil.Process().memory_info().rss)
+        spared = math.inf if file is None or memory is None else max(0, memory - self._base) // TABLE_SHARE
+        self._file, self._in_memory = file, spared
         self.batch = BATCH + most_successors(self.layout.instance)
         self._count = np.zeros(1, dtype=np.uint64)
         self.workers = [Worker(self.batch, self.layout.words) for _ in range(workers)]
@@ -145,6 +149,8 @@ class Store:
         self._secured = 0 if file else most
         self._memory = memory
         self._again = 0
+        self._sweeper: Sweeper | None = None
+        self.swept = False
         self.beginning: str | None = None
         self.compile_seconds = 0.0
         if self._prints and self._origins:
@@ -158,6 +164,7 @@ class Store:
             self._pool.shutdown()
         self._states.close(self.count * self.layout.state_bytes)
         self._close_table()
+        self._close_sweeper()
         if self._prints and self._origins:
             self._prints.close(self.count * 8)
             self._origins.close(self.count * 2)
@@ -311,6 +318,8 @@ class Store:
             expanded, and of those after none counts as expanded.
         """
         self._set(pause=self._pause)
+        if self.sweeping:
+            return self._sweep(first, last)
         if self._pool is None:
             return self._expand(self.workers[0], first, last)
         share = max(1, min(SHARE, (last - first) // (4 * len(self.workers)) + 1))
@@ -321,6 +330,31 @@ class Store:
         # What was expanded beyond is expanded again, and finds nothing new then.
         self._again += sum(made for start, made in done if start >= head)
         return head
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether what is looked up has no room in memory, so that it is gone through in order.
+
+        One worker does that, however many there are: what takes long is to bring in the pages.
+        """
+        if self._memory is not None and self.on_disk and self.library.sweeping and not self.swept:
+            stored = sum(self.count * size for _, memory, size in self._kept() if memory.file)
+            self.swept = stored + self.table_bytes > (self._memory - self._base) * 3 // 4
+        return self.swept
+
+    def _sweep(self, first: int, last: int) -> int:
+        assert self._memory is not None and self._table is not None
+        worker, room = self.workers[0], self._pause - self.count
+        if room <= 0:
+            return first
+        if self._sweeper is None:
+            self.let_go()
+            free = self._memory - int(psutil.Process().memory_info().rss) - self._memory // 16
+            self._sweeper = Sweeper(self.library, free, self.table_entries // 4, self.batch)
+        table = Stored(self._table, 4, self.table_entries)
+        prints = self._prints
+        compared = Stored(prints, 8, self.count) if prints else Stored(self._states, self.layout.state_bytes, self.count)
+        return self._sweeper.expand(worker, first, last, room, table, compared)
 
     def _together(self, pool: ThreadPoolExecutor, work: Callable[[Worker], None]) -> None:
         """Has all workers do this; none works any more afterwards, even after an interrupt."""
@@ -505,7 +539,12 @@ class Store:
     @property
     def crowded(self) -> bool:
         """Whether the table must grow before more states come."""
-        return self.count >= int(LOAD * self.table_entries)
+        return self.count + self._coming // 2 >= int(LOAD * self.table_entries)
+
+    @property
+    def _coming(self) -> int:
+        """How many states may be stored at once."""
+        return 0 if self._sweeper is None else self._sweeper.size
 
     @property
     def _pause(self) -> int:
@@ -526,13 +565,14 @@ class Store:
             bits = self.workers[0].get("index_bits")
             if on_disk:
                 self._in_memory = self.table_bytes
+            self._close_sweeper()  # the next one is made for a larger table
             self._close_table()
             self._new_table(bits + 1)
             self._rehash()
 
     def _secure(self) -> None:
         """Secures room for more states where less than a batch of each worker is left."""
-        least = self.count + 2 * self._margin + self._spare
+        least = self.count + 2 * self._margin + self._spare + self._coming
         if self._secured >= least:
             return
         for ahead in _AHEAD:
@@ -583,6 +623,11 @@ class Store:
         self._table = Memory(4 << bits, file)
         self._table.secure(4 << bits)
         self._set(table=self._table.address, mask=(1 << bits) - 1, index_bits=bits)
+
+    def _close_sweeper(self) -> None:
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.close()
 
     def _close_table(self) -> None:
         table, self._table = self._table, None

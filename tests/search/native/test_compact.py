@@ -15,7 +15,7 @@ from flushproof.search.explore import ask, explore
 from flushproof.search.native import engine, library
 from flushproof.search.native.engine import NativeEngine, Search, omission
 from flushproof.search.native.library import Library
-from flushproof.search.native.loop import _Loop
+from flushproof.search.native.loop import LoopFunctions
 from flushproof.search.native.store import Store
 from flushproof.search.outcome import Outcome
 from flushproof.search.reference.interpreter import Reference
@@ -66,15 +66,15 @@ def test_states_that_are_smaller_are_kept(always: None, monkeypatch: pytest.Monk
 
 def with_poor_hash(monkeypatch: pytest.MonkeyPatch, inst: Instance, compact: bool) -> Outcome:
     """A search with fingerprints of 8 bits."""
-    good = _Loop.hash
+    good = LoopFunctions.hash
 
-    def poor(loop: _Loop) -> str:
+    def poor(loop: LoopFunctions) -> str:
         *lines, last, end, empty = good(loop).split("\n")
         return "\n".join([*lines, f"  %poor = and i64 {last.split()[-1]}, 255", "  ret i64 %poor", end, empty])
 
-    monkeypatch.setattr(_Loop, "hash", poor)
+    monkeypatch.setattr(LoopFunctions, "hash", poor)
     found = explore(inst, symmetry=False, engine=NativeEngine(compact=compact), properties=[])
-    monkeypatch.setattr(_Loop, "hash", good)
+    monkeypatch.setattr(LoopFunctions, "hash", good)
     return found
 
 

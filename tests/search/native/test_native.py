@@ -101,14 +101,14 @@ def test_states_are_told_apart_where_their_hashes_are_not(
     inst = instantiate(load_system("kvm-vmid-generation"), "fixed", {}, sizes)
     assert Layout(inst).words > 1
     expected = explore(inst, engine=NativeEngine())
-    hashed = loop._Loop.hash
+    hashed = loop.LoopFunctions.hash
 
-    def colliding(self: loop._Loop) -> str:
+    def colliding(self: loop.LoopFunctions) -> str:
         text = hashed(self)
         before, result = text.rsplit("ret i64 ", 1)
         return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
 
-    monkeypatch.setattr(loop._Loop, "hash", colliding)
+    monkeypatch.setattr(loop.LoopFunctions, "hash", colliding)
     assert facts(explore(inst, engine=NativeEngine(workers=workers))) == facts(expected)
 
 
