@@ -148,6 +148,8 @@ def without_options(steps: Iterable[Step]) -> Iterator[Step]:
     """The steps, of whose parameters none is an option of a scalarset: one step for None, and one for the elements."""
     for step in steps:
         action = terms.map_action(step.action, lambda e: terms.rewrite(e, _false_of_none))
+        if action.guard is FALSE:
+            continue
         option = next((p for p in action.params if may_lack(p.of)), None)
         if option is None:
             yield replace(step, action=action)

@@ -17,7 +17,7 @@ So everything in the table between the place of a hash and where its state is st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .code import Code, Value
@@ -28,6 +28,9 @@ KNOWN, NEW, OTHER = -1, -2, -3
 
 PROBE, COMPARE, ENTER = 0, 1, 2
 """What can be put in order: others, by their places in the table; candidates, by their numbers; new ones and others, by places."""
+
+_FAR, _NEAR = 24, 8
+"""So many places ahead in the order, the caches are told what will be needed."""
 
 PARTS = 1 << 16
 """What is gone through in order is gone through in so many parts: within one, any order is as good."""
@@ -107,6 +110,8 @@ class SweepFunctions(LoopFunctions):
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
+            self.fetch_ahead(code, rank, order, [(hashes, 8), (starts, 8), (candidates, 4)])
+            self.fetch_slot_ahead(code, rank, order, starts, table)
             start = self.each(code, starts, place)
             tag = self.tag(code, code.get(self.each(code, hashes, place)), bits)
             with self.probing(code, mask, code.get(start)) as (position, _, leave):
@@ -125,6 +130,22 @@ class SweepFunctions(LoopFunctions):
         code.line("ret i64 0")
         return code.text()
 
+    def fetch_ahead(self, code: Code, rank: str, order: str, items: Sequence[tuple[str, int]]) -> None:
+        """Has the caches fetch what the one some places later in the order needs: of each array, an item of so many bytes."""
+        place = self._ahead(code, rank, order, _FAR)
+        for array, size in items:
+            self.prefetch(code, code.address(array, code.op(f"mul i64 {place}, {size}")), 0)
+
+    def fetch_slot_ahead(self, code: Code, rank: str, order: str, starts: str, table: str) -> None:
+        """Likewise the entry of the table, once it is known where that is."""
+        start = code.get(self.each(code, starts, self._ahead(code, rank, order, _NEAR)))
+        self.prefetch(code, self.slot(code, table, start), 0)
+
+    def _ahead(self, code: Code, rank: str, order: str, distance: int) -> str:
+        last = code.op(f"sub i64 {self.get(code, 'high')}, 1")
+        later = code.op(f"call i64 @llvm.smin.i64(i64 {code.op(f'add i64 {rank}, {distance}')}, i64 {last})")
+        return self.number(code, order, later)
+
     def compare(self) -> str:
         code = Code("compare", "i64", ["ptr noalias %context"])
         states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
@@ -132,6 +153,7 @@ class SweepFunctions(LoopFunctions):
         hashes, others = self.get(code, "hashes", "ptr"), code.variable("i64", 0)
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
+            self.fetch_ahead(code, rank, order, [(buffer, self.size), (candidates, 4)])
             candidate = self.number(code, candidates, place)
             hashed = code.get(self.each(code, hashes, place))
             same = self.same(code, states, candidate, self.successor(code, buffer, place), hashed)
@@ -150,6 +172,8 @@ class SweepFunctions(LoopFunctions):
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
+            self.fetch_ahead(code, rank, order, [(buffer, self.size), (hashes, 8), (starts, 8), (candidates, 4)])
+            self.fetch_slot_ahead(code, rank, order, starts, table)
             start, hashed = self.each(code, starts, place), code.get(self.each(code, hashes, place))
             tag, words = self.tag(code, hashed, bits), self.successor(code, buffer, place)
             self.note(code, candidates, place, KNOWN)

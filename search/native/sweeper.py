@@ -15,8 +15,11 @@ from .library import Library
 from .memory import Memory, address_of
 from .sweep import COMPARE, ENTER, PARTS, PROBE
 
-LEAST = 1 << 12
-"""So many successors are collected at once at least, whatever the memory."""
+LEAST, MOST = 1 << 12, 1 << 24
+"""So many successors are collected at once at least, whatever the memory, and at most."""
+
+LEAST_WINDOW = 1 << 20
+"""So many bytes of what lies on disk are gone through at once at least, before their memory is given back."""
 
 
 class Context(Protocol):
@@ -54,8 +57,8 @@ class Sweeper:
             each["weights"] = 8
         if library.compact:
             each["heads"] = 8
-        self.size = max(LEAST, min(most, memory * 2 // 3 // sum(each.values())))
-        self._window = max(1 << 20, memory // 3)
+        self.size = max(LEAST, min(MOST, most, memory * 2 // 3 // sum(each.values())))
+        self._window = max(LEAST_WINDOW, memory // 3)
         self._memories = {name: Memory((self.size + spare) * size) for name, size in each.items()}
         self._ends = np.zeros(PARTS, dtype=np.int64)
 

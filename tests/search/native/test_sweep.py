@@ -1,0 +1,123 @@
+"""What does not fit memory is gone through in order: the same states, verdicts and traces as one by one."""
+
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from flushproof.model.ir.instance import Instance
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.search.explore import explore
+from flushproof.search.native import library, loop, store, sweeper
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.outcome import Outcome
+from flushproof.search.task import Limits
+
+from tests.generated import instance
+from tests.search.native.test_native import facts
+
+PLENTY = Limits(memory_bytes=1 << 40)
+
+
+@pytest.fixture(autouse=True)
+def swept(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Searches on disk sweep from the first state on, a few successors at once and a page after the other; how many at once."""
+    made: list[int] = []
+    sweep = store.Store._sweep
+
+    def noted(self: store.Store, first: int, last: int) -> int:
+        before = self.transitions
+        head = sweep(self, first, last)
+        made.append(self.transitions - before)
+        return head
+
+    def always(self: store.Store) -> bool:
+        self.swept = self.library.sweeping and self._memory is not None
+        return self.swept
+
+    monkeypatch.setattr(store.Store, "sweeping", property(always))
+    monkeypatch.setattr(store.Store, "_sweep", noted)
+    monkeypatch.setattr(store, "SMALLEST", 4)
+    monkeypatch.setattr(store, "TABLE_SHARE", 1 << 60)
+    monkeypatch.setattr(sweeper, "LEAST", 1)
+    monkeypatch.setattr(sweeper, "MOST", 50)
+    monkeypatch.setattr(sweeper, "LEAST_WINDOW", resource.getpagesize())
+    return made
+
+
+def same(one: Outcome, other: Outcome) -> None:
+    """All that both found, and the very traces."""
+    assert facts(one) == facts(other) and one.unreduced == other.unreduced
+    assert one.never == other.never
+    traces = [[(v.trace.initial, v.trace.steps) for v in found.violations] for found in (one, other)]
+    assert one.omission is not None or traces[0] == traces[1]
+
+
+@pytest.mark.parametrize("how", [{}, {"workers": 2}, {"compact": True}], ids=["", "workers", "compact"])
+@pytest.mark.parametrize("symmetry", [False, True])
+@pytest.mark.parametrize("seed", range(12))
+def test_sweeps_find_the_same(
+    seed: int, symmetry: bool, how: Mapping[str, int], tmp_path: Path, swept: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "PRINT_BYTES", 0)
+    inst = instance(seed)
+    engine = NativeEngine(spill=tmp_path, workers=how.get("workers", 1), compact="compact" in how)
+    found = explore(inst, symmetry=symmetry, limits=PLENTY, engine=engine)
+    assert swept or not found.transitions
+    same(found, explore(inst, symmetry=symmetry, engine=NativeEngine(compact="compact" in how)))
+
+
+def large() -> Instance:
+    sizes = {"cpu": 2, "vcpu": 2, "vm": 2, "vmid": 2}
+    return instantiate(load_system("kvm-vmid-generation"), "fixed", {}, sizes)
+
+
+@pytest.mark.parametrize("at_once", [20, 1 << 24])
+def test_a_table_that_grows(at_once: int, tmp_path: Path, swept: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some thousand states, in a table that begins with a few hundred entries, both on disk."""
+    monkeypatch.setattr(sweeper, "MOST", at_once)
+    found = explore(large(), symmetry=False, limits=PLENTY, engine=NativeEngine(spill=tmp_path))
+    same(found, explore(large(), symmetry=False, engine=NativeEngine()))
+    assert len(swept) > 10 and found.states > 10_000
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("different", [0, 255])
+def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly everything is probed again and again, and meets what was stored since."""
+    inst = large() if different else instance(102)
+    expected = explore(inst, engine=NativeEngine(), properties=[])
+    hashed = loop.LoopFunctions.hash
+
+    def colliding(self: loop.LoopFunctions) -> str:
+        before, result = hashed(self).rsplit("ret i64 ", 1)
+        return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
+
+    monkeypatch.setattr(loop.LoopFunctions, "hash", colliding)
+    same(explore(inst, limits=PLENTY, engine=NativeEngine(spill=tmp_path), properties=[]), expected)
+    assert expected.states > (1000 if different else 100)
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_at_a_limit_of_states_a_sweep_counts_as_not_done(
+    compact: bool, tmp_path: Path, swept: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "PRINT_BYTES", 0)
+    whole = explore(large(), symmetry=False, engine=NativeEngine())
+    for part in range(1, 4):
+        limits = Limits(states=whole.states * part // 4, memory_bytes=1 << 40)
+        kept = NativeEngine(checkpoint=tmp_path, resume=part > 1, compact=compact)
+        stopped = explore(large(), symmetry=False, limits=limits, engine=kept)
+        assert stopped.states == limits.states and f"the checkpoint has {limits.states}" in (stopped.reason or "")
+    kept = NativeEngine(checkpoint=tmp_path, resume=True, compact=compact)
+    found = explore(large(), symmetry=False, limits=PLENTY, engine=kept)
+    assert swept
+    same(found, whole)
+
+
+def test_a_violation_found_in_a_sweep(tmp_path: Path, swept: list[int]) -> None:
+    inst = instantiate(load_system("kvm-vmid-generation"), "merged", {}, {"cpu": 2, "vcpu": 2, "vm": 2, "vmid": 2})
+    found = explore(inst, limits=PLENTY, engine=NativeEngine(spill=tmp_path))
+    assert found.verdict == "violated" and swept
+    same(found, explore(inst, engine=NativeEngine()))
