@@ -83,11 +83,20 @@ def spin(instance: Instance, where: Path, timeout: float = 600, optimise: str = 
 
     Where there are several initial states, its first step chooses one; the state before that is not counted here.
     """
-    model = write(instance, "promela", where)
+    return run_spin(write(instance, "promela", where), where, timeout, optimise, table_bits)
+
+
+def run_spin(
+    model: str, where: Path, timeout: float = 600, optimise: str = "-O3", table_bits: int = 24, cores: int = 1
+) -> Run:
+    """SPIN on a model that is there, on so many cores; the rest as for `spin`."""
     spent = _must(["spin", "-a", model], where, timeout)
-    flags = ["-march=native", "-DSAFETY", "-DNOREDUCE", "-DBFS", "-DMEMLIM=100000", "-DVECTORSZ=4096", "-w"]
+    flags = ["-march=native", "-DSAFETY", "-DNOREDUCE", "-DVECTORSZ=4096", "-w"]
+    flags += ["-DBFS", "-DMEMLIM=100000"] if cores == 1 else ["-DBFS_PAR"]
     spent += _must(["gcc", optimise, *flags, "-o", "pan", "pan.c"], where, timeout)
-    text, seconds, memory = execute(["./pan", "-E", f"-w{table_bits}", "-m1000"], where, timeout)
+    text, seconds, memory = execute(
+        ["./pan", "-E", f"-w{table_bits}", "-m1000", *([f"-u{cores}"] if cores > 1 else [])], where, timeout
+    )
     (states,), (made,) = _numbers(r"(\d+) states, stored", text), _numbers(r"(\d+) transitions", text)
     before = int(" start(" in (where / model).read_text())
     return Run(states - before, made, seconds, spent, memory, None if "errors: 0" in text else "")

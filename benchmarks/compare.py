@@ -56,9 +56,10 @@ ALL = [
 """Every shipped system, at sizes of 10^4 to 10^7 states, the smaller one first."""
 
 
-def flushproof(subject: Subject, timeout: float) -> Run:
+def flushproof(subject: Subject, timeout: float, symmetry: bool = False, workers: int = 1) -> Run:
     """In a process of its own, so that its memory can be told."""
-    command = [sys.executable, "-m", "benchmarks.compare", *subject.words(), "--alone"]
+    command = [sys.executable, "-m", "benchmarks.compare", *subject.words(), "--alone", "--workers", str(workers)]
+    command += ["--symmetry"] if symmetry else []
     text, _, _ = execute(command, Path(__file__).resolve().parents[1], timeout)
     last = text.rpartition("\n{")[2]
     try:
@@ -67,14 +68,14 @@ def flushproof(subject: Subject, timeout: float) -> Run:
         raise SystemExit(text) from None
 
 
-def alone(instance: Instance) -> Run:
+def alone(instance: Instance, symmetry: bool = False, workers: int = 1) -> Run:
     """flushproof in this process; searches that take no time are repeated, and the median counts."""
     asked = ask(instance, None)
-    task = Task(instance, asked.invariants, asked.reachables, asked.deadlock, symmetry=False)
-    library = Library(instance, (*asked.invariants, *asked.reachables))
+    task = Task(instance, asked.invariants, asked.reachables, asked.deadlock, symmetry=symmetry)
+    library = Library(instance, (*asked.invariants, *asked.reachables), symmetry, shared=workers > 1)
     taken: list[float] = []
     while sum(taken) < 0.5 and len(taken) < 11:
-        store = Store(library, None)
+        store = Store(library, None, workers)
         started = time.process_time()
         found = Search(task, store).run()
         taken.append(time.process_time() - started)
@@ -187,9 +188,11 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FILE", help="a JSON file of results, to go on with and to add to")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the cost against the size into an SVG file")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--symmetry", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--workers", type=int, default=1, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.alone:
-        print(json.dumps(asdict(alone(Subject.parse(asked.subject).instance()))))
+        print(json.dumps(asdict(alone(Subject.parse(asked.subject).instance(), asked.symmetry, asked.workers))))
         return
     if bool(asked.subject) == asked.all:
         parser.error("name a system, or say --all")

@@ -70,7 +70,7 @@ CONTEXT = (
     "head",  # the next state to expand
     "end",  # where the level ends
     "enough",  # so many successors are collected at once (`sweep`)
-    "starts",  # address of the place in the table at which each successor is looked for next (`sweep`)
+    "starts",  # address of the place in the table at which each successor is looked for next, in 4 bytes (`sweep`)
     "candidates",  # address of the number of a state that each may be, or what is known instead, in 4 bytes (`sweep`)
     "order",  # address of places in the buffer, in the order in which they are gone through, in 4 bytes (`sweep`)
     "ends",  # address of how many are in the order before the end of each part (`sweep`)

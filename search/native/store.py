@@ -354,7 +354,7 @@ class Store:
         table = Stored(self._table, 4, self.table_entries)
         prints = self._prints
         compared = Stored(prints, 8, self.count) if prints else Stored(self._states, self.layout.state_bytes, self.count)
-        return self._sweeper.expand(worker, first, last, room, table, compared)
+        return self._sweeper.expand(worker, first, last, room, self._states, table, compared)
 
     def _together(self, pool: ThreadPoolExecutor, work: Callable[[Worker], None]) -> None:
         """Has all workers do this; none works any more afterwards, even after an interrupt."""

@@ -43,8 +43,12 @@ class SweepFunctions(LoopFunctions):
         return "\n".join((self.collect(), self.arrange(), self.probe(), self.compare(), self.enter()))
 
     def number(self, code: Code, items: str, place: Value) -> str:
-        """An item of 4 bytes."""
+        """An item of 4 bytes, with a sign."""
         return code.op(f"sext i32 {code.get(self.each(code, items, place, 'i32'), 'i32')} to i64")
+
+    def position(self, code: Code, starts: str, place: Value) -> str:
+        """A place in the table: without a sign, since there may be 2^32."""
+        return code.op(f"zext i32 {code.get(self.each(code, starts, place, 'i32'), 'i32')} to i64")
 
     def note(self, code: Code, items: str, place: Value, value: Value) -> None:
         """Changes an item of 4 bytes."""
@@ -54,14 +58,13 @@ class SweepFunctions(LoopFunctions):
     def collect(self) -> str:
         code = Code("collect", "i64", ["ptr noalias %context"])
         buffer, mask = self.get(code, "buffer", "ptr"), self.get(code, "mask")
-        hashes, starts = self.get(code, "hashes", "ptr"), self.get(code, "starts", "ptr")
-        weights, candidates = self.get(code, "weights", "ptr"), self.get(code, "candidates", "ptr")
+        starts, weights = self.get(code, "starts", "ptr"), self.get(code, "weights", "ptr")
+        candidates = self.get(code, "candidates", "ptr")
         enough = code.address(buffer, code.op(f"mul i64 {self.get(code, 'enough')}, {self.size}"))
         pending = self.collected(code, enough)
         with counting(code, "0", pending) as (place, _):
             hashed = self.hashed(code, self.canonical(code, buffer, place, weights))
-            code.set(self.each(code, hashes, place), hashed)
-            code.set(self.each(code, starts, place), code.op(f"and i64 {hashed}, {mask}"))
+            self.note(code, starts, place, code.op(f"and i64 {hashed}, {mask}"))
             self.note(code, candidates, place, OTHER)
         code.line("ret i64 0")
         return code.text()
@@ -98,32 +101,31 @@ class SweepFunctions(LoopFunctions):
             candidate = self.number(code, candidates, place)
             least, most = code.op(f"icmp sge i64 {candidate}, {lowest}"), code.op(f"icmp sle i64 {candidate}, {highest}")
             with code.when(code.both(least, most)):
-                start = code.get(self.each(code, starts, place))
+                start = self.position(code, starts, place)
                 key = code.choose(comparing, candidate, start)
                 yield place, code.op(f"lshr i64 {key}, {shift}")
 
     def probe(self) -> str:
         code = Code("probe", "i64", ["ptr noalias %context"])
         table, mask, bits = self.get(code, "table", "ptr"), self.get(code, "mask"), self.get(code, "index_bits")
-        hashes, starts = self.get(code, "hashes", "ptr"), self.get(code, "starts", "ptr")
+        buffer, starts = self.get(code, "buffer", "ptr"), self.get(code, "starts", "ptr")
         candidates, order = self.get(code, "candidates", "ptr"), self.get(code, "order", "ptr")
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
-            self.fetch_ahead(code, rank, order, [(hashes, 8), (starts, 8), (candidates, 4)])
+            self.fetch_ahead(code, rank, order, [(buffer, self.size), (starts, 4), (candidates, 4)])
             self.fetch_slot_ahead(code, rank, order, starts, table)
-            start = self.each(code, starts, place)
-            tag = self.tag(code, code.get(self.each(code, hashes, place)), bits)
-            with self.probing(code, mask, code.get(start)) as (position, _, leave):
+            tag = self.tag(code, self.hashed(code, self.successor(code, buffer, place)), bits)
+            with self.probing(code, mask, self.position(code, starts, place)) as (position, _, leave):
                 entry = self.entry(code, self.slot(code, table, position))
                 with code.when(code.equal(entry, 0)):
-                    code.set(start, position)
+                    self.note(code, starts, place, position)
                     self.note(code, candidates, place, NEW)
                     code.jump(leave)
                     code.start(code.new_block("never"))
                 number = code.op(f"and i64 {entry}, {numbers}")
                 with code.when(code.equal(code.op(f"xor i64 {entry}, {number}"), tag)):
-                    code.set(start, code.op(f"and i64 {code.op(f'add i64 {position}, 1')}, {mask}"))
+                    self.note(code, starts, place, code.op(f"and i64 {code.op(f'add i64 {position}, 1')}, {mask}"))
                     self.note(code, candidates, place, code.op(f"sub i64 {number}, 1"))
                     code.jump(leave)
                     code.start(code.new_block("never"))
@@ -138,7 +140,7 @@ class SweepFunctions(LoopFunctions):
 
     def fetch_slot_ahead(self, code: Code, rank: str, order: str, starts: str, table: str) -> None:
         """Likewise the entry of the table, once it is known where that is."""
-        start = code.get(self.each(code, starts, self._ahead(code, rank, order, _NEAR)))
+        start = self.position(code, starts, self._ahead(code, rank, order, _NEAR))
         self.prefetch(code, self.slot(code, table, start), 0)
 
     def _ahead(self, code: Code, rank: str, order: str, distance: int) -> str:
@@ -150,13 +152,13 @@ class SweepFunctions(LoopFunctions):
         code = Code("compare", "i64", ["ptr noalias %context"])
         states, buffer = self.get(code, "states", "ptr"), self.get(code, "buffer", "ptr")
         candidates, order = self.get(code, "candidates", "ptr"), self.get(code, "order", "ptr")
-        hashes, others = self.get(code, "hashes", "ptr"), code.variable("i64", 0)
+        others = code.variable("i64", 0)
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
             self.fetch_ahead(code, rank, order, [(buffer, self.size), (candidates, 4)])
             candidate = self.number(code, candidates, place)
-            hashed = code.get(self.each(code, hashes, place))
-            same = self.same(code, states, candidate, self.successor(code, buffer, place), hashed)
+            words = self.successor(code, buffer, place)
+            same = self.same(code, states, candidate, words, self.hashed(code, words))
             self.note(code, candidates, place, code.choose(same, KNOWN, OTHER))
             code.set(others, code.op(f"add i64 {code.get(others)}, {code.number(code.negation(same))}"))
         code.line(f"ret i64 {code.get(others)}")
@@ -165,19 +167,20 @@ class SweepFunctions(LoopFunctions):
     def enter(self) -> str:
         code = Code("enter", "i64", ["ptr noalias %context"])
         states, table = self.get(code, "states", "ptr"), self.get(code, "table", "ptr")
-        buffer, hashes = self.get(code, "buffer", "ptr"), self.get(code, "hashes", "ptr")
+        buffer = self.get(code, "buffer", "ptr")
         starts, candidates = self.get(code, "starts", "ptr"), self.get(code, "candidates", "ptr")
         mask, bits, order = self.get(code, "mask"), self.get(code, "index_bits"), self.get(code, "order", "ptr")
         floor, others = self.get(code, "floor"), code.variable("i64", 0)
         numbers = code.op(f"sub i64 {code.op(f'shl i64 1, {bits}')}, 1")
         with counting(code, self.get(code, "low"), self.get(code, "high")) as (rank, _):
             place = self.number(code, order, rank)
-            self.fetch_ahead(code, rank, order, [(buffer, self.size), (hashes, 8), (starts, 8), (candidates, 4)])
+            self.fetch_ahead(code, rank, order, [(buffer, self.size), (starts, 4), (candidates, 4)])
             self.fetch_slot_ahead(code, rank, order, starts, table)
-            start, hashed = self.each(code, starts, place), code.get(self.each(code, hashes, place))
-            tag, words = self.tag(code, hashed, bits), self.successor(code, buffer, place)
+            words = self.successor(code, buffer, place)
+            hashed = self.hashed(code, words)
+            tag = self.tag(code, hashed, bits)
             self.note(code, candidates, place, KNOWN)
-            with self.probing(code, mask, code.get(start)) as (position, _, leave):
+            with self.probing(code, mask, self.position(code, starts, place)) as (position, _, leave):
                 slot = self.slot(code, table, position)
                 entry = self.entry(code, slot)
                 with code.when(code.equal(entry, 0)):
@@ -187,7 +190,7 @@ class SweepFunctions(LoopFunctions):
                 number = code.op(f"and i64 {entry}, {numbers}")
                 with code.when(code.equal(code.op(f"xor i64 {entry}, {number}"), tag)):
                     with code.when(code.op(f"icmp ule i64 {number}, {floor}")):
-                        code.set(start, position)
+                        self.note(code, starts, place, position)
                         self.note(code, candidates, place, OTHER)
                         code.set(others, code.op(f"add i64 {code.get(others)}, 1"))
                         code.jump(leave)

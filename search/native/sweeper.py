@@ -52,13 +52,14 @@ class Sweeper:
 
     def __init__(self, library: Library, memory: int, most: int, spare: int) -> None:
         self.library = library
-        each = {"buffer": 8 * library.layout.words, "hashes": 8, "starts": 8, "candidates": 4, "order": 4}
+        each = {"buffer": 8 * library.layout.words, "starts": 4, "candidates": 4, "order": 4}
         if library.permutations > 1:
             each["weights"] = 8
         if library.compact:
             each["heads"] = 8
-        self.size = max(LEAST, min(MOST, most, memory * 2 // 3 // sum(each.values())))
-        self._window = max(LEAST_WINDOW, memory // 3)
+        stored = library.layout.state_bytes  # of those of them that are new
+        self.size = max(LEAST, min(MOST, most, memory * 7 // 8 // (sum(each.values()) + stored)))
+        self._window = max(LEAST_WINDOW, memory // 16)
         self._memories = {name: Memory((self.size + spare) * size) for name, size in each.items()}
         self._ends = np.zeros(PARTS, dtype=np.int64)
 
@@ -67,7 +68,9 @@ class Sweeper:
         for memory in self._memories.values():
             memory.close()
 
-    def expand(self, context: Context, first: int, last: int, room: int, table: Stored, compared: Stored) -> int:
+    def expand(
+        self, context: Context, first: int, last: int, room: int, states: Memory, table: Stored, compared: Stored
+    ) -> int:
         """Expands the states from `first` on, before `last`, as far as there is room for their successors.
 
         compared: what a stored state is told by: the states themselves, or their fingerprints.
@@ -80,6 +83,7 @@ class Sweeper:
         context.set(**items, head=first, end=last, enough=min(room, self.size))
         try:
             self.library.collect(context.address)
+            states.let_go()
             self._look_up(context, table, compared)
             if context.get("full"):
                 context.set(head=first, transitions=context.get("transitions") - context.get("pending"))

@@ -86,6 +86,8 @@ def test_a_table_that_grows(at_once: int, tmp_path: Path, swept: list[int], monk
 @pytest.mark.parametrize("different", [0, 255])
 def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly everything is probed again and again, and meets what was stored since."""
+    monkeypatch.setattr(sweeper, "MOST", 5000)
+    monkeypatch.setattr(sweeper, "LEAST_WINDOW", 1 << 20)
     inst = large() if different else instance(102)
     expected = explore(inst, engine=NativeEngine(), properties=[])
     hashed = loop.LoopFunctions.hash
