@@ -104,11 +104,12 @@ class NativeEngine:
 
     def _library(self, task: Task, properties: tuple[Property, ...], formulas: list[Property]) -> Library:
         """The instance compiled: what was compiled for the search before, where only the points differ."""
-        wanted = (task.instance.sizes, properties, task.symmetry, formulas)
+        sweeping = task.limits.memory_bytes is not None and (self.spill or self.checkpoint) is not None
+        wanted = (task.instance.sizes, properties, task.symmetry, formulas, sweeping)
         known = self._compiled
         if known is None or known[0] is not task.instance.system or known[1] != wanted:
-            shared = self.workers > 1
-            made = Library(task.instance, properties, task.symmetry, self.budget, shared, self.compact, formulas)
+            how = (task.symmetry, self.budget, self.workers > 1, self.compact, formulas, sweeping)
+            made = Library(task.instance, properties, *how)
             self._compiled = known = task.instance.system, wanted, made
         return known[2]
 
@@ -339,19 +340,8 @@ class Search:
         if task.progress is not None:
             depth, queue = max(0, len(self.levels) - 2), store.count - self.head
             levels = tuple(after - before for before, after in pairwise(self.levels))
-            task.progress(
-                Progress(
-                    store.count,
-                    store.transitions,
-                    depth,
-                    queue,
-                    seconds,
-                    memory,
-                    levels,
-                    self.restored,
-                    store.beginning,
-                )
-            )
+            found = (store.count, store.transitions, depth, queue)
+            task.progress(Progress(*found, seconds, memory, levels, self.restored, store.beginning))
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
 

@@ -58,7 +58,7 @@ class Sweeper:
         if library.compact:
             each["heads"] = 8
         stored = library.layout.state_bytes  # of those of them that are new
-        self.size = max(LEAST, min(MOST, most, memory * 7 // 8 // (sum(each.values()) + stored)))
+        self.size = max(LEAST, min(MOST, most, memory * 15 // 16 // (sum(each.values()) + stored // 2)))
         self._window = max(LEAST_WINDOW, memory // 16)
         self._memories = {name: Memory((self.size + spare) * size) for name, size in each.items()}
         self._ends = np.zeros(PARTS, dtype=np.int64)
