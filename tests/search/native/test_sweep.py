@@ -88,8 +88,9 @@ def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.Monk
     """Nearly everything is probed again and again, and meets what was stored since."""
     monkeypatch.setattr(sweeper, "MOST", 5000)
     monkeypatch.setattr(sweeper, "LEAST_WINDOW", 1 << 20)
-    inst = large() if different else instance(102)
-    expected = explore(inst, engine=NativeEngine(), properties=[])
+    inst = large() if different else instantiate(load_system("kvm-vcpu-switch"), "none")
+    depth = None if different else 8
+    expected = explore(inst, engine=NativeEngine(), properties=[], limits=Limits(depth=depth))
     hashed = loop.LoopFunctions.hash
 
     def colliding(self: loop.LoopFunctions) -> str:
@@ -97,7 +98,8 @@ def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.Monk
         return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
 
     monkeypatch.setattr(loop.LoopFunctions, "hash", colliding)
-    same(explore(inst, limits=PLENTY, engine=NativeEngine(spill=tmp_path), properties=[]), expected)
+    limits = Limits(memory_bytes=1 << 40, depth=depth)
+    same(explore(inst, limits=limits, engine=NativeEngine(spill=tmp_path), properties=[]), expected)
     assert expected.states > (1000 if different else 100)
 
 
