@@ -22,6 +22,7 @@ from flushproof.auditing import AuditError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
 from flushproof.commands.costs import costs_command
+from flushproof.commands.explore import explore_command
 from flushproof.commands.export import export_command
 from flushproof.commands.operands import operands_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
@@ -168,6 +169,7 @@ for _command in (
     check_command,
     trace_command,
     view_command,
+    explore_command,
     prove_command,
     verify_command,
     simulate_command,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flushproof.model.ir import Scalarset, StateVar
-from flushproof.model.ir.instance import Instance, Slot
+from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.report.actors import CPU
 from flushproof.report.caches import entry, is_cache, is_real_cache, is_set
 from flushproof.report.cause import Link
@@ -33,15 +33,15 @@ class Machine:
         story, instance = self.story, self.instance
         found: dict[str, Any] = {
             "lanes": list(story.lanes),
-            "owners": self._owners(),
-            "slots": [self._slot(slot) for slot in instance.slots],
+            "owners": self.owners(),
+            "slots": [self.slot(slot) for slot in instance.slots],
             "initial": [self._value(s, code) for s, code in zip(instance.slots, story.states[0], strict=True)],
             "steps": [self._step(row) for row in story.rows],
             "links": [self._link(link) for link in links],
         }
-        return {**found, "values": list(self._values)}
+        return {**found, "values": self.values()}
 
-    def _owners(self) -> list[str]:
+    def owners(self) -> list[str]:
         """Whose state there is: CPUs, other elements, and what belongs to none."""
         sorts = [s for s in self.instance.system.sorts if isinstance(s, Scalarset)]
         names = [
@@ -51,10 +51,23 @@ class Machine:
         ]
         return [*names, MEMORY]
 
+    def values(self) -> list[str]:
+        """The values that were named so far."""
+        return list(self._values)
+
+    def difference(self, before: State | None, after: State) -> list[int]:
+        """The locations in which two states differ, each followed by its value after; all of them where there is none before."""
+        return [
+            number
+            for i, slot in enumerate(self.instance.slots)
+            if before is None or before[i] != after[i]
+            for number in (i, self._value(slot, after[i]))
+        ]
+
     def _value(self, slot: Slot, code: int) -> int:
         return self._values.setdefault(self.instance.show(slot.sort, code), len(self._values))
 
-    def _slot(self, slot: Slot) -> dict[str, Any]:
+    def slot(self, slot: Slot) -> dict[str, Any]:
         """One location: its name, whose it is, what it is, and of a cache its tag, what it holds, and who made it.
 
         `empty` is the value with which there is nothing in it, for what is a cache or pending.

@@ -60,7 +60,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(version=version("flushproof"), css=_asset("page.css"), script=_asset("page.js"))
+    scripts = {name: _asset(f"{name}.js") for name in ("machine", "page", "explore")}
+    made.globals.update(version=version("flushproof"), css=_asset("page.css"), scripts=scripts)
     return made
 
 
@@ -69,19 +70,20 @@ def _asset(name: str) -> Markup:
     return Markup(files("flushproof.report").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
-def _rendered(template: str, **said: Any) -> str:
+def rendered(template: str, **said: Any) -> str:
+    """A page made of a template."""
     return _templates().get_template(template).render(**said)
 
 
 def check_page(result: Result) -> str:
     """The page of one check: its trace, or else what was explored and holds."""
-    facts = [*_what(result.instance, result.source), *_how(result)]
+    facts = [*what(result.instance, result.source), *_how(result)]
     if result.trace is not None:
         return trace_page(result.trace, facts)
     verdict = verdict_text(result, Look(WIDE))
-    return _rendered(
+    return rendered(
         "verdict.html",
-        title=_title(result.instance),
+        title=title_of(result.instance),
         verdict=result.verdict,
         lines=verdict.splitlines(),
         properties=_properties(result),
@@ -93,9 +95,9 @@ def trace_page(trace: Trace, facts: list[Fact]) -> str:
     """The page of a trace; `facts`: what is said of it besides."""
     story = Story(trace)
     found = links(story)
-    return _rendered(
+    return rendered(
         "trace.html",
-        title=f"{_title(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}",
+        title=f"{title_of(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}",
         story=story,
         links=found,
         rows=[_row(story, row) for row in story.rows],
@@ -103,7 +105,7 @@ def trace_page(trace: Trace, facts: list[Fact]) -> str:
             f"{location(story.instance, c.slot)} = {story.instance.show(c.slot.sort, c.after)}" for c in story.start
         ],
         facts=[*facts, *_costs(story)],
-        data=_embedded(Machine(story).data(found)),
+        data=embedded(Machine(story).data(found)),
     )
 
 
@@ -111,14 +113,14 @@ def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
     """The page of a trace from a file, once Z3 has confirmed it; `data`: what the file says, of which some cannot be checked."""
     says = [f"It was found among {many(data['states'], 'state')}."] if type(data.get("states")) is int else []
     says += ["No other way is shorter."] if data.get("shortest") else []
-    facts = [*_what(saved.trace.instance, saved.source), Fact("Z3", (_again(saved),))]
+    facts = [*what(saved.trace.instance, saved.source), Fact("Z3", (_again(saved),))]
     return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
 
 
 def proof_page(result: ProofResult) -> str:
     """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck."""
     proof = result.proof
-    facts = _what(result.instance, result.source)
+    facts = what(result.instance, result.source)
     if result.violated is not None:
         return trace_page(result.violated.trace, [*facts, Fact("Z3", (confirmed_text(None),))])
     if result.audited is not None:
@@ -129,9 +131,9 @@ def proof_page(result: ProofResult) -> str:
         facts.append(Fact("Audit", (audit_text(result.audit),)))
     needs, used = (proof.needs(), proof.used()) if proof else ({}, frozenset())
     lines = proof_verdict(result, Look(WIDE)).splitlines()
-    return _rendered(
+    return rendered(
         "proof.html",
-        title=_title(result.instance),
+        title=title_of(result.instance),
         verdict=result.verdict,
         lines=[line.strip() for line in lines],
         lemmas=[
@@ -162,11 +164,12 @@ def _again(saved: SavedTrace) -> str:
     return f"{confirmed_text(saved.followed)} All of it again when this page was made." if saved.followed else CONFIRMED_AGAIN
 
 
-def _title(instance: Instance) -> str:
+def title_of(instance: Instance) -> str:
+    """`kvm-vcpu-switch, policy none`."""
     return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
 
 
-def _embedded(data: Any) -> Markup:
+def embedded(data: Any) -> Markup:
     """Data inside of a script element, which only `</` and `<!--` could end."""
     return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
 
@@ -187,7 +190,7 @@ def _row(story: Story, row: Row) -> dict[str, Any]:
     }
 
 
-def _what(instance: Instance, source: str) -> list[Fact]:
+def what(instance: Instance, source: str) -> list[Fact]:
     """What was looked at: the policy, how it differs from the default, the sizes, what is assumed of the hardware."""
     cls = load_system(source)
     knobs = knobs_of(cls)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 from flushproof import FlushproofError, Told, check, prove, told
 from flushproof.report.jsonform import check_json
 
-from .browser import Opened, browser  # noqa: F401 - a fixture
+from .browser import Opened
 
 SWITCH = f"{Path(__file__).with_name('small.py')}:Switch"
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "notebook.ipynb"
@@ -81,7 +81,7 @@ def test_what_holds_has_no_trace() -> None:
 
 
 def test_results_show_their_page_in_a_frame_that_can_be_stepped_through(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
     trace: Told,
 ) -> None:

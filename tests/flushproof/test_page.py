@@ -15,7 +15,7 @@ from flushproof.proving import run as prove
 from flushproof.report.page import check_page, proof_page
 from flushproof.report.words import Story, location
 
-from .browser import Opened, browser  # noqa: F401 - a fixture
+from .browser import Opened
 
 HERE = Path(__file__).parent
 
@@ -55,7 +55,7 @@ def shown(trace: Trace, number: int) -> dict[str, str]:
 
 
 def test_the_verdict_is_a_sentence_on_top_and_nothing_else_is_loaded(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     pages: dict[str, Path],
     trace: Trace,
 ) -> None:
@@ -67,7 +67,7 @@ def test_the_verdict_is_a_sentence_on_top_and_nothing_else_is_loaded(
 
 
 def test_every_state_is_shown_forwards_and_backwards_by_keys(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     pages: dict[str, Path],
     trace: Trace,
 ) -> None:
@@ -87,7 +87,7 @@ def test_every_state_is_shown_forwards_and_backwards_by_keys(
     assert opened.state() == shown(trace, count)
 
 
-def test_mouse_buttons_and_slider_go_to_steps(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_mouse_buttons_and_slider_go_to_steps(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["trace"])
     opened.page.locator("tr[data-step='12'] td.acts").click()
     assert opened.text("#when") == "after step 12 of 28"
@@ -102,12 +102,12 @@ def test_mouse_buttons_and_slider_go_to_steps(browser: Browser, pages: dict[str,
     assert opened.page.url.endswith("#step-8")
 
 
-def test_a_link_leads_to_a_step(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_a_link_leads_to_a_step(browser: Browser, pages: dict[str, Path]) -> None:
     assert Opened(browser, pages["trace"], at="#step-5").text("#when") == "after step 5 of 28"
 
 
 def test_the_machine_shows_who_runs_where_what_is_cached_and_what_is_pending(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     pages: dict[str, Path],
 ) -> None:
     opened = Opened(browser, pages["trace"], at="#step-14")
@@ -123,18 +123,18 @@ def test_the_machine_shows_who_runs_where_what_is_cached_and_what_is_pending(
 
 
 def test_what_else_could_have_happened_is_told(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     pages: dict[str, Path],
     trace: Trace,
 ) -> None:
     opened = Opened(browser, pages["trace"], at="#step-8")
     opened.page.locator("#others summary").click()
     story = Story(trace)
-    assert opened.texts("#others li") == [f"{story.actor(8, s).name}: {story.words(s)}" for s in story.enabled[8]]
+    assert opened.texts("#others li") == [f"{story.actor(8, s).name}: {story.words(s, story.states[8])}" for s in story.enabled[8]]
     assert len(opened.texts("#others li")) > 1
 
 
-def test_the_state_is_filtered_by_name(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_the_state_is_filtered_by_name(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["trace"])
     opened.press("/")
     opened.page.keyboard.type("VTTBR")
@@ -143,7 +143,7 @@ def test_the_state_is_filtered_by_name(browser: Browser, pages: dict[str, Path])
     assert opened.text("#when") == "after step 28 of 28", "keys in the field are the field's"
 
 
-def test_the_story_is_drawn_as_arrows(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_the_story_is_drawn_as_arrows(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["trace"])
     opened.page.wait_for_selector(".arrows .head")
     assert opened.page.locator(".arrows path.missed").count() == 2
@@ -159,7 +159,7 @@ def test_the_story_is_drawn_as_arrows(browser: Browser, pages: dict[str, Path]) 
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("name", ["trace", "holds", "proof"])
 def test_no_barrier_and_no_overflow(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     pages: dict[str, Path],
     name: str,
     width: int,
@@ -173,7 +173,7 @@ def test_no_barrier_and_no_overflow(
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_prints_its_steps_and_not_its_buttons(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_it_prints_its_steps_and_not_its_buttons(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["trace"])
     opened.page.emulate_media(media="print")
     expect(opened.page.locator(".controls")).to_be_hidden()
@@ -181,7 +181,7 @@ def test_it_prints_its_steps_and_not_its_buttons(browser: Browser, pages: dict[s
     assert opened.page.pdf()[:5] == b"%PDF-"
 
 
-def test_the_steps_can_be_read_without_scripts(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_the_steps_can_be_read_without_scripts(browser: Browser, pages: dict[str, Path]) -> None:
     page = browser.new_context(java_script_enabled=False).new_page()
     page.goto(pages["trace"].as_uri())
     assert page.locator("tr[data-step]").count() == 28
@@ -189,7 +189,7 @@ def test_the_steps_can_be_read_without_scripts(browser: Browser, pages: dict[str
     expect(page.locator(".machine")).to_be_hidden()
 
 
-def test_a_thousand_steps_and_words_that_look_like_tags(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_a_thousand_steps_and_words_that_look_like_tags(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["long"])
     assert opened.text("#when") == "after step 1000 of 1000"
     assert "<i>1000</i>" in opened.text("h1")
@@ -200,7 +200,7 @@ def test_a_thousand_steps_and_words_that_look_like_tags(browser: Browser, pages:
     assert opened.said == []
 
 
-def test_what_holds_says_what_was_explored_and_assumed(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_what_holds_says_what_was_explored_and_assumed(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["holds"])
     assert opened.text("h1").startswith("HOLDS at vcpu=2 vm=1 cpu=2 page=2: no-foreign-hit")
     facts = opened.text(".facts")
@@ -208,7 +208,7 @@ def test_what_holds_says_what_was_explored_and_assumed(browser: Browser, pages: 
     assert ["an-entry-survives-a-switch", "reached"] in [row.split("\t")[:2] for row in opened.texts("tbody tr")]
 
 
-def test_what_is_proved_shows_its_lemmas_and_their_graph(browser: Browser, pages: dict[str, Path]) -> None:  # noqa: F811
+def test_what_is_proved_shows_its_lemmas_and_their_graph(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["proof"])
     assert opened.text("h1").startswith("PROVED for any size: no-foreign-hit")
     assert opened.page.locator("svg text", has_text="no-foreign-hit").count() == 1

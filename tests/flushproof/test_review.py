@@ -19,7 +19,7 @@ from flushproof.checking import check
 from flushproof.report.review import COLUMNS
 from flushproof.report.words import Story
 
-from .browser import Opened, browser  # noqa: F401 - a fixture
+from .browser import Opened
 
 HERE = Path(__file__).parent
 SWITCH = f"{HERE / 'small.py'}:Switch"
@@ -152,7 +152,7 @@ def test_a_picture_of_another_kind_or_of_nothing_is_told(tmp_path: Path) -> None
     assert all_.exit_code == 2 and "keeps no trace" in all_.stderr
 
 
-def test_no_text_of_a_drawing_leaves_it_or_its_box(tmp_path: Path, browser: Browser) -> None:  # noqa: F811
+def test_no_text_of_a_drawing_leaves_it_or_its_box(tmp_path: Path, browser: Browser) -> None:
     file = tmp_path / "trace.svg"
     call(*STALE, "--picture", str(file))
     page = Opened(browser, file).page

@@ -7,14 +7,8 @@
   const rows = [...document.querySelectorAll("tr[data-step]")];
   const hot = new Set(links.filter((link) => link.part !== "wrote").map((link) => link.slot));
   const state = [...data.initial];
+  const { element, marks, cards } = machineOf(data, hot);
   let now = 0;
-
-  function element(name, attributes = {}, ...children) {
-    const made = document.createElement(name);
-    for (const [key, value] of Object.entries(attributes)) if (value) made.setAttribute(key, value);
-    made.append(...children);
-    return made;
-  }
 
   // ------------------------------------------------------------------------------------------------------------- states
 
@@ -29,72 +23,6 @@
   }
 
   const changed = () => new Map(now ? steps[now - 1].changes.map(([slot, before]) => [slot, before]) : []);
-
-  // -------------------------------------------------------------------------------------------------------------- cards
-
-  const groups = new Map();
-  for (const owner of data.owners) groups.set(owner, []);
-  slots.forEach((slot, number) => {
-    if (slot.kind !== "ghost" && slot.what !== "local") groups.get(slot.of).push(number);
-  });
-  // A name may break behind `.`, `_` and `[`, and nowhere else.
-  const breakable = (name) => name.split(/(?<=[._[])/).flatMap((part) => [part, element("wbr")]).slice(0, -1);
-
-  function marks(number, news, gone = false) {
-    return [news.has(number) && "changed", hot.has(number) && "hot", gone && "gone"].filter(Boolean).join(" ");
-  }
-
-  function entryOf(number, value) {
-    const slot = slots[number];
-    const held = slot.held || (values[value] === "True" ? "" : values[value]);
-    const parts = slot.tag ? [element("span", { class: "tag" }, slot.tag)] : [];
-    if (held) parts.push((parts.length ? " → " : "") + held);
-    if (slot.by) parts.push((parts.length ? ", by " : "by ") + slot.by);
-    return parts.length ? parts : ["entry"];
-  }
-
-  function listed(numbers, news, shown) {
-    const list = element("ul");
-    for (const number of numbers) {
-      const slot = slots[number], value = state[number];
-      if (value !== slot.empty) {
-        const note = news.has(number) ? [element("span", { class: "name" }, " (new)")] : [];
-        list.append(element("li", { class: marks(number, news) }, ...shown(number, value), ...note));
-      } else if (news.has(number)) {
-        const note = element("span", { class: "name" }, " (gone)");
-        list.append(element("li", { class: marks(number, news, true) }, ...shown(number, news.get(number)), note));
-      }
-    }
-    if (!list.children.length) list.append(element("li", { class: "none" }, "empty"));
-    return list;
-  }
-
-  function card(name, numbers, news) {
-    const actor = now && data.lanes[steps[now - 1].lane] === name;
-    const made = element("section", { class: actor ? "card acting" : "card" }, element("h3", {}, name || "memory and kernel"));
-    const titled = new Map();
-    const plain = element("dl");
-    for (const number of numbers) {
-      const slot = slots[number];
-      if (slot.what === "cache" || slot.what === "pending") {
-        const key = slot.what + slot.title;
-        if (!titled.has(key)) titled.set(key, []);
-        titled.get(key).push(number);
-      } else {
-        const named = slot.what === "at" ? `next in ${slot.title}` : slot.what === "context" ? slot.title : slot.name;
-        plain.append(element("div", { class: marks(number, news) }, element("dt", {}, ...breakable(named)), element("dd", {}, values[state[number]])));
-      }
-    }
-    if (plain.children.length) made.append(plain);
-    for (const found of titled.values()) {
-      const { what, title } = slots[found[0]];
-      const busy = found.some((number) => state[number] !== slots[number].empty || news.has(number));
-      if (what === "pending" && !busy) continue;
-      made.append(element("h4", {}, what === "pending" ? `${title} to be performed` : title));
-      made.append(listed(found, news, what === "cache" ? entryOf : (number) => [slots[number].held || title]));
-    }
-    return made;
-  }
 
   // ------------------------------------------------------------------------------------------------------------ showing
 
@@ -115,7 +43,7 @@
     byId("last").disabled = byId("forth").disabled = now === steps.length;
     const words = row ? row.querySelector(".acts") : null;
     byId("said").replaceChildren(...(words ? [element("b", {}, data.lanes[step.lane] + ": "), said(words), spent(step)] : ["Nothing has happened yet."]));
-    byId("cards").replaceChildren(...[...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, news)));
+    byId("cards").replaceChildren(...cards(state, news, step && data.lanes[step.lane]));
     others();
     if (byId("state").open) table();
     if (from) keep(`#step-${now}`);

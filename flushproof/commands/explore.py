@@ -1,0 +1,78 @@
+"""`flushproof explore`: a page in which the reader picks each step."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from flushproof.checking import certified, source_of
+from flushproof.commands.options import settings_options, try_path, write
+from flushproof.commands.progress import counted
+from flushproof.model.errors import FlushproofError
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
+from flushproof.report.explorer import explorer_page
+from flushproof.report.jsonform import read_trace
+from flushproof.search.graph import graph
+
+MOST = 5_000
+"""How many states a page has at most, if not asked otherwise: it opens in a second or two."""
+
+
+@click.command("explore", short_help="Write a page in which you pick each step.")
+@click.argument("system", metavar="SYSTEM")
+@settings_options
+@click.option("--beside", metavar="NAME", multiple=True, help="Another policy to stand beside, under the same settings.")
+@click.option(
+    "--from",
+    "along",
+    metavar="TRACE",
+    type=click.Path(path_type=Path),
+    help="A trace that `check --save` wrote of the same policy: its states are in the page, and what is near them.",
+)
+@click.option("--max-states", metavar="N", type=click.IntRange(min=1), default=MOST, show_default=True, help="So many states.")
+@click.option(
+    "--html",
+    metavar="PAGE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the page.  [default: SYSTEM.html, here]",
+)
+@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+def explore_command(
+    system: str,
+    policy: str | None,
+    knobs: dict[str, str],
+    sizes: dict[str, str],
+    beside: tuple[str, ...],
+    along: Path | None,
+    max_states: int,
+    html: Path | None,
+    opens: bool,
+) -> None:
+    """Writes a page in which you walk through SYSTEM: it shows what can happen next, what each step would change, when something is
+    violated, and what can no longer be. The address of the page holds the walk.
+
+    \b
+    flushproof explore kvm-vcpu-switch --policy none --open
+    flushproof explore kvm-vcpu-switch --policy none --beside last-ran --open
+
+    All states are in the page if there are no more than --max-states; else the nearest, and the page says so.
+    """
+    cls = load_system(system)
+    walk = () if along is None else certified(read_trace(along, system).trace).states
+    instances = [instantiate(cls, name, knobs, sizes) for name in (policy, *beside)]
+    if along is not None and len(walk[0]) != len(instances[0].slots):
+        raise FlushproofError(f"{along} is a trace at other sizes or of another policy; give those of the trace")
+    page = Path(f"{instances[0].system.name}.html") if html is None else html
+    try_path(page)
+    with counted("exploring", len(instances)) as done:
+        graphs = []
+        for number, instance in enumerate(instances):
+            graphs.append(graph(instance, max_states, walk if number == 0 else ()))
+            done()
+    write(page, explorer_page(graphs, source_of(cls)))
+    click.echo(page)
+    if opens and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("flushproof: no browser was found; the page is there", err=True)

@@ -1,0 +1,84 @@
+"""The states and steps of a small instance as a graph, to be walked through by people: as much of it as was asked for.
+
+States are not taken together by symmetry, since an element that changes its name from step to step cannot be followed; only of
+initial states that differ in names alone one is kept.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step
+
+from .reductions.symmetry import Symmetry
+from .reference.interpreter import Reference
+from .replay import binding
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A step that is possible in a state; target: the number of the state after it, None if that is not in the graph."""
+
+    step: Step
+    target: int | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What can happen.
+
+    states: the initial ones first; starts: how many those are; edges: the steps of each state; parents: of each state the one from
+    which it was reached first, -1 for an initial one; complete: whether every reachable state is in it, up to names.
+    """
+
+    instance: Instance
+    states: tuple[State, ...]
+    starts: int
+    edges: tuple[tuple[Edge, ...], ...]
+    parents: tuple[int, ...]
+    complete: bool
+
+    def as_networkx(self) -> nx.DiGraph[int]:
+        """The numbers of the states as nodes, with their `depth`."""
+        graph: nx.DiGraph[int] = nx.DiGraph()
+        depth: list[int] = []
+        for number, parent in enumerate(self.parents):
+            depth.append(0 if parent < 0 else depth[parent] + 1)
+            graph.add_node(number, depth=depth[number])
+        graph.add_edges_from((n, e.target) for n, found in enumerate(self.edges) for e in found if e.target is not None)
+        return graph
+
+
+def graph(instance: Instance, most: int, along: Sequence[State] = ()) -> Graph:
+    """The graph of an instance, breadth first; `most`: how many states it may have; `along`: a walk whose states are in it too."""
+    reference, symmetry = Reference(instance), Symmetry(instance)
+    one_of: dict[State, State] = {symmetry.canonical(state): state for state in along[:1]}
+    for state in reference.initial_states():
+        one_of.setdefault(symmetry.canonical(state), state)
+        if len(one_of) >= most:
+            break
+    numbers = {state: number for number, state in enumerate(one_of.values())}
+    starts, parents = len(numbers), [-1] * len(numbers)
+    for before, after in itertools.pairwise(along):
+        if after not in numbers:
+            numbers[after] = len(numbers)
+            parents.append(numbers[before])
+    edges: list[tuple[Edge, ...]] = []
+    waiting = deque(numbers)
+    while waiting:
+        state = waiting.popleft()
+        found = []
+        for action, codes, after in reference.successors(state):
+            if after not in numbers and len(numbers) < most:
+                numbers[after] = len(numbers)
+                parents.append(numbers[state])
+                waiting.append(after)
+            found.append(Edge(Step(action.name, binding(action.params, codes), after), numbers.get(after)))
+        edges.append(tuple(found))
+    complete = all(edge.target is not None for found in edges for edge in found) and len(one_of) < most
+    return Graph(instance, tuple(numbers), starts, tuple(edges), tuple(parents), complete)
