@@ -27,16 +27,21 @@ class ModelError(FlushproofError):
     """A system that does not compile.
 
     place: file and line; source: the offending line's text, with `column` (from 1) for a caret; hint: what to write instead.
+    within: where it came up, if that is in a part that the user's line uses.
     """
 
-    def __init__(self, message: str, place: Place | None = None, source: str = "", hint: str = "") -> None:
-        self.message, self.place, self.source, self.hint = message, place, source, hint
+    def __init__(
+        self, message: str, place: Place | None = None, source: str = "", hint: str = "", within: Place | None = None
+    ) -> None:
+        self.message, self.place, self.source, self.hint, self.within = message, place, source, hint, within
         super().__init__(str(self))
 
     def __str__(self) -> str:
         lines = [f"{self.place}: {self.message}" if self.place else self.message]
         if self.source and self.place:
             lines += [f"    {self.source}", "    " + " " * (self.place.column - 1) + "^"]
+        if self.within:
+            lines.append(f"  It came up at {self.within}.")
         if self.hint:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)

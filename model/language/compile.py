@@ -27,7 +27,7 @@ from .processes import ProcessCompiler
 from .source import Source, class_place
 from .templates import Template
 from .types import hints
-from .values import Path, Scope, Static, Step, Tup, Value, articled
+from .values import Path, Scope, Static, Step, Tup, Value, articled, named_after
 from .words import Process, Words
 
 RESERVED = {"no-deadlock", "well-defined", NO_STUCK}
@@ -191,7 +191,7 @@ class Compiler(Words):
             function.source.fail(
                 function.node, f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for"
             )
-        return [self.step.variable(s.__name__.lower(), self.declared.sort(s)) for s in sorts]
+        return [self.step.variable(named_after(sort), sort) for sort in map(self.declared.sort, sorts)]
 
     def ends(self, function: Function, scope: Scope, path: Path) -> list[Outcome]:
         return self.run((block(function.body, scope),), path.fork())

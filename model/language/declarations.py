@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CellType, MappingProxyType
 from typing import Any, assert_never
@@ -13,7 +13,7 @@ from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
 from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, role_of
-from .source import class_place, source_of
+from .source import attribute_place, class_place, source_of
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .values import Method, Object, articled
 
@@ -208,10 +208,20 @@ class Declarations:
                 for sort in value.sorts:
                     self.know(sort)
                 kind = Kind.GHOST.value if value.ghost else "state"
-                declared = of_sorts(value.sorts, kind, value.view, self.size_of)
+                declared = self._made(owner, name, lambda v=value, k=kind: of_sorts(v.sorts, k, v.view, self.size_of))  # type: ignore[misc]
                 self._declare(owner.path + name, declared, place, value.doc)
             elif isinstance(value, Part):
                 self._part(owner, name, value)
+
+    def _made(self, owner: Object, name: str, work: Callable[[], Declared]) -> Declared:
+        """What a part's map declares; what is wrong with it, was wrong where the system made the part."""
+        try:
+            return work()
+        except ModelError as error:
+            here = attribute_place(self.cls, owner.path.partition(".")[0])
+            raise ModelError(
+                f"'{owner.path + name}': {error.message}", *(here or (class_place(self.cls), "")), error.hint
+            ) from None
 
     def _part(self, owner: Object, name: str, part: Part) -> None:
         known = self.parts.get(id(part))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError
@@ -14,7 +14,7 @@ from flushproof.model.ir import terms
 from . import core
 from .conversions import items_of
 from .operations import Operations
-from .values import Access, Bad, Generated, Once, Path, Product, Scope, Static, Tup, Value
+from .values import Access, Bad, Generated, Once, Path, Product, Scope, Static, Tup, Value, named_after
 from .wording import of_a_sort
 
 AGAIN = Bad(
@@ -56,7 +56,8 @@ class Loops(Operations):
         return Product((self.finite(value, node, at),), False)
 
     def finite(self, value: Value, node: ast.AST, at: Scope) -> ir.Sort:
-        if isinstance(value, Static) and (isinstance(value.value, type) or not callable(value.value)):
+        named = isinstance(value, Static) and (isinstance(value.value, type) or get_origin(value.value) is not None)
+        if isinstance(value, Static) and (named or not callable(value.value)):
             try:
                 sort = self.declared.sort(value.value)
             except ModelError as error:
@@ -72,9 +73,9 @@ class Loops(Operations):
     def elements(self, names: tuple[str, ...], product: Product, path: Path) -> tuple[tuple[ir.Var, ...], Value]:
         """New variables for one element of each sort, and the value that the loop's variable gets."""
         if product.tuples:
-            mine = names if len(names) == len(product.sorts) else tuple(s.name.lower() for s in product.sorts)
+            mine = names if len(names) == len(product.sorts) else tuple(map(named_after, product.sorts))
         else:
-            mine = names[:1] or (product.sorts[0].name.lower(),)
+            mine = names[:1] or (named_after(product.sorts[0]),)
         variables = tuple(self.step.variable(n, s) for n, s in zip(mine, product.sorts, strict=True))
         path.binders = (*path.binders, *variables)
         return variables, Tup(variables) if product.tuples else variables[0]
@@ -320,7 +321,7 @@ class Loops(Operations):
 
     def enter_generator(self, generated: Generated, node: ast.AST, path: Path, at: Scope) -> Scope:
         function = generated.closure.function
-        scope = at.inner(node, function, generated.closure.scope)
+        scope = at.inner(node, function, generated.closure.scope, node)
         path.env[scope, function.parameters[0][0]] = generated.through
         return scope
 

@@ -32,12 +32,12 @@ class Source:
         line = getattr(node, "lineno", self.tree.lineno)
         return Place(self.file, line, getattr(node, "col_offset", 0) + 1)
 
-    def error(self, node: ast.AST, message: str, hint: str = "") -> ModelError:
+    def error(self, node: ast.AST, message: str, hint: str = "", within: Place | None = None) -> ModelError:
         """A message about `node`, with its line and a caret under it."""
         place = self.place(node)
         index = place.line - self.first
         text = self.lines[index] if 0 <= index < len(self.lines) else ""
-        return ModelError(message, place, text, hint)
+        return ModelError(message, place, text, hint, within)
 
     def fail(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
         raise self.error(node, message, hint)
@@ -104,6 +104,17 @@ def class_source(cls: type) -> tuple[str, ast.ClassDef] | None:
 def class_place(cls: type) -> Place | None:
     found = class_source(cls)
     return None if found is None else Place(found[0], found[1].lineno)
+
+
+def attribute_place(cls: type, name: str) -> tuple[Place, str] | None:
+    """Where a class gives this attribute its value, and the text of that line; None where it does not."""
+    for c in cls.__mro__:
+        file, tree = class_source(c) or ("", None)
+        for node in tree.body if tree is not None else ():
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+                return Place(file, node.lineno, node.col_offset + 1), linecache.getline(file, node.lineno).rstrip("\n")
+    return None
 
 
 @cache

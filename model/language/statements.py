@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from flushproof.model import ir
+from flushproof.model.errors import ModelError
 from flushproof.model.ir import terms
 
 from . import core, declare
@@ -19,6 +20,7 @@ from .frames import Block, Exit, Items, Outcome, Return, Rounds, Stack, block
 from .normalise import core_of
 from .notes import Notes, When
 from .operations import MAX_DEPTH
+from .source import attribute_place, class_place
 from .values import (
     Closure,
     Held,
@@ -111,32 +113,48 @@ class Executor(Assignments):
         while stack:
             top, rest = stack[-1], stack[:-1]
             result: Stack | list[Outcome]
-            match top:
-                case Block():
-                    if top.next == len(top.body):
-                        stack = rest
-                        continue
-                    after = (*rest, Block(top.body, top.key, top.next + 1, top.scope))
-                    statement = top.body[top.next]
-                    result = self.statement(statement, after, path, top.scope)
-                    for local in top.scope.function.spent.get(statement, ()):
-                        path.env.pop((top.scope, local), None)
-                case Rounds():
-                    result = self.round(top, rest, path)
-                case Items():
-                    result = self.item(top, rest, path)
-                case Exit():
-                    self.release(top, path)
-                    result = rest
-                case Return():
-                    self.leave(top, Static(None), path)
-                    result = rest
-                case _:
-                    assert_never(top)
+            try:
+                match top:
+                    case Block():
+                        if top.next == len(top.body):
+                            stack = rest
+                            continue
+                        after = (*rest, Block(top.body, top.key, top.next + 1, top.scope))
+                        statement = top.body[top.next]
+                        result = self.statement(statement, after, path, top.scope)
+                        for local in top.scope.function.spent.get(statement, ()):
+                            path.env.pop((top.scope, local), None)
+                    case Rounds():
+                        result = self.round(top, rest, path)
+                    case Items():
+                        result = self.item(top, rest, path)
+                    case Exit():
+                        self.release(top, path)
+                        result = rest
+                    case Return():
+                        self.leave(top, Static(None), path)
+                        result = rest
+                    case _:
+                        assert_never(top)
+            except ModelError as error:
+                raise self.at_the_user(error, top.scope) from None
             if isinstance(result, list):
                 return result
             stack = result
         return [Outcome("return", path)]
+
+    def at_the_user(self, error: ModelError, scope: Scope) -> ModelError:
+        """What is wrong in another file, a part's, as something wrong at the line of the system that led there."""
+        home = class_place(self.declared.cls)
+        if error.within or error.place is None or home is None or error.place.file == home.file:
+            return error
+        while scope.caller is not None:
+            if scope.caller.source.file == home.file and scope.site is not None:
+                return scope.caller.source.error(scope.site, error.message, error.hint, error.place)
+            scope = scope.caller
+        owner = next((path for (path, _), root in self.roots.items() if root is scope), "")
+        here = attribute_place(self.declared.cls, owner.partition(".")[0])  # a step of the part's own
+        return error if here is None else ModelError(error.message, *here, error.hint, error.place)
 
     def block_once(self, body: core.Block, path: Path, at: Scope) -> None:
         if body:
@@ -327,7 +345,7 @@ class Executor(Assignments):
             bound = signature.bind(*first, *args, **keywords)
         except TypeError as error:
             at.source.fail(node, f"{name}: {error}")
-        scope = at.inner(call, target, outer)
+        scope = at.inner(call, target, outer, node)
         defaults = dict(function.defaults) if isinstance(function, Closure) else {}
         for local, parameter in target.parameters:
             given = bound.arguments.get(parameter.name, inspect.Parameter.empty)

@@ -65,6 +65,10 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
         if isinstance(base, ir.OptionSort):
             raise ModelError("an Optional of an Optional is no sort")
         return ir.OptionSort(base)
+    if origin is tuple or annotation is tuple:
+        parts = ", ".join(getattr(a, "__name__", str(a)) for a in args)
+        hint = "A state holds single values: declare each part, as in `page: Page` and `dirty: bool`; a local may be a tuple."
+        raise ModelError(f"tuple[{parts}] is no single value", hint=hint)
     shown = getattr(annotation, "__name__", str(annotation))
     hint = (
         "Write Annotated[int, Range(0, 3)]: an integer needs its bounds, so that the state space is finite."

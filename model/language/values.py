@@ -19,25 +19,27 @@ from .source import Source
 class Scope:
     """One call of a function, by the place of the call: the same call in another path or step has the same scope.
 
-    caller: the scope of the call; outer: of a lambda or a generator expression the scope where it was written.
+    caller: the scope of the call, and site: where it stands there; outer: of a lambda or a generator expression the scope where it
+    was written.
     """
 
     function: Function
     caller: Scope | None = None
     outer: Scope | None = None
     depth: int = 0
+    site: ast.AST | None = None
     _inner: dict[Any, Scope] = field(default_factory=dict, repr=False)
 
     @property
     def source(self) -> Source:
         return self.function.source
 
-    def inner(self, call: object, function: Function, outer: Scope | None) -> Scope:
+    def inner(self, call: object, function: Function, outer: Scope | None, site: ast.AST | None = None) -> Scope:
         """The scope of a call that stands here."""
         key = (call, function, outer)
         found = self._inner.get(key)
         if found is None:
-            found = self._inner[key] = Scope(function, self, outer, self.depth + 1)
+            found = self._inner[key] = Scope(function, self, outer, self.depth + 1, site)
         return found
 
     def of(self, local: Local) -> Scope:
@@ -288,3 +290,8 @@ def is_number(value: Any) -> bool:
 
 def articled(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeioAEIO' else 'a'} {noun}"
+
+
+def named_after(sort: ir.Sort) -> str:
+    """What a variable of this sort is called where nobody gave it a name."""
+    return (sort.base if isinstance(sort, ir.OptionSort) else sort).name.lower()

@@ -11,6 +11,9 @@ from flushproof.model.errors import ModelError
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import System, action
 
+from flushproof.checking import check
+
+from .agree import agreed
 from .grammar import load
 
 HEAD = '''
@@ -400,3 +403,63 @@ def test_a_class_without_source_is_told() -> None:
     exec("class Typed(System):\n    @action\n    def f(self):\n        pass\n", space)
     with pytest.raises(ModelError, match="there is no source text for Typed"):
         compile_system(space["Typed"])
+
+
+PARTS = """
+from typing import Annotated, Optional
+
+from flushproof.model.hardware import Cpu, Tlb
+from flushproof.model.language import *
+
+
+class Page(Sort):
+    pass
+
+
+class Vmid(Sort):
+    pass
+
+
+class Generated(System):
+    mapped: Map[Page, bool]
+
+    def walk(self, cpu, *entry):
+        return self.mapped[entry[-1]]
+
+    tlb = Tlb(tag=({tag}), holds=(Page,), walk=walk)
+
+    @action
+    def turn(self, cpu: Cpu, page: Page):
+        self.mapped[page] = True
+        self.tlb.drop_all({cpu})
+
+    @reachable
+    def cached(self):
+        return any(self.tlb.entry[c, {none}p] for c in Cpu for p in Page)
+"""
+
+
+def test_what_is_wrong_in_a_part_is_told_at_the_line_that_uses_it(tmp_path: Path) -> None:
+    text = PARTS.format(tag="", cpu="page", none="")
+    with pytest.raises(ModelError) as caught:
+        compile_system(load(text, tmp_path, "part_used"))
+    error = caught.value
+    assert error.place is not None and Path(error.place.file).name == "part_used.py"
+    assert text.split("\n")[error.place.line - 1].strip() == "self.tlb.drop_all(page)"
+    assert error.within is not None and Path(error.within.file).name == "tlb.py"
+    assert "cpu is a Page where a Cpu is needed" in str(error) and "It came up at" in str(error)
+
+
+def test_a_part_that_is_made_of_what_is_no_sort(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        compile_system(load(PARTS.format(tag="int,", cpu="cpu", none="None, "), tmp_path, "part_made"))
+    assert "'tlb.entry': int is not a sort" in str(caught.value) and "tlb = Tlb(tag=(int,)" in str(caught.value)
+
+
+def test_a_tag_may_be_optional(tmp_path: Path) -> None:
+    """VMID 0 is the host's: an entry that has none."""
+    cls = load(PARTS.format(tag="Optional[Vmid],", cpu="cpu", none="None, "), tmp_path, "part_optional")
+    found = check(cls)
+    assert (found.verdict == "violated" and found.violated == "no-deadlock") or found.verdict == "holds"
+    assert not found.not_reached
+    assert agreed(cls, steps=100)
