@@ -52,10 +52,10 @@ Way = Literal["auto", "induction", "k-induction", "bounded"]
 
 def of_one_size(system: ir.System) -> str:
     """Why nothing is proved for any size of a system that speaks of sizes."""
-    names = " and ".join(sorted(system.sized))
+    names = ", ".join(sorted(system.sized))
     return (
-        f"the system speaks of how many elements {names} has (a Range that ends at a size, size(), count(), sum(), or next()), so "
-        "it is another system at each size, and nothing is proved for any size; any(...) and all(...) speak of no size"
+        f"the system speaks of how many elements there are of {names} (a Range that ends at a size, size(), count(), sum(), or "
+        "next()), so it is another system at each size, and nothing is proved for any size; any(...) and all(...) speak of no size"
     )
 
 

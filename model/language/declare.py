@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import itertools
+import math
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -215,32 +216,41 @@ class OrderedEnum(enum.Enum):
 
 @dataclass(frozen=True)
 class Size:
-    """A number that the sizes of a run decide: `constant`, and for each sort so many times its number of elements."""
+    """A number that the sizes of a run decide: so many times a product of sorts' sizes, for each of `products`, added up."""
 
-    constant: int
-    times: tuple[tuple[Any, int], ...] = ()
+    products: tuple[tuple[tuple[Any, ...], int], ...]
 
     def at(self, size_of: Callable[[Any], int]) -> int:
-        return self.constant + sum(count * size_of(sort) for sort, count in self.times)
+        return sum(times * math.prod(map(size_of, sorts)) for sorts, times in self.products)
 
-    def __add__(self, other: Size | int) -> Size:
-        if not isinstance(other, Size):
-            return Size(self.constant + other, self.times)
-        return Size(self.constant + other.constant, (*self.times, *other.times))
+    @property
+    def sorts(self) -> tuple[Any, ...]:
+        return tuple(sort for sorts, _ in self.products for sort in sorts)
 
-    def __mul__(self, factor: int) -> Size:
-        return Size(self.constant * factor, tuple((sort, count * factor) for sort, count in self.times))
+    def __add__(self, other: Any) -> Size:
+        return Size((*self.products, *_size(other).products))
+
+    def __mul__(self, other: Any) -> Size:
+        pairs = itertools.product(self.products, _size(other).products)
+        return Size(tuple(((*a, *b), m * n) for (a, m), (b, n) in pairs))
 
     def __neg__(self) -> Size:
         return self * -1
 
-    def __sub__(self, other: Size | int) -> Size:
-        return self + -other
+    def __sub__(self, other: Any) -> Size:
+        return self + -_size(other)
 
-    def __rsub__(self, other: int) -> Size:
+    def __rsub__(self, other: Any) -> Size:
         return -self + other
 
     __radd__, __rmul__ = __add__, __mul__
+
+
+def _size(number: Any) -> Size:
+    """A number, or one that sizes decide, as the latter."""
+    if not isinstance(number, Size) and type(number) is not int:
+        raise TypeError(f"sizes and whole numbers are calculated with, and {number!r} is none")
+    return number if isinstance(number, Size) else Size((((), number),))
 
 
 @dataclass(frozen=True)
@@ -516,7 +526,7 @@ def dropped(entry: Any) -> None:
 def size(sort: Any) -> Any:
     """How many elements the sort has: a number inside of methods; in the class, what a `Range` may end at."""
     runtime = running.get(None)
-    return Size(0, ((sort, 1),)) if runtime is None else len(runtime.elements(sort))
+    return Size((((sort,), 1),)) if runtime is None else len(runtime.elements(sort))
 
 
 def count(values: Iterable[Any]) -> int:

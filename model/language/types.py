@@ -101,7 +101,7 @@ def int_sort(bounds: Range, size_of: SizeOf = usual_size) -> ir.IntSort:
 def bound_of(bound: Any, size_of: SizeOf) -> int:
     """A bound of a range as a number."""
     if isinstance(bound, Size):
-        for sort, _ in bound.times:
+        for sort in bound.sorts:
             refuse_no_sort(sort)
         return bound.at(size_of)
     if not isinstance(bound, int) or isinstance(bound, (bool, enum.Enum)):

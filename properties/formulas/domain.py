@@ -446,6 +446,6 @@ def any_number(system: System) -> Domain:
         FlushproofError: the system speaks of how many a sort has.
     """
     if system.sized:
-        names = " and ".join(sorted(system.sized))
-        raise FlushproofError(f"{system.name} speaks of how many elements {names} has: it is another system at each size")
+        names = ", ".join(sorted(system.sized))
+        raise FlushproofError(f"{system.name} speaks of how many elements there are of {names}: it is another system at each size")
     return Domain(system, None)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from flushproof.model import language
 
 from flushproof.cli import main
 from flushproof.report.jsonform import schema
@@ -177,3 +178,12 @@ def test_every_field_of_the_json_is_documented() -> None:
     found = (fields[part] for part in parts)
     for name in (name for part in found for name in part.get("properties") or part["oneOf"][1]["properties"]):
         assert f"`{name}`" in text or f'"{name}"' in text, name
+
+
+def test_the_language_page_has_every_word_and_an_example_of_it() -> None:
+    example = next(b.text for b in blocks("docs/language.md") if b.text.startswith("# file: every.py"))
+    rows = [line for line in (ROOT / "docs/language.md").read_text().split("\n") if line.startswith("| `")]
+    for word in language.__all__:
+        assert re.search(rf"\b{word}\b", example), f"{word} is not in the example"
+        assert any(re.search(rf"\b{word}\b", row.split("|")[1]) for row in rows), f"{word} is in no row"
+    assert all(row.split("|")[3].strip() for row in rows if row.count("|") == 4), "a word without an example"

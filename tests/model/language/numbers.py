@@ -262,6 +262,9 @@ NUMBERS: dict[str, dict[str, Case]] = {
             """,
             1,
         ),
+        "that is a product of sizes": outside(
+            "n: Annotated[int, Range(0, size(Cpu) * (size(Page) - 1) + 1)]\n@action\ndef a(self):\n    self.n += 1", 4
+        ),
         "of no sort": refused(
             "n: Annotated[int, Range(0, size(Kind))]\n@action\ndef a(self):\n    self.n = 1", "size() takes a Sort class"
         ),

@@ -86,14 +86,14 @@ def test_a_system_of_one_size_is_not_read_at_another(tmp_path: Path) -> None:
     assert system.sized == {"Cpu"}
     with pytest.raises(ValueError, match="of 2 Cpu, and not of 3"):
         Instance(system, {**system.sizes, "Cpu": 3})
-    with pytest.raises(FlushproofError, match="how many elements Cpu has"):
+    with pytest.raises(FlushproofError, match="how many elements there are of Cpu"):
         any_number(system)
 
 
 def test_nothing_is_proved_of_other_sizes(tmp_path: Path) -> None:
     found = prove(load(module(COUNTED + "# class Generated"), tmp_path, "numbers"))
     assert found.verdict == "inconclusive" and found.proof is None and found.proved == ()
-    assert found.reason is not None and "how many elements Cpu has" in found.reason
+    assert found.reason is not None and "how many elements there are of Cpu" in found.reason
     assert found.shown["right"].kind == "finite"
 
 
