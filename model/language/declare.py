@@ -241,7 +241,7 @@ class Size:
         return self + -_size(other)
 
     def __rsub__(self, other: Any) -> Size:
-        return -self + other
+        return _size(other) - self
 
     __radd__, __rmul__ = __add__, __mul__
 
