@@ -7,15 +7,17 @@ interpreter, step by step from a real initial state, so that a trace never rests
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.ir import Progress as ProgressProperty
 from flushproof.model.ir import Property, terms
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.waits import NO_STUCK
 
-from .outcome import Outcome, Verdict, Violated
+from .cycles import look_for_cycles, refuse_cycles
+from .outcome import Later, Outcome, Verdict, Violated
 from .reductions.bounded import CUT, Bounded
 from .reductions.fusion import Fused, fuse_hidden
 from .reductions.symmetry import movable
@@ -23,14 +25,15 @@ from .reductions.watched import Watching
 from .reference.breadth_first import ReferenceEngine
 from .reference.interpreter import Reference
 from .replay import Replay
-from .stuck import Stuck, look_for_stuck, refuse_stuck
+from .stuck import look_for_stuck, refuse_stuck
 from .task import NO_DEADLOCK, TO_BE_ASKED, WELL_DEFINED, Engine, Found, Limits, Points, Progress, Task, Visited
 from .vacuity import never, watched
 
 
 def property_names(instance: Instance) -> tuple[str, ...]:
     """The names of all properties, the system's own first, then the built-in ones."""
-    return (*(p.name for p in instance.system.properties), NO_DEADLOCK, NO_STUCK, WELL_DEFINED)
+    own = [p.name for p in instance.system.properties] + [p.name for p in instance.system.progress]
+    return (*own, NO_DEADLOCK, NO_STUCK, WELL_DEFINED)
 
 
 def asked_names(instance: Instance) -> tuple[str, ...]:
@@ -74,8 +77,7 @@ def explore(
     """
     asked = ask(instance, properties)
     engine = engine or ReferenceEngine()
-    if asked.stuck:
-        refuse_stuck(instance, engine, bound)
+    _refuse(asked, instance, engine, bound)
     if focus is not None and focus not in asked.names:
         raise FlushproofError(f"The search is not asked for '{focus}'. {nearest(focus, asked.names, 'properties')}")
     fused = fuse_hidden(instance.system, (*asked.invariants, *asked.reachables)) if fuse else Fused(instance.system)
@@ -111,11 +113,17 @@ def explore(
     seconds = time.monotonic() - task.started - auditing
     violations = _nearest(_violations(task, instance, asked, fused.hidden, found), asked)
     outcome = _outcome(task, violations, found, fused.hidden, seconds, engine.name)
-    if asked.stuck and found.stopped is None and found.states and not task.done(found.violated):
-        again = _auditing_waits(audit, symmetry, points)
-        stuck = look_for_stuck(instance, engine, symmetry, limits, progress, again, points)
-        outcome = _with_stuck(outcome, stuck, focus, asked)
+    if found.stopped is None and found.states and not task.done(found.violated):
+        for later in _later(task, instance, asked, engine, _auditing_waits(audit, symmetry, points)):
+            outcome = _with_later(outcome, later, focus, asked)
     return outcome if bound is None else _cut(outcome, bound)
+
+
+def _refuse(asked: Asked, instance: Instance, engine: Engine, bound: int | None) -> None:
+    if asked.stuck:
+        refuse_stuck(instance, engine, bound)
+    if asked.progress:
+        refuse_cycles(bound)
 
 
 def _nearest(violations: Iterable[Violated], asked: Asked) -> list[Violated]:
@@ -123,17 +131,27 @@ def _nearest(violations: Iterable[Violated], asked: Asked) -> list[Violated]:
     return sorted(violations, key=lambda v: (v.depth, asked.names.index(v.property)))
 
 
-def _with_stuck(outcome: Outcome, stuck: Stuck, focus: str | None, asked: Asked) -> Outcome:
-    """The outcome of a search that saw everything, and what was found out about waits then."""
+def _later(
+    task: Task, instance: Instance, asked: Asked, engine: Engine, audit: Callable[[Watching, Visited], None] | None
+) -> Iterator[Later]:
+    """What is looked for once everything is seen."""
+    if asked.stuck:
+        yield look_for_stuck(instance, engine, task.symmetry, task.limits, task.progress, audit, task.points)
+    if asked.progress:
+        yield look_for_cycles(instance, asked.progress, task.limits, task.points)
+
+
+def _with_later(outcome: Outcome, later: Later, focus: str | None, asked: Asked) -> Outcome:
+    """The outcome of a search that saw everything, and what was found out about executions then."""
     timed = replace(
         outcome,
-        waits=dict(stuck.states),
-        seconds=outcome.seconds + stuck.seconds - stuck.compile_seconds,
-        compile_seconds=outcome.compile_seconds + stuck.compile_seconds,
+        waits={**outcome.waits, **later.waits},
+        seconds=outcome.seconds + later.seconds - later.compile_seconds,
+        compile_seconds=outcome.compile_seconds + later.compile_seconds,
     )
-    if stuck.violated is not None:
-        violations = _nearest((*outcome.violations, stuck.violated), asked)
-        shown = stuck.violated if focus == NO_STUCK or len(violations) == 1 else violations[0]
+    if later.violated is not None:
+        violations = _nearest((*outcome.violations, later.violated), asked)
+        shown = next((v for v in violations if v.property == focus), violations[0])
         return replace(
             timed,
             verdict="violated",
@@ -143,8 +161,8 @@ def _with_stuck(outcome: Outcome, stuck: Stuck, focus: str | None, asked: Asked)
             complete=False,
             never=None,
         )
-    if stuck.reason is not None and not outcome.violations:
-        return replace(timed, verdict="inconclusive", complete=False, never=None, reason=f"stopped by {stuck.reason}")
+    if later.reason is not None and not outcome.violations:
+        return replace(timed, verdict="inconclusive", complete=False, never=None, reason=f"stopped by {later.reason}")
     return timed
 
 
@@ -221,6 +239,7 @@ class Asked:
     reachables: tuple[Property, ...]
     deadlock: bool
     stuck: bool
+    progress: tuple[ProgressProperty, ...]
 
     @property
     def by_users(self) -> list[Property]:
@@ -250,6 +269,7 @@ def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
         tuple(p for p in own if p.kind == "reachable"),
         deadlock=NO_DEADLOCK in chosen,
         stuck=NO_STUCK in chosen,
+        progress=tuple(p for p in instance.system.progress if p.name in chosen),
     )
 
 

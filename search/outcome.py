@@ -28,6 +28,21 @@ class Violated:
 
 
 @dataclass(frozen=True)
+class Later:
+    """What was found out about executions, once every state was seen.
+
+    violated: the nearest violation, None if there is none; waits: how many states were stored for each process that may have to
+    wait; seconds, compile_seconds: of all of it; reason: which limit ended it early.
+    """
+
+    violated: Violated | None = None
+    waits: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    compile_seconds: float = 0.0
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The verdict on the properties that were asked for.
 
@@ -84,4 +99,5 @@ class Outcome:
     def shortest(self) -> bool:
         """Whether a trace is known to be a shortest one: nothing that might be missing is nearer."""
         near = self.cut is None or all(v.depth <= self.cut + 1 for v in self.violations if v.trace is self.trace)
-        return near and not self.fused and self.omission is None
+        lasso = self.trace is not None and self.trace.cycle is not None
+        return near and not self.fused and self.omission is None and not lasso

@@ -82,7 +82,8 @@ def simulate(
     of_type("the seed", seed, int)
     whole("the number of walks", walks, 1)
     whole("the number of steps", steps, 0)
-    if beyond := [name for name in properties or () if name in TO_BE_ASKED]:
+    endless = (*TO_BE_ASKED, *(p.name for p in instance.system.progress))
+    if beyond := [name for name in properties or () if name in endless]:
         raise FlushproofError(
             f"'{beyond[0]}' is about all that can follow a state, and a random walk goes one way: ask `flushproof check` for it."
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import TRUE, Clause, Property, terms
@@ -17,7 +17,7 @@ from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 
-from .outcome import Violated
+from .outcome import Later, Violated
 from .reductions.watched import Watching, watchings
 from .reference.interpreter import Reference
 from .replay import Replay, ReplayError, binding
@@ -25,21 +25,6 @@ from .task import Engine, Limits, Points, Progress, Task, Visited
 
 MOST_FOLLOWED = 10_000
 """So many states behind the last one of a trace are looked at again."""
-
-
-@dataclass(frozen=True)
-class Stuck:
-    """What was found out about waits.
-
-    violated: the nearest state from which a process waits for ever, None if there is none; states: how many were stored for each
-    process that may have to wait; seconds, compile_seconds: of all searches; reason: which limit stopped one of them.
-    """
-
-    violated: Violated | None = None
-    states: Mapping[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
-    compile_seconds: float = 0.0
-    reason: str | None = None
 
 
 def refuse_stuck(instance: Instance, engine: Engine, bound: int | None) -> None:
@@ -66,7 +51,7 @@ def look_for_stuck(
     progress: Callable[[Progress], None] | None = None,
     audit: Callable[[Watching, Visited], None] | None = None,
     points: Points | None = None,
-) -> Stuck:
+) -> Later:
     """Searches for waits without an end, process by process; points: see `Task`.
 
     audit: called with what is stored for each process that has none.
@@ -75,7 +60,7 @@ def look_for_stuck(
         FlushproofError: it cannot be asked of this system.
     """
     started = time.monotonic()
-    found = Stuck()
+    found = Later()
     for watching in watchings(instance):
         left = limits
         if limits.seconds is not None:
@@ -90,7 +75,7 @@ def look_for_stuck(
         searched = engine.search(task)
         found = replace(
             found,
-            states={**found.states, watching.process: searched.states},
+            waits={**found.waits, watching.process: searched.states},
             compile_seconds=found.compile_seconds + searched.compile_seconds,
         )
         if searched.stopped is not None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tabulate import MIN_PADDING, tabulate
 
+from flushproof.model import ir
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
@@ -33,7 +34,7 @@ def show_text(cls: type[System], look: Look) -> str:
         ("Sizes (--size SORT=N)", table(["sort", "default"], sizes, look)),
         ("Knobs (--set KNOB=VALUE)", _knobs(cls, look)),
         ("Policies (--policy NAME)", _policies(cls, look)),
-        ("Properties (--property NAME)", _properties(compiled.properties, look)),
+        ("Properties (--property NAME)", _properties(compiled, look)),
     ]
     head = look.strong(system_name(cls))
     return "\n\n".join(
@@ -62,8 +63,9 @@ def _policies(cls: type[System], look: Look) -> str:
     return table(["policy", "expected", "knobs", "what it is"], rows, look) if rows else ""
 
 
-def _properties(properties: Sequence[Property], look: Look) -> str:
-    rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", _says(p)] for p in properties]
+def _properties(system: ir.System, look: Look) -> str:
+    rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", _says(p)] for p in system.properties]
+    rows += [[p.name, "again and again", p.doc or f"One of: {', '.join(p.actions)}."] for p in system.progress]
     rows += [
         ["no-deadlock", "must hold", "Some step is always possible, or the state is declared final."],
         ["no-stuck", "must hold if asked", "Whoever waits can still come to go on, whatever has happened (--property no-stuck)."],

@@ -190,6 +190,7 @@ def _violation_json(story: Story) -> dict[str, Any]:
             {"process": w.process, "of": dict(w.who), "label": w.label, "until": list(w.conditions)}
             for w in story.waiting
         ],
+        "repeats_from": None if trace.cycle is None else trace.cycle + 1,
     }
 
 
@@ -378,7 +379,14 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         data["property"],
         violation["clause"],
         None if number is None else _codes(instance, _claimed(instance, data["property"], number), violation["witness"]),
+        _cycle(violation["repeats_from"]),
     )
+
+
+def _cycle(first: Any) -> int | None:
+    if first is not None and (type(first) is not int or first < 1):
+        raise ValueError(f"{first!r:.60} is no number of a step")
+    return None if first is None else first - 1
 
 
 def _codes(instance: Instance, params: tuple[Var, ...], values: Mapping[str, Any]) -> dict[str, int]:

@@ -240,6 +240,7 @@ def _costs(story: Story) -> list[Fact]:
 def _properties(result: Result) -> list[dict[str, str]]:
     """Each property that was looked at, with what it came to."""
     docs = {p.name: p for p in result.instance.system.properties}
+    said = {p.name: f"Again and again: {p.doc}" for p in result.instance.system.progress if p.doc}
     found = []
     for name in result.checked:
         prop = docs.get(name)
@@ -253,7 +254,7 @@ def _properties(result: Result) -> list[dict[str, str]]:
             came = "not in question with these knobs"
         elif name in result.vacuous:
             came = "holds vacuously"
-        found.append({"name": name, "came": came, "doc": _says(name, prop)})
+        found.append({"name": name, "came": came, "doc": said.get(name) or _says(name, prop)})
     return found
 
 

@@ -45,8 +45,8 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
         parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(found.never_taken)}.")))
     if found.not_reached:
         parts.append(look.unsure(look.wrapped(f"Not reached: {', '.join(found.not_reached)}.")))
-    if instance.system.asks:
-        parts.append(look.wrapped(f"No walk can tell of: {', '.join(instance.system.asks)}."))
+    if endless := [*instance.system.asks, *(p.name for p in instance.system.progress)]:
+        parts.append(look.wrapped(f"No walk can tell of: {', '.join(endless)}."))
     end = f" {found.reason}." if found.reason else ""
     parts.append(
         look.faint(

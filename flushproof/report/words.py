@@ -170,6 +170,8 @@ class Story:
             case "no-deadlock":
                 nothing = "Nothing more can happen here: no step is possible, and the system does not declare this state final."
                 return " ".join([nothing, *(f"{w.text}." for w in self.waiting)])
+            case name if self.trace.cycle is not None:
+                return self._repeated(name)
             case "no-stuck":
                 return " ".join(f"{w.text}, and that never comes, whatever else happens." for w in self.waiting)
             case name:
@@ -180,6 +182,14 @@ class Story:
                 if name == WELL_DEFINED and clause.place is not None:
                     text += f" ({Path(clause.place.file).name}:{clause.place.line})"
                 return text or f"{name} does not hold here."
+
+    def _repeated(self, name: str) -> str:
+        """That the steps of the cycle repeat, and what never gets done."""
+        progress = next(p for p in self.instance.system.progress if p.name == name)
+        first, last = (self.trace.cycle or 0) + 1, len(self.trace.steps)
+        steps = f"Step {last} repeats" if first == last else f"Steps {first} to {last} repeat"
+        done = f' ("{progress.doc}")' if progress.doc else ""
+        return f"{steps} for ever, and {name}{done} never comes; whoever takes no step there once has none that is possible."
 
     @cached_property
     def waiting(self) -> tuple[Waiting, ...]:

@@ -60,6 +60,7 @@ __all__ = [
     "Or",
     "Place",
     "Plus",
+    "Progress",
     "Property",
     "Quant",
     "Read",
@@ -541,6 +542,16 @@ class Property:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """What must happen again and again in every fair execution without an end (see `fairness`): one of these actions."""
+
+    name: str
+    actions: tuple[str, ...]
+    doc: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
 class Hint:
     """A condition on the parameters that lemmas may speak of; it is false where it is undefined."""
 
@@ -559,6 +570,7 @@ class System:
     settle: what hardware does by itself within every step (the closures), alone: it changes no reachable state.
     lemmas: candidate auxiliary invariants, for proofs; hints: what further ones may speak of.
     undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
+    progress: what must happen again and again.
     asks: built-in properties that are looked for besides those that always are (`no-stuck`).
     sized: the sorts of whose number of elements it speaks (ranges that end there, sums over all elements): it is meant for
         `sizes` of them alone, and at other sizes it is another system.
@@ -578,6 +590,7 @@ class System:
     lemmas: tuple[Property, ...] = ()
     hints: tuple[Hint, ...] = ()
     undefined: tuple[Clause, ...] = ()
+    progress: tuple[Progress, ...] = ()
     asks: tuple[str, ...] = ()
     sized: frozenset[str] = frozenset()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)

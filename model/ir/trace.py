@@ -31,6 +31,7 @@ class Trace:
     property: what is violated in the last state; "no-deadlock" and "well-defined" are built in.
     clause: the number of the violated clause in `Property.clauses`, None for a deadlock.
     witness: the codes of that clause's parameters that violate it.
+    cycle: where what is violated is progress, the number of steps after which the others repeat for ever; else None.
     """
 
     instance: Instance
@@ -39,6 +40,7 @@ class Trace:
     property: str
     clause: int | None = None
     witness: Mapping[str, int] | None = None
+    cycle: int | None = None
 
     @builtins.property
     def states(self) -> tuple[State, ...]:

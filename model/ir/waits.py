@@ -81,12 +81,16 @@ def _labels(system: System, pc: StateVar) -> Iterator[Wait]:
     for label in pc.sort.members:
         here = terms.eq(at, Lit(label, pc.sort))
         actions = tuple(a for a in steps if a.label == label)
-        possible = terms.or_(*(_possible(action, who) for action in actions))
+        possible = terms.or_(*(possible(action, who) for action in actions))
         yield Wait(process, who, pc, label, label == pc.sort.members[0], here, possible, actions)
 
 
-def _possible(action: Action, who: tuple[Var, ...]) -> Expr:
-    """That the action is possible for some choice of all but its first parameters, which are `who`."""
+def possible(action: Action, who: tuple[Var, ...]) -> Expr:
+    """That the action is possible for some choice of all but its first parameters, which are `who`.
+
+    Raises:
+        LookupError: that depends on a fresh value otherwise than by comparing it.
+    """
     guard = terms.without_fresh(action.guard, action.fresh)
     mine = action.params[: len(who)]
     if not terms.free_vars(guard) <= {*action.params}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +24,7 @@ from .frames import Outcome, block
 from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
+from .progress import progress_of
 from .source import Source, class_place
 from .templates import Template
 from .types import hints
@@ -153,6 +154,7 @@ class Compiler(Words):
             settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
             lemmas=lemmas,
             hints=hints_,
+            progress=tuple(self.progress(actions, properties)),
             asks=tuple(self.system_class.asks),
         )
 
@@ -351,6 +353,12 @@ class Compiler(Words):
                 old = None
             found[prop.name] = replace(old, clauses=old.clauses + prop.clauses) if old else prop
         return tuple(found.values())
+
+    def progress(self, actions: Sequence[ir.Action], properties: Iterable[ir.Property]) -> Iterator[ir.Progress]:
+        taken = {*RESERVED, *(p.name for p in properties)}
+        for member in self.declared.of_kind("progress"):
+            yield progress_of(member, actions, self.known_processes.values(), taken)
+            taken.add(member.title)
 
     def invariant(self, member: Member) -> ir.Property:
         holds, source = self.condition(member)

@@ -436,6 +436,14 @@ def reachable(function: F) -> F:
     return _mark(function, Role("reachable"))
 
 
+def progress(*labels: str) -> Callable[[F], F]:
+    """Steps that get something done: those that begin at one of these labels, or the actions of these names.  In every execution
+    without an end one of them is taken again and again, as long as whoever could go on all the time does so in the end.  The method
+    has a docstring only, which says what gets done."""
+    _not_bare(labels, "@progress", '@progress("the step\'s label")')
+    return lambda function: _mark(function, Role("progress", labels))
+
+
 def lemma(function: F) -> F:
     """An auxiliary invariant for proofs."""
     return _mark(function, Role("lemma"))

@@ -61,7 +61,8 @@ def instantiate(
     if any(sized[name] != system.sizes[name] for name in system.sized):
         mine = {name: sized[name] for name in system.sized}
         system = compile_system(source, proofs=lemmas, knobs=known, sizes=mine)
-    check_verdicts(cls, (*(p.name for p in system.properties), "no-deadlock", "well-defined", *system.asks))
+    own = [p.name for p in system.properties] + [p.name for p in system.progress]
+    check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
     try:
         fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
         _refuse_what_is_not_there(fixed, sized)

@@ -8,7 +8,11 @@ What is checked, each as a question that must have the answer "no, it cannot be 
 - an event's guard holds, and the event changes nothing;
 - in the last state the property is violated by the given witness; a deadlock: no action is possible, and `final` does
   not hold; a wait without an end: the process stands at the label, its step is not possible, and `final` does not hold
-  (`forever` is about what comes after).  (For a "reachable" property a trace is a witness, and its last state must satisfy it.)
+  (`forever` is about what comes after);
+- an execution without progress: the last state is the one at which the steps begin that repeat, none of them is progress, and
+  whoever takes none of them cannot take one in some state on the way.
+
+For a "reachable" property a trace is a witness, and its last state must satisfy it.
 """
 
 from __future__ import annotations
@@ -16,9 +20,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, assert_never
 
-from flushproof.model.ir import Action, Clause, Property, Var, terms
+from flushproof.model.ir import Action, Clause, Progress, Property, Var, terms
+from flushproof.model.ir.evaluate import decode, evaluate
+from flushproof.model.ir.fairness import Chance, Unit, chances, unit_of
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Condition, Open, Step, Trace
@@ -131,6 +138,7 @@ class _Certifier:
         self.reader, self.locations, self.checker = view.reader, view.locations, view.checker
         self.open = frozenset(map(trace.instance.slot, self.policies.knobs))
         self.property = find_property(self.instance, trace.property)
+        self.progress = next((p for p in self.system.progress if p.name == trace.property), None)
 
     # ------------------------------------------------------------------------------------------------------ shape
 
@@ -209,11 +217,16 @@ class _Certifier:
 
     def check_violation(self) -> None:
         last = len(self.trace.steps)
+        if self.trace.cycle is not None and self.progress is None:
+            raise _Refuted(f"'{self.trace.property}' is not about steps that repeat", last)
         if self.trace.property == DEADLOCK:
             self._check_deadlock(last)
             return
         if self.trace.property == NO_STUCK:
             self._check_wait(last)
+            return
+        if self.progress is not None:
+            self._check_cycle(self.progress, last)
             return
         if self.property is None:
             raise _Refuted(f"there is no property '{self.trace.property}'", last)
@@ -248,6 +261,31 @@ class _Certifier:
             raise _Refuted(f"'{wait.process}' begins at '{wait.label}', and waits for nothing", last)
         if not self.waits_in(wait, self.trace.states[-1]):
             raise _Refuted(f"'{wait.process}' does not wait at '{wait.label}' in the last state, or that is final", last)
+
+    def _check_cycle(self, progress: Progress, last: int) -> None:
+        cycle = self.trace.cycle
+        if cycle is None or not 0 <= cycle < last:
+            raise _Refuted("the trace says of no steps that they repeat", last)
+        if self.trace.states[cycle] != self.trace.states[-1]:
+            raise _Refuted("the last state is not the one at which the steps begin that repeat", last)
+        taken: set[Unit] = set()
+        for number, step in enumerate(self.trace.steps[cycle:], cycle + 1):
+            action = self.actions[step.action]
+            if action.name in progress.actions:
+                raise _Refuted(f"'{action.name}', which repeats, is a step of '{progress.name}'", number)
+            taken.add(unit_of(self.system, action, [step.binding[p.name] for p in action.params]))
+        for chance in chances(self.instance):
+            if chance.unit not in taken and not any(map(partial(self._cannot, chance), self.trace.states[cycle:-1])):
+                raise _Refuted(f"'{chance.unit[0]}' could always take a step, and takes none of those that repeat", last)
+
+    def _cannot(self, chance: Chance, state: State) -> bool:
+        """Whether who it is has no step in a state."""
+        codes = {p.name: code for p, code in zip(chance.params, chance.unit[1], strict=True)}
+        env = {p: decode(p.of, codes[p.name]) for p in chance.params}
+        if evaluate(chance.possible, env, state, self.instance):
+            return False  # no need to ask Z3
+        given = tuple(self.locations.are(self.symbols, state))
+        return self._follows(given, negation(self.reader.holds(chance.possible, binding(self.domain, chance.params, codes))))
 
     def waits_in(self, wait: Wait, state: State) -> bool:
         """Whether the process of the witness waits in a state that is not final."""

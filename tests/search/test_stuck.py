@@ -255,7 +255,7 @@ def test_whoever_waits_in_a_shipped_system_goes_on(request_: Request) -> None:
     """Under every policy and setting under which all else holds."""
     inst = instantiate(request_.system, request_.policy, request_.knobs, request_.sizes)
     found = look_for_stuck(inst, NativeEngine(), True, Limits())
-    assert found.violated is None and found.reason is None and found.states
+    assert found.violated is None and found.reason is None and found.waits
 
 
 # -------------------------------------------------------------------------------------------------------------- the audit

@@ -1,0 +1,187 @@
+"""Executions without progress: against fixpoints on generated systems, and on small ones with their mends."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from flushproof.model.errors import FlushproofError, ModelError
+from flushproof.model.ir import Progress
+from flushproof.model.ir.evaluate import transitions
+from flushproof.model.ir.fairness import Unit, unit_of
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.language.declare import Map, System, process, progress
+from flushproof.model.language.instantiate import instantiate
+from flushproof.properties.confirmation.certify import certify
+from flushproof.search import cycles
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.simulate import simulate
+from flushproof.search.task import Limits
+
+from flushproof.checking import check
+from tests.search.brute_force import reachable
+from tests.search.progressing import Cpu, Polite, Queue, TryBoth
+from tests.search.test_explore import check_trace
+from tests.search.test_stuck import made as with_process
+
+SEEDS = range(120)
+
+
+@cache
+def made(seed: int) -> Instance:
+    """A generated system, some of whose steps are progress."""
+    inst = with_process(seed)
+    rng = random.Random(seed)
+    names = [a.name for a in inst.system.actions]
+    some = tuple(rng.sample(names, rng.randrange(min(3, len(names)))))
+    return replace(inst, system=replace(inst.system, progress=(Progress("done", some),)))
+
+
+def goes_round_for_nothing(inst: Instance) -> bool:
+    """Whether there is a fair execution without an end that has no progress from some state on: as a greatest fixpoint, of states
+    from which, for everyone, a step of theirs or a state in which they have none can be reached by at least one step, inside."""
+    moves: dict[State, list[tuple[State, Unit, str]]] = {}
+    for state in reachable(inst).depth:
+        moves[state] = [
+            (after, unit_of(inst.system, a, codes), a.name)
+            for a in inst.system.actions
+            for codes, after in transitions(a, state, inst)
+        ]
+    can = {state: {unit for _, unit, _ in found} for state, found in moves.items()}
+    done = inst.system.progress[0].actions
+    inside = set(moves)
+    while True:
+        kept = set(inside)
+        for unit in {u for units in can.values() for u in units} | {("nobody", ())}:
+            good: set[State] = set()
+            while True:
+                more = {
+                    state
+                    for state in kept - good
+                    for after, who, name in moves[state]
+                    if name not in done and after in kept
+                    if who == unit or unit not in can[after] or after in good
+                }
+                if not more:
+                    break
+                good |= more
+            kept = good
+        if kept == inside:
+            return bool(inside)
+        inside = kept
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_cycles_agree_with_fixpoints(seed: int) -> None:
+    inst = made(seed)
+    if not 0 < len(reachable(inst).depth) <= 150:
+        pytest.skip("too many for the slow twin, or none")
+    outcome = explore(inst, properties=["done"])
+    assert outcome.verdict == ("violated" if goes_round_for_nothing(inst) else "holds")
+    if outcome.trace is not None:
+        trace = outcome.trace
+        assert trace.cycle is not None and trace.states[trace.cycle] == trace.states[-1] and not outcome.shortest
+        check_trace(trace)
+        assert certify(trace).ok
+        fairless = replace(inst, system=replace(inst.system, progress=(Progress("done", (trace.steps[-1].action,)),)))
+        assert "is a step of" in certify(replace(trace, instance=fairless)).reason
+
+
+def test_generated_systems_are_worth_it() -> None:
+    """Some go round for nothing, and some only if that is not fair."""
+    small = [inst for inst in map(made, SEEDS) if 0 < len(reachable(inst).depth) <= 150]
+    found = [explore(inst, properties=["done"]).trace for inst in small]
+    assert sum(trace is not None for trace in found) >= 10 and sum(trace is None for trace in found) >= 10
+    assert sum(trace is not None and len(trace.steps) - (trace.cycle or 0) >= 3 for trace in found) >= 3
+    assert sum(trace is not None and bool(trace.cycle) for trace in found) >= 5
+
+
+# ------------------------------------------------------------------------------------------------------------ small systems
+
+
+@pytest.mark.parametrize("cpus", [2, 3])
+@pytest.mark.parametrize(("cls", "policy"), [(c, p) for c in (TryBoth, Queue, Polite) for p in c.policies])
+def test_small_systems_and_their_mends(cls: type[System], policy: str, cpus: int) -> None:
+    sizes = {"cpu": cpus} if cls is not Polite else {}
+    result = check(cls, policy, sizes=sizes)
+    assert result.as_expected is not False and result.found == cls.policies[policy].expect
+    if result.trace is not None:
+        assert result.trace.cycle is not None and not result.shortest
+
+
+def test_what_certifies_no_cycle() -> None:
+    trace = check(Queue, "retries").trace
+    assert trace is not None and trace.cycle == 2 and len(trace.steps) == 6
+    for wrong, reason in (
+        (replace(trace, cycle=None), "says of no steps"),
+        (replace(trace, cycle=6), "says of no steps"),
+        (replace(trace, cycle=1), "is not the one"),
+        (replace(trace, property="no-deadlock"), "is not about steps that repeat"),
+        (replace(trace, steps=trace.steps[:-1]), "is not the one"),
+    ):
+        assert reason in certify(wrong).reason
+    inst = instantiate(Polite, "comes")
+    alone = check(Polite, "never").trace
+    assert alone is not None and certify(alone).ok
+    assert "'interrupt' could always take a step" in certify(replace(alone, instance=inst)).reason
+
+
+def test_limits_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    inst = instantiate(TryBoth, "in-order")
+    monkeypatch.setattr(cycles, "MOST_STATES", 4)
+    outcome = explore(inst, engine=NativeEngine())
+    assert outcome.verdict == "inconclusive" and "cycles without progress" in (outcome.reason or "")
+    assert explore(inst, properties=["no-deadlock"], engine=NativeEngine()).verdict == "holds"
+
+
+def test_what_cannot_be_asked_is_refused() -> None:
+    inst = instantiate(TryBoth, "in-order")
+    with pytest.raises(FlushproofError, match="cut off"):
+        explore(inst, bound=3)
+    with pytest.raises(FlushproofError, match="one way"):
+        simulate(inst, properties=["both-are-taken"])
+    assert explore(inst, properties=["both-are-taken"], limits=Limits(seconds=60)).verdict == "holds"
+
+
+def test_wrong_progress_is_refused_at_its_place() -> None:
+    class Base(System):
+        on: Map[Cpu, bool]
+
+        @process(Cpu)
+        def toggles(self, cpu):
+            yield "toggles"
+            self.on[cpu] = not self.on[cpu]
+
+    class Unknown(Base):
+        @progress("togles")
+        def something(self):
+            """something"""
+
+    class Busy(Base):
+        @progress("toggles")
+        def something(self):
+            return self.on
+
+    class None_(Base):
+        @progress()
+        def something(self):
+            """something"""
+
+    class Taken(Base):
+        @progress("toggles")
+        def no_deadlock(self):
+            """something"""
+
+    for cls, said in (
+        (Unknown, "no step begins at 'togles'.*toggles"),
+        (Busy, "does nothing"),
+        (None_, "names no step"),
+        (Taken, "another property"),
+    ):
+        with pytest.raises(ModelError, match=f"(?s){said}"):
+            instantiate(cls)
+    with pytest.raises(ModelError, match="needs an argument"):
+        progress(lambda self: None)
