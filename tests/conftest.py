@@ -18,6 +18,7 @@ ONE_OF = {
     "test_one_canonical_form_for_each_orbit": 6,
     "test_options_as_indices": 6,
     "test_both_engines_agree_with_brute_force": 6,
+    "test_cycles_agree_with_fixpoints": 6,
     "test_whoever_waits_in_a_shipped_system_goes_on": 4,
     "test_workers_find_the_same": 6,
     "test_traces_are_those_of_one_worker": 5,

@@ -379,14 +379,19 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         data["property"],
         violation["clause"],
         None if number is None else _codes(instance, _claimed(instance, data["property"], number), violation["witness"]),
-        _cycle(violation["repeats_from"]),
+        _cycle(instance, data["property"], violation["repeats_from"], len(steps)),
     )
 
 
-def _cycle(first: Any) -> int | None:
-    if first is not None and (type(first) is not int or first < 1):
-        raise ValueError(f"{first!r:.60} is no number of a step")
-    return None if first is None else first - 1
+def _cycle(instance: Instance, name: str, first: Any, steps: int) -> int | None:
+    """After how many steps the others repeat: of progress, and of nothing else."""
+    if any(p.name == name for p in instance.system.progress):
+        if type(first) is not int or not 1 <= first <= steps:
+            raise ValueError(f"{first!r:.60} is no step from which the others repeat")
+        return first - 1
+    if first is not None:
+        raise ValueError(f"no steps repeat in a trace to '{name}'")
+    return None
 
 
 def _codes(instance: Instance, params: tuple[Var, ...], values: Mapping[str, Any]) -> dict[str, int]:

@@ -189,7 +189,8 @@ class Story:
         first, last = (self.trace.cycle or 0) + 1, len(self.trace.steps)
         steps = f"Step {last} repeats" if first == last else f"Steps {first} to {last} repeat"
         done = f' ("{progress.doc}")' if progress.doc else ""
-        return f"{steps} for ever, and {name}{done} never comes; whoever takes no step there once has none that is possible."
+        fair = "That is fair: whoever takes none of these steps has at some point no step that is possible."
+        return f"{steps} for ever, and {name}{done} never comes. {fair}"
 
     @cached_property
     def waiting(self) -> tuple[Waiting, ...]:

@@ -81,8 +81,8 @@ def _labels(system: System, pc: StateVar) -> Iterator[Wait]:
     for label in pc.sort.members:
         here = terms.eq(at, Lit(label, pc.sort))
         actions = tuple(a for a in steps if a.label == label)
-        possible = terms.or_(*(possible(action, who) for action in actions))
-        yield Wait(process, who, pc, label, label == pc.sort.members[0], here, possible, actions)
+        goes_on = terms.or_(*(possible(action, who) for action in actions))
+        yield Wait(process, who, pc, label, label == pc.sort.members[0], here, goes_on, actions)
 
 
 def possible(action: Action, who: tuple[Var, ...]) -> Expr:

@@ -264,6 +264,8 @@ class _Certifier:
 
     def _check_cycle(self, progress: Progress, last: int) -> None:
         cycle = self.trace.cycle
+        if self.trace.clause is not None:
+            raise _Refuted(f"'{progress.name}' has no clauses", last)
         if cycle is None or not 0 <= cycle < last:
             raise _Refuted("the trace says of no steps that they repeat", last)
         if self.trace.states[cycle] != self.trace.states[-1]:

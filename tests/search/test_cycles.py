@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import jsonschema
 import pytest
+from click.testing import CliRunner
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import Progress
 from flushproof.model.ir.evaluate import transitions
 from flushproof.model.ir.fairness import Unit, unit_of
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import Map, System, process, progress
 from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search import cycles
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
+from flushproof.search.reference.interpreter import Reference
 from flushproof.search.simulate import simulate
 from flushproof.search.task import Limits
 
 from flushproof.checking import check
+from flushproof.cli import main
+from flushproof.report.jsonform import schema
 from tests.search.brute_force import reachable
 from tests.search.progressing import Cpu, Polite, Queue, TryBoth
 from tests.search.test_explore import check_trace
@@ -124,9 +132,35 @@ def test_what_certifies_no_cycle() -> None:
     ):
         assert reason in certify(wrong).reason
     inst = instantiate(Polite, "comes")
-    alone = check(Polite, "never").trace
-    assert alone is not None and certify(alone).ok
-    assert "'interrupt' could always take a step" in certify(replace(alone, instance=inst)).reason
+    reference = Reference(inst)
+    start = next(reference.initial_states())
+    action, _, after = next(s for s in reference.successors(start) if s[0].process == "waits")
+    unfair = Trace(inst, start, (Step(action.name, {}, after),), "it-is-served", cycle=0)
+    assert after == start and "'interrupt' could always take a step" in certify(unfair).reason
+
+
+@pytest.mark.parametrize(("source", "policy"), [("progressing.py:Queue", "retries"), ("waiting.py:TlbFlush", "as-filed")])
+def test_a_saved_trace_is_read_back_and_forged_ones_are_not(source: str, policy: str, tmp_path: Path) -> None:
+    file = tmp_path / "trace.json"
+    system = str(Path(__file__).parent / source)
+    CliRunner().invoke(main, ["check", system, "--policy", policy, "--save", str(file)])
+    data = json.loads(file.read_text())
+    jsonschema.validate(data, schema())
+    for form in ("text", "json", "mermaid", "html"):
+        shown = CliRunner().invoke(main, ["trace", str(file), "--format", form])
+        assert shown.exit_code == 0, shown.output
+    for key, value in (("repeats_from", 2), ("repeats_from", -1), ("clause", 1), ("text", "all is well"), ("waiting", None)):
+        file.write_text(json.dumps({**data, "violation": {**data["violation"], key: value}}))
+        refused = CliRunner().invoke(main, ["trace", str(file)])
+        assert refused.exit_code == 2 and "Traceback" not in refused.output, (key, refused.output)
+
+
+def test_what_a_system_asks_for_is_shown() -> None:
+    source = str(Path(__file__).parent / "progressing.py:Queue")
+    shown = CliRunner().invoke(main, ["show", source]).output
+    assert "again and again" in shown and "a request is served" in shown and "no-stuck" in shown
+    told = CliRunner().invoke(main, ["simulate", source, "--policy", "serves", "--walks", "2"]).output
+    assert "No walk can tell of: a-request-is-served." in told
 
 
 def test_limits_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_the_trace_tells_who_waits_for_what() -> None:
     said = Story(outcome.trace).sentence
     waits_until, never = "waits until they are done", "and that never comes, whatever else happens."
     assert said in {
-        f'sbi_remote_fence of cpu{a} waits at "{waits_until}" until not ipi.called[cpu{b}, cpu{a}], {never}'
+        f'sbi_remote_fence of cpu{a} waits at "{waits_until}" until not queued[cpu{b}, cpu{a}], {never}'
         for a, b in ((0, 1), (1, 0))
     }
 

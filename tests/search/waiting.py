@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from flushproof.model.hardware import Cpu, Interrupts
+from flushproof.model.hardware import Cpu
 from flushproof.model.language.declare import Knob, Map, Policy, Sort, System, action, process, require
 
 
@@ -64,6 +64,8 @@ class RemoteFence(System):
 
     processes_own = Knob(bool, True, "while it waits, a hart processes what was sent to itself")
 
+    firmware: Map[Cpu, bool]
+    queued: Map[Cpu, Cpu, bool]
     ticked: Map[Timer, bool]
 
     policies = {
@@ -71,27 +73,24 @@ class RemoteFence(System):
         "processes-own": Policy("", {}, "holds"),
     }
 
-    def fence(self, cpu):
-        """Nothing that matters here."""
-
-    ipi = Interrupts(handler=fence)
-
     @process(Cpu)
     def sbi_remote_fence(self, cpu):
-        yield "ecall: M-mode, interrupts off"
-        self.ipi.disable(cpu)
+        yield "ecall: into M-mode"
+        self.firmware[cpu] = True
         yield "sends to all other harts"
-        self.ipi.call_others(cpu)
+        for other in Cpu:
+            if other != cpu:
+                self.queued[other, cpu] = True
         yield "waits until they are done"
-        require(all(not self.ipi.called[other, cpu] for other in Cpu))
+        require(all(not self.queued[other, cpu] for other in Cpu))
         yield "returns to S-mode"
-        self.ipi.enable(cpu)
+        self.firmware[cpu] = False
 
     @action
     def processes(self, cpu: Cpu, sender: Cpu):
-        """{cpu}, in M-mode, processes what {sender} has queued"""
-        require(self.processes_own and self.ipi.called[cpu, sender] and self.ipi.masked[cpu])
-        self.ipi.called[cpu, sender] = False
+        """{cpu} processes what {sender} has queued"""
+        require(self.queued[cpu, sender] and (self.processes_own or not self.firmware[cpu]))
+        self.queued[cpu, sender] = False
 
     @process(Timer)
     def tick(self, timer):
