@@ -21,6 +21,7 @@ from typing import Annotated, Optional
 from flushproof.model.language.declare import Map, Part, View, cost, each, require
 
 from .costs import IPI
+from .execution import Execution
 from .sorts import Cpu
 
 
@@ -34,8 +35,14 @@ class CrossCalls(Part):
     executing: Annotated[Map[Cpu, Optional[Cpu]], View("context", "executes the call of")]
 
     def __init__(self, cpus, *operand, maskable=True):
+        if not isinstance(cpus, Execution):
+            raise TypeError(
+                "CrossCalls are given what executes them first: CrossCalls(cpus, ...) with cpus = Execution()"
+            )
         self.cpus, self.sorts, self.maskable = cpus, operand, maskable
-        self.queued = Map(Cpu, Cpu, *operand, bool, view=View("pending", "IPI"), doc="the CPU called, the caller, the operand")
+        self.queued = Map(
+            Cpu, Cpu, *operand, bool, view=View("pending", "IPI"), doc="the CPU called, the caller, the operand"
+        )
 
     def call(self, cpu, *operand, to=None):
         """Call the other CPUs for which `to(other)` holds, or all others.  Waits while they have not taken the call before."""

@@ -20,6 +20,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.language.declare import Map, Part, Range, View, action, require
 
+from .execution import Execution
 from .sections import Section
 from .sorts import Cpu, Thread
 
@@ -40,6 +41,8 @@ class Tasks(Part):
     preempt_count: Map[Cpu, Annotated[int, Range(0, DEEPEST)]]
 
     def __init__(self, cpus, *, switch=None):
+        if not isinstance(cpus, Execution):
+            raise TypeError("Tasks are given what executes them: Tasks(cpus) with cpus = Execution()")
         self.cpus, self.switch = cpus, switch
         self.preempt_disabled = Section(type(self).preempt_disable, type(self).preempt_enable)
         self.migrate_disabled = Section(type(self).migrate_disable, type(self).migrate_enable)

@@ -3,7 +3,7 @@
 from typing import Optional
 
 import pytest
-from flushproof.model.hardware import Cpu, CrossCalls, Execution, Lock, Page
+from flushproof.model.hardware import Cpu, CrossCalls, Execution, Lock, Page, Tasks
 from flushproof.model.language.declare import (
     Knob,
     Map,
@@ -274,6 +274,12 @@ def test_no_call_is_lost_for_any_size() -> None:
     proved = prove(Debts, by="induction", audit=None)
     wanted = {"no-call-is-invented", "no-call-is-lost", "who-waits-is-answered", "work-is-not-interrupted"}
     assert (proved.wrong_lemmas, set(proved.proved) & wanted) == ((), wanted)
+
+
+@pytest.mark.parametrize("part", [CrossCalls, Tasks])
+def test_what_executes_comes_first(part: type[CrossCalls] | type[Tasks]) -> None:
+    with pytest.raises(TypeError, match=r"cpus = Execution\(\)"):
+        part(Page)
 
 
 class RemoteFence(System):
