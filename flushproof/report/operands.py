@@ -18,6 +18,11 @@ QUESTION = (
     "values of Xt, of the guest's and the host's TCR_EL1, of the VMID, and for all entries that the guest's context can have made."
 )
 
+LEGEND = (
+    "An entry is missed: where guest and host are alike; where TCR_EL1 differs in TG0 and TG1, in TBI0 and TBI1, or in AS, and "
+    "because of that; because of the hint in Xt[47:44]."
+)
+
 
 def operands_text(reviews: Sequence[Review], facts: Collection[str], detailed: bool, look: Look) -> str:
     """The table; with `detailed` also one case for each way in which an emulation fails."""
@@ -25,7 +30,7 @@ def operands_text(reviews: Sequence[Review], facts: Collection[str], detailed: b
         "; ".join(FACTS[f] for f in FACTS if f in facts)
         or "nothing but the architecture, at its worst where it is open"
     )
-    parts = [look.wrapped(QUESTION), look.wrapped(f"Taken for granted: {granted}."), _table(reviews, look)]
+    parts = [look.wrapped(QUESTION), look.wrapped(f"Taken for granted: {granted}."), _table(reviews, look), look.faint(look.wrapped(LEGEND))]
     if detailed:
         parts += [_case(f, cause, look) for r in reviews for cause, f in _failures(r)]
         parts += [_excess(r, look) for r in reviews]
@@ -48,10 +53,11 @@ def _table(reviews: Sequence[Review], look: Look) -> str:
     heads = [
         "policy",
         "verdict",
-        "TG differs",
-        "TBI differs",
-        "AS differs",
-        "TTL hint",
+        "alike",
+        "TG",
+        "TBI",
+        "AS",
+        "hint",
         "removes more",
         "what is executed",
     ]

@@ -17,7 +17,8 @@ Rules followed (same place, and "TLB maintenance instructions"):
 - The current VMID is part of every match.  A global entry matches any ASID in an operation by VA, and no operation by ASID.
 - VA[55] tells which half of TCR_EL1 (TG0, TBI0 or TG1, TBI1) applies.  For a 16K or 64K granule the low 2 or 4 bits of the
   VA field are RES0 and ignored.
-- With AS=0 an ASID has 8 bits; "the upper 8 bits are treated as if they were all zeros".
+- With AS=0 an ASID has 8 bits; "the upper 8 bits are treated as if they were all zeros".  In an operand software must write
+  them as zeros then, where the PE has 16: a guest that does not breaks the architecture, and is not asked about.
 - With a TTL hint an entry need only be removed if its granule and level are those of the hint; a hint that is reserved is
   none.
 - A last-level operation (VALE1) need not remove what is cached of tables.

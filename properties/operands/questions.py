@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import z3  # type: ignore[import-untyped]
@@ -33,6 +33,7 @@ from .encodings import (
     is_legal,
     required,
     res0,
+    significant_asid,
 )
 
 SECONDS = 60
@@ -42,10 +43,11 @@ Verdict = Literal["holds", "violated", "inconclusive"]
 
 
 class Cause(enum.Enum):
-    """In what the guest and the host may differ: the fields of TCR_EL1 that may not be the same, or what a hint may
-    be.
+    """Why an entry may be missed: in nothing that guest and host differ in, or by fields of TCR_EL1 that are not the same, or
+    by what the hint is.  A field is to blame only where the entry would be removed if it were the same; so is the hint.
     """
 
+    ALIKE = "guest and host alike"
     GRANULE = "TCR_EL1.TG0, TG1"
     TOP_BYTE = "TCR_EL1.TBI0, TBI1"
     ASID_WIDTH = "TCR_EL1.AS"
@@ -54,9 +56,11 @@ class Cause(enum.Enum):
     @property
     def tcr(self) -> int:
         """The bits of TCR_EL1 that may differ."""
-        return {Cause.GRANULE: 3 << 14 | 3 << 30, Cause.TOP_BYTE: 3 << 37, Cause.ASID_WIDTH: 1 << 36, Cause.HINT: 0}[
-            self
-        ]
+        return {Cause.GRANULE: 3 << 14 | 3 << 30, Cause.TOP_BYTE: 3 << 37, Cause.ASID_WIDTH: 1 << 36}.get(self, 0)
+
+    def without(self, case: Case) -> Case:
+        """The case as it would be but for this."""
+        return replace(case, word=case.word & ~TTL) if self is Cause.HINT else replace(case, host_tcr=case.guest_tcr)
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def done(emulation: Emulation, op: Op, case: Case, assumptions: Assumptions) -> 
 def soundness(emulation: Emulation, op: Op, assumptions: Assumptions, only: Cause | None = None) -> Finding:
     """Whether every entry that the guest's operation must remove is removed.
 
-    only: guest and host differ in nothing but this.
+    only: guest and host differ in nothing but this, and the entry is missed for that.
     """
     return _find(emulation, op, assumptions, only, missing=True)
 
@@ -191,7 +195,10 @@ def review(emulation: Emulation, assumptions: Assumptions, ops: Sequence[Op] = t
 
 def _find(emulation: Emulation, op: Op, assumptions: Assumptions, only: Cause | None, *, missing: bool) -> Finding:
     def wanted(case: Case) -> z3.BoolRef:
-        return z3.And(needed(op, case, assumptions) == missing, done(emulation, op, case, assumptions) == (not missing))
+        facts = [needed(op, case, assumptions) == missing, done(emulation, op, case, assumptions) == (not missing)]
+        if only not in (None, Cause.ALIKE):
+            facts.append(done(emulation, op, only.without(case), assumptions) == missing)
+        return z3.And(facts)
 
     verdict, case = _ask(op, assumptions, only, wanted)
     if case is not None:
@@ -208,11 +215,14 @@ def symbols() -> Case:
 
 
 def possible(op: Op, assumptions: Assumptions, only: Cause | None, case: Case) -> z3.BoolRef:
-    """What is true of every case: legal contexts, an entry that the guest can have made, a guest that keeps to the
-    assumptions.
+    """What is true of every case: legal contexts, an entry that the guest can have made, a guest that does its duty with ASIDs
+    and keeps to the assumptions.
     """
     facts = [is_legal(case.guest), is_legal(case.host), is_entry_of(case.entry, case.guest)]
     facts.append((case.vttbr & ~ASID) == 0)
+    if op.by_asid:
+        # "the upper 8 bits of the ASID must be written to 0 by software when the context being invalidated only uses 8 bits"
+        facts.append((case.word & ASID & ~significant_asid(case.guest)) == 0)
     if assumptions.clean:
         facts.append((case.word & res0(op, case.word, case.guest, assumptions.guest_ttl)) == 0)
     if only is not None:

@@ -41,7 +41,7 @@ def test_json_has_every_case() -> None:
     assert status == 1
     assert (raw["policy"], raw["verdict"], nuke["policy"], nuke["verdict"]) == ("raw", "violated", "nuke", "holds")
     assert int(raw["operations"][0]["case"]["xt"], 16) < 2**64
-    assert set(raw["causes"]) == {"granule", "top_byte", "asid_width", "hint"}
+    assert set(raw["causes"]) == {"alike", "granule", "top_byte", "asid_width", "hint"}
     assert nuke["operations"][0]["superfluous"] == {"4K": 2**60 - 1, "16K": 2**60 - 4, "64K": 2**60 - 16}
 
 

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 import z3  # type: ignore[import-untyped]
 from flushproof.model.errors import FlushproofError
 from flushproof.properties.operands import encodings as tlbi_operands
+from flushproof.properties.operands import questions
 from flushproof.properties.operands.encodings import (
     ASID,
     GRANULES,
@@ -129,7 +131,7 @@ def test_every_kind_of_entry_can_be_required(op: Op, granule: tlbi_operands.Gran
 
 
 VERDICTS = {
-    Emulation.RAW: ("violated", set(Cause)),
+    Emulation.RAW: ("violated", set(Cause) - {Cause.ALIKE}),
     Emulation.SANITISED: ("violated", {Cause.GRANULE, Cause.TOP_BYTE, Cause.ASID_WIDTH}),
     Emulation.NESTED: ("violated", {Cause.HINT}),
     Emulation.EXACT: ("holds", set()),
@@ -159,12 +161,32 @@ def test_verdict_and_its_causes(emulation: Emulation) -> None:
         (Emulation.SANITISED, ["res0-clean", "guest-ttl"], "violated"),
         (Emulation.RAW, ["own-granule", "no-top-byte", "whole-asid"], "violated"),
         (Emulation.RAW, ["own-granule", "no-top-byte", "whole-asid", "res0-clean"], "holds"),
-        (Emulation.RAW, ["own-granule", "no-top-byte", "whole-asid", "guest-ttl"], "violated"),
+        (Emulation.RAW, ["own-granule", "no-top-byte", "whole-asid", "guest-ttl"], "holds"),
+        (Emulation.RAW, ["own-granule", "no-top-byte", "whole-asid", "no-ttl"], "holds"),
+        (Emulation.RAW, ["own-granule", "no-top-byte", "guest-ttl"], "violated"),
     ],
     ids=str,
 )
 def test_what_a_verdict_rests_on(emulation: Emulation, facts: list[str], verdict: str) -> None:
     assert worst([soundness(emulation, op, assume(facts)) for op in Op]) == verdict
+
+
+@pytest.mark.parametrize("op", [Op.VAE1, Op.ASIDE1])
+@pytest.mark.parametrize("emulation", [Emulation.RAW, Emulation.SANITISED, Emulation.NESTED])
+def test_assuming_more_breaks_nothing(emulation: Emulation, op: Op, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is taken for granted besides, what holds goes on to hold: all sets of assumptions."""
+    monkeypatch.setattr(questions, "_wishes", lambda case: ())  # which case it is does not matter
+    sets = [frozenset(f) for size in range(len(FACTS) + 1) for f in itertools.combinations(FACTS, size)]
+    holds = {facts: soundness(emulation, op, assume(facts)).verdict == "holds" for facts in sets}
+    assert any(holds.values()) and all(holds[a | {f}] for a in sets if holds[a] for f in FACTS)
+
+
+@pytest.mark.parametrize("cause", [Cause.GRANULE, Cause.TOP_BYTE, Cause.ASID_WIDTH])
+def test_what_guest_and_host_have_alike_is_not_blamed_on_a_difference(cause: Cause, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulation that removes nothing fails with guest and host alike, and no field of TCR_EL1 is to blame."""
+    monkeypatch.setattr(questions, "emulated", lambda emulation, op, word, *rest: word != word)
+    assert soundness(Emulation.RAW, Op.VAE1, Assumptions(), Cause.ALIKE).verdict == "violated"
+    assert soundness(Emulation.RAW, Op.VAE1, Assumptions(), cause).verdict == "holds"
 
 
 def test_an_assumption_that_does_not_exist() -> None:
