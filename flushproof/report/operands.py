@@ -30,7 +30,8 @@ def operands_text(reviews: Sequence[Review], facts: Collection[str], detailed: b
         "; ".join(FACTS[f] for f in FACTS if f in facts)
         or "nothing but the architecture, at its worst where it is open"
     )
-    parts = [look.wrapped(QUESTION), look.wrapped(f"Taken for granted: {granted}."), _table(reviews, look), look.faint(look.wrapped(LEGEND))]
+    granted = f"Taken for granted: {granted}."
+    parts = [look.wrapped(QUESTION), look.wrapped(granted), _table(reviews, look), look.faint(look.wrapped(LEGEND))]
     if detailed:
         parts += [_case(f, cause, look) for r in reviews for cause, f in _failures(r)]
         parts += [_excess(r, look) for r in reviews]
