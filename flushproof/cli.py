@@ -21,6 +21,7 @@ from flushproof.addresses import address_space
 from flushproof.auditing import AuditError
 from flushproof.commands.catalog import list_command, show_command
 from flushproof.commands.check import check_command
+from flushproof.commands.compare import compare_command, repair_command
 from flushproof.commands.costs import costs_command
 from flushproof.commands.explore import explore_command
 from flushproof.commands.export import export_command
@@ -175,6 +176,8 @@ for _command in (
     simulate_command,
     costs_command,
     policies_command,
+    compare_command,
+    repair_command,
     export_command,
     operands_command,
 ):

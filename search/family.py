@@ -9,13 +9,13 @@ conditions on the knobs under which it is one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from flushproof.model.ir import Action, Property
+from flushproof.model.ir import Action, EnumSort, Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import reads
 from flushproof.model.ir.trace import Condition, Open, Step, Trace
@@ -29,6 +29,9 @@ Rows: TypeAlias = npt.NDArray[np.int8]
 MOST_GROUPS = 24
 """So many sets of policies that have parted are followed, the largest ones."""
 
+MOST_FIRST, MOST_LOOKED_AT = 8, 5000
+"""So many steps a process goes on by itself, until it can do what a trace says; so many states are looked at for that."""
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -39,6 +42,18 @@ class Shared:
 
     trace: Trace
     open: Open
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A step of a trace under another policy.
+
+    first: what happens before it there; possible: whether it can be taken then, or is left out; state: after all of that.
+    """
+
+    first: tuple[Step, ...]
+    possible: bool
+    state: State
 
 
 @dataclass(frozen=True)
@@ -85,6 +100,50 @@ class Families:
                 groups.sort(key=lambda g: (not (g.policies == own).all(axis=1).any(), -len(g.policies)))
                 del groups[MOST_GROUPS:]
         return [shared for group in groups for shared in self._violations(group)]
+
+    def follow(self, trace: Trace, values: Codes) -> list[Followed]:
+        """The trace under another policy, step by step.
+
+        Where a step is not possible, who takes it goes on alone first, as the other policy has it, until it is; a step that does
+        not become possible so is left out.
+        """
+        state = self.under(trace.initial, values)
+        followed: list[Followed] = []
+        for step in trace.steps:
+            if not step.event:
+                first, after = self._caught_up(state, step)
+                state = after or state
+                followed.append(Followed(first, after is not None, state))
+        return followed
+
+    def _caught_up(self, state: State, step: Step) -> tuple[tuple[Step, ...], State | None]:
+        """The fewest steps of the same process, or of the hardware, after which a step is possible, and the state after it."""
+        action, run = self._steps[step.action]
+        codes = tuple(step.binding[p.name] for p in action.params)
+        ways: list[tuple[State, tuple[Step, ...]]] = [(state, ())]
+        seen = {state}
+        for here, way in ways:
+            after = next((s for c, s in run(here) if c == codes), None)
+            if after is not None:
+                return way, after
+            if action.process is None or len(way) == MOST_FIRST or len(seen) > MOST_LOOKED_AT:
+                continue
+            for other, theirs, following in self.reference.successors(here):
+                mine = binding(other.params, theirs)
+                alike = other.process == action.process and _same(mine, step.binding) and not self._begins(other)
+                if (alike or other.process is None) and following not in seen:
+                    seen.add(following)
+                    ways.append((following, (*way, Step(other.name, mine, following))))
+        return (), None
+
+    def _begins(self, action: Action) -> bool:
+        """Whether a step is the first one of its process, which it takes for a new purpose."""
+        pc = self.instance.system.variable.get(f"{action.process}.pc")
+        return pc is not None and isinstance(pc.sort, EnumSort) and action.label == pc.sort.members[0]
+
+    def violated(self, state: State) -> list[str]:
+        """The names of the invariants that do not hold in a state."""
+        return [p.name for p, check in zip(self.properties, self._checks, strict=True) if check(state) is not None]
 
     def members(self, policies: Open) -> Policies:
         """The policies that meet all of the conditions: an array of truth values with one axis for each knob."""
@@ -187,6 +246,11 @@ class Families:
         for axis, code in zip(axes, values, strict=True):
             changed[self.slots[axis]] = code
         return tuple(changed)
+
+
+def _same(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
+    """Whether parameters that both have have the same values."""
+    return all(other.get(name, code) == code for name, code in one.items())
 
 
 def _exprs(action: Action) -> list[Any]:

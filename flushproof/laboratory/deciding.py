@@ -159,7 +159,7 @@ class Laboratory:
             self._decide()
             if confirm and decided.reason is None:
                 self._confirm(_SECONDS + CONFIRMING * (time.monotonic() - self.begun))
-            self._certify()
+            self.certify()
         except KeyboardInterrupt:
             decided.reason = "an interrupt"
         if decided.reason is None and decided.left.any():
@@ -182,12 +182,17 @@ class Laboratory:
         self._check_order()
         return outcome.trace
 
+    def look(self, point: Point) -> None:
+        """Searches through one policy, and keeps what that says of it and of others."""
+        self._note([point], self._search([point]))
+        self._tell()
+
     # ----------------------------------------------------------------------------------------------------------- deciding
 
     def _decide(self) -> None:
         at: Point | None = None
         while (point := self._next(at)) is not None:
-            if self._late():
+            if self.late():
                 self.decided.reason = f"the limit of {self.limits.seconds:g} seconds"
                 return
             outcome = self._search([point])
@@ -210,7 +215,7 @@ class Laboratory:
         base = lattice.base
         if left[base]:
             return base
-        return _point(lattice, int(np.argmax(np.where(left, lattice.heights, -1))))
+        return lattice.point(int(np.argmax(np.where(left, lattice.heights, -1))))
 
     def _search(self, points: Sequence[Point], seconds: float | None = None) -> Outcome:
         """Explores under these policies; seconds: at most."""
@@ -246,7 +251,10 @@ class Laboratory:
     def _replay(self, trace: Trace) -> None:
         decided, lattice = self.decided, self.decided.lattice
         own = self.families.values(trace.initial)
-        if trace.property in (NO_DEADLOCK, NO_STUCK):  # which are about all that is not possible: it is this policy's alone
+        if trace.property in (
+            NO_DEADLOCK,
+            NO_STUCK,
+        ):  # which are about all that is not possible: it is this policy's alone
             confirmed(trace)
             decided.unsafe[own] = True
             decided.learn()
@@ -267,7 +275,7 @@ class Laboratory:
         """That no search has found safe what a trace says is not."""
         both = policies & self.decided.safe
         if both.any():
-            where = self.decided.lattice.text(_point(self.decided.lattice, int(np.argmax(both))))
+            where = self.decided.lattice.text(self.decided.lattice.point(int(np.argmax(both))))
             raise CertificateError(
                 f"a search finds {where} safe, under which there is a trace to '{shared.trace.property}'"
             )
@@ -292,12 +300,12 @@ class Laboratory:
     def _between(self, against: Policies) -> tuple[str, Point, Point] | None:
         """A single step from a safe policy to an unsafe one, on the way between two that are further apart."""
         decided, lattice = self.decided, self.decided.lattice
-        upper = _point(lattice, int(np.argmax(against)))
+        upper = lattice.point(int(np.argmax(against)))
         lower = next(p for p in map(_plain, np.argwhere(decided.safe)) if lattice.is_below(p, upper))
         while True:
             nearer = next(p for p in lattice.below(upper) if lattice.is_below(lower, p))
             if not (decided.safe[nearer] or decided.unsafe[nearer]):
-                self._note([nearer], self._search([nearer]))
+                self.look(nearer)
             if decided.safe[nearer]:
                 return next((k, p, q) for k, p, q in self._step(nearer, upper))
             if not decided.unsafe[nearer]:
@@ -315,7 +323,7 @@ class Laboratory:
         until = time.monotonic() + seconds
         decided, lattice = self.decided, self.decided.lattice
         together = 8
-        while time.monotonic() < until and not self._late():
+        while time.monotonic() < until and not self.late():
             hoped = np.flatnonzero(decided.holds & ~decided.safe & ~decided.unknown)
             feared = np.flatnonzero(decided.fails & ~decided.unsafe & ~decided.unknown)
             if not len(hoped) and not len(feared):
@@ -324,7 +332,7 @@ class Laboratory:
             chosen = self.random.choice(
                 feared if one_by_one else hoped, 1 if one_by_one else min(together, len(hoped)), False
             )
-            points = [_point(lattice, int(number)) for number in chosen]
+            points = [lattice.point(int(number)) for number in chosen]
             outcome = self._search(points, max(0.01, until - time.monotonic()))
             if time.monotonic() < until or outcome.verdict != "inconclusive":
                 self._note(points, outcome)
@@ -340,7 +348,7 @@ class Laboratory:
 
     # -------------------------------------------------------------------------------------------------------------- the rest
 
-    def _certify(self) -> None:
+    def certify(self) -> None:
         """Z3 confirms the traces that it takes to show of every unsafe policy that it is: the largest families first."""
         decided = self.decided
         shown = decided.lattice.none()
@@ -361,7 +369,8 @@ class Laboratory:
     def _names(self, lattice: Lattice) -> list[str] | None:
         return [*self.properties, "well-defined"] if self.properties else None
 
-    def _late(self) -> bool:
+    def late(self) -> bool:
+        """Whether the time is over."""
         left = self._seconds_left()
         return left is not None and left <= 0.01
 
@@ -398,10 +407,6 @@ def _certified_for_all(shared: Shared, view: View) -> None:
         where = "" if certificate.step is None else f" at step {certificate.step}"
         says = f"the trace to '{shared.trace.property}' for all that share it{where}: {certificate.reason}"
         raise CertificateError(f"Z3 does not confirm {says}")
-
-
-def _point(lattice: Lattice, number: int) -> Point:
-    return _plain(np.unravel_index(number, lattice.shape))
 
 
 def _plain(numbers: Iterable[SupportsInt]) -> Point:

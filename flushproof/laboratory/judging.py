@@ -167,10 +167,12 @@ def answer(question: Question, told: Callable[[Told | str], None] | None = None)
     lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free)
     if not lattice.axes:
         raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
-    return _Judge(question, lattice, told).answer()
+    return Judge(question, lattice, told).answer()
 
 
-class _Judge:
+class Judge:
+    """Asks a laboratory, and `check`, about the policies of one lattice."""
+
     def __init__(self, question: Question, lattice: Lattice, told: Callable[[Told | str], None] | None) -> None:
         self.question, self.told = question, told
         self.laboratory = Laboratory(lattice, question.properties, question.limits, told)
@@ -209,12 +211,12 @@ class _Judge:
 
     def _explained(self, weakest: Sequence[Weakest]) -> Iterator[Weakest]:
         first = weakest[:EXPLAINED]
-        for one, result in zip(first, self._checked([w.point for w in first]), strict=True):
+        for one, result in zip(first, self.checked([w.point for w in first]), strict=True):
             steps = [self._why(one.point, below) for below in self.lattice.below(one.point)]
             yield replace(one, result=result, steps=tuple(steps))
         yield from weakest[EXPLAINED:]
 
-    def _checked(self, points: Sequence[Point]) -> list[Result]:
+    def checked(self, points: Sequence[Point]) -> list[Result]:
         """What `check` says of these policies.
 
         Raises:
@@ -247,7 +249,7 @@ class _Judge:
         return Why(knob, value, self.lattice.text(other)[knob], other, safe, trace)
 
     def _judged(self, point: Point) -> Judgement:
-        (result,) = self._checked([point])
+        (result,) = self.checked([point])
         if result.verdict != HOLDS:
             return Judgement(point, result)
         needed = (self._needed(point, n, a) for n, a in enumerate(self.lattice.axes))

@@ -92,6 +92,10 @@ class Lattice:
     def names(self) -> tuple[str, ...]:
         return tuple(axis.name for axis in self.axes)
 
+    def point(self, number: int) -> Point:
+        """The policy of this number, counted through the array."""
+        return tuple(int(n) for n in np.unravel_index(number, self.shape))
+
     def none(self) -> Policies:
         """No policy at all, as a set."""
         return np.zeros(self.shape, dtype=np.bool_)

@@ -1,0 +1,189 @@
+"""Two policies side by side: one trace under both, and the first step where they part; named policies on each other's traces.
+
+The trace is the shortest violation of one of the two.  Under the other policy the same steps are taken, as far as
+they are possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flushproof.checking import Request, run
+from flushproof.laboratory.deciding import confirmed
+from flushproof.laboratory.lattice import Lattice, Point, lattice_of
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import State
+from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.language.declare import System, system_name
+from flushproof.model.language.instantiate import knob_values
+from flushproof.result import HOLDS, VIOLATED, CertificateError, Result
+from flushproof.search.explore import ask, explore
+from flushproof.search.family import Families, Followed
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.task import NO_DEADLOCK, Limits, Points
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of the trace: the state after it under its own policy, and what becomes of it under the other one."""
+
+    step: Step
+    mine: State
+    other: Followed
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two policies.
+
+    lattice: of the knobs in which they differ; names: the policies; results: what `check` says of each.
+    trace: a shortest violation of one of them, `broken` its number (0 or 1); None where both hold.
+    moments: the trace under both; parts: the number of the first step at which they part, counted from 0, None if they do not.
+    violated: what is violated at the end under the other policy as well.
+    """
+
+    lattice: Lattice
+    names: tuple[str, str]
+    results: tuple[Result, Result]
+    trace: Trace | None = None
+    broken: int = 0
+    moments: tuple[Moment, ...] = ()
+    parts: int | None = None
+    violated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Versions:
+    """All named policies of one situation, on each other's traces.
+
+    names: of the policies; traces: of each that is violated, its shortest trace; shared: for each of those, what is violated at the
+    end of the same steps under each policy, in order.
+    """
+
+    lattice: Lattice
+    names: tuple[str, ...]
+    traces: Mapping[str, Trace]
+    shared: Mapping[str, tuple[tuple[str, ...], ...]]
+
+
+def compare(
+    system: type[System],
+    names: tuple[str, str],
+    sizes: Mapping[str, str | int] | None = None,
+    properties: Sequence[str] = (),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Compared:
+    """One trace under two named policies.
+
+    Raises:
+        FlushproofError: there is no such policy, or they do not differ.
+        CertificateError: two readings of the system differ.
+    """
+    ours, theirs = (knob_values(system, name, {}) for name in names)
+    differ = [knob for knob in ours if ours[knob] is not theirs[knob]]
+    if not differ:
+        raise FlushproofError(f"{system_name(system)}: the policies '{names[0]}' and '{names[1]}' set the same knobs")
+    lattice = lattice_of(system, names[0], sizes=sizes, free=differ)
+    points = lattice.base, lattice_of(system, names[1], sizes=sizes, free=differ).base
+    results = tuple(
+        run(Request(system, n, sizes=sizes or {}, properties=tuple(properties), limits=limits)) for n in names
+    )
+    pair = results[0], results[1]
+    broken = 1 if pair[0].verdict != VIOLATED and pair[1].verdict == VIOLATED else 0
+    wanted = [pair[broken].violated or "", "well-defined"]
+    trace = _shortest(lattice, points[broken], wanted, limits) if pair[broken].verdict == VIOLATED else None
+    if trace is None:
+        return Compared(lattice, names, pair)
+    families = _families(lattice, properties)
+    found = _side_by_side(Compared(lattice, names, pair, trace, broken), families, points[1 - broken])
+    if found.violated and pair[1 - broken].verdict == HOLDS:
+        raise CertificateError(
+            f"check says that '{names[1 - broken]}' holds, and a trace under it violates {found.violated[0]}"
+        )
+    return found
+
+
+def _side_by_side(found: Compared, families: Families, other: Point) -> Compared:
+    assert found.trace is not None
+    steps = [step for step in found.trace.steps if not step.event]
+    moments = tuple(
+        Moment(step, step.state, followed)
+        for step, followed in zip(steps, families.follow(found.trace, other), strict=True)
+    )
+    parts = next((n for n, moment in enumerate(moments) if _parts(found.lattice, moment)), None)
+    last = moments[-1].other.state if moments else families.under(found.trace.initial, other)
+    return Compared(
+        found.lattice,
+        found.names,
+        found.results,
+        found.trace,
+        found.broken,
+        moments,
+        parts,
+        tuple(families.violated(last)),
+    )
+
+
+def differences(lattice: Lattice, moment: Moment) -> list[int]:
+    """The slots that are not the same under the other policy: no knobs, and nothing of where processes stand."""
+    processes = tuple(f"{action.process}." for action in lattice.instance.system.actions if action.process is not None)
+    return [
+        number
+        for number, slot in enumerate(lattice.instance.slots)
+        if moment.mine[number] != moment.other.state[number]
+        and slot.var not in lattice.names
+        and not slot.var.startswith(processes)
+    ]
+
+
+def _parts(lattice: Lattice, moment: Moment) -> bool:
+    """Whether something else happens under the other policy."""
+    return bool(moment.other.first) or not moment.other.possible or bool(differences(lattice, moment))
+
+
+def versions(
+    system: type[System],
+    sizes: Mapping[str, str | int] | None = None,
+    properties: Sequence[str] = (),
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+) -> Versions:
+    """All named policies of the default situation: the shortest trace of each, under each other one.
+
+    Raises:
+        FlushproofError: the system has fewer than two such policies.
+    """
+    lattice = lattice_of(system, sizes=sizes)
+    named = lattice.named()
+    if len(named) < 2:
+        raise FlushproofError(
+            f"{system_name(system)} has no two named policies that differ in knobs alone that are no toggles"
+        )
+    families, traces, shared = _families(lattice, properties), {}, {}
+    engine = NativeEngine()
+    for name, point in named.items():
+        trace = _shortest(lattice, point, [*properties, "well-defined"] if properties else None, limits, engine)
+        if trace is not None and trace.property != NO_DEADLOCK:
+            traces[name] = trace
+            ends = (_end(families, trace, other) for other in named.values())
+            shared[name] = tuple(tuple(families.violated(end)) for end in ends)
+    return Versions(lattice, tuple(named), traces, shared)
+
+
+def _end(families: Families, trace: Trace, point: Point) -> State:
+    taken = families.follow(trace, point)
+    return taken[-1].state if taken else families.under(trace.initial, point)
+
+
+def _families(lattice: Lattice, properties: Sequence[str]) -> Families:
+    names = [*properties, "well-defined"] if properties else None
+    return Families(lattice.instance, lattice.names, ask(lattice.instance, names).invariants)
+
+
+def _shortest(
+    lattice: Lattice, point: Point, names: Sequence[str] | None, limits: Limits, engine: NativeEngine | None = None
+) -> Trace | None:
+    """A shortest trace to a violation under one policy, confirmed by Z3; None where none is found within the limits."""
+    points = Points(lattice.names, (point,))
+    outcome = explore(lattice.instance, properties=names, limits=limits, engine=engine or NativeEngine(), points=points)
+    return None if outcome.trace is None else confirmed(outcome.trace)
