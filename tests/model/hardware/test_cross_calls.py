@@ -351,3 +351,58 @@ def test_firmware_fences_under_the_guest() -> None:
     """A call that cannot be masked does not make a guest exit; one that the host takes does."""
     assert violated(RemoteFence) == set()
     assert violated(RemoteFence, {"maskable": True}) == {"a-guest-goes-on-behind-the-fence"}
+
+
+class CallsUnderLock(System):
+    """Each CPU calls the others with a lock held, and takes the lock with interrupts off or on: who spins cannot be called then."""
+
+    irqs_off = Knob(bool, True, "interrupts are off while it waits for the lock, and calls")
+    spins = Knob(
+        bool, True, "turning interrupts off and taking the lock are two steps, as they are in spin_lock_irqsave"
+    )
+    enables = Knob(bool, True, "interrupts are on again for the call")
+
+    cpus = Execution()
+    calls = CrossCalls(cpus)
+    lock = Lock()
+    flushed: Map[Cpu, bool]
+
+    @action
+    def flush(self, cpu: Cpu, caller: Cpu):
+        with self.calls(cpu, caller):
+            self.flushed[cpu] = True
+
+    @process(Cpu)
+    def works(self, cpu):
+        with self.cpus.task(cpu):
+            flags = self.cpus.local_irq_save(cpu) if self.irqs_off else False
+            if self.spins:
+                yield "spins"
+            with self.lock(cpu):
+                yield "calls"
+                if self.enables:
+                    self.cpus.local_irq_enable(cpu)
+                self.flushed[...] = False
+                self.calls.call(cpu)
+                yield "waits"
+                self.calls.wait(cpu)
+            self.cpus.local_irq_restore(cpu, flags)
+
+    @reachable
+    def everyone_flushes(self):
+        return any(self.flushed[cpu] for cpu in Cpu)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "expected"),
+    [
+        ({"irqs_off": False}, set()),
+        ({}, {"no-deadlock"}),
+        ({"spins": False}, set()),
+        ({"spins": False, "enables": False}, set()),
+    ],
+    ids=named,
+)
+def test_who_spins_with_interrupts_off_is_not_called(knobs: dict[str, bool], expected: set[str]) -> None:
+    """The deadlock is there only if the waiting is a step of its own, as `locks` says."""
+    assert violated(CallsUnderLock, knobs) == expected
