@@ -60,8 +60,8 @@ class Told:
 
     @property
     def news(self) -> tuple[str, ...]:
-        """What it read and changed, but for caches."""
-        return (*(f"reads {line}" for line in self.reads), *self.changes)
+        """What it read, in one paragraph, and what it changed, but for caches."""
+        return (f"reads {'; '.join(self.reads)}", *self.changes) if self.reads else self.changes
 
 
 def tell(story: Story, every_step: bool = False) -> list[Told]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 
 import click
 from tabulate import MIN_PADDING, tabulate
@@ -20,6 +21,9 @@ from flushproof.report.words import Story, cost_words
 
 NARROWEST, COMFORTABLE = 16, 22
 """Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
+
+MANY = 200
+"""A table of more rows is not made shorter column by column."""
 
 LINES = 80
 """Up to this width a trace is lines, not a table."""
@@ -94,15 +98,22 @@ class _Column:
     title: str
     cells: list[list[str]]
     paint: list[Paint]
+    known: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def natural(self) -> int:
         return max(len(self.title) + MIN_PADDING, *(len(line) for cell in self.cells for line in cell), 0)
 
+    def heights(self, width: int) -> list[int]:
+        """How many lines each cell has at this width."""
+        if width not in self.known:
+            self.known[width] = [sum(_lines(text, width) for text in cell) for cell in self.cells]
+        return self.known[width]
+
     @property
     def narrowest(self) -> int:
         """What its longest word needs."""
-        words = (len(word) for cell in self.cells for line in cell for word in _kept(line).split(" "))
+        words = (len(word) for cell in self.cells for line in cell for word in _kept(line.replace(FIXED, " ")).split(" "))
         return max(len(self.title) + MIN_PADDING, max(words, default=0) + len(INDENT))
 
 
@@ -115,16 +126,24 @@ def _table(story: Story, rows: list[Told], look: Look) -> str | None:
         _Column(lane, [[str(act) for act in row.acts if act.actor == lane] for row in rows], plain) for lane in story.lanes
     ]
     title = "what it reads and changes" if any(row.reads for row in rows) else "what changes"
-    news = _Column(title, [list(row.news) for row in rows], faint)
+    news = _Column(title, [_held(row) for row in rows], faint)
     caches = _caches(cache_titles(story), rows, plain)
-    joined = _Column(title, [[*row.news, *_by_title(row)] for row in rows], plain)
-    drawn = []
+    joined = _Column(title, [[*_held(row), *_by_title(row)] for row in rows], plain)
+    found = []
     for columns, least in (([number, *acts, news, caches], COMFORTABLE), ([number, *acts, joined], NARROWEST)):
         used = [c for c in columns if any(c.cells)]
-        widths = _widths(used, look.width - 2 * (len(used) - 1), least)
+        space = look.width - 2 * (len(used) - 1)
+        widths = _widths(used, space, least)
         if widths is not None:
-            drawn.append(_draw(used, widths))
-    return min(drawn, key=lambda table: table.count("\n"), default=None)
+            found.append((used, _shorter(used, widths, space, least) if len(rows) <= MANY else widths))
+    best = min(found, key=lambda table: _height(*table), default=None)
+    return None if best is None else _draw(*best)
+
+
+def _held(row: Told) -> list[str]:
+    """What a row read and changed; each comparison is held together."""
+    reads = [f"reads {'; '.join(line.replace(' ', FIXED) for line in row.reads)}"] if row.reads else []
+    return [*reads, *row.changes]
 
 
 def _caches(titles: set[str], rows: list[Told], paint: list[Paint]) -> _Column:
@@ -158,6 +177,29 @@ def _widths(columns: list[_Column], space: int, least: int) -> list[int] | None:
     return None
 
 
+def _shorter(columns: list[_Column], widths: list[int], space: int, least: int) -> list[int]:
+    """Widths with which the table has fewer lines: room goes from one column to another as long as that helps."""
+    while True:
+        shift = range(1, max(space - sum(widths), 0) + 1)
+        ways = [[*widths[:j], widths[j] + step, *widths[j + 1 :]] for j in range(len(widths)) for step in shift]
+        for i, giver in enumerate(columns):
+            for step in (1, 2, 4, 8):
+                if widths[i] - step >= max(giver.narrowest, min(least, giver.natural)):
+                    for j in range(len(columns)):
+                        if j != i:
+                            ways.append([w - step * (n == i) + step * (n == j) for n, w in enumerate(widths)])
+        best = min(ways, key=lambda way: _height(columns, way), default=widths)
+        if _height(columns, best) >= _height(columns, widths):
+            return widths
+        widths = best
+
+
+def _height(columns: list[_Column], widths: list[int]) -> int:
+    """How many lines the rows have."""
+    heights = (column.heights(width) for column, width in zip(columns, widths, strict=True))
+    return sum(map(max, zip(*heights, strict=True)))
+
+
 def _draw(columns: list[_Column], widths: list[int]) -> str:
     rows = [
         [_cell(column.cells[i], width, column.paint[i]) for column, width in zip(columns, widths, strict=True)]
@@ -171,6 +213,11 @@ def _draw(columns: list[_Column], widths: list[int]) -> str:
         colalign=["right"] + ["left"] * (len(columns) - 1),
     )
     return table
+
+
+@cache
+def _lines(text: str, width: int) -> int:
+    return wrapped(text, width, INDENT).count("\n") + 1
 
 
 def _cell(paragraphs: list[str], width: int, paint: Paint) -> str:
@@ -190,10 +237,10 @@ def lines(rows: list[Told], look: Look) -> str:
             text = look.wrapped(act, indent=" " * (wide + 4), first=first)
             found.append(look.bad(text) if row.event else text)
         inner = " " * (wide + 4)
-        if row.news:
-            space = max(look.width, 40) - len(inner + INDENT) - 1
-            news = "; ".join(line.replace(" ", FIXED) if len(line) <= space else line for line in row.news)
-            found.append(look.faint(look.wrapped(news, indent=inner + INDENT, first=inner)))
+        for read, news in ((True, row.reads), (False, row.changes)):
+            if news:
+                text = ("reads " if read else "") + "; ".join(line.replace(" ", FIXED) for line in news)
+                found.append(look.faint(look.wrapped(text, indent=inner + INDENT, first=inner)))
         found += [look.wrapped(line, indent=inner + INDENT, first=inner) for line in _by_title(row)]
     return "\n".join(found)
 
@@ -216,9 +263,9 @@ def _named(actor: str, by: str, words: str) -> str:
 
 def wrapped(text: str, width: int, indent: str, first: str = "") -> str:
     """A paragraph of lines that end where words do; a location is one word, unless it is wider than a line by itself."""
-    kept = " ".join(
-        word if len(word) + len(indent) <= width else word.replace(FIXED, " ") for word in _kept(text).split(" ")
-    )
+    room = width - len(indent)
+    words = [w if len(w) <= room else _kept(w.replace(FIXED, " ")) for w in _kept(text).split(" ")]
+    kept = " ".join(w if len(w) <= room else w.replace(FIXED, " ") for word in words for w in word.split(" "))
     lines = textwrap.fill(
         kept, max(width, 1), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )

@@ -204,7 +204,7 @@ class VmidAllocator(GuestMode, System):
     id = VmidWords(Vm)
     cpu_vmid_lock = Lock()
     tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
-    orphans = Tlb(tag=(Vmid,), holds=(), walk=walkable_orphan)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=walkable_orphan, title="TLB entries of VMs that are gone")
     tlbi = Invalidations(perform=flush_guests)
 
     # --------------------------------------------------------------------------------------------------------- the run loop

@@ -16,7 +16,7 @@ from flushproof.cli import main
 from flushproof.report.caches import cached
 from flushproof.report.locations import locations
 from flushproof.report.telling import Act, Told, beginning, tell
-from flushproof.report.trace import FIXED, Look, lines, trace_text, wrapped
+from flushproof.report.trace import FIXED, Look, _Column, _height, _shorter, _widths, lines, trace_text, wrapped
 from flushproof.report.words import Story
 
 from . import handmade
@@ -335,6 +335,27 @@ def test_words_end_lines_and_names_never_break() -> None:
         assert not any("_" in line and "timestamp_and_more_of_it" not in line for line in lines)
         held = [line for line in lines if "cpu1" in line]
         assert width < len("interrupts.called[cpu1, cpu0]") + 2 or "[cpu1, cpu0]" in held[0]
+
+
+def test_what_a_step_read_is_one_paragraph_whose_comparisons_hold_together() -> None:
+    read = ("vmid_gen[vm0] 1 ≠ kvm_vmid_gen 2", "used[all] = True", "mask[cpu0, cpu1] = False")
+    told = [Told(1, 1, (Act("cpu0", "", "looks"),), read, ("done = True",), ())]
+    for width in range(45, 100):
+        text = lines(told, Look(width))
+        assert all(any(part in line for line in text.splitlines()) for part in read), width
+        assert text.count("reads ") == 1 and text.splitlines()[-1].strip() == "done = True"
+
+
+def test_room_goes_to_the_column_that_needs_it(trace: Trace) -> None:
+    def column(title: str, *cells: str) -> _Column:
+        return _Column(title, [[cell] for cell in cells], [str] * len(cells))
+
+    columns = [column("a", "word " * 30, "x"), column("b", "name_that_is_long_and_does_not_break", "word " * 4)]
+    even = _widths(columns, 80, 10)
+    assert even is not None
+    better = _shorter(columns, even, 80, 10)
+    assert sum(better) <= 80 and _height(columns, better) < _height(columns, even)
+    assert better[1] >= len("name_that_is_long_and_does_not_break")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])
