@@ -25,6 +25,9 @@ NARROWEST, COMFORTABLE = 16, 22
 MANY = 200
 """A table of more rows is not made shorter column by column."""
 
+STEPS = (1, 2, 4, 8, 12, 16, 24)
+"""So much room may go from one column to another at once."""
+
 LINES = 80
 """Up to this width a trace is lines, not a table."""
 
@@ -183,7 +186,7 @@ def _shorter(columns: list[_Column], widths: list[int], space: int, least: int) 
         shift = range(1, max(space - sum(widths), 0) + 1)
         ways = [[*widths[:j], widths[j] + step, *widths[j + 1 :]] for j in range(len(widths)) for step in shift]
         for i, giver in enumerate(columns):
-            for step in (1, 2, 4, 8):
+            for step in STEPS:
                 if widths[i] - step >= max(giver.narrowest, min(least, giver.natural)):
                     for j in range(len(columns)):
                         if j != i:
