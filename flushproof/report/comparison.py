@@ -11,9 +11,10 @@ from flushproof.model.ir.trace import Trace
 from flushproof.model.language.instantiate import settings
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
+from flushproof.report.locations import location
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import verdict_text
-from flushproof.report.words import Story, location, many
+from flushproof.report.words import Story, many
 from flushproof.result import HOLDS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 from flushproof.model.language import (
     Expect,
@@ -12,6 +12,7 @@ from flushproof.model.language import (
     Policy,
     Sort,
     System,
+    View,
     action,
     check,
     cost,
@@ -35,7 +36,7 @@ class Vcpu(Sort):
 class SmallTlb(Part):
     """Who created the entries in each CPU's TLB."""
 
-    entry: Map[Cpu, Vcpu, bool]
+    entry: Annotated[Map[Cpu, Vcpu, bool], View("cache", "TLB")]
 
 
 class Switch(System):
