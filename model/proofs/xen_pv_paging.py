@@ -144,6 +144,14 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         return not (self.retyping and self.flushed_for[page, cpu])
 
     @lemma
+    def this_cpu_is_spared_no_flush(self):
+        return self.spare_local or all(
+            not local(self.hypercall, cpu, "do_mmu_update.spared")
+            and not local(self.hypercall, cpu, "do_mmu_update.flush_dirty.spared")
+            for cpu in Cpu
+        )
+
+    @lemma
     def an_upper_entry_is_in_memory_or_about_to_be_flushed(self):
         return all(
             self.cacheable(cpu, self.cr3[cpu], table) for cpu in Cpu for table in Frame if self.upper.entry[cpu, table]

@@ -173,6 +173,11 @@ class XenPvPaging(RootCopies, TypedPages, System):
     set_first = Knob(bool, True, "a CPU is in dirty_cpumask before it loads the domain's CR3")
     clear_last = Knob(bool, True, "a CPU leaves dirty_cpumask after it has loaded another CR3")
 
+    spare_local = Knob(bool, False, "this CPU is not flushed for an L4 that is not its root table", order="falling")
+    sync_flushes = Knob(
+        bool, False, "FLUSH_ROOT_PGTBL goes to other CPUs together with a flush of their TLBs (9d1d31ad94)", order="rising"
+    )
+
     batches = Knob(bool, False, "an MMU_UPDATE has any number of entries rather than one", toggle=True)
     multicall = Knob(bool, True, "a multicall makes several hypercalls before it returns to the guest", toggle=True)
     retyping = Knob(bool, False, "pages change their types", toggle=True)
@@ -187,7 +192,9 @@ class XenPvPaging(RootCopies, TypedPages, System):
         bool, True, "cached upper entries are used for later walks (SDM 4.10.3)", toggle=True
     )
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
-    global_linear = Knob(bool, False, "upper entries, and so the linear map's, have the global bit", toggle=True)
+    global_linear = Knob(
+        bool, False, "what if upper entries, and so the linear map's, had the global bit, and a flush could leave them", toggle=True
+    )
 
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
@@ -331,6 +338,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
     def do_mmu_update(self, cpu):
         """A batch of updates of L4 and L2 entries, and the flush at its end."""
         linear = False
+        spared = self.spare_local
         root_local = False
         root_others = False
         while True:
@@ -347,8 +355,9 @@ class XenPvPaging(RootCopies, TypedPages, System):
             if old is not None:
                 self.overwrote[cpu, table, old] = True
             yield "put_page_type: drop the old reference"
-            linear = linear or self.must_flush(table)
             local_in_use = self.context[cpu] == Context.RUNNING and self.guest_table[cpu] == table
+            spared = spared and self.type[table] == PageType.L4 and not local_in_use
+            linear = linear or self.must_flush(table)
             elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu or not local_in_use)
             root_local = root_local or self.must_copy(table, local_in_use, RootFlush.LOCAL)
             root_others = root_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
@@ -359,7 +368,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
             if last or self.flush == Flush.PER_ENTRY:
                 tlb = linear and self.flush != Flush.ON_EXIT
                 exiting = linear and self.flush == Flush.ON_EXIT
-                yield from self.flush_dirty(cpu, self.scope, tlb, root_local or exiting, root_others or exiting)
+                yield from self.flush_dirty(cpu, self.scope, tlb, spared, root_local or exiting, root_others or exiting)
             if last:
                 break
             yield "do_mmu_update: the next entry of the batch"
@@ -371,22 +380,25 @@ class XenPvPaging(RootCopies, TypedPages, System):
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
 
-    def flush_dirty(self, cpu, scope, tlb, root_local, root_others):
-        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them."""
+    def flush_dirty(self, cpu, scope, tlb, spared, root_local, root_others):
+        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them.
+
+        spared: the TLB of this CPU is not flushed.
+        """
         others = scope != Scope.LOCAL and (tlb or root_others)
         if tlb or root_local or root_others:
             for c in Cpu:
                 self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]
             yield "flush_local"
             if self.mask[cpu, cpu]:
-                if tlb:
+                if tlb and not spared:
                     self.flush_tlb(cpu)
                 if root_local:
                     self.root_pgt_changed[cpu] = True
             if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
                 yield "flush_mask: take flush_lock and interrupt the others"
                 self.flush_ipi.send(cpu, self.mask)
-                self.flush_tlb_flag = tlb
+                self.flush_tlb_flag = tlb or (root_others and self.sync_flushes)
                 self.flush_root_flag = root_others
                 yield "flush_mask: wait until they have flushed"
                 self.flush_ipi.wait(cpu)
@@ -404,7 +416,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validating[page] = True
         if self.retype != Retype.NO_FLUSH:
-            yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False)
+            yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False, False)
         yield "get_page_type: the page has its new type"
         if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page] == 0 and self.type[page] == old):
             self.type[page] = type
@@ -596,6 +608,12 @@ class XenPvPaging(RootCopies, TypedPages, System):
                 Expect("no-stale-linear-access", {"xpti": True, "pcid": False}, {"cpu": 1, "frame": 4}),
             ),
         ),
+        "2018": Policy(
+            "2018 to 2020 with XPTI (9d1d31ad94): no flush but of the other CPUs that use an L4 table that changed",
+            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE, "xpti": True, "sync_flushes": True},
+            "no-stale-linear-access",
+            also=(Expect("no-stale-linear-access", sizes={"cpu": 1, "frame": 4}),),
+        ),
         "per-batch": Policy(
             "2020 (16a20963b3), with 8cc5036bc3 of 2022: flush dirty_cpumask before the hypercall returns",
             {},
@@ -668,6 +686,16 @@ class XenPvPaging(RootCopies, TypedPages, System):
             {"target": Target.GLOBAL},
             "holds",
             also=(Expect("holds", {"global_linear": True}),),
+        ),
+        "local-in-use": Policy(
+            "per-batch, but this CPU is flushed only for levels below 4 and for an L4 that it uses: disputed in the thread",
+            {"spare_local": True},
+            "holds",
+            also=(
+                Expect("holds", {"batches": True, "lazy": True, "foreign": True}, {"frame": 4}),
+                Expect("holds", {"xpti": True, "own_roots": True}),
+                Expect("holds", {"xpti": True, "lazy": True, "foreign": True}, {"frame": 4}),
+            ),
         ),
         "write-through": Policy(
             "per-batch, but the L1 entry is written through the linear map, as until 2d0557c5cb (2009)",
