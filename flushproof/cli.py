@@ -25,6 +25,7 @@ from flushproof.commands.compare import compare_command, repair_command
 from flushproof.commands.costs import costs_command
 from flushproof.commands.explore import explore_command
 from flushproof.commands.export import export_command
+from flushproof.commands.new import new_command
 from flushproof.commands.operands import operands_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.policies import policies_command
@@ -54,7 +55,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None:
+        if command is not None and not ctx.resilient_parsing:  # a shell that completes has half a command
             _refuse_odd_values(click.Context(command, ctx, name), rest)
         return name, command, rest
 
@@ -180,5 +181,6 @@ for _command in (
     repair_command,
     export_command,
     operands_command,
+    new_command,
 ):
     main.add_command(_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from flushproof.commands.options import look
+from flushproof.commands.options import look, system_argument
 from flushproof.model.language.core_text import core_of_system
 from flushproof.model.language.load import load_system, shipped
 from flushproof.report.catalog import list_text, show_text
@@ -17,7 +17,7 @@ def list_command() -> None:
 
 
 @click.command("show", short_help="What a system models, its knobs, policies and properties.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @click.option("--core", is_flag=True, help="Show the code as it is compiled: one operation a line (docs/language.md).")
 def show_command(system: str, core: bool) -> None:
     """What SYSTEM models and what it leaves out; its sizes, knobs, policies with their expected verdicts, and properties.

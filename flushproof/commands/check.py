@@ -30,6 +30,7 @@ from flushproof.commands.options import (
     memory,
     picture_option,
     settings_options,
+    system_argument,
     try_path,
     warn,
     write,
@@ -87,7 +88,7 @@ FORMS_OF_ALL = ("text", "json", "markdown", "junit", "sarif")
 
 
 @click.command("check", short_help="Explore every interleaving; say what holds, show what does not.")
-@click.argument("system", metavar="[SYSTEM]", required=False)
+@system_argument(required=False)
 @click.option(
     "--all",
     "everything",

@@ -7,7 +7,16 @@ import sys
 
 import click
 
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, pairs, settings_options, text_or_json
+from flushproof.commands.options import (
+    HOLDS,
+    INCONCLUSIVE,
+    VIOLATED,
+    look,
+    pairs,
+    settings_options,
+    system_argument,
+    text_or_json,
+)
 from flushproof.commands.progress import shown
 from flushproof.laboratory.comparing import compare, versions
 from flushproof.laboratory.deciding import Told
@@ -27,7 +36,7 @@ from flushproof.search.task import Limits
 
 
 @click.command("compare", short_help="One trace under two policies side by side, or every policy on every other's.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @click.argument("policies", metavar="[POLICY POLICY]", nargs=-1)
 @click.option("--versions", "all_versions", is_flag=True, help="Every named policy on the traces of every other one.")
 @click.option(
@@ -79,7 +88,7 @@ def compare_command(
 
 
 @click.command("repair", short_help="The smallest sets of knob changes that make a policy safe.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option(
     "--free", metavar="KNOB", multiple=True, help="A knob that may be changed. Without it: all but toggles and --set."

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from flushproof.checking import Request
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, settings_options, text_or_json
+from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, settings_options, system_argument, text_or_json
 from flushproof.commands.progress import shown
 from flushproof.costing import bills
 from flushproof.model.language.load import load_system
@@ -18,7 +18,7 @@ from flushproof.search.task import Limits
 
 
 @click.command("costs", short_help="Compare what policies cost: flushes, IPIs, waits, entries dropped for nothing.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option("--symmetry", type=click.Choice(["on", "off"]), default="on", show_default=True)
 @click.option(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flushproof.checking import certified, source_of
-from flushproof.commands.options import settings_options, try_path, write
+from flushproof.commands.options import settings_options, system_argument, try_path, write
 from flushproof.commands.progress import counted
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
@@ -22,7 +22,7 @@ MOST = 5_000
 
 
 @click.command("explore", short_help="Write a page in which you pick each step.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option("--beside", metavar="NAME", multiple=True, help="Another policy to stand beside, under the same settings.")
 @click.option(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from flushproof.commands.options import settings_options, write
+from flushproof.commands.options import settings_options, system_argument, write
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -14,7 +14,7 @@ from flushproof.search.export import LANGUAGES, export
 
 
 @click.command("export", short_help="Write a system as a model for Rumur, SPIN or TLC.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option(
     "--to", "language", type=click.Choice(list(LANGUAGES)), required=True, help="The other checker's language."

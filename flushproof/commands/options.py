@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from flushproof.auditing import DEFAULT, Amount
+from flushproof.commands.completion import knobs_like, policies_like, sizes_like, systems_like
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.pictures import mermaid
@@ -30,6 +31,12 @@ def _pairs(option: str, example: str) -> Callable[..., dict[str, str]]:
     return lambda _context, _parameter, texts: pairs(texts, option, example)
 
 
+def system_argument(required: bool = True) -> Callable[[F], F]:
+    """The system that a command is about."""
+    metavar = "SYSTEM" if required else "[SYSTEM]"
+    return click.argument("system", metavar=metavar, required=required, shell_complete=systems_like)
+
+
 def settings_options(function: F) -> F:
     """`--policy`, `--set`, `--size`: which instance of a system is meant."""
     for option in (
@@ -39,6 +46,7 @@ def settings_options(function: F) -> F:
             metavar="SORT=N",
             multiple=True,
             callback=_pairs("--size", "--size SORT=N"),
+            shell_complete=sizes_like,
             help="How many elements a sort has, as in cpu=3. Any number of times.",
         ),
         click.option(
@@ -47,11 +55,13 @@ def settings_options(function: F) -> F:
             metavar="KNOB=VALUE",
             multiple=True,
             callback=_pairs("--set", "--set KNOB=VALUE"),
+            shell_complete=knobs_like,
             help="The value of a knob; it wins over the policy's. Any number of times.",
         ),
         click.option(
             "--policy",
             metavar="NAME",
+            shell_complete=policies_like,
             help="A named policy of the system: a set of knobs. Without it every knob has its default.",
         ),
     ):

@@ -7,7 +7,16 @@ import sys
 
 import click
 
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, VIOLATED, look, memory, settings_options, text_or_json
+from flushproof.commands.options import (
+    HOLDS,
+    INCONCLUSIVE,
+    VIOLATED,
+    look,
+    memory,
+    settings_options,
+    system_argument,
+    text_or_json,
+)
 from flushproof.commands.progress import shown
 from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
@@ -22,7 +31,7 @@ REDUNDANT = 4
 
 
 @click.command("policies", short_help="Decide all policies: the weakest safe ones, and why nothing of them can go.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option(
     "--free",

@@ -25,6 +25,7 @@ from flushproof.commands.options import (
     long_option,
     look,
     settings_options,
+    system_argument,
     terminated_as_interrupted,
     text_or_json,
     try_path,
@@ -47,7 +48,7 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
 
 @click.command("prove", short_help="Prove a policy for any number of CPUs, VMs and VMIDs.")
-@click.argument("system", metavar="[SYSTEM]", required=False)
+@system_argument(required=False)
 @click.option("--all", "everything", is_flag=True, help="Every shipped policy that is said to hold.")
 @settings_options
 @click.option("--property", "properties", metavar="NAME", multiple=True, help="Prove only this. Any number of times.")

@@ -17,6 +17,7 @@ from flushproof.commands.options import (
     long_option,
     look,
     settings_options,
+    system_argument,
     text_or_json,
 )
 from flushproof.model.language.instantiate import instantiate
@@ -27,7 +28,7 @@ from flushproof.search.task import Limits
 
 
 @click.command("simulate", short_help="Walk at random, through sizes that no search finishes.")
-@click.argument("system", metavar="SYSTEM")
+@system_argument()
 @settings_options
 @click.option(
     "--property", "properties", metavar="NAME", multiple=True, help="Look for this only. Any number of times."
