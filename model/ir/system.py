@@ -51,6 +51,7 @@ __all__ = [
     "Ite",
     "Less",
     "Lit",
+    "Named",
     "Narrow",
     "Negated",
     "Node",
@@ -461,6 +462,18 @@ class Obligation:
     place: Place | None = None
 
 
+@dataclass(frozen=True)
+class Named:
+    """An element of an ordered sort that the source names by its number, where a step may come to it.
+
+    An instance in which it does not exist is none, also where its value plays no role.
+    """
+
+    literal: Lit
+    when: Expr
+    place: Place | None = None
+
+
 DROPPED = "dropped"
 """The name of the cost under which dropped entries are counted."""
 
@@ -574,6 +587,7 @@ class System:
     asks: built-in properties that are looked for besides those that always are (`no-stuck`).
     sized: the sorts of whose number of elements it speaks (ranges that end there, sums over all elements): it is meant for
         `sizes` of them alone, and at other sizes it is another system.
+    named: the elements that steps write or go to by their numbers, whatever becomes of it.
     """
 
     name: str
@@ -593,6 +607,7 @@ class System:
     progress: tuple[Progress, ...] = ()
     asks: tuple[str, ...] = ()
     sized: frozenset[str] = frozenset()
+    named: tuple[Named, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -439,6 +439,7 @@ def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
         lemmas=tuple(map_property(p, f) for p in system.lemmas),
         hints=tuple(replace(h, expr=f(h.expr)) for h in system.hints),
         final=f(system.final),
+        named=tuple(replace(n, when=when) for n in system.named if (when := f(n.when)) is not FALSE),
         settle=map_action(system.settle, f),
     )
 

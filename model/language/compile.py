@@ -150,6 +150,7 @@ class Compiler(Words):
             properties=properties,
             undefined=tuple(self.undefined),
             sized=frozenset(declared.sized),
+            named=tuple(self.named),
             final=terms.or_(*finals),
             settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
             lemmas=lemmas,

@@ -39,6 +39,8 @@ class Conversions:
         self.step = Step()
         self.fixed: dict[str, ir.Expr] = {}
         """Knobs whose values are known while compiling, by name."""
+        self.named: dict[ir.Named, None] = {}
+        """The elements that are named by their numbers."""
 
     # ------------------------------------------------------------------------------------------------------- obligations
 
@@ -85,6 +87,8 @@ class Conversions:
                 made = self.static(value.value, sort)
                 if made is None:
                     at.source.fail(node, *self.not_a_value(value.value, sort))
+                if path is not None and is_number(value.value) and sort is not None and isinstance(sort_in(sort), ir.Scalarset):
+                    self.named[ir.Named(ir.Lit(value.value, sort_in(sort)), path.known, at.source.place(node))] = None
                 value = made
             case MapRef():
                 at.source.fail(

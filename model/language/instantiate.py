@@ -287,8 +287,10 @@ def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> No
     Raises:
         ModelError: an ordered sort has fewer elements.
     """
-    parts = [(a.place, exprs_of(a)) for a in (system.init, *system.actions, system.settle)]
+    parts: list[tuple[ir.Place | None, list[ir.Expr]]] = [(n.place, [n.literal]) for n in system.named]
+    parts += [(a.place, exprs_of(a)) for a in (system.init, *system.actions, system.settle)]
     parts += [(c.place or p.place, [c.guard, c.expr]) for p in (*system.properties, *system.lemmas) for c in p.clauses]
+    parts += [(c.place, [c.guard, c.expr]) for c in system.undefined]
     parts += [(None, [system.final]), *((None, [h.expr]) for h in system.hints)]
     for place, exprs in parts:
         for expr in ir.walk(*exprs):
