@@ -305,6 +305,8 @@ class Writer:
             found += [lambda: self.tuples(depth)]
         if type == "int":
             found += [lambda: self.arithmetic(depth)] * 2
+        if type in ORDERED and self.maybe(0.2):
+            found.append(lambda: self.extreme(type, depth))
         if self.mode == "step" and not self.looping and not self.inner and not type.startswith("("):
             found.append(lambda: self.walrus(type, depth))
         return found
@@ -346,7 +348,7 @@ class Writer:
                 name = self.pick(ENUMS[type])
                 return f'{type}["{name}"]' if self.maybe(0.1) else f"{type}.{name}"
             case "L":
-                return self.pick("01")
+                return self.pick("01" if self.maybe(0.98) else "2")
             case "G":
                 return "0"
         if type.startswith("?"):
@@ -486,7 +488,8 @@ class Writer:
     def member(self, depth: int) -> str:
         type = self.any_type()
         items = ", ".join(self.e(type, depth - 1) for _ in range(self.r.randint(1, 3)))
-        return f"({self.e(type, depth - 1)} {self.pick(('in', 'not in'))} ({items},))"
+        left, right = self.pick(("()", "()", "[]", "{}"))
+        return f"({self.e(type, depth - 1)} {self.pick(('in', 'not in'))} {left}{items},{right})"
 
     def bits(self, depth: int) -> str:
         return f"({self.e('bool', depth - 1)} {self.pick('&|^')} {self.e('bool', depth - 1)})"
@@ -500,9 +503,17 @@ class Writer:
             (
                 lambda: f"({self.e('int', depth - 1)} {self.pick('+-')} 1)",
                 lambda: f"(1 + {self.e('int', depth - 1)})",
+                lambda: f"(({self.e('int', depth - 1)} {self.pick('+-*')} {self.e('int', depth - 1)}) % {self.pick('234')})",
+                lambda: f"({self.e('int', depth - 1)} // {self.pick('12')})",
+                lambda: f"abs(-{self.e('int', depth - 1)})",
+                lambda: f"(sum(({self.e('int', depth - 1)}, {self.e('int', 0)})) % 4)",
                 lambda: self.pick(("min(1, 2)", "max((1, 2))", "sum((1, 1))", "(THRESHOLD - 1)", "len((1, 2))")),
             )
         )()
+
+    def extreme(self, type: Type, depth: int) -> str:
+        """The smaller or the larger of two."""
+        return f"{self.pick(('min', 'max'))}({self.e(type, depth - 1)}, {self.e(type, depth - 1)})"
 
     def walrus(self, type: Type, depth: int) -> str:
         name = self.name()
@@ -527,7 +538,8 @@ class Writer:
                 return f"{one}, {two}", f"each({types[0]}, {types[1]})", {one: types[0], two: types[1]}
             case 7:
                 type = self.any_type()
-                return one, f"({self.e(type, depth - 1)}, {self.e(type, depth - 1)})", {one: type}
+                left, right = self.pick(("()", "[]"))
+                return one, f"{left}{self.e(type, depth - 1)}, {self.e(type, depth - 1)}{right}", {one: type}
             case 8:
                 return one, self.pick(("range(2)", "range(1, 3)")), {one: "int"}
             case 9:
@@ -588,7 +600,7 @@ class Writer:
         mine = [s for s in self.state if s.kind in ("state", "ghost")]
         if self.looping:
             loops = set(self.loop_names.values())
-            mine = [s for s in mine if loops <= set(s.index)] or (mine if self.maybe(0.1) else [])
+            mine = [s for s in mine if loops <= set(s.index)] or (mine if self.maybe(0.3) else [])
         if not mine:
             raise NoWay
         return self.pick(mine)
@@ -622,6 +634,8 @@ class Writer:
             self.ghostly = True
         target = self.target(state)
         value = self.e(state.type, 2)
+        if self.looping and not all(name in target for name in self.loop_names) and self.maybe(0.8):
+            value = self.literal(state.type)  # one value, wherever the rounds meet
         self.ghostly = False
         if self.maybe(0.05) and not self.looping:
             other = self.pick([s for s in self.state if s.type == state.type and s.kind == state.kind])
@@ -734,7 +748,7 @@ class Writer:
 
     def loop(self, nesting: int) -> None:
         target, through, names = self.iterable(2)
-        fixed = through[0] == "(" or through.startswith(("range", "zip", "enumerate"))
+        fixed = through[0] in "([" or through.startswith(("range", "zip", "enumerate"))
         before = self.loop_names, self.avoid
         with self.block(f"for {target} in {through}:"):
             self.scope.update(names)
@@ -742,6 +756,9 @@ class Writer:
                 self.looping += 1
                 self.loop_names = {**self.loop_names, **names}
                 self.avoid = set(self.avoid)
+                if self.maybe(0.2):
+                    with self.block(f"if {self.e('bool', 1)}:"):
+                        self.put("continue")
             self.body(2, nesting - 1)
             if fixed and self.maybe(0.2) and not self.looping:
                 with self.block(f"if {self.e('bool', 1)}:"):
@@ -943,6 +960,8 @@ class Writer:
             self.name(): self.pick(("A", "B", "E", "bool", "L", "?A", "int")) for _ in range(self.r.randint(0, 2))
         }
         given = "".join(f", {n}: {annotation(t)}" for n, t in params.items())
+        if params and self.maybe(0.1):
+            given = f", *{given}"
         name = self.pick((f"act{number}", f"act{number}", f"initially{number}", f"x{number}"))
         self.member_of(f"def {name}(self{given}):", params, "step", lambda: self.body(4, 2), "@action")
 

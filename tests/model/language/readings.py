@@ -89,6 +89,7 @@ class Effort:
     """How much is compared: steps of Python's walks, states, and which of the slow readings.
 
     slow: of other checkers (`Rumur`, `SPIN`) and `prove` those that are asked; seconds: after which a text is said to hang.
+    searches: whether anything is explored, or Python's walks are all.
     only: one reading, to be compared with the interpreter alone.
     """
 
@@ -97,6 +98,7 @@ class Effort:
     slow: tuple[str, ...] = ()
     seconds: float = 60.0
     native: bool = True
+    searches: bool = True
     only: str = ""
     size: Mapping[str, int] = field(default_factory=dict)
 
@@ -210,7 +212,8 @@ def every_reading(cls: type[System], instance: Instance, effort: Effort) -> Iter
         return 0
 
     yield "core", core
-    yield from searches(cls, instance, effort)
+    if effort.searches:
+        yield from searches(cls, instance, effort)
 
 
 def walked(cls: type[System], instance: Instance, effort: Effort, reading: str) -> int:
