@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import inspect
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -24,7 +25,8 @@ from flushproof.model.language import (
     process,
     require,
 )
-from flushproof.model.language.declare import NotEnabled
+from flushproof.model.language.core_text import core_class
+from flushproof.model.language.declare import NotEnabled, role_of
 from flushproof.model.language.load import shipped
 from flushproof.model.language.run import Foreign, Machine, Restless, Script, Undefined
 
@@ -44,6 +46,24 @@ def test_python_and_ir_take_the_same_steps(seed: int, tmp_path: Path) -> None:
 )
 def test_python_and_ir_take_the_same_steps_in_shipped_systems(system: str, policy: str) -> None:
     assert agreed(shipped()[system], policy, steps=300)
+
+
+@pytest.mark.parametrize("system", shipped())
+def test_python_and_ir_take_the_same_steps_in_the_core_of_shipped_systems(system: str) -> None:
+    """Under the knobs' defaults, and under the first policy that promises a violation."""
+    cls = shipped()[system]
+    assert agreed(cls, steps=200, core=True)
+    broken = next(name for name, policy in cls.policies.items() if policy.expect != "holds")
+    assert agreed(cls, broken, steps=200, core=True)
+
+
+@pytest.mark.parametrize("system", shipped())
+def test_every_step_of_a_shipped_system_is_run_in_the_core(system: str) -> None:
+    """No method of a role is left as it was written, because it could not be rewritten."""
+    run = core_class(shipped()[system])
+    owners = [run, *(type(part) for part in vars(run).values() if isinstance(part, Part))]
+    roles = [m for owner in owners for m in vars(owner).values() if inspect.isfunction(m) and role_of(m) is not None]
+    assert roles and all(m.__code__.co_filename.startswith("<core of") for m in roles)
 
 
 class Cpu(Sort):
