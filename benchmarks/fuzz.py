@@ -220,6 +220,7 @@ def main() -> int:
         "--slow", nargs="*", default=[], choices=("Rumur", "SPIN", "prove"), help="what is asked as well"
     )
     parser.add_argument("--every", type=int, default=1, help="explore one in so many; of the others Python's walks are compared")
+    parser.add_argument("--seconds", type=float, default=60.0, help="after which a system is said to hang")
     parser.add_argument("--no-native", action="store_true", help="without the native engine")
     parser.add_argument(
         "--minimise", type=float, default=120.0, help="seconds to make a finding small; 0 for not at all"
@@ -228,7 +229,9 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for what is found")
     parser.add_argument("--table", type=Path, help="write the coverage here")
     asked = parser.parse_args()
-    effort = Effort(asked.steps, asked.states, tuple(asked.slow), native=not asked.no_native)
+    effort = Effort(
+        asked.steps, asked.states, tuple(asked.slow), native=not asked.no_native, seconds=asked.seconds
+    )
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     total, begun = Sum(), time.monotonic()
     if asked.text:

@@ -220,7 +220,7 @@ def walked(cls: type[System], instance: Instance, effort: Effort, reading: str) 
     """Python runs the class beside the compiled system."""
     agreement = Agreement(cls, instance, knob_values(cls, None, {}))
     try:
-        found = agreement.compare(effort.steps, time.monotonic() + effort.seconds / 6)
+        found = agreement.compare(effort.steps, time.thread_time() + effort.seconds / 6)
     except Disagreement as error:
         raise Finding(reading, error.said) from None
     failed = [f for f in found.could_not_run if "no initial state" not in f]
