@@ -5204,4 +5204,107 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
         ),
     },
+    "elements that do not exist": {
+        "a map read at an element that does not exist, for nothing": refused(
+            """
+            m: Map[Level, bool]
+            @action
+            def a(self):
+                x = self.m[7]
+                self.bad = False
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort that is overwritten": refused(
+            """
+            l: Level
+            @action
+            def a(self):
+                self.l = 7
+                self.l = 0
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort under a knob that is off": fine(
+            """
+            l: Level
+            on = Knob(bool, False, doc="x")
+            @action
+            def a(self):
+                if self.on:
+                    self.l = 7
+            """,
+        ),
+        "an element beyond the sort behind a short circuit": fine(
+            """
+            m: Map[Level, bool]
+            on = Knob(bool, False, doc="x")
+            @action
+            def a(self):
+                self.bad = self.on and self.m[7]
+            """,
+        ),
+        "an element beyond the sort in an operand that plays no role": refused(
+            """
+            m: Map[Level, bool]
+            @action
+            def a(self):
+                self.bad = self.m[7] and False
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort, compared for nothing": fine(
+            """
+            l: Level
+            @action
+            def a(self):
+                x = self.l == 7
+                self.bad = False
+            """,
+        ),
+        "an element beyond the sort in a helper's default": refused(
+            """
+            m: Map[Level, bool]
+            def f(self, k=5):
+                return self.m[k]
+            @action
+            def a(self):
+                self.f()
+                self.bad = False
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "a loop through elements that do not exist": refused(
+            """
+            m: Map[Level, bool]
+            @action
+            def a(self):
+                for k in range(4):
+                    x = self.m[k]
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort, in a process": refused(
+            """
+            m: Map[Level, bool]
+            @process(One)
+            def p(self, o):
+                yield "a"
+                x = self.m[3]
+                yield "b"
+                self.bad = False
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort, in an event": refused(
+            """
+            m: Map[Level, bool]
+            @event
+            def e(self):
+                x = self.m[3]
+                check("p", True, because="x")
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+    },
 }
