@@ -14,6 +14,7 @@ import argparse
 import ast
 import copy
 import json
+import math
 import sys
 import tempfile
 import time
@@ -205,8 +206,11 @@ def examined(
             made.unlink()
         return seed, text, told
 
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         yield from pool.map(one, seeds)
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever has seen enough does not wait for the rest
 
 
 def main() -> int:
@@ -220,6 +224,7 @@ def main() -> int:
         "--slow", nargs="*", default=[], choices=("Rumur", "SPIN", "prove"), help="what is asked as well"
     )
     parser.add_argument("--every", type=int, default=1, help="explore one in so many; of the others Python's walks are compared")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no further system is examined")
     parser.add_argument("--seconds", type=float, default=60.0, help="after which a system is said to hang")
     parser.add_argument("--no-native", action="store_true", help="without the native engine")
     parser.add_argument(
@@ -246,6 +251,8 @@ def main() -> int:
             report(seed, text, told, effort, folder, asked.minimise, asked.keep)
         if number % 100 == 0:
             print(f"{number}: {dict(total.kinds)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+        if time.monotonic() - begun > 60 * asked.minutes:
+            break
     print(
         json.dumps(dict(total.kinds)), f"{total.steps} steps, {total.states} states, {time.monotonic() - begun:.0f} s"
     )

@@ -71,7 +71,8 @@ class Objects(Comparisons):
                 if above is not None:
                     found = self.bound(vars(above)[name], value.owner, node, path, at)
             case Static(type() as sort) if issubclass(sort, declare.Sort) and name == "size":
-                at.source.fail(node, f"how many elements {sort.__name__} has is not known: a system must be right for any size")
+                reason = f"{sort.__name__}.size is its default, and not how many elements there are"
+                at.source.fail(node, reason, f"Write size({sort.__name__}).")
             case Static():
                 try:
                     found = Static(getattr(value.value, name))

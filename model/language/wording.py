@@ -56,7 +56,6 @@ FUNCTIONS: Mapping[object, str] = {
     dict: "Use a Map as a dictionary.",
     map: "Write a generator expression: all(... for x in Sort).",
     filter: "Write a generator expression with a condition: any(... for x in Sort if ...).",
-    next: "Write choose(Sort, where=lambda x: ...) for one element, or any(... for x in Sort).",
     iter: "Loop over a Sort, an Enum, bool, each(A, B), or a tuple.",
     sorted: "All rounds of a loop over a sort happen at once: it has no order.",
     divmod: "Write // and %.",

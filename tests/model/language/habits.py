@@ -1480,7 +1480,7 @@ HABITS: dict[str, dict[str, Case]] = {
             def a(self):
                 self.bad = Cpu.size == 2
             """,
-            "how many elements Cpu has is not known: a system must be right for any size",
+            "Cpu.size is its default, and not how many elements there are",
         ),
         "Cpu as value": refused(
             """
