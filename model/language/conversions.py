@@ -346,6 +346,9 @@ def unlike(one: Value, other: Value) -> str:
             return "A tuple has the same number of parts on each way."
         case (Method() | Closure(), Method() | Closure()):
             return "Write `if`, and call the one or the other."
+    kinds = {type(v.sort) if isinstance(v, ir.Node) else type(v.value) for v in (one, other) if isinstance(v, (ir.Node, Static))}
+    if kinds <= {ir.IntSort, int, ir.BoolSort, bool} and kinds & {ir.BoolSort, bool}:
+        return "Compare the number with something, as in `n != 0`."
     return "Give each way a variable of its own."
 
 

@@ -32,6 +32,7 @@ class Intervals:
     def __init__(self, facts: Iterable[ir.Expr]) -> None:
         self.left = MOST_TERMS
         self.bounds: dict[ir.Expr, tuple[int | None, int | None]] = {}
+        self.others: dict[ir.Expr, frozenset[int]] = {}
         for fact in facts:
             self.learn(fact)
 
@@ -47,6 +48,19 @@ class Intervals:
                 self.bound(term, None, bound)
             case ir.Eq(term, ir.Lit(int() as value, ir.IntSort())) | ir.Eq(ir.Lit(int() as value, ir.IntSort()), term):
                 self.bound(term, value, value)
+            case ir.Not(
+                ir.Eq(term, ir.Lit(int() as value, ir.IntSort())) | ir.Eq(ir.Lit(int() as value, ir.IntSort()), term)
+            ):
+                self.other_than(term, value)
+            case ir.Or((ir.Less(_, _) as one, ir.Less(_, _) as two)) | ir.Not(
+                ir.And((ir.Not(ir.Less(_, _) as one), ir.Not(ir.Less(_, _) as two)))
+            ) if one.left == two.right and one.right == two.left:  # unequal, of two ranges
+                match one.left, one.right:
+                    case (ir.Lit(int() as value), term) | (term, ir.Lit(int() as value)):
+                        self.other_than(term, value)
+
+    def other_than(self, term: ir.Expr, value: int) -> None:
+        self.others[bare(term)] = self.others.get(bare(term), frozenset()) | {value}
 
     def bound(self, term: ir.Expr, lo: int | None, hi: int | None) -> None:
         term = bare(term)
@@ -74,15 +88,21 @@ class Intervals:
                     ways = [self.under(cond, then), self.under(terms.not_(cond), other)]
                     lo, hi = min(w[0] for w in ways), max(w[1] for w in ways)
         low, high = self.bounds.get(bare(term), (None, None))
-        return (lo if low is None else max(lo, low)), (hi if high is None else min(hi, high))
+        lo, hi = lo if low is None else max(lo, low), hi if high is None else min(hi, high)
+        others = self.others.get(bare(term), ())
+        while lo in others:
+            lo += 1
+        while hi in others:
+            hi -= 1
+        return lo, hi
 
     def under(self, cond: ir.Expr, term: ir.Expr) -> tuple[int, int]:
         """The term's range where the condition holds as well."""
-        before = dict(self.bounds)
+        before, others = dict(self.bounds), dict(self.others)
         for fact in conjuncts(cond):
             self.learn(fact)
         found = self.of(term)
-        self.bounds = before
+        self.bounds, self.others = before, others
         return found
 
 

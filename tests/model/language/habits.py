@@ -2059,6 +2059,63 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "loops, else and break": {
+        "counting down until nothing is left": bad(
+            """
+            @process(One)
+            def p(self, o):
+                yield "a"
+                k = 3
+                while k:
+                    yield "b"
+                    k -= 1
+                self.bad = k == 0
+            """,
+            4,
+        ),
+        "counting up until it is a number": bad(
+            """
+            @process(One)
+            def p(self, o):
+                yield "a"
+                k = 0
+                while k != 3:
+                    yield "b"
+                    k += 1
+                self.bad = k == 3
+            """,
+            4,
+        ),
+        "counting past the number that ends it": refused(
+            """
+            @process(One)
+            def p(self, o):
+                yield "a"
+                k = 1
+                while k != 4:
+                    yield "b"
+                    k += 2
+                self.bad = True
+            """,
+            "'k' changes in each round, and no bound of it can be seen",
+        ),
+        "counting down with an early end": refused(
+            """
+            n: Bit
+            @action
+            def up(self):
+                require(self.n == 0)
+                self.n = 1
+            @process(One)
+            def p(self, o):
+                yield "a"
+                tries = 2
+                while tries and self.n == 0:
+                    yield "b"
+                    tries -= 1
+                self.bad = tries == 2
+            """,
+            "Compare the number with something, as in `n != 0`",
+        ),
         "while else": refused(
             """
             n: Bit
@@ -2198,19 +2255,6 @@ HABITS: dict[str, dict[str, Case]] = {
                 self.bad = total == 3
             """,
             4,
-        ),
-        "while counting down": refused(
-            """
-            @process(One)
-            def p(self, o):
-                yield "a"
-                k = 3
-                while k:
-                    yield "b"
-                    k -= 1
-                self.bad = True
-            """,
-            "k is a 1..2, not a condition",
         ),
         "while counting down with comparison": bad(
             """
@@ -4728,7 +4772,7 @@ HABITS: dict[str, dict[str, Case]] = {
             "q",
             2,
         ),
-        "at() inside an action": refused(
+        "at() inside an action": fine(
             """
             @process(Cpu)
             def p(self, c):
@@ -4736,9 +4780,8 @@ HABITS: dict[str, dict[str, Case]] = {
 
             @action
             def a(self, c: Cpu):
-                require(at(self.p, c, "one"))
+                require(at(self.p, c, "one") and at(self.p, c, "one"))
             """,
-            "only properties and lemmas ask where a process is",
         ),
         "at() with a label in a variable": breaks(
             """
