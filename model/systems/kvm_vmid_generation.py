@@ -201,7 +201,7 @@ class VmidGeneration(GuestMode, System):
     cpus = Execution()
     calls = CrossCalls(cpus)
     tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
-    orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables, title="TLB entries of VMs that are gone")
     tlbi = Invalidations(perform=flush_guests)
 
     @initially
