@@ -43,6 +43,7 @@ from flushproof.search.task import Limits
 from flushproof.auditing import Amount, AuditError
 from flushproof.checking import Request, check, expectations
 from flushproof.report.audit import audit_text
+from flushproof.report.waiting import who_waits
 from flushproof.report.words import Story
 from flushproof.result import CertificateError
 from tests.generated import instance
@@ -165,6 +166,20 @@ def test_the_trace_tells_who_waits_for_what() -> None:
         f'sbi_remote_fence of cpu{a} waits at "{waits_until}" until not queued[cpu{b}, cpu{a}], {never}'
         for a, b in ((0, 1), (1, 0))
     }
+
+
+def test_a_deadlock_tells_who_waits_for_what() -> None:
+    """Whoever has begun, at its label; those that stand where they start only if there is nobody else."""
+    trace = explore(instantiate(TlbFlush, "as-filed"), properties=["no-deadlock"]).trace
+    assert trace is not None
+    story = Story(trace)
+    (mine,) = (w for w in story.waiting if w.process == "tlb_flush")
+    other = {"cpu0": "cpu1", "cpu1": "cpu0"}[mine.who["cpu"]]
+    until = f'waits at "waits for every ack" until not missing[{mine.who["cpu"]}, {other}]'
+    assert story.sentence.startswith("Nothing more can happen here") and until in story.sentence
+    assert [w.process for w in story.waiting if w.begins] == []
+    fresh = replace(trace, steps=())
+    assert {w.process for w in who_waits(fresh.instance, fresh.initial)} <= {"tlb_flush"}
 
 
 def test_a_trace_to_a_wait_with_an_end_is_refused() -> None:
