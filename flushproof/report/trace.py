@@ -78,7 +78,8 @@ def trace_text(trace: Trace, look: Look) -> str:
     story = Story(trace)
     rows = tell(story, look.every_step)
     found = _start(story, look)
-    found.append((_table(story, rows, look) if look.width > LINES else None) or lines(rows, look))
+    if rows:
+        found.append((_table(story, rows, look) if look.width > LINES else None) or lines(rows, look))
     found.append(look.bad(look.wrapped(story.sentence, indent="     ", first="  ✗  ")))
     if spent := cost_words(story.costs):
         found.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))

@@ -25,7 +25,7 @@ from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
-from flushproof.report.actors import CPU, Actor, actor_of, runs_as
+from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, runs_as
 from flushproof.report.caches import is_real_cache
 from flushproof.report.locations import location, locations
 from flushproof.report.reads import Fact, Kind, Reader, Side
@@ -78,14 +78,14 @@ class Story:
 
     @cached_property
     def lanes(self) -> tuple[str, ...]:
-        """Who acts in this trace, by name: CPUs first, then each other sort's elements, then what is no element."""
+        """Who acts in this trace, by name: CPUs first, then each other sort's elements, then what is no element; never nothing."""
         actors = {row.actor for row in self.rows}
         order = {s.name: i for i, s in enumerate(self.instance.system.sorts)}
 
         def place(actor: Actor) -> tuple[bool, bool, int, int, str]:
             return actor.sort != CPU, actor.sort is None, order.get(actor.sort or "", -1), len(actor.name), actor.name
 
-        return tuple(actor.name for actor in sorted(actors, key=place))
+        return tuple(actor.name for actor in sorted(actors, key=place)) or (NOBODY,)
 
     @cached_property
     def states(self) -> tuple[State, ...]:

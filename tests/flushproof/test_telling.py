@@ -232,6 +232,18 @@ class Quiet(System):
 """
 
 
+@pytest.mark.parametrize("form", ["text", "json", "mermaid", "html", "mail", "markdown"])
+def test_what_is_wrong_from_the_start_has_no_steps_and_is_told_all_the_same(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "quiet.py"
+    file.write_text(QUIET.replace("self.value != 2", "self.value != 0"))
+    for width in ("60", "120"):
+        done = CliRunner().invoke(main, ["check", f"{file}:Quiet", "--format", form], env={"COLUMNS": width})
+        assert done.exit_code == 1 and "two" in done.stdout, done.output
+    found = check(f"{file}:Quiet").trace
+    assert found is not None and not found.steps
+    assert [trace_text(found, Look(width)).strip() for width in (40, 120)] == ["✗  two"] * 2
+
+
 def test_lines_name_each_actor_once() -> None:
     acts = (Act("cpu0", "", "cpu0 takes the IPI"), Act("cpu1", "", "cpu1 takes the IPI"), Act("cpu1", "task", "waits"))
     text = lines([Told(1, 3, acts, (), (), ())], Look(60))
