@@ -217,13 +217,9 @@ def test_as_many_vmids_as_cpus_are_enough(policy: str) -> None:
 
 NOT_NEEDED = {
     "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
-    "vcpu_load / requires flushing": "nobody flushes stage 2 unless `stage2_flush` is on",
     "reads active_vmids / writes vcpu_thread.kvm_arm_vmid_update.old_number": "a slot changes to 0 only, which has no generation",
     "xchg active_vmids / requires swept": "an empty slot that is swept again keeps what is reserved",
     "xchg active_vmids / writes active_vmids.number": "a word is 0 if its generation is: the number is not looked at",
-    "sets active_vmids, releases the lock / writes flush_pending": "nothing is deferred in this policy",
-    "sets active_vmids, releases the lock / writes tlb.entry": "likewise",
-    "sets active_vmids, releases the lock / writes orphans.entry": "likewise",
     "vcpu_put / writes loaded": "the next vcpu_load puts another VM in its place",
     "vcpu_put / writes vttbr_vm": "out of the guest VTTBR_EL2 is not walked; see `stale_context`",
     "vcpu_put / writes vttbr_vmid": "likewise",
