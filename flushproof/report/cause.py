@@ -90,13 +90,14 @@ def _of_entry(story: Story, slot: Slot, until: int) -> Iterator[Link]:
     instance, count = story.instance, len(story.rows)
     shown = entry(instance, slot, _code(instance, slot, story.states[until]))
     made = _made(story, slot, until)
+    named = f"{shown}," if shown.by else f"{shown}"
     early = next((n for n in range(made - 1, 0, -1) if _was_there(story, slot, n) and slot in _removed(story, n)), None)
     if early is not None:
-        text = f"{_step(story, early)} removed {shown} from {shown.place}, before step {made} brought it back."
+        text = f"{_step(story, early)} removed {named} from {shown.place}, before step {made} brought it back."
         yield Link(early, "early", slot, text)
     again = " again in the same step as it was removed" if slot in _removed(story, made) else ""
-    brought = f"{_step(story, made)} brought {shown} into {shown.place}{again}."
-    yield Link(made, "made", slot, brought if made else f"{shown} is in {shown.place} from the start on.")
+    brought = f"{_step(story, made)} brought {named} into {shown.place}{again}."
+    yield Link(made, "made", slot, brought if made else f"{named} is in {shown.place} from the start on.")
     missed = [link for n in range(made + 1, until + 1) if (link := _missed(story, slot, shown, n))]
     pending = list(_pending(story, slot, shown)) if until == count else []
     yield from missed

@@ -27,7 +27,7 @@ def parts(found: tuple[Link, ...]) -> list[tuple[int, str]]:
 def test_an_entry_that_two_invalidations_on_another_cpu_miss() -> None:
     found = story_of("kvm-vcpu-switch", "last-ran", fb="off")
     assert parts(found) == [(8, "made"), (15, "missed"), (21, "missed"), (28, "hit")]
-    assert "brought vm0 → page0, by vcpu0 into the TLB of cpu0" in found[0].text
+    assert "brought vm0 → page0, by vcpu0, into the TLB of cpu0" in found[0].text
     assert "in the TLB of cpu1; the entry is in that of cpu0; issued in step 14 (cpu1: TLBI VMALLE1)" in found[1].text
 
 
