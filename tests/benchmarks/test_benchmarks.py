@@ -8,10 +8,11 @@ import pytest
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 
-from benchmarks.checkers import Run, Unfinished, execute, spin
+from benchmarks.checkers import Run, Unfinished, execute, missing, run_rumur, run_spin, spin
 from benchmarks.compare import ALL, alone, hopeless, measure, picture, show
 from benchmarks.parts import parts
 from benchmarks.plot import Series, plot
+from benchmarks.rivals import handwritten, measured
 from benchmarks.subject import Subject
 
 SMALL = Subject.parse(["xen-pv-paging", "per-batch", "Frame=4", "Cpu=1"])
@@ -44,6 +45,40 @@ def test_who_was_too_slow_before_is_not_tried_with_more() -> None:
     assert hopeless(SMALL, 50_000, 60, before) == {"SPIN", "TLC"}
     assert hopeless(SMALL, 70_000, 60, before) == {"Rumur", "SPIN", "TLC"}
     assert hopeless(SMALL, 70_000, 60, {"xen-pv-paging 2009": runs}) == set()
+
+
+@pytest.mark.parametrize("language", ["murphi", "promela"])
+def test_models_written_by_hand_are_of_the_same_system(language: str, tmp_path: Path) -> None:
+    """The same states and steps, and a violation where the rollover's invalidation is left out."""
+    checker, suffix = {"murphi": ("Rumur", ".m"), "promela": ("SPIN", ".pml")}[language]
+    if reason := missing(checker):
+        pytest.skip(reason)
+    ours = explore(Subject.parse(["kvm-vmid-allocator", "fixed"]).instance(), symmetry=False, engine=NativeEngine())
+    model = handwritten(suffix, 2, tmp_path)
+
+    def asked() -> Run:
+        return run_rumur(model, tmp_path, optimise="-O1") if suffix == ".m" else run_spin(model, tmp_path, optimise="-O1")
+
+    theirs = asked()
+    # SPIN counts the initial state as a transition.
+    assert (theirs.states, theirs.transitions) == (ours.states, ours.transitions + (checker == "SPIN"))
+    assert theirs.violated is None
+    flush, none = ("pending[cpu][t] := true", "pending[cpu][t] := false") if suffix == ".m" else ("= ALL;\n  d_", "= 0;\n  d_")
+    text = (tmp_path / model).read_text()
+    assert text.count(flush) == 1
+    (tmp_path / model).write_text(text.replace(flush, none))
+    assert asked().violated in ("no-foreign-hit", "")
+
+
+def test_rivals_are_held_against_flushproof(tmp_path: Path) -> None:
+    def absent(where: Path, timeout: float) -> Run:
+        raise Unfinished("there is no program rumur")
+
+    ours = {"flushproof": Run(1000, 3000, 1.0, 0.1, 10_000, None)}
+    rivals = {"SPIN": lambda where, timeout: Run(1000, 3001, 4.0, 0.1, 60_000, None), "Rumur": absent}
+    rows = list(measured("a system", rivals, ours, 60))
+    assert [row[1] for row in rows] == ["flushproof", "SPIN", "Rumur"]
+    assert rows[1][2:] == ["1,000", "3,001", "4.00", "0.00025 M/s", "4"] and "no program" in rows[2][2]
 
 
 def test_a_program_is_stopped_after_its_seconds_of_the_processor(tmp_path: Path) -> None:
