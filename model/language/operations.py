@@ -100,6 +100,9 @@ class Operations(Objects):
                 chosen: Value = parts[position.value]
                 return chosen
             at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
+        if isinstance(value, Static) and value.value is tuple:
+            hint = "Choose each part: `page, dirty = choose(Page), choose(bool)`."
+            at.source.fail(node, f"{at.source.text(node)} is no single value", hint)
         if isinstance(value, Static) and value.value in (Optional, Annotated):
             return self.annotated(value.value, operation, node, path, at)
         if isinstance(value, Static) and isinstance(position, Static):

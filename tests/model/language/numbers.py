@@ -481,4 +481,57 @@ NUMBERS: dict[str, dict[str, Case]] = {
             "l: Level\nn: Bit\n@action\ndef a(self):\n    self.l = self.l + self.n", "how far must be a constant"
         ),
     },
+    "what a location holds": {
+        "an optional tag": bad(
+            """
+            class Cache(Part):
+                def __init__(self, *sorts):
+                    self.sorts = sorts
+                    self.entry = Map(*sorts, bool)
+
+                @action
+                def fill(self, *entry):
+                    self.entry[*entry] = True
+
+                def empty(self):
+                    for entry in each(*self.sorts):
+                        self.entry[*entry] = False
+
+
+            class Generated(System):
+                bad: bool
+                cache = Cache(Optional[Page], Cpu)
+
+                @action
+                def look(self, c: Cpu):
+                    self.bad = self.cache.entry[None, c] and any(self.cache.entry[p, c] for p in Page)
+                    self.cache.empty()
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            3,
+        ),
+        "a tuple": refused(
+            "pair: tuple[Page, bool]\n@action\ndef a(self):\n    self.bad = True",
+            "tuple[Page, bool] is no single value",
+            "declare each part",
+        ),
+        "a tuple of a map": refused(
+            "pair: Map[Cpu, tuple[Page, bool]]\n@action\ndef a(self):\n    self.bad = True", "is no single value"
+        ),
+        "a tuple that is chosen": refused("@action\ndef a(self):\n    x = choose(tuple[Page, bool])", "Choose each part"),
+        "a tuple as a local, across a step": bad(
+            """
+            @process(Cpu)
+            def p(self, c):
+                yield "choose"
+                pair = (choose(Page), choose(Bit))
+                yield "use"
+                self.bad = pair == (pair[0], 1)
+            """,
+            2,
+        ),
+    },
 }
