@@ -16,6 +16,7 @@ from flushproof.model.ir import terms
 from flushproof.model.ir.waits import NO_STUCK
 
 from . import core, declare
+from .again import progress_of
 from .closures import Effect, rounds
 from .core import Function
 from .declarations import Declarations, Member
@@ -24,7 +25,6 @@ from .frames import Outcome, block
 from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
-from .progress import progress_of
 from .source import Source, class_place
 from .templates import Template
 from .types import hints

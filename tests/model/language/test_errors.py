@@ -463,3 +463,12 @@ def test_a_tag_may_be_optional(tmp_path: Path) -> None:
     assert (found.verdict == "violated" and found.violated == "no-deadlock") or found.verdict == "holds"
     assert not found.not_reached
     assert agreed(cls, steps=100)
+
+
+def test_no_file_has_the_name_of_a_word() -> None:
+    """A module that is loaded later would stand in the word's place: `@progress` was one for whoever imported it."""
+    from flushproof.model import language
+
+    files = {p.stem for p in Path(str(language.__file__)).parent.glob("*.py")}
+    assert not files & set(language.__all__)
+    assert not [w for w in language.__all__ if not callable(getattr(language, w)) and w not in ("Rigid", "Ghost")]
