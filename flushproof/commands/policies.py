@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -16,11 +17,13 @@ from flushproof.commands.options import (
     settings_options,
     system_argument,
     text_or_json,
+    try_path,
 )
 from flushproof.commands.progress import shown
 from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
 from flushproof.model.language.load import load_system
+from flushproof.report.lattice import draw, refuse_picture
 from flushproof.report.policies import policies_json, policies_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
 from flushproof.result import VIOLATED as WITH_VIOLATION
@@ -45,6 +48,12 @@ REDUNDANT = 4
 @click.option("--any-size", is_flag=True, help="With --policy: have the prover lift what can be weaker to any size.")
 @click.option("--traces", is_flag=True, help="Print every trace in full.")
 @click.option(
+    "--picture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the lattice into FILE.svg or FILE.png, too.",
+)
+@click.option(
     "--larger",
     metavar="N",
     type=click.IntRange(min=0),
@@ -67,6 +76,7 @@ def policies_command(
     properties: tuple[str, ...],
     any_size: bool,
     traces: bool,
+    picture: Path | None,
     larger: int,
     max_seconds: float | None,
     max_states: int | None,
@@ -100,6 +110,9 @@ def policies_command(
     )
     if any_size and policy is None:
         raise click.UsageError("--any-size is about what a policy does without: give a --policy with it.")
+    if picture is not None:
+        refuse_picture(picture)
+        try_path(picture)
     with shown("deciding policies") as progress:
 
         def told(what: Told | str) -> None:
@@ -111,6 +124,8 @@ def policies_command(
         json.dumps(policies_json(found), indent=1) if form == "json" else policies_text(found, look(), traces),
         color=True,
     )
+    if picture is not None:
+        draw(found, picture)
     sys.exit(_status(found))
 
 

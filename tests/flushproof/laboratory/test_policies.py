@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 from click.testing import CliRunner, Result
 
 from flushproof import cli
+from flushproof.report import lattice
 from flushproof.report.jsonform import schema
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
@@ -113,3 +115,29 @@ def test_bad_input() -> None:
     assert call(FLUSHES, "--any-size").exit_code == 2
     called = call(FLUSHES, "--free", "unused")
     assert called.exit_code == 2 and "nothing depends on the open knobs" in called.stderr
+
+
+def test_a_picture_of_the_lattice(tmp_path: Path) -> None:
+    drawing = tmp_path / "lattice.svg"
+    asked = ("--free", "at_load", "--free", "at_put", "--larger", "0", "--picture", str(drawing))
+    assert call(FLUSHES, *asked).exit_code == 0
+    text = drawing.read_text()
+    for label in ("none", "load, weakest 1", "both", "weakest 2", "weakest safe", "flushes: 6 policies", "stronger →"):
+        assert f">{label}<" in text, label
+    assert call(FLUSHES, *asked).exit_code == 0 and drawing.read_text() == text
+    pixels = tmp_path / "lattice.png"
+    assert call(FLUSHES, *asked[:-1], str(pixels)).exit_code == 0 and pixels.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_of_a_large_lattice_a_part_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lattice, "MOST_DRAWN", 3)
+    drawing = tmp_path / "lattice.svg"
+    called = call(FLUSHES, "--free", "at_load", "--free", "at_put", "--larger", "0", "--picture", str(drawing))
+    assert called.exit_code == 0 and "6 policies, 4 of them drawn" in drawing.read_text()
+
+
+def test_a_picture_that_cannot_be_drawn_is_refused_before_anything_is_searched(tmp_path: Path) -> None:
+    called = call(FLUSHES, "--picture", str(tmp_path / "lattice.gif"))
+    assert called.exit_code == 2 and "a picture is .svg or .png" in called.stderr
+    called = call(FLUSHES, "--picture", str(tmp_path / "nowhere" / "lattice.svg"))
+    assert called.exit_code == 2 and "No such file" in called.stderr
