@@ -88,7 +88,7 @@ def _shown(answer: Answer, names: Mapping[Point, str]) -> list[Point]:
 
 def _graph(lattice: Lattice, points: Collection[Point]) -> Any:
     """An edge from each policy to each stronger one, without those that follow from others."""
-    graph = nx.DiGraph()
+    graph: Any = nx.DiGraph()
     graph.add_nodes_from(points)
     if len(points) == lattice.count:
         graph.add_edges_from((below, point) for point in points for below in lattice.below(point))
