@@ -55,7 +55,16 @@ def test_the_laboratory_agrees_with_one_check_for_each_policy(
 
 
 def test_what_the_laboratory_says_rests_on_few_searches() -> None:
-    knobs = "if_other_ran if_first if_moved always flush switch_vttbr wait_for_flush switch_barrier".split()
+    knobs = [
+        "if_other_ran",
+        "if_first",
+        "if_moved",
+        "always",
+        "flush",
+        "switch_vttbr",
+        "wait_for_flush",
+        "switch_barrier",
+    ]
     lattice = lattice_of(load_system("kvm-vcpu-switch"), free=knobs)
     laboratory = Laboratory(lattice)
     decided = laboratory.decide(confirm=False)
