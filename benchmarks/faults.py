@@ -169,7 +169,7 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         "front end",
         f"{_LANGUAGE}/atoms.py",
-        "                return UNSET if found is None else found",
+        "                return self.nothing(local, scope, path, at) if found is None else found",
         "                return Static(None) if found is None else found",
         "a variable without a value is None",
         BEFORE,
@@ -185,7 +185,7 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         "front end",
         f"{_LANGUAGE}/words.py",
-        "        if use.path.binders or self.choosing:\n            at.source.fail(\n                use.node,\n                \"a loop whose rounds",
+        "        if use.path.binders or self.choosing or self.unrolling:\n            at.source.fail(\n                use.node,\n                \"a loop whose rounds",
         "        if self.choosing:\n            at.source.fail(\n                use.node,\n                \"a loop whose rounds",
         "all rounds of a loop take one fresh value",
         BEFORE,
@@ -371,8 +371,8 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         "front end",
         f"{_LANGUAGE}/compile.py",
-        "        guards = [*step.guards, *(self.condition(m)[0] for m in self.declared.of_kind(\"axiom\"))]",
-        "        guards = [*step.guards]",
+        "            found.append(holds)\n        return terms.and_(*found)",
+        "            found.append(holds)\n        return ir.TRUE",
         "axioms are dropped",
         BEFORE,
     ),
@@ -794,9 +794,9 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     ),
     (
         'reductions',
-        f"{_REDUCTIONS}/counters.py",
-        '            return terms.lit(left == right if isinstance(e, Eq) else left < right)',
-        '            return terms.lit(left == right if isinstance(e, Eq) else left > right)',
+        "model/ir/terms.py",
+        '            return lit(left == right if isinstance(e, Eq) else left < right)',
+        '            return lit(left == right if isinstance(e, Eq) else left > right)',
         'exported models take fresh values for the lowest',
     ),
     # ------------------------------------------------------------------------------------------------- formulas
@@ -912,15 +912,15 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         'confirmation',
         "properties/confirmation/certify.py",
-        '        if not self._follows(given, conjunction(self.locations.same(after, step.state))):',
+        '        if not self._follows(given, conjunction(self._same(after, step.state))):',
         '        if False:',
         'Z3 does not look at the states of a trace',
     ),
     (
         'confirmation',
         "properties/confirmation/certify.py",
-        '        if self.checker.can(facts).outcome != "satisfiable":\n            raise _Refuted("the first',
-        '        if False:\n            raise _Refuted("the first',
+        '            if self.checker.can((*facts, *given)).outcome != "satisfiable":\n                raise _Refuted("the first',
+        '            if False:\n                raise _Refuted("the first',
         'a trace may begin anywhere',
     ),
     (

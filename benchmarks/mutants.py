@@ -93,7 +93,7 @@ BY_AREA: Mapping[str, Noticers] = {
     "reductions": Noticers(
         ("ends", "counting", "steps", "fused"),
         (
-            "tests/search/reductions/test_counters.py",
+            "tests/model/test_terms.py",
             "tests/search/reductions/test_after.py",
             "tests/search/reductions/test_labels.py",
             "tests/search/reductions/test_fusion.py",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flushproof.model.ir import (
     BOOL,
     FALSE,
+    TRUE,
     CounterSort,
+    Eq,
     IntSort,
     Less,
     Lit,
@@ -52,3 +54,15 @@ def test_nothing_is_below_0_of_a_counter_and_not_everything_above() -> None:
     zero, now = Lit(0, sort), Read("now", (), sort)
     assert terms.less(now, zero) is FALSE and terms.less(zero, zero) is FALSE
     assert terms.less(zero, now) is Less(zero, now)
+
+
+def test_fresh_values_are_above_all_others() -> None:
+    generation = CounterSort("Generation")
+    first, second, now = Var("first", generation), Var("second", generation), Read("now", (), generation)
+
+    def said(expr: Eq | Less) -> object:
+        return terms.without_fresh(expr, (first, second))
+
+    assert said(Less(now, first)) is TRUE and said(Less(first, now)) is FALSE
+    assert said(Less(first, second)) is TRUE and said(Less(second, first)) is FALSE
+    assert said(Eq(first, second)) is FALSE and said(Eq(now, second)) is FALSE and said(Eq(first, first)) is TRUE
