@@ -318,6 +318,11 @@ HARD = '''
         """copies"""
         self.even = self.odd
 
+    @action
+    def copy_back(self):
+        """copies back"""
+        self.odd = self.even
+
     @invariant("even")
     def never_even(self):
         return not self.even
