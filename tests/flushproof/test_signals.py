@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: what was found is reported, whenever they come, and nothing else is said."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -91,4 +92,4 @@ def test_all_checks_that_are_told_to_end(number: int) -> None:
     command = [sys.executable, "-c", program, "check", "kvm-vmid-generation", "--all", "--jobs", "2"]
     done = subprocess.run(command, capture_output=True, text=True, start_new_session=True)
     assert done.returncode == 3 and not done.stderr
-    assert "only 2 of 14 verdicts" in done.stdout
+    assert re.search(r"only 2 of \d+ verdicts", done.stdout)
