@@ -150,7 +150,7 @@ ALL = {"retyping": "on"}
 XPTI = {"xpti": "on"}
 SWITCH = {"lazy": "on"}
 WITHOUT_LOCK = "from tests.model.hardware.test_flush_ipi import WithoutLock\n\n    flush_ipi = WithoutLock()"
-LOCAL_FLUSH = "                if tlb:\n                    self.flush_tlb(cpu)\n"
+LOCAL_FLUSH = "                if tlb and not spared:\n                    self.flush_tlb(cpu)\n"
 LEAVE = "            self.cr3[cpu] = None\n            self.flush_tlb(cpu)\n"
 ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flush_tlb(cpu)\n"
 

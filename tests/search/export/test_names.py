@@ -125,7 +125,7 @@ class Alike(System):
         self.tlb.entry[cpu] = True
         yield "flush [TLB]"
         self.tlb_entry[cpu] = True
-        yield "flush {TLB}"
+        yield "flush <TLB>"
         self.tlb.entry[cpu] = False
 
     @action

@@ -139,7 +139,7 @@ def test_one_checkpoint_is_for_one_search(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("compact", [False, True])
 @pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("seed", [3, 8])
+@pytest.mark.parametrize("seed", [21, 8])
 def test_at_a_limit_of_states_nothing_is_lost(
     seed: int, workers: int, compact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
