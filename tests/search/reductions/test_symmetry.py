@@ -166,7 +166,7 @@ def test_part_of_a_group_counts_the_same() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(reduction, "MOST_ELEMENTS", most)
             for engine in ENGINES.values():
-                outcome = explore(inst, properties=["no-deadlock"], limits=Limits(depth=3), engine=engine)
+                outcome = explore(inst, properties=["no-deadlock"], limits=Limits(depth=3), engine=type(engine)())
                 assert outcome.unreduced == plain.states and outcome.group == math.factorial(most)
                 assert outcome.fixed == ({"Cpu": 4 - most if most > 1 else 4} if most < 4 else {})
 
