@@ -59,7 +59,7 @@ def test_a_violation_is_shown_with_its_trace_and_exits_1() -> None:
     called = call("check", SWITCH, "--policy", "none")
     assert called.exit_code == 1
     assert "VIOLATED: no-foreign-hit, in 5 steps" in called.stdout
-    assert re.search(r"5  vcpu1 hits .*\n +✗  vcpu1 on cpu0 hits an entry that vcpu0 created.", called.stdout)
+    assert re.search(r"5  (cpu0: )?vcpu1 hits.*\n(.*\n)? +✗  vcpu1 on cpu0 hits an entry that vcpu0 created.", called.stdout)
     assert "Z3 confirmed this trace" in called.stdout
 
 

@@ -87,7 +87,16 @@ def lasting(text: str) -> str:
     return " ".join(re.sub(r"\d+\.\d+(\s+s\b|\s*$)", r"T\1", text, flags=re.MULTILINE).split())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+LONG = ("docs/policies.md",)
+"""Documents whose commands take a minute: `pytest --whole`."""
+
+
+@pytest.mark.parametrize("document", LONG)
+def test_every_block_of_a_long_document_does_what_it_says(document: str, tmp_path: Path) -> None:
+    test_every_block_of_a_document_does_what_it_says(document, tmp_path)
+
+
+@pytest.mark.parametrize("document", [d for d in DOCUMENTS if d not in LONG])
 def test_every_block_of_a_document_does_what_it_says(document: str, tmp_path: Path) -> None:
     path = ROOT / document
     for block in blocks(document):
