@@ -294,7 +294,9 @@ class Loops(Operations):
                 case core.If():
                     cond = self.truth(self.ev(last.test, inner, scope), last.test.node, scope)
                     if cond is not ir.FALSE:
-                        gather(last.body, inner.fork(cond), scope)
+                        yes = inner.fork(cond)
+                        gather(last.body, yes, scope)
+                        self.no_effects(yes, inner, node, at)
                 case core.For():
                     iterated = self.iterated(self.ev(last.iterable, inner, scope), last.iterable.node, scope)
                     for item in self.listed(iterated) if isinstance(iterated, Product) else iterated:

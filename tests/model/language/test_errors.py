@@ -235,6 +235,11 @@ MISTAKES = {
         "@action\ndef f(self):\n    for c in Cpu:\n        self.gen = fresh(Gen)",
         ["a loop whose rounds all happen at once takes no fresh value"],
     ),
+    "helper that writes in a sum": (
+        "def bump(self, c):\n    self.on[c] = True\n    return 1\n"
+        "@action\ndef f(self):\n    require(sum(self.bump(c) for c in Cpu if not self.on[c]) == 1)",
+        ["a condition over many elements must not change the state", "Make the change in a loop of its own."],
+    ),
     "loop with rounds that depend": (
         "@action\ndef f(self, cpu: Cpu):\n    for c in Cpu:\n        self.on[c] = self.on[cpu]",
         ["a round of this loop reads 'on' where another may write it"],
