@@ -364,14 +364,34 @@ def substitute(expr: Expr, values: Mapping[Var, Expr]) -> Expr:
 
 
 def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
-    """An expression as it is for fresh values: they are above all others, in order."""
+    """An expression as it is for fresh values: they are above all others, in order.
+
+    Where one is compared with a value that is fresh under a condition, such as `new if flag else old`, each way is looked at.
+    """
     order: dict[Expr, int] = {var: place for place, var in enumerate(fresh)}
 
+    def place(side: Expr) -> int | None:
+        """Of a fresh value its place, of what has none in it -1."""
+        value = side.arg if isinstance(side, Some) else side
+        return order.get(value, -1 if free_vars(value).isdisjoint(fresh) else None)
+
     def change(e: Expr) -> Expr | None:
-        if isinstance(e, (Eq, Less)) and (e.left in order or e.right in order):
-            left, right = order.get(e.left, -1), order.get(e.right, -1)
+        if not isinstance(e, (Eq, Less)):
+            return None
+        left, right = place(e.left), place(e.right)
+        if left == right == -1:
+            return None
+        if left is not None and right is not None:
             return lit(left == right if isinstance(e, Eq) else left < right)
-        return None
+        compare = eq if isinstance(e, Eq) else less
+        match e.left, e.right:
+            case Ite(cond, then, other), side if left is None:
+                ways = compare(then, side), compare(other, side)
+            case side, Ite(cond, then, other) if right is None:
+                ways = compare(side, then), compare(side, other)
+            case _:
+                return None
+        return rewrite(ite(cond, *ways), change)
 
     return rewrite(expr, change) if fresh else expr
 

@@ -8,7 +8,9 @@ from flushproof.model.ir import (
     TRUE,
     CounterSort,
     Eq,
+    Expr,
     IntSort,
+    Ite,
     Less,
     Lit,
     OptionSort,
@@ -66,3 +68,21 @@ def test_fresh_values_are_above_all_others() -> None:
     assert said(Less(now, first)) is TRUE and said(Less(first, now)) is FALSE
     assert said(Less(first, second)) is TRUE and said(Less(second, first)) is FALSE
     assert said(Eq(first, second)) is FALSE and said(Eq(now, second)) is FALSE and said(Eq(first, first)) is TRUE
+
+
+def test_a_value_that_is_fresh_under_a_condition_is_compared_on_each_way() -> None:
+    """`require(new != (new if c else now))` is possible where c does not hold, and `==` where it does."""
+    generation = CounterSort("Generation")
+    first, second, now = Var("first", generation), Var("second", generation), Read("now", (), generation)
+    option = Read("last", (), OptionSort(generation))
+
+    def said(expr: Expr) -> Expr:
+        return terms.without_fresh(expr, (first, second))
+
+    mixed = Ite(C, first, now)
+    assert said(Eq(first, mixed)) is C and said(Eq(mixed, first)) is C
+    assert said(terms.not_(Eq(first, mixed))) is terms.not_(C)
+    assert said(Eq(mixed, second)) is FALSE and said(Less(mixed, second)) is TRUE
+    assert said(Less(first, Ite(C, second, now))) is C
+    assert said(Eq(mixed, now)) is terms.not_(C)
+    assert said(Eq(option, Some(first))) is FALSE and said(Eq(Some(now), option)) is Eq(Some(now), option)
