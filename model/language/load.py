@@ -130,6 +130,7 @@ def load_file(path: Path) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _loaded.pop(name, None)  # until this one is there as a whole
     sys.path.append(str(path.parent))  # behind the rest: a neighbour called string.py hides nothing
     try:
         spec.loader.exec_module(module)

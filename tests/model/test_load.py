@@ -147,3 +147,13 @@ def test_a_file_that_did_not_change_is_loaded_once(tmp_path: Path) -> None:
     assert load_system(f"{file}:Kept") is first, "else its annotations would mean the second one's sorts"
     file.write_text(text.replace("bool", "Optional[bool]").replace("System\n\n", "System\nfrom typing import Optional\n\n", 1))
     assert load_system(f"{file}:Kept") is not first
+
+
+def test_a_file_that_is_mended_is_read_again(file: Path) -> None:
+    """What a broken version left behind is not taken for the one before it, whose text is the same as now."""
+    before = load_system(f"{file}:Light")
+    assert load_system(f"{file}:Light") is before
+    file.write_text(GOOD.replace("class Light", "1 / 0\n\n\nclass Light"))
+    assert "ZeroDivisionError" in message(f"{file}:Light")
+    file.write_text(GOOD)
+    assert load_system(f"{file}:Light").__name__ == "Light"
