@@ -52,8 +52,8 @@ def compile_system(
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
     compiled = _COMPILED.setdefault(cls, {})
-    everything: tuple[Any, ...] = (proofs, *sorted(sizes.items()))
-    fixed = (*everything, *sorted((knobs or {}).items(), key=lambda item: item[0]))
+    everything: tuple[Any, ...] = (proofs, tuple(sorted(sizes.items())), ())
+    fixed = (*everything[:2], tuple(sorted((knobs or {}).items(), key=lambda item: item[0])))
     if fixed in compiled:
         return compiled[fixed]
     try:
