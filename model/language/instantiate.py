@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from flushproof.model import ir
@@ -55,12 +56,8 @@ def instantiate(
     values = knob_values(cls, policy, knobs or {})
     source = proof_of(cls) if lemmas else cls
     known = None if free else values  # what can only be compiled once all is known has no open knobs
-    system = compile_system(source, proofs=lemmas, knobs=known)
     values = {name: value for name, value in values.items() if name not in free}
-    sized = sizes_of(system, sizes or {})
-    if any(sized[name] != system.sizes[name] for name in system.sized):
-        mine = {name: sized[name] for name in system.sized}
-        system = compile_system(source, proofs=lemmas, knobs=known, sizes=mine)
+    system, sized = _at_sizes(source, sizes or {}, proofs=lemmas, knobs=known)
     own = [p.name for p in system.properties] + [p.name for p in system.progress]
     check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
     try:
@@ -79,22 +76,43 @@ def instantiate(
     return instance
 
 
-def _open(cls: type[System]) -> ir.System | None:
-    """The system with all its knobs open; None where it can only be compiled once they are known."""
+def _at_sizes(
+    cls: type[System], asked: Mapping[str, str | int], *, proofs: bool = False, knobs: Mapping[str, Any] | None = None
+) -> tuple[ir.System, dict[str, int]]:
+    """The system as it is at these sizes, and the number of elements of every sort.
+
+    At other sizes of the sorts that it speaks of it may speak of more of them.
+    """
+    system, mine = compile_system(cls, proofs=proofs, knobs=knobs), dict[str, int]()
+    sized = sizes_of(system, asked)
+    while any(sized[name] != system.sizes[name] for name in system.sized):
+        mine |= {name: sized[name] for name in system.sized}
+        system = compile_system(cls, proofs=proofs, knobs=knobs, sizes=mine)
+        sized = sizes_of(system, asked)
+    return system, sized
+
+
+def _open(cls: type[System], sizes: Mapping[str, int]) -> ir.System | None:
+    """The system at these sizes with all its knobs open; None where it can only be compiled once they are known."""
     try:
-        return compile_system(cls)
-    except ModelError:
+        return _at_sizes(cls, sizes)[0]
+    except FlushproofError:
         return None
 
 
-def warnings_of(cls: type[System], policy: str | None = None) -> tuple[str, ...]:
-    """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this."""
-    system = _open(cls)
+def warnings_of(
+    cls: type[System], policy: str | None = None, sizes: Mapping[str, int] = MappingProxyType({})
+) -> tuple[str, ...]:
+    """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this.
+
+    sizes: those at which the system is looked at, where they are not its own.
+    """
+    system = _open(cls, sizes)
     if system is None:
         return ()
     found = [
         f"the knob '{name}' is read by no step, no property and no cost: all its values are one system"
-        for name in unread(cls)
+        for name in unread(cls, sizes)
     ]
     if policy is not None:
         values = {}
@@ -127,7 +145,7 @@ class SwitchedOff:
 
 def switched_off(cls: type[System], instance: Instance) -> SwitchedOff:
     """What this instance of the system does without because of its knobs."""
-    system, here = _open(cls), {a.name for a in instance.system.actions if a.guard is not ir.FALSE}
+    system, here = _open(cls, instance.sizes), {a.name for a in instance.system.actions if a.guard is not ir.FALSE}
     if system is None:
         return SwitchedOff((), (), (), ())
     possible = {a.name for a in _without_dead_steps(system).actions if a.guard is not ir.FALSE}
@@ -154,9 +172,9 @@ def _is_off(prop: ir.Property) -> bool:
     return all(c.event is not None and c.guard is ir.FALSE for c in prop.clauses)
 
 
-def unread(cls: type[System]) -> list[str]:
-    """The knobs on which nothing depends."""
-    system = _open(cls)
+def unread(cls: type[System], sizes: Mapping[str, int] = MappingProxyType({})) -> list[str]:
+    """The knobs on which nothing depends, at these sizes."""
+    system = _open(cls, sizes)
     return [] if system is None else unread_knobs(system, _cone_of_influence(system))
 
 

@@ -6,7 +6,7 @@ import enum
 import os
 import subprocess
 import sys
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import pytest
 from flushproof.model.errors import FlushproofError
@@ -16,15 +16,18 @@ from flushproof.model.language.declare import (
     Map,
     Part,
     Policy,
+    Range,
     Sort,
     System,
     action,
+    check,
     fresh,
     invariant,
     process,
     require,
+    size,
 )
-from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.instantiate import instantiate, switched_off, unread, warnings_of
 from flushproof.model.language.policies import knobs_of
 
 
@@ -219,3 +222,29 @@ def test_an_instance_is_the_same_in_every_process() -> None:
             ).stdout
         )
     assert len(made) == 1 and "kvm-vcpu-switch" in made.pop()
+
+
+class Growing(System):
+    """Beyond two CPUs it speaks of another sort as well, checks what it did not check, and reads a knob."""
+
+    on: Map[Cpu, bool]
+    runs: Map[Vm, bool]
+    served: Annotated[int, Range(0, 9)]
+    careful = Knob(bool, False, "read with three CPUs only")
+
+    @action
+    def turn(self, cpu: Cpu):
+        self.on[cpu] = True
+        if size(Cpu) > 2:
+            if self.careful and self.on[cpu]:
+                check("in-range", self.served < 9, "too many")
+            self.served = size(Vm)
+
+
+def test_a_system_that_speaks_of_more_sorts_at_other_sizes() -> None:
+    small, large = instantiate(Growing), instantiate(Growing, sizes={"cpu": 3, "vm": 4})
+    assert not small.system.sized & {"Vm"} and large.system.sized == {"Cpu", "Vm"}
+    assert large.system.sizes["Vm"] == large.sizes["Vm"] == 4
+    assert unread(Growing) == ["careful"] and unread(Growing, large.sizes) == []
+    assert warnings_of(Growing) and not warnings_of(Growing, sizes=large.sizes)
+    assert switched_off(Growing, large).properties == ("in-range",)
