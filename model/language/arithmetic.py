@@ -13,7 +13,6 @@ from flushproof.model.ir import terms
 from . import core
 from .atoms import Atoms
 from .conversions import items_of
-from .core import Atom
 from .values import (
     Path,
     Scope,
@@ -55,7 +54,7 @@ class Arithmetic(Atoms):
             return Static(UNARY[type(operation.operator)](value.value))
         if isinstance(operation.operator, ast.Invert) and self.sort_of(value) == ir.BOOL:
             at.source.fail(node, "the language has no ~ of truth values", f"Write `not {at.source.text(operand.node)}`.")
-        term = self.number(value, operand, path, at)
+        term = self.number(value, operand.node, path, at)
         match operation.operator:
             case ast.USub():
                 return terms.negated(term)
@@ -86,8 +85,8 @@ class Arithmetic(Atoms):
         moved = self.moved(operation, left, right, node, path, at)
         if moved is not None:
             return moved
-        one = self.number(left, operation.left, path, at)
-        other = self.number(right, operation.right, path, at)
+        one = self.number(left, operation.left.node, path, at)
+        other = self.number(right, operation.right.node, path, at)
         match operation.operator:
             case ast.Add():
                 return terms.plus(one, other)
@@ -120,9 +119,7 @@ class Arithmetic(Atoms):
         sort = term.sort
         assert isinstance(sort, (ir.Scalarset, ir.EnumSort))
         values = self.values(sort)
-        pairs = [(a, b) for a, b in zip(values, values[max(distance, 0) :], strict=False)]
-        if distance < 0:
-            pairs = [(a, b) for a, b in zip(values[-distance:], values, strict=False)]
+        pairs = list(zip(values[max(-distance, 0) :], values[max(distance, 0) :], strict=False))
         inside = [terms.eq(term, a) for a, _ in pairs]
         found: ir.Expr = values[0]
         for here, (_, b) in zip(inside, pairs, strict=True):
@@ -135,17 +132,17 @@ class Arithmetic(Atoms):
 
     # ----------------------------------------------------------------------------------------------------------- numbers
 
-    def number(self, value: Value, atom: Atom, path: Path, at: Scope) -> ir.Expr:
+    def number(self, value: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
         """A whole number; of an option, its element."""
-        term = self.expr(value, atom.node, at)
+        term = self.expr(value, node, at)
         if isinstance(term.sort, ir.OptionSort) and isinstance(term.sort.base, ir.IntSort):
-            term = self.expr(term, atom.node, at, term.sort.base, path)
+            term = self.expr(term, node, at, term.sort.base, path)
         if isinstance(term.sort, ir.CounterSort):
             hint = f"Write fresh({term.sort.name})."
-            at.source.fail(atom.node, "a counter is advanced by fresh(), not by adding", hint)
+            at.source.fail(node, "a counter is advanced by fresh(), not by adding", hint)
         if not isinstance(term.sort, ir.IntSort):
             hint = "Write `1 if ... else 0`." if term.sort == ir.BOOL else "Keep the number that you need in a map of its own."
-            at.source.fail(atom.node, f"{articled(term.sort.name)} is no number to calculate with", hint)
+            at.source.fail(node, f"{articled(term.sort.name)} is no number to calculate with", hint)
         return term
 
     def tabulated(

@@ -209,8 +209,6 @@ class Conversions:
             text = at.source.text(node)
             option = isinstance(expr.sort, ir.OptionSort)
             hint = f"Write {text} is not None." if option else "Compare it with something."
-            if isinstance(expr.sort, ir.IntSort):
-                hint = f"Write {text} != 0."
             at.source.fail(node, f"{text} is {articled(expr.sort.name)}, not a condition", hint)
         return expr
 

@@ -10,7 +10,7 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
-from . import core, declare
+from . import declare
 from .conversions import items_of, number
 from .statements import Executor
 from .values import Generated, MapRef, Once, Path, Product, Scope, Static, Tup, Value, is_number
@@ -93,12 +93,12 @@ class Functions(Executor):
         """``sum(... for c in Cpu if ...)``; of truth values, as in Python, how many are true."""
         if not args:
             at.source.fail(node, "sum() takes numbers", "Write sum((a, b)).")
-        found = [self.number(a.value, core.Atom(UNNAMED, a.node), path, at) for a in args[1:]]
+        found = [self.number(a.value, a.node, path, at) for a in args[1:]]
         for cond, value in self.emitted(args[0], "sum", node, path, at):
             if self.sort_of(value) == ir.BOOL:
                 term = as_number(terms.and_(cond, self.truth(value, args[0].node, at)))
             else:
-                term = self.number(value, core.Atom(UNNAMED, args[0].node), path.fork(cond), at)
+                term = self.number(value, args[0].node, path.fork(cond), at)
                 term = terms.ite(cond, *self.or_zero(term, cond))
             found.append(term)
         return known(terms.plus(*found))
@@ -163,7 +163,7 @@ class Functions(Executor):
             return Static(abs(value.value))
         if value is None:
             at.source.fail(node, "abs() takes one number")
-        term = self.number(value, core.Atom(UNNAMED, args[0].node), path, at)
+        term = self.number(value, args[0].node, path, at)
         return self.tabulated(lambda a, _: abs(a), term, number(0), node, path, at)
 
     def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
@@ -191,9 +191,6 @@ PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Va
     abs: Functions.absolute,
     isinstance: Functions.is_instance,
 }
-
-UNNAMED = core.Constant(None, "")
-"""What an atom is that stands for values only."""
 
 
 def as_number(cond: ir.Expr) -> ir.Expr:

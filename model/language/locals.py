@@ -14,7 +14,7 @@ from typing import Any, Union, assert_never
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
-from .conversions import NONE, Conversions, join, widen
+from .conversions import NONE, Conversions, join, sort_in, widen
 from .intervals import within
 from .values import Bad, Closure, Generated, Held, Name, Object, Once, Path, Static, Tup, Value, same
 
@@ -121,7 +121,7 @@ class Locals:
         if sort is None or sort is NONE:
             return UNLIKE
         ghost = any(isinstance(k, Stored) and k.ghost for k in (one, other))
-        if isinstance(one, Stored) and one.sort != sort and isinstance(base_of(sort), ir.IntSort):
+        if isinstance(one, Stored) and one.sort != sort and isinstance(sort_in(sort), ir.IntSort):
             sort = self.widened(name, one.sort, sort)
         return Stored(sort, ghost)
 
@@ -132,7 +132,7 @@ class Locals:
         """A constant number beside an ordered sort's element, or beside a counter, is one of those."""
         for kept, sort in ((one, sorts[1]), (other, sorts[0])):
             constant = isinstance(kept, Fixed) and isinstance(kept.value, Static) and sort is not NONE
-            if constant and not isinstance(base_of(sort), ir.IntSort) and self.x.static(kept.value.value, sort) is not None:  # type: ignore[union-attr]
+            if constant and not isinstance(sort_in(sort), ir.IntSort) and self.x.static(kept.value.value, sort) is not None:  # type: ignore[union-attr]
                 return sort  # type: ignore[no-any-return]
         return None
 
@@ -141,10 +141,10 @@ class Locals:
         self.growth[name] = self.growth.get(name, 0) + 1
         if self.growth[name] <= PATIENCE:
             return new
-        was, now = base_of(old), base_of(new)
+        was, now = sort_in(old), sort_in(new)
         assert isinstance(now, ir.IntSort)
         lo, hi = (was.lo, was.hi) if isinstance(was, ir.IntSort) else (now.lo, now.hi)
-        ranges = [base_of(v.sort) for v in self.x.variables.values()]
+        ranges = [sort_in(v.sort) for v in self.x.variables.values()]
         bounds = {b for r in ranges if isinstance(r, ir.IntSort) for b in (r.lo, r.hi)}
         bounds |= {n for b in self.numbers for n in (b - 1, b, b + 1)}
         low = now.lo if now.lo >= lo else max((b for b in bounds if b <= now.lo), default=None)
@@ -263,7 +263,3 @@ def called(leaf: Leaf) -> str:
 
 class Endless(Exception):
     """A local grows without a bound that can be seen."""
-
-
-def base_of(sort: Any) -> Any:
-    return sort.base if isinstance(sort, ir.OptionSort) else sort
