@@ -82,6 +82,11 @@ def and_(*args: Expr) -> Expr:
     return _junction(And, TRUE, FALSE, args)
 
 
+def conjuncts(expr: Expr) -> tuple[Expr, ...]:
+    """What must hold together, one by one."""
+    return expr.args if isinstance(expr, And) else (expr,)
+
+
 def or_(*args: Expr) -> Expr:
     return _junction(Or, FALSE, TRUE, args)
 

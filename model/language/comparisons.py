@@ -21,6 +21,7 @@ from .values import (
     Scope,
     Static,
     Value,
+    is_none,
     is_number,
 )
 
@@ -150,7 +151,7 @@ class Comparisons(Arithmetic):
         return self.equal(left, right, node, path, at)
 
     def none_in(self, *values: Value) -> bool:
-        return any(isinstance(v, Static) and v.value is None for v in values)
+        return any(map(is_none, values))
 
     def equal(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> ir.Expr:
         first, second = items_of(left), items_of(right)

@@ -28,7 +28,7 @@ from .processes import ProcessCompiler
 from .source import Source, class_place
 from .templates import Template
 from .types import hints
-from .values import Path, Scope, Static, Step, Tup, Value, articled, named_after
+from .values import Path, Scope, Static, Step, Tup, acting, articled, is_none, named_after
 from .words import Process, Words
 
 RESERVED = {"no-deadlock", "well-defined", NO_STUCK}
@@ -322,7 +322,7 @@ class Compiler(Words):
         if any(e.path.updates for e in ends):
             kind = self.step.kind
             function.source.fail(function.node, f"{kind} changes state", "Return a condition.")
-        if any(is_nothing(e.value) for e in ends):
+        if any(is_none(e.value) for e in ends):
             function.source.fail(
                 function.node, f"'{function.name}' returns nothing on some way", "Return the condition."
             )
@@ -461,15 +461,6 @@ def returned_node(function: Function) -> ast.AST:
     """The expression that a function returns at its end."""
     last = function.body[-1] if function.body else None
     return last.value.node if isinstance(last, core.Return) and last.value is not None else function.node
-
-
-def is_nothing(value: Value) -> bool:
-    return isinstance(value, Static) and value.value is None
-
-
-def acting(params: list[ir.Var]) -> ir.Var | None:
-    """The parameter that is the acting CPU."""
-    return next((p for p in params if isinstance(p.of, ir.Scalarset) and p.of.name == "Cpu"), None)
 
 
 def first_line(function: Any) -> str:

@@ -25,6 +25,7 @@ from .values import (
     articled,
     is_number,
     same,
+    sort_in,
     static_literal,
 )
 
@@ -47,8 +48,8 @@ class Conversions:
     def owe(self, path: Path, expr: ir.Expr, message: str, node: ast.AST, at: Scope) -> None:
         """Record that `expr` must hold here, unless what is known on the path says so already."""
         known = path.known
-        facts = set(known.args) if isinstance(known, ir.And) else {known}
-        parts = [p for p in (expr.args if isinstance(expr, ir.And) else (expr,)) if p not in facts]
+        facts = set(terms.conjuncts(known))
+        parts = [p for p in terms.conjuncts(expr) if p not in facts]
         rest = terms.and_(*parts)
         if rest is not ir.TRUE:
             when = known
@@ -188,7 +189,7 @@ class Conversions:
 
     def conversion_hint(self, have: ir.Sort, want: ir.Sort) -> str:
         """Which maps lead from one sort to the other."""
-        base = want.base if isinstance(want, ir.OptionSort) else want
+        base = sort_in(want)
         maps = [v.name for v in self.variables.values() if v.index == (have,) and v.sort in (base, ir.OptionSort(base))]
         return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
 
@@ -266,8 +267,7 @@ class Conversions:
 
     def with_number(self, term: ir.Expr, number: int) -> tuple[ir.Expr, ir.Expr] | None:
         """A term and a number in one sort: the number may be an ordered sort's element, or a counter's 0."""
-        base = term.sort.base if isinstance(term.sort, ir.OptionSort) else term.sort
-        if isinstance(base, ir.IntSort):
+        if isinstance(sort_in(term.sort), ir.IntSort):
             return self.joined(term, Static(number))
         literal = self.static(number, term.sort)
         return None if literal is None else (term, literal)
@@ -312,11 +312,6 @@ class Conversions:
             assert pair is not None
             return pair
         return term, self.expr(Static(value), node, at, sort)
-
-
-def sort_in(sort: ir.Sort) -> ir.Sort:
-    """The sort of an option's elements, or the sort itself."""
-    return sort.base if isinstance(sort, ir.OptionSort) else sort
 
 
 def kind_of(sort: ir.Sort) -> str:

@@ -15,7 +15,7 @@ from flushproof.model.errors import ModelError, nearest
 from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, role_of
 from .source import attribute_place, class_place, source_of
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
-from .values import Method, Object, articled
+from .values import Method, Object, articled, sort_in
 
 
 @dataclass(frozen=True)
@@ -278,7 +278,7 @@ class Declarations:
         found: dict[str, ir.Scalarset | ir.CounterSort] = {}
         mentioned = [s for v in self.variables.values() for s in (*v.index, v.sort)]
         for sort in (*mentioned, *map(to_sort, self.classes.values()), *map(to_sort, self.counters.values())):
-            base = sort.base if isinstance(sort, ir.OptionSort) else sort
+            base = sort_in(sort)
             if isinstance(base, (ir.Scalarset, ir.CounterSort)):
                 found[base.name] = base
         sizes = {name: self.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)}

@@ -16,14 +16,10 @@ MOST_TERMS = 200
 def within(term: ir.Expr, path: Path) -> ir.IntSort:
     """The smallest range that the term is seen to be in, on this path."""
     assert isinstance(term.sort, ir.IntSort)
-    lo, hi = Intervals(conjuncts(path.known)).of(term)
+    lo, hi = Intervals(terms.conjuncts(path.known)).of(term)
     return (
         ir.IntSort(lo, hi) if lo <= hi else ir.IntSort(term.sort.lo, term.sort.lo)
     )  # nothing is: the path is never taken
-
-
-def conjuncts(expr: ir.Expr) -> tuple[ir.Expr, ...]:
-    return expr.args if isinstance(expr, ir.And) else (expr,)
 
 
 class Intervals:
@@ -99,7 +95,7 @@ class Intervals:
     def under(self, cond: ir.Expr, term: ir.Expr) -> tuple[int, int]:
         """The term's range where the condition holds as well."""
         before, others = dict(self.bounds), dict(self.others)
-        for fact in conjuncts(cond):
+        for fact in terms.conjuncts(cond):
             self.learn(fact)
         found = self.of(term)
         self.bounds, self.others = before, others

@@ -14,9 +14,9 @@ from typing import Any, Union, assert_never
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
-from .conversions import NONE, Conversions, join, sort_in, widen
+from .conversions import NONE, Conversions, join, widen
 from .intervals import within
-from .values import Bad, Closure, Generated, Held, Name, Object, Once, Path, Static, Tup, Value, same
+from .values import Bad, Closure, Generated, Held, Name, Object, Once, Path, Static, Tup, Value, same, sort_in
 
 PATIENCE = 3
 """A range that has grown so often at one label is widened to the next bound that the system names."""

@@ -232,8 +232,8 @@ def match_location(update: ir.Update, args: tuple[ir.Expr, ...]) -> tuple[ir.Exp
 
 def without(cond: ir.Expr, known: tuple[ir.Expr, ...]) -> ir.Expr:
     """`cond` with those of its conjuncts left out that are known to hold."""
-    facts = {part for k in known for part in (k.args if isinstance(k, ir.And) else (k,))}
-    parts = cond.args if isinstance(cond, ir.And) else (cond,)
+    facts = {part for k in known for part in terms.conjuncts(k)}
+    parts = terms.conjuncts(cond)
     if any(terms.not_(p) in facts for p in parts):
         return ir.FALSE
     return terms.and_(*(p for p in parts if p not in facts))

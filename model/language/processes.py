@@ -19,7 +19,7 @@ from .declarations import Member
 from .frames import Block, Outcome, Stack, block
 from .locals import Endless, Kept, Leaf, Locals, Stored, called
 from .templates import Template, label_of
-from .values import Bad, Name, Path, Scope, Value
+from .values import Bad, Name, Path, Scope, Value, acting
 from .words import Process, Words
 
 Checks = Mapping[str, list[tuple[str, ir.Clause]]]
@@ -367,9 +367,7 @@ class ProcessCompiler:
             fresh=tuple(segment.fresh),
             obligations=tuple(replace(o, when=terms.and_(here, o.when)) for o in segment.obligations),
             costs=tuple(segment.costs),
-            cpu=next(
-                (v for v in (*self.me, *segment.params) if isinstance(v.of, ir.Scalarset) and v.of.name == "Cpu"), None
-            ),
+            cpu=acting((*self.me, *segment.params)),
             process=self.member.name,
             label=labels[number],
             doc=point.label or self.doc,

@@ -14,9 +14,8 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.G
 
 def class_name(function: Callable[..., Any]) -> str:
     """The class in whose body a function stands, without leading underscores; "" if there is none."""
-    above = function.__code__.co_qualname.rpartition(".")[
-        0
-    ]  # a decorator may call its own function as the one that it wraps
+    # Of the code: a decorator may call its own function as the one that it wraps.
+    above = function.__code__.co_qualname.rpartition(".")[0]
     last = above.rpartition(".")[2]
     return "" if last in ("", "<locals>") else last.lstrip("_")
 

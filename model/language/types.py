@@ -181,8 +181,8 @@ def viewed(index: tuple[ir.Sort, ...], view: ir.View | None) -> ir.View | None:
         return None
     if not isinstance(view, ir.View):
         raise ModelError(f"{view!r} is no View", hint='Write View("cache", "TLB", tag=1).')
-    if view.what not in get_args(get_type_hints(ir.View)["what"]):
-        known = get_args(get_type_hints(ir.View)["what"])
+    known = get_args(get_type_hints(ir.View)["what"])
+    if view.what not in known:
         raise ModelError(f"a View is of no {view.what!r}", hint=nearest(str(view.what), known, "kinds of View"))
     if not 0 <= view.of < max(len(index), 1) or (view.what == "cache" and not index):
         raise ModelError(

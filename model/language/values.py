@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -294,4 +294,18 @@ def articled(noun: str) -> str:
 
 def named_after(sort: ir.Sort) -> str:
     """What a variable of this sort is called where nobody gave it a name."""
-    return (sort.base if isinstance(sort, ir.OptionSort) else sort).name.lower()
+    return sort_in(sort).name.lower()
+
+
+def sort_in(sort: ir.Sort) -> ir.Sort:
+    """The sort of an option's elements, or the sort itself."""
+    return sort.base if isinstance(sort, ir.OptionSort) else sort
+
+
+def is_none(value: Value) -> bool:
+    return isinstance(value, Static) and value.value is None
+
+
+def acting(params: Iterable[ir.Var]) -> ir.Var | None:
+    """The parameter that is the acting CPU."""
+    return next((p for p in params if isinstance(p.of, ir.Scalarset) and p.of.name == "Cpu"), None)

@@ -70,7 +70,6 @@ FUNCTIONS: Mapping[object, str] = {
 """What to write instead of those functions of Python's that the language has not."""
 
 
-
 def function_hint(function: object) -> str:
     """What to write instead of a function of Python's; "" if that is not known."""
     try:

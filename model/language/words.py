@@ -25,6 +25,7 @@ from .values import (
     Static,
     Value,
     articled,
+    is_none,
 )
 
 
@@ -358,10 +359,6 @@ class Process:
         """The values of the program counter."""
         assert isinstance(self.pc.sort, ir.EnumSort)
         return self.pc.sort.members
-
-
-def is_none(value: Value) -> bool:
-    return isinstance(value, Static) and value.value is None
 
 
 WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
