@@ -78,7 +78,9 @@ class Tasks(Part):
         return self.executes(thread) and not self.inside[thread]
 
     def acquire(self, thread):
+        """The thread enters the kernel, in which it does one thing at a time."""
         self.resume(thread)
+        require(not self.inside[thread])
         self.inside[thread] = True
 
     def resume(self, thread):

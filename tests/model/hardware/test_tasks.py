@@ -299,6 +299,51 @@ def test_a_switch_calls_the_system() -> None:
     assert violated(type("Switches", (Switches,), system)) == {"tables-are-the-threads"}
 
 
+class Calls(System):
+    """Two system calls of each thread: one after the other, and user space runs in neither."""
+
+    cpus = Execution()
+    tasks = Tasks(cpus)
+
+    @process(Thread)
+    def munmap(self, thread):
+        with self.tasks(thread):
+            yield "unmaps"
+
+    @process(Thread)
+    def mprotect(self, thread):
+        with self.tasks(thread):
+            yield "protects"
+
+    @invariant("{thread} is in two system calls")
+    def one_call_at_a_time(self):
+        return all(
+            not (at(self.munmap, thread, "unmaps") and at(self.mprotect, thread, "protects")) for thread in Thread
+        )
+
+    @invariant("{thread} is in user space in the middle of a system call")
+    def the_kernel_is_not_user_space(self):
+        return all(
+            not (self.tasks.in_user(thread) and (at(self.munmap, thread, "unmaps") or at(self.mprotect, thread, "protects")))
+            for thread in Thread
+        )
+
+
+class Splitting(Tasks):
+    """A thread may be in two system calls at once."""
+
+    def acquire(self, thread):
+        self.resume(thread)
+        self.inside[thread] = True
+
+
+def test_a_thread_is_in_one_system_call_at_a_time() -> None:
+    assert violated(Calls) == set()
+    machine = Execution()
+    system = {"cpus": machine, "tasks": Splitting(machine), "__module__": __name__}
+    assert violated(type("Calls", (Calls,), system)) == {"one-call-at-a-time", "the-kernel-is-not-user-space"}
+
+
 def test_python_agrees() -> None:
     for cls in (LocalFlush, Preemption, Switches):
         Agreement(cls, instantiate(cls), knob_values(cls, None, {})).compare(300, None)
