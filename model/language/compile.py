@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from copy import copy
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -52,19 +53,26 @@ def compile_system(
         ModelError: something in the class is not a valid model; the message names file, line, expression and reason.
     """
     compiled = _COMPILED.setdefault(cls, {})
-    everything: tuple[Any, ...] = (proofs, tuple(sorted(sizes.items())), ())
-    fixed = (*everything[:2], tuple(sorted((knobs or {}).items(), key=lambda item: item[0])))
-    if fixed in compiled:
-        return compiled[fixed]
+
+    def made(known: Mapping[str, Any] | None) -> ir.System:
+        values = sorted((known or {}).items(), key=lambda item: item[0])
+        key = (proofs, tuple(sorted(sizes.items())), tuple(values))
+        if key not in compiled:
+            try:
+                compiled[key] = compiled_deeply(cls, proofs, known, sizes)
+            except ModelError as error:
+                compiled[key] = copy(error)  # an error that was raised holds the class, and would be held for ever
+        found = compiled[key]
+        if isinstance(found, ModelError):
+            raise copy(found)
+        return found
+
     try:
-        if everything not in compiled:
-            compiled[everything] = compiled_deeply(cls, proofs, None, sizes)
-        return compiled[everything]
+        return made(None)
     except ModelError:
         if not knobs:
             raise
-        found = compiled[fixed] = compiled_deeply(cls, proofs, knobs, sizes)
-        return found
+        return made(knobs)
 
 
 def compiled_deeply(
@@ -90,7 +98,8 @@ def too_deep(cls: type[System]) -> ModelError:
     )
 
 
-_COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System]] = WeakKeyDictionary()
+_COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System | ModelError]] = WeakKeyDictionary()
+"""What became of each class, or why nothing did, by whether its proofs are read, sizes, and knobs."""
 
 
 class Compiler(Words):

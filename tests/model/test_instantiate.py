@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import enum
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from typing import Annotated, Any, Optional
 
 import pytest
 from flushproof.model.errors import FlushproofError
+from flushproof.model.language import compile as compiling
 from flushproof.model.language.declare import (
     Counter,
     Knob,
@@ -248,3 +251,32 @@ def test_a_system_that_speaks_of_more_sorts_at_other_sizes() -> None:
     assert unread(Growing) == ["careful"] and unread(Growing, large.sizes) == []
     assert warnings_of(Growing) and not warnings_of(Growing, sizes=large.sizes)
     assert switched_off(Growing, large).properties == ("in-range",)
+
+
+def test_why_a_class_is_not_compiled_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that can only be compiled once its knobs are known is refused without them, by the same message each time."""
+
+    class Twice(System):
+        on: Map[Cpu, bool]
+        fast = Knob(bool, True, "")
+
+        @action
+        def turn(self, cpu: Cpu):
+            if self.fast:
+                found = self.on[cpu]
+            if self.fast:
+                self.on[cpu] = not found
+
+    tried: list[Any] = []
+    deeply = compiling.compiled_deeply
+    monkeypatch.setattr(compiling, "compiled_deeply", lambda *given: tried.append(given) or deeply(*given))
+    for _ in range(2):
+        assert instantiate(Twice).system.actions
+        with pytest.raises(FlushproofError, match="'found' is set on some ways to this place only"):
+            instantiate(Twice, free=("fast",))
+    assert [known for _, _, known, _ in tried] == [None, {"fast": True}]
+    released = weakref.ref(Twice)
+    del Twice
+    tried.clear()
+    gc.collect()
+    assert released() is None
