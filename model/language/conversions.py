@@ -190,7 +190,7 @@ class Conversions:
     def conversion_hint(self, have: ir.Sort, want: ir.Sort) -> str:
         """Which maps lead from one sort to the other."""
         base = sort_in(want)
-        maps = [v.name for v in self.variables.values() if v.index == (have,) and v.sort in (base, ir.OptionSort(base))]
+        maps = [v.name for v in self.variables.values() if v.index == (have,) and sort_in(v.sort) == base]
         return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
 
     def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:

@@ -212,13 +212,13 @@ class ProcessCompiler:
         live = self.liveness(first)
         leaves = [sorted(x.items(), key=lambda item: order_of(item[0])) for x in live]
         names = self.locals.named((x for point in leaves for x in point), self.x.variables)
+        change = renaming(names)
         actions, checks = [], {}
         for number, point in enumerate(self.points):
             if number or first == 0:
                 assert point.segment is not None
-                action = renamed(self.segment_action(number, live, labels, first), names)
+                action = renamed(self.segment_action(number, live, labels, first), names, change)
                 actions.append(action)
-                change = renaming(names)
                 checks[action.name] = [(n, terms.map_clauses([c], change)[0]) for n, c in point.segment.clauses]
         self.declare(leaves, labels, names)
         return actions, checks
@@ -416,9 +416,9 @@ def order_of(leaf: Leaf) -> tuple[object, ...]:
     return (*scope.names, local.shown), parts
 
 
-def renamed(action: ir.Action, names: Mapping[str, str]) -> ir.Action:
-    """The action with the state variables called by their names."""
-    changed = terms.map_action(action, renaming(names)) if names else action
+def renamed(action: ir.Action, names: Mapping[str, str], change: Callable[[ir.Expr], ir.Expr]) -> ir.Action:
+    """The action with the state variables called by their names, in expressions by `change`."""
+    changed = terms.map_action(action, change) if names else action
     return replace(changed, updates=tuple(replace(u, var=names.get(u.var, u.var)) for u in changed.updates))
 
 
