@@ -155,9 +155,7 @@ class VmidAllocator(GuestMode, System):
         Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising"
     )
     wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out", order="rising")
-    defer = Knob(
-        bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)", order="falling"
-    )
+    defer = Knob(bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)")
     stage2_flush = Knob(
         bool, False, "the host flushes VMs' stage 2 (mmu notifiers, unmapping), with their numbers in VTTBR", toggle=True
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from flushproof.model.hardware import Scope
 from flushproof.model.language.declare import Expect
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_vmid_allocator import VmidAllocator
@@ -142,6 +143,14 @@ def test_deferring_the_flush_fails_by_the_marker_even_without_stale_contexts() -
     mine = [word for word, cpu in order if cpu == hitting]
     last_load = len(mine) - 1 - mine[::-1].index("vcpu_load")
     assert mine[last_load + 1 :] == ["_hit"]
+
+
+def test_a_deferred_flush_is_not_weaker_than_whatever_is_flushed_at_once() -> None:
+    """A CPU that flushes for itself does so where the rollover's own TLBI reaches nobody: no order of the two may be declared."""
+    none: dict[str, object] = {"flush": Scope.NONE}
+    assert verdict(quick("asid-like", none, {"vmid": 3})) == "holds"
+    assert verdict(quick("asid-like", {**none, "defer": False}, {"vmid": 3}, FOREIGN)) == FOREIGN
+    assert VmidAllocator.defer.order is None
 
 
 @pytest.mark.parametrize("policy", ["restored-at-put", "fixed-nvhe"])
