@@ -261,9 +261,10 @@ class Compiler(Words):
 
     def initial(self) -> ir.Action:
         """What `initially` methods say, in order: one step, in which every choice is one of its own."""
-        path, step = Path(), None
+        path, step, place = Path(), None, None
         for member in self.declared.of_kind("initially"):
             function, scope, start = self.begin(member)
+            place = place or function.source.place(function.node)
             self.no_parameters(function, "an @initially")
             step = self.step = step or self.step
             start.updates, start.facts = path.updates, path.facts
@@ -278,6 +279,7 @@ class Compiler(Words):
             path.updates,
             tuple(step.fresh),
             tuple(step.obligations),
+            place=place,
         )
 
     def axioms(self, written: Set[str]) -> ir.Expr:

@@ -162,3 +162,20 @@ def test_targets_are_assigned_from_left_to_right_after_the_value(step: str, tmp_
         return any(self.who[a] != a for a in A)
 """
     assert agreed(text, tmp_path, 100) >= 100
+
+
+def test_an_element_that_is_not_there_at_the_beginning_has_a_place(tmp_path: Path) -> None:
+    body = """
+    on: bool
+
+    @initially
+    def boot(self):
+        self.on = choose(L) == 9
+
+    @invariant("it is on")
+    def off(self):
+        return not self.on
+"""
+    cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", tmp_path, "found")
+    with pytest.raises(ModelError, match=r"found.*\.py:\d+: L 9 does not exist"):
+        instantiate(cls)
