@@ -1,7 +1,8 @@
 """What does not fit memory is gone through in order: the same states, verdicts and traces as one by one."""
 
+import ctypes
 import resource
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import library, loop, store, sweeper
+from flushproof.search.native import library, loop, store, sweep, sweeper
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.outcome import Outcome
 from flushproof.search.task import Limits
@@ -24,11 +25,11 @@ PLENTY = Limits(memory_bytes=1 << 40)
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Searches on disk sweep from the first state on, a few successors at once and a page after the other; how many at once."""
     made: list[int] = []
-    sweep = store.Store._sweep
+    sweeping = store.Store._sweep
 
     def noted(self: store.Store, first: int, last: int) -> int:
         before = self.transitions
-        head = sweep(self, first, last)
+        head = sweeping(self, first, last)
         made.append(self.transitions - before)
         return head
 
@@ -83,6 +84,17 @@ def test_a_table_that_grows(at_once: int, tmp_path: Path, swept: list[int], monk
     assert not list(tmp_path.iterdir())
 
 
+def collide(monkeypatch: pytest.MonkeyPatch, different: int) -> None:
+    """From now on hashes differ in these bits alone."""
+    hashed = loop.LoopFunctions.hash
+
+    def colliding(self: loop.LoopFunctions) -> str:
+        before, result = hashed(self).rsplit("ret i64 ", 1)
+        return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
+
+    monkeypatch.setattr(loop.LoopFunctions, "hash", colliding)
+
+
 @pytest.mark.parametrize("different", [0, 255])
 def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly everything is probed again and again, and meets what was stored since."""
@@ -91,16 +103,38 @@ def test_hashes_collide(different: int, tmp_path: Path, monkeypatch: pytest.Monk
     inst = large() if different else instantiate(load_system("kvm-vcpu-switch"), "none")
     depth = None if different else 8
     expected = explore(inst, engine=NativeEngine(), properties=[], limits=Limits(depth=depth))
-    hashed = loop.LoopFunctions.hash
-
-    def colliding(self: loop.LoopFunctions) -> str:
-        before, result = hashed(self).rsplit("ret i64 ", 1)
-        return f"{before}%few = and i64 {result.split()[0]}, {different}\n  ret i64 %few\n}}\n"
-
-    monkeypatch.setattr(loop.LoopFunctions, "hash", colliding)
+    collide(monkeypatch, different)
     limits = Limits(memory_bytes=1 << 40, depth=depth)
     same(explore(inst, limits=limits, engine=NativeEngine(spill=tmp_path), properties=[]), expected)
     assert expected.states > (1000 if different else 100)
+
+
+def test_what_was_stored_since_lies_in_the_parts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared may have been stored in the same sweep, beyond a power of two, where one part more would begin."""
+    met: list[bool] = []
+    through = sweeper.Sweeper._through
+
+    def checked(
+        self: sweeper.Sweeper,
+        context: sweeper.Context,
+        stored: sweeper.Stored,
+        which: int,
+        function: Callable[[int], int],
+    ) -> int:
+        if which == sweep.COMPARE:
+            candidates = (ctypes.c_int32 * context.get("pending")).from_address(context.get("candidates"))
+            assert max(candidates) < stored.items
+            met.append(max(candidates) >= context.get("floor"))
+        return through(self, context, stored, which, function)
+
+    expected = explore(large(), engine=NativeEngine(), properties=[])
+    for module in (sweep, sweeper):
+        monkeypatch.setattr(module, "PARTS", 16)
+    monkeypatch.setattr(sweeper, "MOST", 5000)
+    monkeypatch.setattr(sweeper.Sweeper, "_through", checked)
+    collide(monkeypatch, 255)
+    same(explore(large(), limits=PLENTY, engine=NativeEngine(spill=tmp_path), properties=[]), expected)
+    assert any(met)
 
 
 @pytest.mark.parametrize("compact", [False, True])
