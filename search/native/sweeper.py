@@ -6,7 +6,7 @@ What the compiled functions do, and why it is right, is said in `sweep`; here is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -94,6 +94,8 @@ class Sweeper:
     def _look_up(self, context: Context, table: Stored, compared: Stored) -> None:
         left = context.get("pending")
         context.set(floor=compared.items)
+        # What is stored meanwhile is met too, and compared: its numbers must have a part in the order.
+        compared = replace(compared, items=compared.items + left)
         while left and not context.get("full"):
             while left:
                 self._through(context, table, PROBE, self.library.probe)
