@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import psutil
 from flushproof.model.errors import FlushproofError
-from flushproof.model.ir import Property, System
-from flushproof.model.ir.instance import State
+from flushproof.model.ir import Property
+from flushproof.model.ir.instance import Instance, State
 
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
 from .checkpoint import Checkpoint, Progressed, identity_of
@@ -73,7 +73,7 @@ class NativeEngine:
         self.budget, self.workers = budget, workers
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
         self.compact = compact
-        self._compiled: tuple[System, tuple[Any, ...], Library] | None = None
+        self._compiled: tuple[Instance, tuple[Any, ...], Library] | None = None
 
     def search(self, task: Task) -> Found:
         """Carries out the task.
@@ -105,13 +105,14 @@ class NativeEngine:
     def _library(self, task: Task, properties: tuple[Property, ...], formulas: list[Property]) -> Library:
         """The instance compiled: what was compiled for the search before, where only the points differ."""
         sweeping = task.limits.memory_bytes is not None and (self.spill or self.checkpoint) is not None
-        wanted = (task.instance.sizes, properties, task.symmetry, formulas, sweeping)
-        known = self._compiled
-        if known is None or known[0] is not task.instance.system or known[1] != wanted:
-            how = (task.symmetry, self.budget, self.workers > 1, self.compact, formulas, sweeping)
-            made = Library(task.instance, properties, *how)
-            self._compiled = known = task.instance.system, wanted, made
-        return known[2]
+        how = (properties, task.symmetry, self.budget, self.workers > 1, self.compact, formulas, sweeping)
+        if self._compiled is not None:
+            before, as_before, library = self._compiled
+            if before.system is task.instance.system and before.sizes == task.instance.sizes and as_before == how:
+                return library
+        library = Library(task.instance, *how)
+        self._compiled = task.instance, how, library
+        return library
 
     def _store(
         self, task: Task, library: Library, file: Path | None = None, kept: bool = False, stored: int = 0
