@@ -91,7 +91,7 @@ def look_for_cycles(
 
 
 def _graph(instance: Instance, limits: Limits, points: Points | None, started: float) -> _Graph:
-    reference, graph = Reference(instance), _Graph()
+    reference, graph = Reference(instance, points), _Graph()
     numbers: dict[State, int] = {}
 
     def number_of(state: State, before: int) -> int:
@@ -103,10 +103,8 @@ def _graph(instance: Instance, limits: Limits, points: Points | None, started: f
             graph.came_from.append(before)
         return numbers[state]
 
-    open_slots = [instance.slot(name) for name in points.names] if points else []
     for state in reference.initial_states():
-        if points is None or tuple(state[slot] for slot in open_slots) in points.rows:
-            number_of(state, -1)
+        number_of(state, -1)
     for number, state in enumerate(graph.states):
         if limits.seconds is not None and time.monotonic() - started > limits.seconds:
             raise _Limit(f"the limit of {limits.seconds:g} seconds")
@@ -165,7 +163,7 @@ def _is_fair(graph: _Graph, part: Collection[int], progress: Progress) -> bool:
 
 def _round(graph: _Graph, part: Collection[int], first: int, progress: Progress) -> Iterator[_Move]:
     """A way through a fair part, back to its first state, on which everyone takes a step or once could not."""
-    pending = set.union(*(graph.enabled(number) for number in part)) & graph.enabled(first)
+    pending = graph.enabled(first)
     here, left = first, True
     while pending or left:
         for move in _nearest(graph, part, here, progress, pending, first):
