@@ -9,15 +9,19 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from flushproof.model.language.declare import System
 from flushproof.model.language.load import load_system
 
 from flushproof import cli
 from flushproof.checking import check
-from flushproof.laboratory.comparing import compare
+from flushproof.laboratory.comparing import compare, versions
 from flushproof.laboratory.judging import Question
 from flushproof.laboratory.lattice import combinations
 from flushproof.laboratory.repairing import repair
 from flushproof.report.jsonform import schema
+
+from tests.search.progressing import TryBoth
+from tests.search.waiting import TlbFlush
 
 from .knobs import Flushes
 
@@ -73,6 +77,13 @@ def test_every_policy_on_the_traces_of_the_others() -> None:
     (trace,) = found["traces"]
     assert trace["violated"] == {"none": ["no-foreign-hit"], "load": [], "both": []}
     assert "1 trace under 3 policies" in call("compare", FLUSHES, "--versions").stdout
+
+
+@pytest.mark.parametrize("system", [TlbFlush, TryBoth])
+def test_what_no_state_alone_tells_is_not_looked_for_under_other_policies(system: type[System]) -> None:
+    """A wait without an end, an execution without progress: the end of the trace would violate nothing under its own policy."""
+    found = versions(system)
+    assert found.names == tuple(system.policies) and not found.traces and not found.shared
 
 
 def test_what_repairs_a_policy() -> None:

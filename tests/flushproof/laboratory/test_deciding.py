@@ -19,6 +19,8 @@ from flushproof.checking import certified, check
 from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.lattice import Lattice, Policies, combinations, lattice_of
 
+from tests.search.progressing import Queue, TryBoth
+
 from .knobs import Flushes, Scope
 
 
@@ -39,6 +41,8 @@ def one_by_one(lattice: Lattice) -> Policies:
         (load_system("kvm-trapped-tlbi"), "nuke", ("context", "order")),
         (load_system("kvm-vmid-allocator"), "fixed", ("flush", "defer")),
         (load_system("xen-tlbflush-clock"), "xsa-241", ("filter", "wrap")),
+        (TryBoth, None, ()),
+        (Queue, None, ()),
     ],
 )
 def test_the_laboratory_agrees_with_one_check_for_each_policy(
