@@ -86,10 +86,16 @@ class Families:
         self._of_init = self._axes(*_exprs(instance.system.init))
         self._of_property = [self._axes(*(e for c in p.clauses for e in (c.guard, c.expr))) for p in properties]
 
+    def tells_of(self, trace: Trace) -> bool:
+        """Whether a state alone tells what the trace is to: a violation of one of the invariants.  That nothing is possible, or
+        that it waits or goes on without progress for ever, is about all that can follow.
+        """
+        return any(p.name == trace.property for p in self.properties)
+
     def share(self, trace: Trace, among: Rows) -> list[Shared]:
         """Every violation along the trace that some of the policies `among` share: the first is the trace's own.
 
-        among: one row of codes for each policy.
+        trace: one that this `tells_of`; among: one row of codes for each policy.
         """
         own = np.array([self.values(trace.initial)], dtype=np.int8)
         groups = self._begun(trace.initial, np.concatenate([own, among]))

@@ -21,7 +21,7 @@ from flushproof.result import HOLDS, VIOLATED, CertificateError, Result
 from flushproof.search.explore import ask, explore
 from flushproof.search.family import Families, Followed
 from flushproof.search.native.engine import NativeEngine
-from flushproof.search.task import NO_DEADLOCK, Limits, Points
+from flushproof.search.task import Limits, Points
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def versions(
     engine = NativeEngine()
     for name, point in named.items():
         trace = _shortest(lattice, point, [*properties, "well-defined"] if properties else None, limits, engine)
-        if trace is not None and trace.property != NO_DEADLOCK:
+        if trace is not None and families.tells_of(trace):
             traces[name] = trace
             ends = (_end(families, trace, other) for other in named.values())
             shared[name] = tuple(tuple(families.violated(end)) for end in ends)

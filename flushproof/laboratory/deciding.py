@@ -24,13 +24,12 @@ from flushproof.engines import engine_of
 from flushproof.laboratory.lattice import Lattice, Point, Policies
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
-from flushproof.model.ir.waits import NO_STUCK
 from flushproof.properties.confirmation.certify import View, certify
 from flushproof.result import CertificateError
 from flushproof.search.explore import ask, explore
 from flushproof.search.family import Families, Rows, Shared
 from flushproof.search.outcome import Outcome
-from flushproof.search.task import NO_DEADLOCK, Limits, Points
+from flushproof.search.task import Limits, Points
 
 REPLAYED = 2000
 """So many policies that are not decided yet, at random, a new trace is replayed under; what it finds is about all others too."""
@@ -251,10 +250,7 @@ class Laboratory:
     def _replay(self, trace: Trace) -> None:
         decided, lattice = self.decided, self.decided.lattice
         own = self.families.values(trace.initial)
-        if trace.property in (
-            NO_DEADLOCK,
-            NO_STUCK,
-        ):  # which are about all that is not possible: it is this policy's alone
+        if not self.families.tells_of(trace):  # it is this policy's alone
             confirmed(trace)
             decided.unsafe[own] = True
             decided.learn()

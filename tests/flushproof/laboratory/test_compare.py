@@ -19,9 +19,8 @@ from flushproof.laboratory.judging import Question
 from flushproof.laboratory.lattice import combinations
 from flushproof.laboratory.repairing import repair
 from flushproof.report.jsonform import schema
-
 from tests.search.progressing import TryBoth
-from tests.search.waiting import TlbFlush
+from tests.search.waiting import RequestAndWait
 
 from .knobs import Flushes
 
@@ -79,7 +78,7 @@ def test_every_policy_on_the_traces_of_the_others() -> None:
     assert "1 trace under 3 policies" in call("compare", FLUSHES, "--versions").stdout
 
 
-@pytest.mark.parametrize("system", [TlbFlush, TryBoth])
+@pytest.mark.parametrize("system", [RequestAndWait, TryBoth])
 def test_what_no_state_alone_tells_is_not_looked_for_under_other_policies(system: type[System]) -> None:
     """A wait without an end, an execution without progress: the end of the trace would violate nothing under its own policy."""
     found = versions(system)

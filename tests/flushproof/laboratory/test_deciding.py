@@ -18,7 +18,6 @@ from flushproof.search.task import Limits
 from flushproof.checking import certified, check
 from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.lattice import Lattice, Policies, combinations, lattice_of
-
 from tests.search.progressing import Queue, TryBoth
 
 from .knobs import Flushes, Scope
