@@ -11,13 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from flushproof.model.ir import Action, EnumSort, Property
+from flushproof.model.ir import Action, EnumSort, Expr, Property
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.ir.terms import reads
+from flushproof.model.ir.terms import deciding, reads
 from flushproof.model.ir.trace import Condition, Open, Step, Trace
 
 from .reference.interpreter import Codes, Reference
@@ -82,8 +82,8 @@ class Families:
         self.properties = tuple(properties)
         self._checks = [self.reference.checker(p) for p in properties]
         self._steps = {action.name: (action, run) for action, run in self.reference.steps}
-        self._of_action = {a.name: self._axes(*_exprs(a)) for a in instance.system.actions}
-        self._of_init = self._axes(*_exprs(instance.system.init))
+        self._of_action = {a.name: self._axes(*deciding(a)) for a in instance.system.actions}
+        self._of_init = self._axes(*deciding(instance.system.init))
         self._of_property = [self._axes(*(e for c in p.clauses for e in (c.guard, c.expr))) for p in properties]
 
     def tells_of(self, trace: Trace) -> bool:
@@ -171,14 +171,11 @@ class Families:
 
     def under(self, state: State, values: Codes) -> State:
         """The state with these values of the knobs."""
-        changed = list(state)
-        for slot, code in zip(self.slots, values, strict=True):
-            changed[slot] = code
-        return tuple(changed)
+        return self._with(state, range(len(self.slots)), values)
 
     # ----------------------------------------------------------------------------------------------------- one step of all
 
-    def _axes(self, *exprs: Any) -> tuple[int, ...]:
+    def _axes(self, *exprs: Expr) -> tuple[int, ...]:
         names = reads(*exprs)
         return tuple(axis for axis, name in enumerate(self.knobs) if name in names)
 
@@ -246,7 +243,7 @@ class Families:
             some = among[number == one]
             yield tuple(int(some[0, axis]) for axis in axes), some
 
-    def _with(self, state: State, axes: tuple[int, ...], values: Codes) -> State:
+    def _with(self, state: State, axes: Sequence[int], values: Codes) -> State:
         """The state with these values of the knobs on some axes."""
         changed = list(state)
         for axis, code in zip(axes, values, strict=True):
@@ -257,8 +254,3 @@ class Families:
 def _same(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     """Whether parameters that both have have the same values."""
     return all(other.get(name, code) == code for name, code in one.items())
-
-
-def _exprs(action: Action) -> list[Any]:
-    """What the outcome of a step depends on."""
-    return [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]

@@ -410,11 +410,15 @@ def fresh_var(var: Var, taken: Iterable[Var]) -> Var:
     return Var(f"{var.name}{count}", var.of)
 
 
+def deciding(action: Action) -> list[Expr]:
+    """What the outcome of a step depends on."""
+    return [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]
+
+
 def exprs_of(action: Action) -> list[Expr]:
     """Everything that an action evaluates."""
-    exprs = [action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value))]
-    exprs += [e for o in action.obligations for e in (o.when, o.expr)]
-    return [*exprs, *(c.cond for c in action.costs)]
+    owed = [e for o in action.obligations for e in (o.when, o.expr)]
+    return [*deciding(action), *owed, *(c.cond for c in action.costs)]
 
 
 def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:

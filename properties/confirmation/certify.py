@@ -63,8 +63,8 @@ class _Refuted(Exception):
 def certify(trace: Trace, policies: Open | None = None, view: View | None = None) -> Certificate:
     """Re-checks a trace from its first state to the violation in its last.
 
-    policies: under all of them at once, whatever values the states of the trace have for these knobs; no deadlock, of which
-        nothing is certified so.
+    policies: under all of them at once, whatever values the states of the trace have for these knobs; only where a state alone
+        violates the property: of deadlocks, waits and executions without progress nothing is certified so.
     view: of the trace's instance, for who has many traces of it certified.
     """
     try:
@@ -171,8 +171,7 @@ class _Certifier:
 
     def _openings(self, start: SymbolicState) -> Iterator[tuple[Formula, ...]]:
         """Each combination that the policies have of values on which the initial action depends."""
-        init, variable = self.system.init, self.system.variable
-        read = terms.reads(init.guard, *(e for u in init.updates for e in (*u.args, u.cond, u.value)))
+        variable, read = self.system.variable, terms.reads(*terms.deciding(self.system.init))
         names = [name for name in self.policies.knobs if name in read]
         meant = tuple(self._meets(condition, start) for condition in self.policies.conditions)
         for codes in self.instance.assignments(tuple(variable[name].sort for name in names)):
@@ -219,6 +218,8 @@ class _Certifier:
         last = len(self.trace.steps)
         if self.trace.cycle is not None and self.progress is None:
             raise _Refuted(f"'{self.trace.property}' is not about steps that repeat", last)
+        about_all = self.trace.property in (DEADLOCK, NO_STUCK) or self.progress is not None
+        assert not (about_all and self.policies.knobs), "what is about all that can follow is certified for one policy"
         if self.trace.property == DEADLOCK:
             self._check_deadlock(last)
             return
@@ -242,7 +243,6 @@ class _Certifier:
             raise _Refuted(f"the last state does not violate '{self.trace.property}'", last)
 
     def _check_deadlock(self, last: int) -> None:
-        assert self.policies.knobs == (), "a deadlock is certified for one policy"
         given = tuple(self.locations.are(self.symbols, self.trace.states[-1]))
         if not self._follows(given, negation(self.reader.holds(self.system.final))):
             raise _Refuted("the last state is a final one", last)

@@ -35,7 +35,7 @@ from flushproof.model.ir import (
     children,
     walk,
 )
-from flushproof.model.ir.terms import and_, eq, free_vars, is_none, less, not_, or_, some, substitute
+from flushproof.model.ir.terms import and_, deciding, eq, free_vars, is_none, less, not_, or_, some, substitute
 
 from .columns import Columns
 
@@ -219,11 +219,7 @@ def _arguments(sort: Sort, variables: Sequence[Var]) -> list[Expr]:
 
 def _expressions(system: System) -> list[Expr]:
     """Everything that the system says."""
-    exprs = [
-        e
-        for a in (system.init, *system.actions)
-        for e in (a.guard, *(x for u in a.updates for x in (*u.args, u.cond, u.value)))
-    ]
+    exprs = [e for a in (system.init, *system.actions) for e in deciding(a)]
     return exprs + [e for p in (*system.properties, *system.lemmas) for c in p.clauses for e in (c.guard, c.expr)]
 
 

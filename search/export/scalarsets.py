@@ -15,8 +15,10 @@ from flushproof.model.ir import (
     FALSE,
     TRUE,
     Action,
+    Eq,
     Expr,
     Ite,
+    Less,
     Lit,
     Narrow,
     Negated,
@@ -102,9 +104,10 @@ def _parts(expr: Expr) -> tuple[Expr, ...]:
             return expr.args
         case The():
             return (expr.arg,)
+        case Eq() | Less():
+            return (expr.left, expr.right)
         case _:
-            left, right = getattr(expr, "left", None), getattr(expr, "right", None)
-            return (left, right) if left is not None and right is not None else ()
+            return ()
 
 
 def holds(option: Expr) -> Expr:

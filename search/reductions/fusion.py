@@ -86,7 +86,7 @@ class _Access:
 
     @staticmethod
     def of_action(action: Action) -> _Access:
-        exprs = (action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value)))
+        exprs = tuple(terms.deciding(action))
         binders = {b for u in action.updates for b in u.binders}
         return _Access(_unhidden(action.params, exprs) - binders, action.guard, exprs, action.updates, action)
 
@@ -248,7 +248,7 @@ def _renamed(hidden: Hidden, actor: Var, taken: set[Var]) -> Action:
 
 def _variables(action: Action) -> set[Var]:
     """Every variable that the action mentions or binds."""
-    exprs = (action.guard, *(e for u in action.updates for e in (*u.args, u.cond, u.value)))
+    exprs = terms.deciding(action)
     found = {e for e in walk(*exprs) if isinstance(e, Var)}
     found.update(e.var for e in walk(*exprs) if isinstance(e, Quant))
     return found | {*action.params, *action.fresh} | {b for u in action.updates for b in u.binders}
