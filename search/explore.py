@@ -91,7 +91,7 @@ def explore(
         limits,
         progress,
         on_state,
-        watched=watched(instance.system, asked.by_users, fused.hidden) if watch else (),
+        watched=watched(instance.system, _by_users(asked.invariants), fused.hidden) if watch else (),
         points=points,
     )
     if bound is not None:
@@ -241,11 +241,6 @@ class Asked:
     stuck: bool
     progress: tuple[ProgressProperty, ...]
 
-    @property
-    def by_users(self) -> list[Property]:
-        """The invariants that the system's own text declares."""
-        return [p for p in self.invariants if p.name != WELL_DEFINED]
-
 
 def ask(instance: Instance, names: Sequence[str] | None) -> Asked:
     """The properties of these names; None is all of them.
@@ -311,7 +306,7 @@ def _outcome(
         found.omission,
         engine,
         hidden,
-        never=never(task.watched[: found.looked_for], found.happened, _by_users(task))
+        never=never(task.watched[: found.looked_for], found.happened, _by_users(task.invariants))
         if complete and task.watched
         else None,
         unwatched=len(task.watched) - found.looked_for,
@@ -319,8 +314,9 @@ def _outcome(
     )
 
 
-def _by_users(task: Task) -> list[Property]:
-    return [p for p in task.invariants if p.name != WELL_DEFINED]
+def _by_users(invariants: Iterable[Property]) -> list[Property]:
+    """Those that the system's own text declares."""
+    return [p for p in invariants if p.name != WELL_DEFINED]
 
 
 def _reason(found: Found) -> str | None:
