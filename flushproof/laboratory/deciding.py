@@ -58,7 +58,8 @@ class Decided:
 
     lattice: with the orders that were not refuted.
     safe, unsafe: by a search, by a trace; unknown: those whose own search was stopped by a limit.
-    families: the traces, each with the policies that share it; together they are about all unsafe ones.
+    families: the traces, each with the policies that share it; alone: how many other traces there are, each of one policy, to what no
+        state alone tells; together they are about all unsafe ones.
     searches, states, seconds: what it took.
     reason: why it ended before everything was decided; None if it did not.
     """
@@ -68,6 +69,7 @@ class Decided:
     unsafe: Policies
     unknown: Policies
     families: list[Shared] = field(default_factory=list)
+    alone: int = 0
     refuted: list[Refuted] = field(default_factory=list)
     searches: int = 0
     states: int = 0
@@ -75,6 +77,11 @@ class Decided:
     reason: str | None = None
 
     _closed: tuple[object, ...] = ()
+
+    @property
+    def traces(self) -> int:
+        """How many traces show of all unsafe policies that they are."""
+        return len(self.families) + self.alone
 
     def learn(self) -> None:
         """What follows from `safe` and `unsafe` by the declared orders is to be found out anew."""
@@ -252,6 +259,7 @@ class Laboratory:
         own = self.families.values(trace.initial)
         if not self.families.tells_of(trace):  # it is this policy's alone
             confirmed(trace)
+            decided.alone += not decided.unsafe[own]
             decided.unsafe[own] = True
             decided.learn()
             return

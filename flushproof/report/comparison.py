@@ -100,7 +100,7 @@ def repaired_text(found: Repaired, look: Look) -> str:
         )
     decided = found.decided
     searches = "1 search" if decided.searches == 1 else f"{decided.searches} searches"
-    effort = f"{searches} and {many(len(decided.families), 'trace')}, of {lattice.count:,} policies."
+    effort = f"{searches} and {many(decided.traces, 'trace')}, of {lattice.count:,} policies."
     return "\n\n".join([*parts, look.faint(effort)])
 
 

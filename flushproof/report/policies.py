@@ -204,7 +204,7 @@ def _effort(answer: Answer) -> str:
     text = (
         f"Safe: {holds:,}; {safe:,} of them searched through, a sample of their states read again"
         + (f"; {holds - safe:,} by the declared orders alone" if holds > safe else "")
-        + f". Not safe: {fails:,}; {unsafe:,} allow one of {many(len(decided.families), 'trace')}, which Z3 confirmed for each"
+        + f". Not safe: {fails:,}; {unsafe:,} allow one of {many(decided.traces, 'trace')}, which Z3 confirmed for each"
         + (f"; {fails - unsafe:,} by the declared orders alone" if fails > unsafe else "")
         + f". This took {decided.searches:,} searches ({decided.states:,} states) instead of {answer.lattice.count:,}, "
         f"{decided.seconds:.1f} s."

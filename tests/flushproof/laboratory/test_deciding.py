@@ -53,6 +53,7 @@ def test_the_laboratory_agrees_with_one_check_for_each_policy(
     assert decided.reason is None and not decided.left.any()
     assert (decided.holds == wanted).all() and (decided.fails == ~wanted).all()
     assert not (decided.safe & ~wanted).any() and not (decided.unsafe & wanted).any()
+    assert bool(decided.traces) == decided.unsafe.any() and decided.traces <= np.count_nonzero(decided.unsafe)
     weakest = {p for p in combinations(lattice) if wanted[p] and not any(wanted[q] for q in decided.lattice.below(p))}
     assert set(decided.weakest) == weakest
 
