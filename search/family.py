@@ -86,12 +86,6 @@ class Families:
         self._of_init = self._axes(*deciding(instance.system.init))
         self._of_property = [self._axes(*(e for c in p.clauses for e in (c.guard, c.expr))) for p in properties]
 
-    def tells_of(self, trace: Trace) -> bool:
-        """Whether a state alone tells what the trace is to: a violation of one of the invariants.  That nothing is possible, or
-        that it waits or goes on without progress for ever, is about all that can follow.
-        """
-        return any(p.name == trace.property for p in self.properties)
-
     def share(self, trace: Trace, among: Rows) -> list[Shared]:
         """Every violation along the trace that some of the policies `among` share: the first is the trace's own.
 
@@ -146,6 +140,13 @@ class Families:
         """Whether a step is the first one of its process, which it takes for a new purpose."""
         pc = self.instance.system.variable.get(f"{action.process}.pc")
         return pc is not None and isinstance(pc.sort, EnumSort) and action.label == pc.sort.members[0]
+
+    def tells_of(self, name: str) -> bool:
+        """Whether a replay tells of a property: of these invariants.
+
+        A deadlock, or what never comes, is about all that is possible under a policy: a trace to it is that policy's alone.
+        """
+        return any(p.name == name for p in self.properties)
 
     def violated(self, state: State) -> list[str]:
         """The names of the invariants that do not hold in a state."""

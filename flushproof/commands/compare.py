@@ -67,7 +67,7 @@ def compare_command(
     flushproof compare kvm-vcpu-switch none last-ran
     flushproof compare kvm-vcpu-switch --versions
 
-    Exit status: 0 there is a trace (with --versions: any), or both policies hold; 3 a limit came first; 2 bad input.
+    Exit status: 0 there is a trace (with --versions: any), or the policies hold; 3 a limit came first; 2 bad input.
     """
     limits = Limits(max_states)
     if all_versions:
@@ -77,7 +77,7 @@ def compare_command(
         click.echo(
             json.dumps(versions_json(every), indent=1) if form == "json" else versions_text(every, look()), color=True
         )
-        sys.exit(HOLDS)
+        sys.exit(INCONCLUSIVE if every.undecided and not every.traces else HOLDS)
     if len(policies) != 2:
         raise click.UsageError("Give the names of two policies, or --versions. `flushproof show SYSTEM` lists them.")
     found = compare(load_system(system), (policies[0], policies[1]), sizes, properties, limits)

@@ -21,6 +21,7 @@ from flushproof.result import HOLDS, VIOLATED, CertificateError, Result
 from flushproof.search.explore import ask, explore
 from flushproof.search.family import Families, Followed
 from flushproof.search.native.engine import NativeEngine
+from flushproof.search.outcome import Outcome
 from flushproof.search.task import Limits, Points
 
 
@@ -40,7 +41,8 @@ class Compared:
     lattice: of the knobs in which they differ; names: the policies; results: what `check` says of each.
     trace: a shortest violation of one of them, `broken` its number (0 or 1); None where both hold.
     moments: the trace under both; parts: the number of the first step at which they part, counted from 0, None if they do not.
-    violated: what is violated at the end under the other policy as well.
+    violated: which invariants are violated at the end under the other policy as well; told: whether the trace's property is one, so
+        that this tells of it.
     """
 
     lattice: Lattice
@@ -51,20 +53,25 @@ class Compared:
     moments: tuple[Moment, ...] = ()
     parts: int | None = None
     violated: tuple[str, ...] = ()
+    told: bool = True
 
 
 @dataclass(frozen=True)
 class Versions:
     """All named policies of one situation, on each other's traces.
 
-    names: of the policies; traces: of each that is violated, its shortest trace; shared: for each of those, what is violated at the
-    end of the same steps under each policy, in order.
+    names: of the policies; traces: of each that is violated, its shortest trace; shared: for each of those, which invariants are
+    violated at the end of the same steps under each policy, in order, and under its own what it is a trace to.
+    untold: the policies whose traces are to something else than an invariant, of which the same steps do not tell under others.
+    undecided: the policies whose search a limit stopped.
     """
 
     lattice: Lattice
     names: tuple[str, ...]
     traces: Mapping[str, Trace]
     shared: Mapping[str, tuple[tuple[str, ...], ...]]
+    untold: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 def compare(
@@ -92,7 +99,7 @@ def compare(
     pair = results[0], results[1]
     broken = 1 if pair[0].verdict != VIOLATED and pair[1].verdict == VIOLATED else 0
     wanted = [pair[broken].violated or "", "well-defined"]
-    trace = _shortest(lattice, points[broken], wanted, limits) if pair[broken].verdict == VIOLATED else None
+    trace = _searched(lattice, points[broken], wanted, limits).trace if pair[broken].verdict == VIOLATED else None
     if trace is None:
         return Compared(lattice, names, pair)
     families = _families(lattice, properties)
@@ -122,6 +129,7 @@ def _side_by_side(found: Compared, families: Families, other: Point) -> Compared
         moments,
         parts,
         tuple(families.violated(last)),
+        families.tells_of(found.trace.property),
     )
 
 
@@ -159,20 +167,25 @@ def versions(
         raise FlushproofError(
             f"{system_name(system)} has no two named policies that differ in knobs alone that are no toggles"
         )
-    families, traces, shared = _families(lattice, properties), {}, {}
+    families, traces, shared = _families(lattice, properties), dict[str, Trace](), {}
     engine = NativeEngine()
+    undecided = []
     for name, point in named.items():
-        trace = _shortest(lattice, point, [*properties, "well-defined"] if properties else None, limits, engine)
-        if trace is not None and families.tells_of(trace):
-            traces[name] = trace
-            ends = (_end(families, trace, other) for other in named.values())
-            shared[name] = tuple(tuple(families.violated(end)) for end in ends)
-    return Versions(lattice, tuple(named), traces, shared)
+        outcome = _searched(lattice, point, [*properties, "well-defined"] if properties else None, limits, engine)
+        if outcome.trace is not None:
+            traces[name] = outcome.trace
+            shared[name] = tuple(tuple(_shared(families, outcome.trace, point, other)) for other in named.values())
+        elif outcome.verdict != HOLDS:
+            undecided.append(name)
+    untold = tuple(name for name, trace in traces.items() if not families.tells_of(trace.property))
+    return Versions(lattice, tuple(named), traces, shared, untold, tuple(undecided))
 
 
-def _end(families: Families, trace: Trace, point: Point) -> State:
+def _shared(families: Families, trace: Trace, own: Point, point: Point) -> list[str]:
+    """What is violated at the end of the trace of one policy under another, or the same."""
     taken = families.follow(trace, point)
-    return taken[-1].state if taken else families.under(trace.initial, point)
+    found = families.violated(taken[-1].state if taken else families.under(trace.initial, point))
+    return found if point != own or trace.property in found else [trace.property, *found]
 
 
 def _families(lattice: Lattice, properties: Sequence[str]) -> Families:
@@ -180,10 +193,12 @@ def _families(lattice: Lattice, properties: Sequence[str]) -> Families:
     return Families(lattice.instance, lattice.names, ask(lattice.instance, names).invariants)
 
 
-def _shortest(
+def _searched(
     lattice: Lattice, point: Point, names: Sequence[str] | None, limits: Limits, engine: NativeEngine | None = None
-) -> Trace | None:
-    """A shortest trace to a violation under one policy, confirmed by Z3; None where none is found within the limits."""
+) -> Outcome:
+    """What a search finds under one policy; Z3 has confirmed its trace, a shortest one to a violation."""
     points = Points(lattice.names, (point,))
     outcome = explore(lattice.instance, properties=names, limits=limits, engine=engine or NativeEngine(), points=points)
-    return None if outcome.trace is None else confirmed(outcome.trace)
+    if outcome.trace is not None:
+        confirmed(outcome.trace)
+    return outcome

@@ -58,8 +58,8 @@ class Decided:
 
     lattice: with the orders that were not refuted.
     safe, unsafe: by a search, by a trace; unknown: those whose own search was stopped by a limit.
-    families: the traces, each with the policies that share it; alone: how many other traces there are, each of one policy, to what no
-        state alone tells; together they are about all unsafe ones.
+    families: the traces, each with the policies that share it; alone: how many other traces there are, each of one policy, to what
+        no state alone tells; together they are about all unsafe ones.
     searches, states, seconds: what it took.
     reason: why it ended before everything was decided; None if it did not.
     """
@@ -257,7 +257,7 @@ class Laboratory:
     def _replay(self, trace: Trace) -> None:
         decided, lattice = self.decided, self.decided.lattice
         own = self.families.values(trace.initial)
-        if not self.families.tells_of(trace):  # it is this policy's alone
+        if not self.families.tells_of(trace.property):
             confirmed(trace)
             decided.alone += not decided.unsafe[own]
             decided.unsafe[own] = True

@@ -15,7 +15,10 @@ from flushproof.report.locations import location
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import verdict_text
 from flushproof.report.words import Story, many
-from flushproof.result import HOLDS
+from flushproof.result import HOLDS, INCONCLUSIVE
+
+UNTOLD = "it is about all that is possible then, and `check` says it"
+"""Why the steps of a trace under one policy tell nothing of a deadlock, or of what never comes, under another one."""
 
 
 def compared_text(found: Compared, look: Look) -> str:
@@ -24,7 +27,8 @@ def compared_text(found: Compared, look: Look) -> str:
     parts = [look.strong(f"{lattice.instance.system.name}: {found.names[0]} and {found.names[1]}")]
     parts += [f"{name}: {verdict_text(result, look)}" for name, result in zip(found.names, found.results, strict=True)]
     if found.trace is None:
-        return "\n\n".join([*parts, "No trace breaks either of them: there is nothing to show side by side."])
+        none = "was found that breaks" if any(r.verdict == INCONCLUSIVE for r in found.results) else "breaks"
+        return "\n\n".join([*parts, f"No trace {none} either of them: there is nothing to show side by side."])
     mine, other = found.names[found.broken], found.names[1 - found.broken]
     rows = [
         [str(number), words, _difference(found, moment)]
@@ -37,7 +41,8 @@ def compared_text(found: Compared, look: Look) -> str:
     else:
         parts.append(look.strong(f"They part at step {found.parts + 1}."))
     end = f"violates {', '.join(found.violated)} there too" if found.violated else "violates nothing there"
-    parts.append(look.wrapped(f"After the same steps, as far as they are possible, {other} {end}."))
+    untold = "" if found.told else f" Of {found.trace.property} the same steps do not tell there: {UNTOLD}."
+    parts.append(look.wrapped(f"After the same steps, as far as they are possible, {other} {end}.{untold}"))
     return "\n\n".join(parts)
 
 
@@ -69,10 +74,16 @@ def versions_text(found: Versions, look: Look) -> str:
         for name, trace in found.traces.items()
     ]
     head = look.strong(f"{found.lattice}: {many(len(found.traces), 'trace')} under {len(found.names)} policies")
+    open_ = f"NOT FINISHED: a limit stopped the search under {', '.join(found.undecided)}." if found.undecided else ""
+    left = [look.unsure(look.wrapped(open_))] if open_ else []
     if not rows:
-        return f"{head}\n\nNo named policy is violated here."
+        none = "No violation of a named policy was found." if left else "No named policy is violated here."
+        return "\n\n".join([head, none, *left])
     note = "·: after the same steps, as far as they are possible, nothing is violated; which does not say that this policy is safe."
-    return "\n\n".join([head, table(["trace of", "", *found.names], rows, look), look.faint(look.wrapped(note))])
+    if found.untold:
+        what = ", ".join(dict.fromkeys(found.traces[name].property for name in found.untold))
+        note += f" Of {what} the same steps do not tell under other policies: {UNTOLD}."
+    return "\n\n".join([head, table(["trace of", "", *found.names], rows, look), look.faint(look.wrapped(note)), *left])
 
 
 def repaired_text(found: Repaired, look: Look) -> str:
@@ -149,6 +160,7 @@ def versions_json(found: Versions) -> dict[str, Any]:
             }
             for name, trace in found.traces.items()
         ],
+        "undecided": list(found.undecided),
     }
 
 

@@ -9,22 +9,20 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
-from flushproof.model.language.declare import System
 from flushproof.model.language.load import load_system
 
 from flushproof import cli
 from flushproof.checking import check
-from flushproof.laboratory.comparing import compare, versions
+from flushproof.laboratory.comparing import compare
 from flushproof.laboratory.judging import Question
 from flushproof.laboratory.lattice import combinations
 from flushproof.laboratory.repairing import repair
 from flushproof.report.jsonform import schema
-from tests.search.progressing import TryBoth
-from tests.search.waiting import RequestAndWait
 
 from .knobs import Flushes
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
+HALTS, STARVES = (f"{Path(__file__).with_name('endless.py')}:{name}" for name in ("Halts", "Starves"))
 
 
 def call(*args: str) -> Result:
@@ -78,11 +76,30 @@ def test_every_policy_on_the_traces_of_the_others() -> None:
     assert "1 trace under 3 policies" in call("compare", FLUSHES, "--versions").stdout
 
 
-@pytest.mark.parametrize("system", [RequestAndWait, TryBoth])
-def test_what_no_state_alone_tells_is_not_looked_for_under_other_policies(system: type[System]) -> None:
-    """A wait without an end, an execution without progress: the end of the trace would violate nothing under its own policy."""
-    found = versions(system)
-    assert found.names == tuple(system.policies) and not found.traces and not found.shared
+@pytest.mark.parametrize(
+    ("system", "policies", "broken"),
+    [(HALTS, ("again", "once"), "no-deadlock"), (STARVES, ("yes", "no"), "someone-is-served")],
+)
+def test_a_trace_to_what_is_no_invariant_is_its_own_policys(
+    system: str, policies: tuple[str, str], broken: str
+) -> None:
+    found, status = data("compare", system, "--versions")
+    assert status == 0 and found["undecided"] == []
+    (trace,) = found["traces"]
+    assert trace["policy"] == policies[1] and trace["property"] == broken
+    assert trace["violated"] == {policies[0]: [], policies[1]: [broken]}
+    untold = f"Of {broken} the same steps do not tell"
+    assert untold in " ".join(call("compare", system, "--versions").stdout.split())
+    assert untold in " ".join(call("compare", system, *policies).stdout.split())
+
+
+def test_what_a_limit_left_open_is_said_of_every_policy() -> None:
+    found, status = data("compare", FLUSHES, "--versions", "--max-states", "3")
+    assert status == 3 and found["traces"] == [] and found["undecided"] == ["none", "load", "both"]
+    text = call("compare", FLUSHES, "--versions", "--max-states", "3").stdout
+    assert "NOT FINISHED" in text and "No named policy is violated" not in text
+    called = call("compare", FLUSHES, "none", "load", "--max-states", "3")
+    assert called.exit_code == 3 and "No trace was found that breaks either" in called.stdout
 
 
 def test_what_repairs_a_policy() -> None:

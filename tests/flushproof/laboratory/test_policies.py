@@ -15,6 +15,7 @@ from flushproof.report import lattice
 from flushproof.report.jsonform import schema
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
+HALTS, STARVES = (f"{Path(__file__).with_name('endless.py')}:{name}" for name in ("Halts", "Starves"))
 
 
 def call(*args: str) -> Result:
@@ -95,6 +96,18 @@ def test_what_is_cut_short_says_so() -> None:
         "kvm-vcpu-switch", "--free", "always", "--free", "if_other_ran", "--max-states", "500", "--larger", "0"
     )
     assert called.exit_code == 3 and "NOT FINISHED: stopped by a limit" in called.stdout
+
+
+@pytest.mark.parametrize(
+    ("system", "weakest", "broken"),
+    [(HALTS, {"again": ["on"]}, "no-deadlock"), (STARVES, {"serves": ["on"]}, "someone-is-served")],
+)
+def test_a_policy_that_breaks_what_is_no_invariant_is_not_safe(
+    system: str, weakest: dict[str, list[str]], broken: str
+) -> None:
+    found, status = data(system, "--larger", "0")
+    assert status == 0 and found["complete"] and [w["values"] for w in found["weakest"]] == [weakest]
+    assert [s["property"] for w in found["weakest"] for s in w["steps"]] == [broken]
 
 
 def test_every_trace_on_demand() -> None:
