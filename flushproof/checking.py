@@ -181,10 +181,7 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
     Long because it is the list of what a result tells.
     """
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
-    # Where a step reads what is not there, no other verdict means anything: "well-defined" is always among the properties.
-    names = (
-        tuple(dict.fromkeys((*request.properties, WELL_DEFINED))) if request.properties else asked_names(instance)
-    )
+    names = looked_for(request.properties) or asked_names(instance)
     collected = Collected(instance, names) if request.decide_with_z3 else None
     auditor = Auditor(request.system, instance, request.policy, request.knobs, request.audit) if request.audit else None
     if auditor:
@@ -248,6 +245,14 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
         audit=auditor.done() if auditor else None,
         not_permuted=outcome.fixed,
     )
+
+
+def looked_for(properties: Sequence[str]) -> tuple[str, ...] | None:
+    """The names of what is looked for where these properties are asked for; None, as in `explore`, where none is named.
+
+    Where a step reads what is not there, no other verdict means anything: "well-defined" is always among them.
+    """
+    return tuple(dict.fromkeys((*properties, WELL_DEFINED))) if properties else None
 
 
 def certified(trace: Trace) -> Trace:

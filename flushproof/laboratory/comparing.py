@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.checking import Request, run
+from flushproof.checking import Request, looked_for, run
 from flushproof.laboratory.deciding import confirmed
 from flushproof.laboratory.lattice import Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
@@ -98,7 +98,7 @@ def compare(
     )
     pair = results[0], results[1]
     broken = 1 if pair[0].verdict != VIOLATED and pair[1].verdict == VIOLATED else 0
-    wanted = [pair[broken].violated or "", "well-defined"]
+    wanted = looked_for([pair[broken].violated or ""])
     trace = _searched(lattice, points[broken], wanted, limits).trace if pair[broken].verdict == VIOLATED else None
     if trace is None:
         return Compared(lattice, names, pair)
@@ -171,7 +171,7 @@ def versions(
     engine = NativeEngine()
     undecided = []
     for name, point in named.items():
-        outcome = _searched(lattice, point, [*properties, "well-defined"] if properties else None, limits, engine)
+        outcome = _searched(lattice, point, looked_for(properties), limits, engine)
         if outcome.trace is not None:
             traces[name] = outcome.trace
             shared[name] = tuple(tuple(_shared(families, outcome.trace, point, other)) for other in named.values())
@@ -189,8 +189,7 @@ def _shared(families: Families, trace: Trace, own: Point, point: Point) -> list[
 
 
 def _families(lattice: Lattice, properties: Sequence[str]) -> Families:
-    names = [*properties, "well-defined"] if properties else None
-    return Families(lattice.instance, lattice.names, ask(lattice.instance, names).invariants)
+    return Families(lattice.instance, lattice.names, ask(lattice.instance, looked_for(properties)).invariants)
 
 
 def _searched(

@@ -19,7 +19,7 @@ from typing import SupportsInt
 import numpy as np
 
 from flushproof.auditing import DEFAULT, Auditor
-from flushproof.checking import certified, followed_on
+from flushproof.checking import certified, followed_on, looked_for
 from flushproof.engines import engine_of
 from flushproof.laboratory.lattice import Lattice, Point, Policies
 from flushproof.model.errors import FlushproofError
@@ -140,9 +140,9 @@ class Laboratory:
         limits: Limits = Limits(),  # noqa: B008 - frozen
         told: Callable[[Told], None] | None = None,
     ) -> None:
-        self.properties, self.limits, self.told = tuple(properties), limits, told
+        self.properties, self.limits, self.told = looked_for(properties), limits, told
         self.engine = engine_of()
-        asked = ask(lattice.instance, self._names(lattice))
+        asked = ask(lattice.instance, self.properties)
         self.families = Families(lattice.instance, lattice.names, asked.invariants)
         self.random = np.random.default_rng(0)
         self.begun = time.monotonic()
@@ -229,7 +229,7 @@ class Laboratory:
         seconds = left if seconds is None else seconds if left is None else min(left, seconds)
         outcome = explore(
             lattice.instance,
-            properties=self._names(lattice),
+            properties=self.properties,
             limits=Limits(self.limits.states, self.limits.memory_bytes, seconds),
             engine=self.engine,
             audit=self.auditor.stored,
@@ -369,9 +369,6 @@ class Laboratory:
 
     def _members(self, shared: Shared) -> Policies:
         return self.families.members(shared.open)
-
-    def _names(self, lattice: Lattice) -> list[str] | None:
-        return [*self.properties, "well-defined"] if self.properties else None
 
     def late(self) -> bool:
         """Whether the time is over."""

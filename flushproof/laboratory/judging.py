@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flushproof.auditing import AuditError
-from flushproof.checking import Request, run_all
+from flushproof.checking import Request, looked_for, run_all
 from flushproof.laboratory.deciding import Decided, Laboratory, Told, confirmed
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
@@ -298,7 +298,7 @@ class Judge:
         while left:
             outcome = explore(
                 lattice.instance,
-                properties=[*q.properties, "well-defined"] if q.properties else None,
+                properties=looked_for(q.properties),
                 limits=Limits(q.larger, q.limits.memory_bytes),
                 engine=self.laboratory.engine,
                 points=Points(lattice.names, tuple(left)),
