@@ -179,12 +179,11 @@ class Laboratory:
         Raises:
             CertificateError: Z3 does not confirm it.
         """
-        decided, outcome = self.decided, self._search([point])
+        outcome = self._search([point])
         if outcome.trace is not None:
-            confirmed(outcome.trace)
-            decided.unsafe[point] = True
-        decided.safe[point] |= outcome.verdict == "holds"
-        decided.learn()
+            self._found_unsafe(self._alone(point), confirmed(outcome.trace))
+        elif outcome.verdict == "holds":
+            self._found_safe([point])
         self._check_order()
         return outcome.trace
 
@@ -243,25 +242,20 @@ class Laboratory:
 
     def _note(self, points: Sequence[Point], outcome: Outcome) -> None:
         """Keeps what a search says, and what its trace says of other policies."""
-        decided = self.decided
-        decided.learn()
         if outcome.verdict == "holds":
-            for point in points:
-                decided.safe[point] = True
+            self._found_safe(points)
         elif outcome.trace is not None:
             self._replay(outcome.trace)
         else:
             for point in points:
-                decided.unknown[point] = len(points) == 1
+                self.decided.unknown[point] = len(points) == 1
 
     def _replay(self, trace: Trace) -> None:
         decided, lattice = self.decided, self.decided.lattice
         own = self.families.values(trace.initial)
         if not self.families.tells_of(trace.property):
-            confirmed(trace)
             decided.alone += not decided.unsafe[own]
-            decided.unsafe[own] = True
-            decided.learn()
+            self._found_unsafe(self._alone(own), confirmed(trace))
             return
         left, feared = np.flatnonzero(decided.left), np.flatnonzero(decided.fails & ~decided.unsafe)
         some = np.concatenate([self.random.choice(s, min(REPLAYED, len(s)), replace=False) for s in (left, feared)])
@@ -269,20 +263,34 @@ class Laboratory:
         for shared in self.families.share(trace, rows):
             policies = self.families.members(shared.open)
             if (policies & ~decided.unsafe).any():
-                self._never_safe(policies, shared)
-                decided.unsafe |= policies
-                decided.learn()
+                self._found_unsafe(policies, shared.trace)
                 decided.families.append(shared)
         assert decided.unsafe[own]
 
-    def _never_safe(self, policies: Policies, shared: Shared) -> None:
-        """That no search has found safe what a trace says is not."""
-        both = policies & self.decided.safe
+    def _found_unsafe(self, policies: Policies, trace: Trace) -> None:
+        """Keeps what a trace says: no search has found one of these policies safe."""
+        decided = self.decided
+        both = policies & decided.safe
         if both.any():
-            where = self.decided.lattice.text(self.decided.lattice.point(int(np.argmax(both))))
-            raise CertificateError(
-                f"a search finds {where} safe, under which there is a trace to '{shared.trace.property}'"
-            )
+            where = decided.lattice.text(decided.lattice.point(int(np.argmax(both))))
+            raise CertificateError(f"a search finds {where} safe, under which there is a trace to '{trace.property}'")
+        decided.unsafe |= policies
+        decided.learn()
+
+    def _found_safe(self, points: Sequence[Point]) -> None:
+        """Keeps what a search says: there is no trace under one of these policies."""
+        decided = self.decided
+        for point in points:
+            if decided.unsafe[point]:
+                where = decided.lattice.text(point)
+                raise CertificateError(f"a search finds {where} safe, under which there is a trace to a violation")
+            decided.safe[point] = True
+        decided.learn()
+
+    def _alone(self, point: Point) -> Policies:
+        policies = self.decided.lattice.none()
+        policies[point] = True
+        return policies
 
     # --------------------------------------------------------------------------------------------------------------- order
 

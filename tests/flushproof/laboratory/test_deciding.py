@@ -18,6 +18,7 @@ from flushproof.search.task import Limits
 from flushproof.checking import certified, check
 from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.lattice import Lattice, Policies, combinations, lattice_of
+from flushproof.result import CertificateError
 from tests.search.progressing import Queue, TryBoth
 
 from .knobs import Flushes, Scope
@@ -109,6 +110,16 @@ def test_z3_confirms_a_trace_for_no_policy_that_does_not_allow_it() -> None:
     assert not certify(shared.trace, Open(lattice.names)).ok
     wider = Open(lattice.names, (Condition(("at_load",), frozenset({(0,), (1,)})),))
     assert not certify(shared.trace, wider).ok
+
+
+def test_a_search_and_a_trace_that_contradict_each_other_are_no_verdict() -> None:
+    laboratory = Laboratory(lattice_of(Flushes, free=("at_load", "at_put")))
+    decided = laboratory.decide()
+    safe, unsafe = (tuple(map(int, np.argwhere(found)[0])) for found in (decided.safe, decided.unsafe))
+    decided.unsafe[safe] = decided.safe[unsafe] = True
+    for point in (safe, unsafe):
+        with pytest.raises(CertificateError, match=r"a search finds .* safe, under which there is a trace"):
+            laboratory.explain(point)
 
 
 def test_a_limit_leaves_policies_open_and_says_so() -> None:
