@@ -139,4 +139,6 @@ def _status(found: Answer) -> int:
         return VIOLATED
     if not found.complete or (judged is not None and judged.result.verdict != WITHOUT_VIOLATION):
         return INCONCLUSIVE
-    return REDUNDANT if judged is not None and judged.redundant else HOLDS
+    if judged is not None and judged.redundant:
+        return REDUNDANT
+    return INCONCLUSIVE if judged is not None and judged.unknown else HOLDS

@@ -32,7 +32,7 @@ EXPLAINED = 4
 LARGER_STATES = 1_000_000
 """So many states are looked at, of each larger size, for all of the weakest policies together."""
 
-Need = Literal["necessary", "can be weakened", "redundant", "a choice"]
+Need = Literal["necessary", "can be weakened", "redundant", "a choice", "not known"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Why:
     """One step from a policy: one knob with another value.
 
     safe: whether all properties hold after it; None where no limit let one say.
-    trace: a shortest one that shows why not.
+    trace: a shortest one that shows why not; None where a limit came before it was found.
     proved: with `any_size`, whether it was proved safe for any number of elements; None where that was not asked.
     """
 
@@ -74,7 +74,7 @@ class Needed:
     """What a policy's value of one knob is for.
 
     need: "redundant": the weakest value is safe as well; "can be weakened": some weaker one is; "a choice": some other one is, that
-        is declared to be neither weaker nor stronger; "necessary": none of these is.
+        is declared to be neither weaker nor stronger; "necessary": none of these is; "not known": a limit left open whether one is.
     others: those other values; the ones that are declared to be weaker first.
     """
 
@@ -96,6 +96,11 @@ class Judgement:
     def redundant(self) -> tuple[str, ...]:
         """The knobs that may have a weaker value, by themselves."""
         return tuple(n.knob for n in self.needed if n.need in ("redundant", "can be weakened"))
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The knobs of which a limit left open whether they may have another value."""
+        return tuple(n.knob for n in self.needed if n.need == "not known")
 
 
 @dataclass(frozen=True)
@@ -238,13 +243,18 @@ class Judge:
     def _request(self, point: Point) -> Request:
         q = self.question
         return Request(
-            q.system, q.policy, self.lattice.set(point), q.sizes, q.properties, limits=Limits(q.limits.states)
+            q.system,
+            q.policy,
+            self.lattice.set(point),
+            q.sizes,
+            q.properties,
+            limits=Limits(q.limits.states, q.limits.memory_bytes),
         )
 
     def _why(self, point: Point, other: Point) -> Why:
         trace = self.laboratory.explain(other)
         decided = self.laboratory.decided
-        safe = True if decided.safe[other] else False if trace is not None else None
+        safe = True if decided.safe[other] else False if decided.unsafe[other] else None
         (knob, value), *_ = self.lattice.differs(point, other).items()
         return Why(knob, value, self.lattice.text(other)[knob], other, safe, trace)
 
@@ -265,8 +275,12 @@ class Judge:
         need: Need = "necessary"
         if safe:
             need = "redundant" if set(axis.weakest(value)) & set(safe) else "can be weakened"
+        elif any(whys[v].safe is None for v in weaker):
+            need = "not known"
         elif any(whys[v].safe for v in rest):
             need = "a choice"
+        elif any(whys[v].safe is None for v in rest):
+            need = "not known"
         if self.question.any_size:
             whys.update({v: replace(whys[v], proved=self._proved(whys[v])) for v in safe})
         return Needed(axis.name, axis.texts[value], need, tuple(whys.values()))

@@ -122,7 +122,8 @@ def _says(why: Why) -> str:
         case True:
             return "safe"
         case False:
-            assert why.trace is not None
+            if why.trace is None:
+                return "not safe; a limit came before a shortest trace"
             return f"{why.trace.property}, in {many(len(why.trace.steps), 'step')}"
         case None:
             return "not known: a limit stopped the search"
@@ -151,8 +152,11 @@ def _judged(answer: Answer, judged: Judgement, look: Look) -> str:
             changes = " or ".join(settings(lattice.differs(w.point, judged.point)) for w in under)
             text += f" All that can go together leaves a policy with {changes}."
         lines += ["", look.unsure(look.wrapped(text))]
-    else:
+    elif not judged.unknown:
         lines += ["", look.good("Nothing of it can be weaker.")]
+    if judged.unknown:
+        text = f"A limit left open whether these can have another value: {', '.join(judged.unknown)}."
+        lines += ["", look.unsure(look.wrapped(text))]
     return "\n".join(lines)
 
 

@@ -9,10 +9,18 @@ from typing import Any
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from flushproof.search.task import Limits
 
 from flushproof import cli
+from flushproof.commands.policies import _status
+from flushproof.laboratory.judging import Answer, Judge, Question
+from flushproof.laboratory.lattice import lattice_of
 from flushproof.report import lattice
 from flushproof.report.jsonform import schema
+from flushproof.report.policies import policies_json, policies_text
+from flushproof.report.trace import Look
+
+from .knobs import Flushes
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
 HALTS, STARVES = (f"{Path(__file__).with_name('endless.py')}:{name}" for name in ("Halts", "Starves"))
@@ -96,6 +104,24 @@ def test_what_is_cut_short_says_so() -> None:
         "kvm-vcpu-switch", "--free", "always", "--free", "if_other_ran", "--max-states", "500", "--larger", "0"
     )
     assert called.exit_code == 3 and "NOT FINISHED: stopped by a limit" in called.stdout
+
+
+def test_what_a_limit_left_open_is_not_said_to_be_necessary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is over when the reasons are asked for, of policies that only an order decided."""
+    lattice_ = lattice_of(Flushes, "both", free=("at_load", "at_put"))
+    judge = Judge(Question(Flushes, "both", free=("at_load", "at_put"), larger=0), lattice_, None)
+    decided = judge.laboratory.decide()
+    decided.safe[...] = decided.unsafe[...] = False
+    decided.safe[0, 0] = True
+    decided.learn()
+    monkeypatch.setattr(judge.laboratory, "limits", Limits(states=1))
+    judged = judge._judged(lattice_.base)
+    assert judged.unknown == ("at_load", "at_put") and not judged.redundant
+    found = Answer(decided, (), (), judged)
+    text = policies_text(found, Look())
+    assert "Nothing of it can be weaker" not in text and "A limit left open" in text
+    assert [n["need"] for n in policies_json(found)["judged"]["knobs"]] == ["not known", "not known"]
+    assert _status(found) == 3
 
 
 @pytest.mark.parametrize(
