@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.checking import Request, looked_for, run
-from flushproof.laboratory.deciding import confirmed
+from flushproof.laboratory.deciding import confirmed, judging_by
 from flushproof.laboratory.lattice import Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import State
@@ -18,7 +18,7 @@ from flushproof.model.ir.trace import Step, Trace
 from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.instantiate import knob_values
 from flushproof.result import HOLDS, VIOLATED, CertificateError, Result
-from flushproof.search.explore import ask, explore
+from flushproof.search.explore import Asked, ask, explore
 from flushproof.search.family import Families, Followed
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.outcome import Outcome
@@ -102,7 +102,7 @@ def compare(
     trace = _searched(lattice, points[broken], wanted, limits).trace if pair[broken].verdict == VIOLATED else None
     if trace is None:
         return Compared(lattice, names, pair)
-    families = _families(lattice, properties)
+    families = _families(lattice, ask(lattice.instance, looked_for(properties)))
     found = _side_by_side(Compared(lattice, names, pair, trace, broken), families, points[1 - broken])
     if found.violated and pair[1 - broken].verdict == HOLDS:
         raise CertificateError(
@@ -159,7 +159,7 @@ def versions(
     """All named policies of the default situation: the shortest trace of each, under each other one.
 
     Raises:
-        FlushproofError: the system has fewer than two such policies.
+        FlushproofError: the system has fewer than two such policies; as `judging_by`.
     """
     lattice = lattice_of(system, sizes=sizes)
     named = lattice.named()
@@ -167,7 +167,7 @@ def versions(
         raise FlushproofError(
             f"{system_name(system)} has no two named policies that differ in knobs alone that are no toggles"
         )
-    families, traces, shared = _families(lattice, properties), dict[str, Trace](), {}
+    families, traces, shared = _families(lattice, judging_by(lattice, properties)), dict[str, Trace](), {}
     engine = NativeEngine()
     undecided = []
     for name, point in named.items():
@@ -188,8 +188,8 @@ def _shared(families: Families, trace: Trace, own: Point, point: Point) -> list[
     return found if point != own or trace.property in found else [trace.property, *found]
 
 
-def _families(lattice: Lattice, properties: Sequence[str]) -> Families:
-    return Families(lattice.instance, lattice.names, ask(lattice.instance, looked_for(properties)).invariants)
+def _families(lattice: Lattice, asked: Asked) -> Families:
+    return Families(lattice.instance, lattice.names, asked.invariants)
 
 
 def _searched(

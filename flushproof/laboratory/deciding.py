@@ -26,7 +26,7 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.properties.confirmation.certify import View, certify
 from flushproof.result import CertificateError
-from flushproof.search.explore import ask, explore
+from flushproof.search.explore import Asked, ask, explore
 from flushproof.search.family import Families, Rows, Shared
 from flushproof.search.outcome import Outcome
 from flushproof.search.task import Limits, Points
@@ -142,7 +142,7 @@ class Laboratory:
     ) -> None:
         self.properties, self.limits, self.told = looked_for(properties), limits, told
         self.engine = engine_of()
-        asked = ask(lattice.instance, self.properties)
+        asked = judging_by(lattice, properties)
         self.families = Families(lattice.instance, lattice.names, asked.invariants)
         self.random = np.random.default_rng(0)
         self.begun = time.monotonic()
@@ -393,6 +393,21 @@ class Laboratory:
             decided = self.decided
             left = int(np.count_nonzero(decided.left))
             self.told(Told(decided.searches, decided.lattice.count - left - decided.searches, left))
+
+
+def judging_by(lattice: Lattice, properties: Sequence[str]) -> Asked:
+    """The properties by which policies are judged: those of these names, or all that are looked for where none is named.
+
+    Raises:
+        FlushproofError: there is no property of that name, or it must be reached.
+    """
+    asked = ask(lattice.instance, looked_for(properties))
+    if properties and asked.reachables:
+        raise FlushproofError(
+            f"'{asked.reachables[0].name}' must be reached, and many policies are judged by what must hold; "
+            "`check --property` says of one policy whether it is reached"
+        )
+    return asked
 
 
 def confirmed(trace: Trace) -> Trace:

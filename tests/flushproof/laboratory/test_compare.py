@@ -143,6 +143,8 @@ def test_what_cannot_be_repaired_and_what_need_not_be() -> None:
         (("compare", FLUSHES), "Give the names of two policies"),
         (("compare", FLUSHES, "none", "nothing"), "has no policy 'nothing'"),
         (("compare", FLUSHES, "none", "none"), "set the same knobs"),
+        (("compare", HALTS, "--versions", "--property", "nothing-does-this"), "must be reached"),
+        (("repair", HALTS, "--policy", "once", "--property", "nothing-does-this"), "must be reached"),
         (("compare", FLUSHES, "none", "load", "--versions"), "give no names with it"),
         (("repair", FLUSHES, "--policy", "none", "--free", "unused"), "nothing depends on the open knobs"),
     ],

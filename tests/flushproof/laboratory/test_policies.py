@@ -152,6 +152,8 @@ def test_a_weakest_policy_that_breaks_at_a_larger_size() -> None:
 def test_bad_input() -> None:
     assert "has no knob 'nothing'" in call(FLUSHES, "--free", "nothing").stderr
     assert call(FLUSHES, "--any-size").exit_code == 2
+    called = call(HALTS, "--property", "nothing-does-this")
+    assert called.exit_code == 2 and "'nothing-does-this' must be reached" in called.stderr
     called = call(FLUSHES, "--free", "unused")
     assert called.exit_code == 2 and "nothing depends on the open knobs" in called.stderr
 
