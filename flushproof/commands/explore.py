@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +12,8 @@ from flushproof.checking import certified, source_of
 from flushproof.commands.options import settings_options, system_argument, try_path, write
 from flushproof.commands.progress import counted
 from flushproof.model.errors import FlushproofError
-from flushproof.model.language.instantiate import instantiate
+from flushproof.model.ir.instance import Instance, State
+from flushproof.model.language.instantiate import instantiate, settings
 from flushproof.model.language.load import load_system
 from flushproof.report.explorer import explorer_page
 from flushproof.report.jsonform import read_trace
@@ -61,10 +63,8 @@ def explore_command(
     All states are in the page if there are no more than --max-states; else the nearest, and the page says so.
     """
     cls = load_system(system)
-    walk = () if along is None else certified(read_trace(along, system).trace).states
     instances = [instantiate(cls, name, knobs, sizes) for name in (policy, *beside)]
-    if along is not None and len(walk[0]) != len(instances[0].slots):
-        raise FlushproofError(f"{along} is a trace at other sizes or of another policy; give those of the trace")
+    walk = () if along is None else _walk(along, system, instances[0])
     page = Path(f"{instances[0].system.name}.html") if html is None else html
     try_path(page)
     with counted("exploring", len(instances)) as done:
@@ -76,3 +76,17 @@ def explore_command(
     click.echo(page)
     if opens and not webbrowser.open(page.resolve().as_uri()):
         click.echo("flushproof: no browser was found; the page is there", err=True)
+
+
+def _walk(along: Path, system: str, instance: Instance) -> Sequence[State]:
+    """The states of a saved trace, which Z3 confirms: under other knobs or at other sizes they need not be reachable.
+
+    Raises:
+        FlushproofError: it is no trace of this instance.
+    """
+    trace = certified(read_trace(along, system).trace)
+    theirs = trace.instance
+    if (theirs.knobs, theirs.sizes) != (instance.knobs, instance.sizes):
+        with_ = settings(theirs.knobs, theirs.sizes)
+        raise FlushproofError(f"{along} is a trace at other sizes or of another policy; give those of the trace ({with_})")
+    return trace.states

@@ -142,5 +142,6 @@ def test_a_trace_at_other_sizes_is_refused(tmp_path: Path) -> None:
     CliRunner().invoke(cli.main, ["check", SWITCH, "--policy", "none", "--save", str(file)])
     args = ["explore", SWITCH, "--policy", "none", "--from", str(file), "--html", str(tmp_path / "page.html")]
     assert CliRunner().invoke(cli.main, args).exit_code == 0
-    called = CliRunner().invoke(cli.main, [*args, "--size", "cpu=3"])
-    assert called.exit_code == 2 and "at other sizes or of another policy" in called.stderr
+    for other in (["--size", "cpu=3"], ["--set", "flush=on"]):
+        called = CliRunner().invoke(cli.main, [*args, *other])
+        assert called.exit_code == 2 and "at other sizes or of another policy" in called.stderr
