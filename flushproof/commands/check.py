@@ -321,7 +321,7 @@ def _printed_all(results: Sequence[Result], wrong: Mapping[str, NoVerdict], aske
         case "junit":
             return junit_all(results, wrong, seconds)
         case "sarif":
-            return json.dumps(sarif([r for r in results if is_wrong(r)], wrong), indent=1)
+            return json.dumps(sarif([r for r in results if is_wrong(r)], wrong, results), indent=1)
     return all_text(results, look(elsewhere=WIDE), asked, len(wrong), seconds)
 
 

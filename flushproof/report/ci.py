@@ -101,17 +101,21 @@ def _name(result: Result) -> str:
 # -------------------------------------------------------------------------------------------------------------------- SARIF
 
 
-def sarif(results: Sequence[Result], wrong: Mapping[str, NoVerdict] = {}) -> dict[str, Any]:
+def sarif(
+    results: Sequence[Result], wrong: Mapping[str, NoVerdict] = {}, checked: Sequence[Result] = ()
+) -> dict[str, Any]:
     """What was found, each at the line of its last step with all steps as a code flow.
 
     results: what is a finding: each violation of one check, or of many those that are not as expected; a policy that is to show a
         violation and shows none is one too.
     wrong: why there is no verdict, by what was asked.
+    checked: all that was checked, if more than the findings: what is undecided or vacuous among it is no run that has succeeded.
     """
     found = [_finding(r) for r in results if r.violated is not None or r.as_expected is False]
     rules = dict.fromkeys(f["ruleId"] for f in found)
     driver = {"name": "flushproof", "version": version("flushproof"), "rules": [{"id": name} for name in rules]}
-    failed = [{"level": "error", "message": {"text": f"{what}: {why}"}} for what, why in wrong.items()]
+    said = [*(f"{what}: {why}" for what, why in wrong.items()), *filter(None, map(_undecided, checked or results))]
+    failed = [{"level": "error", "message": {"text": text}} for text in said]
     return {
         "$schema": SARIF_SCHEMA,
         "version": SARIF,
@@ -124,6 +128,13 @@ def sarif(results: Sequence[Result], wrong: Mapping[str, NoVerdict] = {}) -> dic
             }
         ],
     }
+
+
+def _undecided(result: Result) -> str:
+    """Why nothing found is not all that there may be; nothing where it is."""
+    if result.verdict == INCONCLUSIVE:
+        return f"{_name(result)}: inconclusive: {result.reason or 'not everything was explored'}"
+    return f"{_name(result)}: vacuous: {', '.join(result.vacuous)}" if result.verdict == HOLDS and result.vacuous else ""
 
 
 def _finding(result: Result) -> dict[str, Any]:

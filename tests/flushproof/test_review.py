@@ -117,6 +117,16 @@ def test_what_cannot_be_checked_is_an_error_in_both(tmp_path: Path) -> None:
     assert "**No verdict** on broken only" in text and "broken.py" in text
 
 
+def test_sarif_of_what_is_undecided_is_no_success() -> None:
+    for args in (["kvm-vcpu-switch", "--policy", "last-ran"], ["kvm-vcpu-switch", "--policy", "last-ran", "--all", "--jobs", "1"]):
+        (run,) = json.loads(call("check", *args, "--max-states", "10", "--format", "sarif").stdout)["runs"]
+        (invocation,) = run["invocations"]
+        assert not invocation["executionSuccessful"]
+        assert run["results"] == []
+        said, *_ = invocation["toolExecutionNotifications"]
+        assert "kvm-vcpu-switch last-ran: inconclusive" in said["message"]["text"]
+
+
 def test_sarif_points_at_the_line_of_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(HERE.parents[1])
     found: dict[str, Any] = json.loads(call("check", SWITCH, "--policy", "none", "--format", "sarif").stdout)
