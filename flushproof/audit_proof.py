@@ -17,6 +17,7 @@ from pathlib import Path
 
 from flushproof.engines import engine_of
 from flushproof.model.ir.instance import Instance
+from flushproof.model.language.instantiate import settings
 from flushproof.properties.formulas.conjuncts import named_elements
 from flushproof.result import CertificateError
 from flushproof.search.explore import explore
@@ -106,7 +107,7 @@ def _at(instance: Instance) -> Explored:
     if "an interrupt" in (found.reason or ""):
         raise KeyboardInterrupt
     if found.property is not None:
-        at = " ".join(f"{name.lower()}={size}" for name, size in sizes.items())
+        at = settings({}, sizes)
         raise CertificateError(f"{system.name} is proved for any size, and with {at} '{found.property}' does not hold")
     return Explored(sizes, found.states, found.depth, found.complete)
 

@@ -138,9 +138,13 @@ class Result:
 
     def __repr__(self) -> str:
         """`<Result: kvm-vcpu-switch none: violated (no-foreign-hit), 139 states>`; a trace in full is what reports are for."""
-        what = " ".join(filter(None, [self.instance.system.name, self.instance.policy, self.settings]))
         verdict = self.verdict + (f" ({self.violated})" if self.violated else "")
-        return f"<Result: {what}: {verdict}, {self.states} state{'' if self.states == 1 else 's'}>"
+        return f"<Result: {self.asked}: {verdict}, {self.states} state{'' if self.states == 1 else 's'}>"
+
+    @property
+    def asked(self) -> str:
+        """What was checked: `kvm-vcpu-switch last-ran fb=off`."""
+        return " ".join(filter(None, [self.instance.system.name, self.instance.policy, self.settings]))
 
     def _repr_html_(self) -> str:
         """The page of the check, for a notebook."""

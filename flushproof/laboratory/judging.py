@@ -19,7 +19,7 @@ from flushproof.laboratory.deciding import Decided, Laboratory, Told, confirmed
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
-from flushproof.model.language.instantiate import sizes_of
+from flushproof.model.language.instantiate import settings, sizes_of
 from flushproof.proving import ProofRequest
 from flushproof.proving import run as prove
 from flushproof.result import HOLDS, VIOLATED, CertificateError, NoVerdict, Result
@@ -328,8 +328,7 @@ class Judge:
 
 def _broken(weakest: Sequence[Weakest], larger: Sequence[Larger]) -> Iterator[Weakest]:
     for one in weakest:
-        sizes = [" ".join(f"{n.lower()}={s}" for n, s in at.sizes.items()) for at in larger if one.point in at.broken]
-        yield replace(one, breaks=tuple(sizes))
+        yield replace(one, breaks=tuple(settings({}, at.sizes) for at in larger if one.point in at.broken))
 
 
 def merged(lattice: Lattice, points: Sequence[Point]) -> Iterator[Weakest]:

@@ -30,9 +30,9 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def junit(result: Result) -> str:
     """One check: a test case for each property.  What was not decided, since another one is violated sooner, is skipped."""
-    suite = Element("testsuite", {"name": _name(result)})
+    suite = Element("testsuite", {"name": result.asked})
     for prop in result.checked:
-        case = SubElement(suite, "testcase", {"classname": _name(result), "name": prop})
+        case = SubElement(suite, "testcase", {"classname": result.asked, "name": prop})
         if prop == result.violated:
             _failed(case, prop, result)
         elif prop in result.also_violated:
@@ -94,10 +94,6 @@ def _text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", text)
 
 
-def _name(result: Result) -> str:
-    return " ".join(filter(None, [result.instance.system.name, result.instance.policy, result.settings]))
-
-
 # -------------------------------------------------------------------------------------------------------------------- SARIF
 
 
@@ -133,20 +129,20 @@ def sarif(
 def _undecided(result: Result) -> str:
     """Why nothing found is not all that there may be; nothing where it is."""
     if result.verdict == INCONCLUSIVE:
-        return f"{_name(result)}: inconclusive: {result.reason or 'not everything was explored'}"
-    return f"{_name(result)}: vacuous: {', '.join(result.vacuous)}" if result.verdict == HOLDS and result.vacuous else ""
+        return f"{result.asked}: inconclusive: {result.reason or 'not everything was explored'}"
+    return f"{result.asked}: vacuous: {', '.join(result.vacuous)}" if result.verdict == HOLDS and result.vacuous else ""
 
 
 def _finding(result: Result) -> dict[str, Any]:
     trace = result.trace
     if trace is None:
         found = result.found if result.violated is None else f"{result.violated}, a state that no interleaving reaches"
-        text = f"{_name(result)}: expected {result.expected or HOLDS}, found {found}"
+        text = f"{result.asked}: expected {result.expected or HOLDS}, found {found}"
         place = class_place(load_system(result.source))
         return {"ruleId": result.violated or "verdict", "level": "error", "message": {"text": text}, **_at(place)}
     story = Story(trace)
     told = " ".join(link.text for link in links(story))
-    text = f"{_name(result)}: {result.violated} is violated in {many(len(trace.steps), 'step')}. {story.sentence} {told}"
+    text = f"{result.asked}: {result.violated} is violated in {many(len(trace.steps), 'step')}. {story.sentence} {told}"
     flow = [_flow(row, row.place) for row in story.rows if row.place is not None]
     return {
         "ruleId": result.violated,

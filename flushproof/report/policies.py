@@ -48,7 +48,7 @@ def policies_text(answer: Answer, look: Look, traces: bool = False) -> str:
 
 def _head(answer: Answer, look: Look) -> str:
     lattice = answer.lattice
-    sizes = " ".join(f"{name.lower()}={size}" for name, size in lattice.instance.sizes.items())
+    sizes = settings({}, lattice.instance.sizes)
     lines = [look.strong(f"{lattice}: {'1 policy' if lattice.count == 1 else f'{lattice.count:,} policies'}")]
     lines.append(
         look.wrapped(f"{' × '.join(f'{a.name} {len(a.texts)}' for a in lattice.axes)}, at {sizes}", indent="  ")
@@ -56,10 +56,6 @@ def _head(answer: Answer, look: Look) -> str:
     if lattice.idle:
         lines.append(look.wrapped(f"Nothing depends on these here: {', '.join(lattice.idle)}.", indent="  "))
     return "\n".join(lines)
-
-
-def _policies(count: int) -> str:
-    return "1 policy" if count == 1 else f"{count:,} policies"
 
 
 def _values(answer: Answer, look: Look) -> str:
@@ -198,7 +194,7 @@ def _caveats(answer: Answer) -> Iterator[str]:
 def _grown(answer: Answer, at: Larger) -> str:
     """What is larger: `cpu=3`."""
     here = answer.lattice.instance.sizes
-    return " ".join(f"{n.lower()}={s}" for n, s in at.sizes.items() if here.get(n) != s)
+    return settings({}, {n: s for n, s in at.sizes.items() if here.get(n) != s})
 
 
 def _effort(answer: Answer) -> str:

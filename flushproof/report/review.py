@@ -41,7 +41,7 @@ def _story(trace: Trace) -> str:
 
 def markdown(result: Result) -> str:
     """One check in Markdown: the verdict, the steps as a table, how it came to that, a diagram, and what was explored."""
-    parts = [f"## {_title(result)}", "\n\n".join(verdict_text(result, WHOLE).splitlines())]
+    parts = [f"## {result.asked}", "\n\n".join(verdict_text(result, WHOLE).splitlines())]
     if result.trace is not None:
         parts.append(markdown_trace(result.trace))
         parts.append(confirmed_text(result.followed))
@@ -85,11 +85,6 @@ def markdown_all(results: Sequence[Result], missing: Mapping[str, NoVerdict]) ->
     lacking = [f"**No verdict** on {_safe(what)}:\n\n```\n{why}\n```" for what, why in missing.items()]
     table = "\n".join([_row(head), _row(["---"] * len(head)), *map(_row, rows)])
     return "\n\n".join([total, *lacking, table, *map(markdown, wrong)])
-
-
-def _title(result: Result) -> str:
-    instance = result.instance
-    return " ".join(filter(None, [instance.system.name, instance.policy, result.settings]))
 
 
 def _cells(story: Story, row: Row) -> list[str]:

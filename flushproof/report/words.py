@@ -32,8 +32,7 @@ from flushproof.report.reads import Fact, Kind, Reader, Side
 from flushproof.report.waiting import Waiting, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
-
-WELL_DEFINED = "well-defined"
+from flushproof.search.task import WELL_DEFINED
 
 
 @dataclass(frozen=True)
