@@ -12,8 +12,8 @@ from flushproof.commands.options import (
     INCONCLUSIVE,
     VIOLATED,
     look,
-    pairs,
     settings_options,
+    sizes_option,
     system_argument,
     text_or_json,
 )
@@ -39,14 +39,7 @@ from flushproof.search.task import Limits
 @system_argument()
 @click.argument("policies", metavar="[POLICY POLICY]", nargs=-1)
 @click.option("--versions", "all_versions", is_flag=True, help="Every named policy on the traces of every other one.")
-@click.option(
-    "--size",
-    "sizes",
-    metavar="SORT=N",
-    multiple=True,
-    callback=lambda _context, _parameter, texts: pairs(texts, "--size", "--size SORT=N"),
-    help="How many elements a sort has, as in cpu=3. Any number of times.",
-)
+@sizes_option
 @click.option(
     "--property", "properties", metavar="NAME", multiple=True, help="Ask for this alone. Any number of times."
 )

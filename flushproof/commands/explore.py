@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from flushproof.checking import certified, source_of
-from flushproof.commands.options import settings_options, system_argument, try_path, write
+from flushproof.commands.options import open_option, page_written, settings_options, system_argument, try_path
 from flushproof.commands.progress import counted
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance, State
@@ -41,7 +40,7 @@ MOST = 5_000
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the page.  [default: SYSTEM.html, here]",
 )
-@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+@open_option
 def explore_command(
     system: str,
     policy: str | None,
@@ -72,10 +71,7 @@ def explore_command(
         for number, instance in enumerate(instances):
             graphs.append(graph(instance, max_states, walk if number == 0 else ()))
             done()
-    write(page, explorer_page(graphs, source_of(cls)))
-    click.echo(page)
-    if opens and not webbrowser.open(page.resolve().as_uri()):
-        click.echo("flushproof: no browser was found; the page is there", err=True)
+    page_written(page, explorer_page(graphs, source_of(cls)), opens)
 
 
 def _walk(along: Path, system: str, instance: Instance) -> Sequence[State]:

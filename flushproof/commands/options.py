@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,18 +38,21 @@ def system_argument(required: bool = True) -> Callable[[F], F]:
     return click.argument("system", metavar=metavar, required=required, shell_complete=systems_like)
 
 
+sizes_option = click.option(
+    "--size",
+    "sizes",
+    metavar="SORT=N",
+    multiple=True,
+    callback=_pairs("--size", "--size SORT=N"),
+    shell_complete=sizes_like,
+    help="How many elements a sort has, as in cpu=3. Any number of times.",
+)
+
+
 def settings_options(function: F) -> F:
     """`--policy`, `--set`, `--size`: which instance of a system is meant."""
     for option in (
-        click.option(
-            "--size",
-            "sizes",
-            metavar="SORT=N",
-            multiple=True,
-            callback=_pairs("--size", "--size SORT=N"),
-            shell_complete=sizes_like,
-            help="How many elements a sort has, as in cpu=3. Any number of times.",
-        ),
+        sizes_option,
         click.option(
             "--set",
             "knobs",
@@ -112,6 +116,22 @@ def draw(trace: Trace, path: Path) -> None:
         path.write_bytes(drawn.encode() if isinstance(drawn, str) else drawn)
     except OSError as error:
         raise FlushproofError(f"{path}: {error.strerror}") from None
+
+
+open_option = click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+"""`--open`, of what writes a page."""
+
+
+def page_written(page: Path, text: str, opens: bool) -> None:
+    """Writes a page, says where, and shows it in the browser if that is wanted.
+
+    Raises:
+        FlushproofError: it cannot be written.
+    """
+    write(page, text)
+    click.echo(page)
+    if opens and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("flushproof: no browser was found; the page is there", err=True)
 
 
 _LONG = "flushproof.long"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import webbrowser
 from pathlib import Path
 
 import click
 
-from flushproof.commands.options import write
+from flushproof.commands.options import open_option, page_written
 from flushproof.commands.trace import confirmed
 from flushproof.model.errors import FlushproofError
 from flushproof.report.page import saved_page
@@ -22,7 +21,7 @@ from flushproof.report.page import saved_page
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the page.  [default: beside FILE, with the ending .html]",
 )
-@click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
+@open_option
 @click.option("--system", "source", metavar="SYSTEM", help="Where the system is, if not where the file says.")
 def view_command(file: Path, html: Path | None, opens: bool, source: str | None) -> None:
     """Reads a trace that `flushproof check --save FILE` wrote, lets Z3 confirm it against the system as it is now, and writes it as
@@ -40,7 +39,4 @@ def view_command(file: Path, html: Path | None, opens: bool, source: str | None)
     if page == file:
         raise FlushproofError(f"{file} is the trace itself; say where the page is to go with --html PAGE")
     saved = confirmed(file, source)
-    write(page, saved_page(saved, json.loads(file.read_text(encoding="utf-8"))))
-    click.echo(page)
-    if opens and not webbrowser.open(page.resolve().as_uri()):
-        click.echo("flushproof: no browser was found; the page is there", err=True)
+    page_written(page, saved_page(saved, json.loads(file.read_text(encoding="utf-8"))), opens)

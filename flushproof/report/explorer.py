@@ -14,8 +14,8 @@ import networkx as nx
 from flushproof.model.ir.instance import State
 from flushproof.model.ir.trace import Trace
 from flushproof.report.machine import Machine
-from flushproof.report.page import embedded, rendered, title_of, what
-from flushproof.report.words import Story, property_of
+from flushproof.report.page import embedded, rendered, what
+from flushproof.report.words import Story, property_of, title_of
 from flushproof.search.graph import Graph
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED

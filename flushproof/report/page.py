@@ -32,7 +32,7 @@ from flushproof.report.machine import Machine, cache_changes, changed_words, rea
 from flushproof.report.proof import audited_text, effort_text, proof_verdict
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, verdict_text, warnings
-from flushproof.report.words import Row, Story, cost_words, many
+from flushproof.report.words import Row, Story, cost_words, headline, many, title_of
 from flushproof.result import HOLDS, VIOLATED, Result
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
 
@@ -97,7 +97,7 @@ def trace_page(trace: Trace, facts: list[Fact]) -> str:
     found = links(story)
     return rendered(
         "trace.html",
-        title=f"{title_of(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}",
+        title=headline(trace),
         story=story,
         links=found,
         rows=[_row(story, row) for row in story.rows],
@@ -162,11 +162,6 @@ CONFIRMED_AGAIN = "Z3 confirmed this trace again when this page was made: its in
 
 def _again(saved: SavedTrace) -> str:
     return f"{confirmed_text(saved.followed)} All of it again when this page was made." if saved.followed else CONFIRMED_AGAIN
-
-
-def title_of(instance: Instance) -> str:
-    """`kvm-vcpu-switch, policy none`."""
-    return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
 
 
 def embedded(data: Any) -> Markup:

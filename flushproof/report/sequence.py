@@ -13,7 +13,7 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.cause import Link, links
 from flushproof.report.machine import cache_changes, changed_words
-from flushproof.report.words import Row, Story, many
+from flushproof.report.words import Row, Story, headline
 
 SIZE, LEADING, WIDTH = 12, 16, 7.25
 """Of the text, in pixels: its size, the distance of lines, the width of a character."""
@@ -57,9 +57,7 @@ class _Diagram:
         self.edge: dict[int, float] = {}
 
     def text(self) -> str:
-        instance, trace = self.story.instance, self.story.trace
-        policy = f", policy {instance.policy}" if instance.policy else ""
-        title = f"{instance.system.name}{policy}: {trace.property} is violated in {many(len(trace.steps), 'step')}"
+        title = headline(self.story.trace)
         SubElement(self.root, "title").text = title
         SubElement(self.root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
         self.root.append(self.behind)

@@ -11,7 +11,7 @@ from flushproof.model.language.instantiate import settings
 from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
-from flushproof.report.words import many
+from flushproof.report.words import many, title_of
 from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Followed, Result
 
 
@@ -33,8 +33,7 @@ def check_text(result: Result, look: Look) -> str:
 
 def heading(instance: Instance, look: Look) -> str:
     """The system, the policy, its knobs and the sizes."""
-    policy = f", policy {instance.policy}" if instance.policy else ""
-    lines = [look.strong(f"{instance.system.name}{policy}")]
+    lines = [look.strong(title_of(instance))]
     if instance.knobs:
         lines.append(look.wrapped(settings(instance.knobs), indent="  "))
     lines.append(look.wrapped(_sizes(instance), indent="  "))

@@ -254,6 +254,16 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def title_of(instance: Instance) -> str:
+    """`kvm-vcpu-switch, policy none`."""
+    return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
+
+
+def headline(trace: Trace) -> str:
+    """`kvm-vcpu-switch, policy none: no-foreign-hit is violated in 9 steps`."""
+    return f"{title_of(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}"
+
+
 def cost_words(counts: Mapping[str, int]) -> str:
     """`2 local_tag, 1 dsb_wait; 3 entries dropped`, or nothing."""
     operations = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if name != DROPPED)
