@@ -33,6 +33,9 @@ VERSION = 1
 SINCE = frozenset({"actor", "process", "runs", "label", "source", "reads", "enabled"})
 """What files that were saved before lack in every step: they are still read."""
 
+SINCE_OF_VIOLATION = frozenset({"waiting", "repeats_from"})
+"""What they lack of the violation."""
+
 
 def check_json(result: Result) -> dict[str, Any]:
     """One check."""
@@ -253,11 +256,20 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
     """What the file says otherwise than the system does, of this trace and of how it came about.
 
     Where the steps stand in the source is not compared: a comment that was added moves them, and changes nothing; nor are the words
-    of an older file's steps.  What is shown of either is told anew.
+    of an older file, and on which CPU it has a step.  What is shown of either is told anew.
     """
     instance = trace.instance
-    unsaid = SINCE | {"text"} if _is_older(data) else {"source"}
-    data, told = ({**d, "trace": [_without(unsaid, step) for step in d["trace"]]} for d in (data, trace_json(trace)))
+    older = _is_older(data)
+    of_step = SINCE | {"text", "cpu"} if older else frozenset({"source"})
+    of_violation = SINCE_OF_VIOLATION | {"text"} if older else frozenset()
+    data, told = (
+        {
+            **d,
+            "trace": [_without(of_step, step) for step in d["trace"]],
+            "violation": _without(of_violation, d["violation"]),
+        }
+        for d in (data, trace_json(trace))
+    )
     says = {
         "system": instance.system.name,
         "knobs": dict(instance.knobs),
@@ -288,8 +300,9 @@ def _without(keys: Collection[str], step: Any) -> Any:
 
 
 def _is_older(data: Mapping[str, Any]) -> bool:
-    """Whether a file was written before steps told these: it says none of them of any step."""
-    return all(isinstance(step, dict) and not SINCE & step.keys() for step in data["trace"])
+    """Whether a file was written before it told these: it says none of them of any step, nor of the violation."""
+    told = any(not isinstance(step, dict) or SINCE & step.keys() for step in data["trace"])
+    return not told and not SINCE_OF_VIOLATION & data["violation"].keys()
 
 
 def _text(value: Any) -> str:
@@ -379,7 +392,7 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         data["property"],
         violation["clause"],
         None if number is None else _codes(instance, _claimed(instance, data["property"], number), violation["witness"]),
-        _cycle(instance, data["property"], violation["repeats_from"], len(steps)),
+        _cycle(instance, data["property"], violation.get("repeats_from"), len(steps)),
     )
 
 

@@ -19,7 +19,7 @@ from flushproof.properties.induction import certificates
 from flushproof.properties.induction.induction import prove
 
 from flushproof.cli import main
-from flushproof.report.jsonform import read_trace, trace_json
+from flushproof.report.jsonform import SINCE, SINCE_OF_VIOLATION, read_trace, trace_json
 
 SYSTEM = '''
 """A room with a lamp."""
@@ -371,6 +371,28 @@ def rewritten(trace: Any, tmp_path: Path, change: Callable[[Trace], Trace]) -> R
     changed = change(read_trace(file).trace)
     file.write_text(json.dumps({**trace, **trace_json(changed)}))
     return call("trace", str(file))
+
+
+def test_a_file_that_tells_less_since_it_is_older_is_shown_and_must_be_true(trace: Any, tmp_path: Path) -> None:
+    older = copy.deepcopy(trace)
+    for step in older["trace"]:
+        for key in SINCE:
+            del step[key]
+        step["text"] = "in other words"
+    for key in SINCE_OF_VIOLATION:
+        del older["violation"][key]
+    file = tmp_path / "older.json"
+    file.write_text(json.dumps(older))
+    shown = call("trace", str(file), "--format", "json")
+    assert shown.exit_code == 0, shown.output
+    assert json.loads(shown.stdout)["trace"] == trace["trace"] and "in other words" not in shown.stdout
+    older["trace"][0]["state"]["holder"] = None
+    file.write_text(json.dumps(older))
+    refused(call("trace", str(file)), 2)
+    half = copy.deepcopy(trace)
+    del half["violation"]["repeats_from"]
+    file.write_text(json.dumps(half))
+    refused(call("trace", str(file)), 2)
 
 
 def test_what_nobody_changed_is_shown(trace: Any, tmp_path: Path) -> None:
