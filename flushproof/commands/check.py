@@ -311,18 +311,22 @@ def _check_one(asked: Request, form: str, save: Path | None, html: Path | None, 
     return INCONCLUSIVE if result.vacuous and result.verdict == WITHOUT_VIOLATION else STATUS[result.verdict]
 
 
-def _printed_all(results: Sequence[Result], wrong: Mapping[str, NoVerdict], asked: int, seconds: float, form: str) -> str:
-    """wrong: why there is no verdict, by what was asked."""
+def _printed_all(
+    results: Sequence[Result], wrong: Mapping[str, NoVerdict], cases: Sequence[Request], seconds: float, form: str
+) -> str:
+    """wrong: why there is no verdict, by what was asked; of the last cases there is none where an interrupt came first."""
+    never = cases[len(results) + len(wrong) :]
+    lacking = {**wrong, **{str(case): NoVerdict("an interrupt came first") for case in never}}
     match form:
         case "json":
             return json.dumps(all_json(results, seconds), indent=1)
         case "markdown":
-            return markdown_all(results, wrong)
+            return markdown_all(results, lacking)
         case "junit":
-            return junit_all(results, wrong, seconds)
+            return junit_all(results, lacking, seconds)
         case "sarif":
-            return json.dumps(sarif([r for r in results if is_wrong(r)], wrong, results), indent=1)
-    return all_text(results, look(elsewhere=WIDE), asked, len(wrong), seconds)
+            return json.dumps(sarif([r for r in results if is_wrong(r)], lacking, results), indent=1)
+    return all_text(results, look(elsewhere=WIDE), len(cases), len(wrong), seconds)
 
 
 def _with_policies(cls: type[System]) -> dict[str, type[System]]:
@@ -355,7 +359,7 @@ def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -
         else:
             interrupted = False
     seconds = time.monotonic() - started
-    click.echo(_printed_all(results, wrong, len(cases), seconds, form), color=True)
+    click.echo(_printed_all(results, wrong, cases, seconds, form), color=True)
     if wrong:
         return INTERNAL if any(found.internal for found in wrong.values()) else BAD_INPUT
     if any(is_wrong(r) for r in results):

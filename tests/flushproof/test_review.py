@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser
 from sarif_pydantic import Sarif
 
 from flushproof import checking, cli
-from flushproof.checking import check
+from flushproof.checking import Request, check, run
 from flushproof.report.review import COLUMNS
 from flushproof.report.words import Story
 
@@ -115,6 +116,22 @@ def test_what_cannot_be_checked_is_an_error_in_both(tmp_path: Path) -> None:
     assert not invocation.execution_successful and not found["runs"][0]["results"]
     text = call("check", f"{file}:Broken", "--all", "--jobs", "1", "--format", "markdown").stdout
     assert "**No verdict** on broken only" in text and "broken.py" in text
+
+
+def test_what_an_interrupt_left_out_is_missing_in_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    def two_and_an_interrupt(requests: Sequence[Request], _jobs: int = 1) -> Iterator[Any]:
+        yield from map(run, requests[:2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flushproof.commands.check.run_all", two_and_an_interrupt)
+    args = ("check", SWITCH, "--all", "--jobs", "1", "--format")
+    junit = call(*args, "junit")
+    root = ElementTree.fromstring(junit.stdout.encode())
+    assert junit.exit_code == 3
+    assert root.get("tests") == "4" and root.get("errors") == "2" and junit.stdout.count("an interrupt came first") > 1
+    (sarif,) = json.loads(call(*args, "sarif").stdout)["runs"]
+    assert not sarif["invocations"][0]["executionSuccessful"]
+    assert call(*args, "markdown").stdout.count("**No verdict** on switch") == 2
 
 
 def test_sarif_of_what_is_undecided_is_no_success() -> None:
