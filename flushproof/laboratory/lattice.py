@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.declare import Knob, System, system_name
-from flushproof.model.language.instantiate import instantiate, knob_values, settings
+from flushproof.model.language.instantiate import instantiate, knob_named, knob_values, settings
 from flushproof.model.language.policies import at_most, knobs_of
 
 Policies: TypeAlias = npt.NDArray[np.bool_]
@@ -191,8 +191,7 @@ class Lattice:
     @property
     def _others(self) -> dict[str, Any]:
         """What the user set of the knobs that are not open."""
-        plain = {_plain(name) for name in self.names}
-        return {name: value for name, value in self.knobs.items() if _plain(name) not in plain}
+        return {name: value for name, value in self.knobs.items() if knob_named(self.system, name) not in self.names}
 
     def _point(self, values: Mapping[str, Any]) -> Point:
         return tuple(axis.texts.index(Knob.text(values[axis.name])) for axis in self.axes)
@@ -220,9 +219,9 @@ def lattice_of(
     """
     known = knobs_of(system)
     values = knob_values(system, policy, knobs or {})
-    given = {_plain(name) for name in knobs or {}}
-    chosen = [_knob(system, name) for name in free] or [
-        name for name, knob in known.items() if not knob.toggle and _plain(name) not in given
+    given = {knob_named(system, name) for name in knobs or {}}
+    chosen = [knob_named(system, name) for name in free] or [
+        name for name, knob in known.items() if not knob.toggle and name not in given
     ]
     if not chosen:
         raise FlushproofError(
@@ -250,18 +249,6 @@ def _axis(name: str, knob: Knob) -> Axis:
         tuple(map(Knob.text, knob.values())),
         tuple(frozenset(j for j in numbers if weaker[j][i]) for i in numbers),
     )
-
-
-def _knob(system: type[System], name: str) -> str:
-    known = knobs_of(system)
-    found = next((k for k in known if _plain(k) == _plain(name)), None)
-    if found is None:
-        raise FlushproofError(f"{system_name(system)} has no knob '{name}'. {nearest(name, known, 'knobs')}")
-    return found
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")
 
 
 def combinations(lattice: Lattice) -> Iterator[Point]:

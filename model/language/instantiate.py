@@ -224,11 +224,22 @@ def _refuse_twice(names: Sequence[str], spelled: Sequence[str], what: str) -> No
             raise FlushproofError(f"{what} '{name}' is given twice: as '{first}' and as '{spelled[number]}'")
 
 
-def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: Any, where: str) -> tuple[str, Any]:
-    """The knob's own name and its value, each possibly given in another spelling."""
+def knob_named(cls: type[System], name: Any, where: str = "") -> str:
+    """A knob's own name, possibly given in another spelling.
+
+    Raises:
+        FlushproofError: there is no such knob; `where` stands in front of the message.
+    """
+    known = knobs_of(cls)
     key = next((k for k in known if _plain(k) == _plain(name)), None) if isinstance(name, str) else None
     if key is None:
         raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(str(name), known, 'knobs')}")
+    return key
+
+
+def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: Any, where: str) -> tuple[str, Any]:
+    """The knob's own name and its value, each possibly given in another spelling."""
+    key = knob_named(cls, name, where)
     values = known[key].values()
     if isinstance(value, str):
         text = value.strip().lower().replace("_", "-")
