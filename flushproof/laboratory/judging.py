@@ -306,23 +306,27 @@ class Judge:
                 continue
 
     def _at(self, sizes: Mapping[str, int], points: Sequence[Point]) -> Larger:
-        q, left, broken, states = self.question, list(points), dict[Point, Trace](), 0
+        q, broken, states = self.question, dict[Point, Trace](), 0
         lattice = lattice_of(q.system, q.policy, q.knobs, sizes, self.lattice.names)
-        assert lattice.names == self.lattice.names, "what knobs do does not depend on sizes"
+        # A knob on which nothing depends at these sizes has no axis: policies that differ in it are one here.
+        axes = [self.lattice.names.index(name) for name in lattice.names]
+        there = {point: tuple(point[axis] for axis in axes) for point in points}
+        left = list(dict.fromkeys(there.values()))
         while left:
             outcome = explore(
                 lattice.instance,
                 properties=looked_for(q.properties),
                 limits=Limits(q.larger, q.limits.memory_bytes),
                 engine=self.laboratory.engine,
-                points=Points(lattice.names, tuple(left)),
+                points=Points(lattice.names, tuple(left)) if axes else None,
             )
             states = outcome.states
             if outcome.trace is None:
                 return Larger(sizes, states, outcome.verdict == HOLDS, broken)
             own = tuple(outcome.trace.initial[lattice.instance.slot(name)] for name in lattice.names)
             left.remove(own)
-            broken[own] = confirmed(outcome.trace)
+            trace = confirmed(outcome.trace)
+            broken.update({point: trace for point, at in there.items() if at == own})
         return Larger(sizes, states, True, broken)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flushproof.model.language import Knob, Map, Policy, Sort, System, action, progress, reachable, require
+from flushproof.model.language import Knob, Map, Policy, Sort, System, action, progress, reachable, require, size
 
 
 class Cpu(Sort):
@@ -28,6 +28,21 @@ class Halts(System):
     def nothing_does_this(self):
         """The other flag is raised."""
         return any(self.other[cpu] for cpu in Cpu)
+
+
+class Crowd(System):
+    """Each CPU ticks, on and on or once; in a crowd nobody asks."""
+
+    flag: Map[Cpu, bool]
+
+    again = Knob(bool, True, "a CPU that has ticked may do it again, where there are two of them", order="rising")
+    policies = {"again": Policy("on and on", {}, "holds"), "once": Policy("once", {"again": False}, "no-deadlock")}
+
+    @action
+    def tick(self, cpu: Cpu) -> None:
+        """ticks"""
+        require(self.again or size(Cpu) > 2 or not self.flag[cpu])
+        self.flag[cpu] = not self.flag[cpu]
 
 
 class Starves(System):

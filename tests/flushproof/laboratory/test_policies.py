@@ -149,6 +149,12 @@ def test_a_weakest_policy_that_breaks_at_a_larger_size() -> None:
     assert bool(weakest["breaks_at"]) == bool(broken)
 
 
+def test_at_a_larger_size_a_knob_may_be_of_no_matter() -> None:
+    found, status = data(f"{Path(HALTS.partition(':')[0])}:Crowd")
+    (larger,) = found["larger"]
+    assert status == 0 and larger["sizes"] == {"Cpu": 3} and larger["complete"] and not larger["broken"]
+
+
 def test_bad_input() -> None:
     assert "has no knob 'nothing'" in call(FLUSHES, "--free", "nothing").stderr
     assert call(FLUSHES, "--any-size").exit_code == 2
