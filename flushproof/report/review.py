@@ -10,7 +10,7 @@ from flushproof.report.cause import links
 from flushproof.report.machine import cache_changes, changed_words
 from flushproof.report.pictures import mermaid
 from flushproof.report.trace import Look, trace_text
-from flushproof.report.verdict import check_text, confirmed_text, explored_text, heading, verdict_text, warnings
+from flushproof.report.verdict import check_text, confirmed_text, explored_text, heading, mark, verdict_text, warnings
 from flushproof.report.words import Row, Story, many
 from flushproof.result import NoVerdict, Result
 
@@ -69,7 +69,7 @@ def markdown_all(results: Sequence[Result], missing: Mapping[str, NoVerdict]) ->
     head = ["", "system", "policy", "with", "expected", "found", "steps", "states"]
     rows = [
         [
-            {True: "✓", False: "✗", None: "?"}[r.as_expected],
+            mark(r),
             r.instance.system.name,
             r.instance.policy or "",
             r.settings,

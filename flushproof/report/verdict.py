@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from flushproof.checking import is_wrong
 from flushproof.model.ir import Scalarset
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import settings
@@ -197,11 +198,15 @@ def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int, seco
     return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked, seconds), *unchecked])
 
 
+def mark(result: Result) -> str:
+    """What stands before a result among many: ✗ of one that is not what its policy declares, ? of one that is not compared."""
+    return "✗" if is_wrong(result) else "✓" if result.as_expected else "?"
+
+
 def _row(result: Result) -> list[str]:
-    mark = {True: "✓", False: "✗", None: "?"}[result.as_expected]
     instance = result.instance
     return [
-        mark,
+        mark(result),
         instance.system.name,
         instance.policy or "",
         result.settings,
@@ -219,7 +224,7 @@ def _coloured(text: str, results: Sequence[Result], look: Look) -> list[str]:
 
 
 def _total(results: Sequence[Result], look: Look, asked: int, seconds: float) -> str:
-    bad = [r for r in results if r.as_expected is False]
+    bad = [r for r in results if is_wrong(r)]
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     undeclared = [r for r in results if r.expected is None and r.verdict != INCONCLUSIVE]
     vacuous = [r for r in results if r.vacuous]

@@ -96,6 +96,13 @@ def test_of_many_checks_only_what_nobody_expects_fails() -> None:
     assert text.startswith("4 verdicts, 1 not as expected.") and "| ✗ |" in text
 
 
+def test_a_violation_that_nobody_declared_is_marked_as_wrong() -> None:
+    args = ("check", SWITCH, "--all", "--policy", "always", "--set", "flush=off", "--jobs", "1")
+    called = call(*args)
+    assert called.exit_code == 1 and "✗   switch    always" in called.stdout and "1 not as expected" in called.stdout
+    assert "| ✗ | switch | always |" in call(*args, "--format", "markdown").stdout
+
+
 def test_what_cannot_be_checked_is_an_error_in_both(tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text(
