@@ -25,6 +25,7 @@ from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.instantiate import knob_values
 from flushproof.properties.confirmation.decide import decide, reads_slots
+from flushproof.properties.formulas.solver import OutOfTime
 from flushproof.properties.formulas.steps import Steps
 from flushproof.search.closed import Again, Omission, Sample
 from flushproof.search.explore import Searched
@@ -179,7 +180,7 @@ class Auditor:
         for state, known in states:
             if until is not None and time.thread_time() > until:
                 break
-            with contextlib.suppress(LookupError):
+            with contextlib.suppress(LookupError, OutOfTime):
                 other = steps.other(state, known)
                 if other is not None:
                     raise Omission("Z3 finds a successor of a stored state that the interpreter does not find", state)

@@ -71,9 +71,8 @@ def _limited(solver: z3.Solver, seconds: float | None, patience: float = PATIENC
     solver.set("timeout", clock if left is None else max(1, min(clock, int(left * 1000))))
 
 
-def checked(solver: z3.Solver, *assumptions: Formula) -> z3.CheckSatResult:
-    """Z3's answer; an interrupt, which Z3 takes for itself, is raised, and so is that the time is over."""
-    result = solver.check(*assumptions)
+def uninterrupted(solver: z3.Solver, result: z3.CheckSatResult) -> z3.CheckSatResult:
+    """The answer that Z3 gave; an interrupt, which Z3 takes for itself, is raised, and so is that the time is over."""
     if result == z3.unknown:
         if "interrupted from keyboard" in solver.reason_unknown():
             raise KeyboardInterrupt
@@ -258,7 +257,7 @@ class Checker:
 
 def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula]) -> Answer:
     start = time.thread_time()
-    outcome = _outcome(checked(solver, *marks.values()))
+    outcome = _outcome(uninterrupted(solver, solver.check(*marks.values())))
     core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()
     seconds = time.thread_time() - start
     if outcome == "satisfiable":
@@ -278,7 +277,7 @@ def answer_script(script: str, limit: float) -> Outcome:
             solver.from_string(script)
         except z3.Z3Exception:
             return "unknown"
-        outcome = _outcome(checked(solver))
+        outcome = _outcome(uninterrupted(solver, solver.check()))
         if outcome != "unknown":
             return outcome
     return "unknown"

@@ -22,7 +22,7 @@ from flushproof.model.ir.terms import exprs_of, free_vars
 from .conjuncts import Conjunct, rigid_axioms
 from .domain import NO, YES, Domain, Formula, Maybe, Term, Value, choice, conjunction, disjunction, negation
 from .first_order import Reader, Transition, transition
-from .solver import checked, in_time, ranked
+from .solver import OutOfTime, in_time, ranked, uninterrupted
 
 INTEGER_BITS = 24
 """Enough for every integer of most models, and for a sum on the way; `bits_of` says how many a model needs beyond that."""
@@ -215,7 +215,7 @@ class Steps:
         switches = {self._assume(c): c for c in assumed}
         left = in_time()
         self.solver.set("timeout", 2**32 - 1 if left is None else max(1, int(left * 1000)))
-        if checked(self.solver, self._obey, self._deny(conjunct), *switches) != z3.unsat:
+        if _can(self.solver, self._obey, self._deny(conjunct), *switches):
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
         return frozenset(c for switch, c in switches.items() if switch.get_id() in core)
@@ -229,13 +229,14 @@ class Steps:
 
         Raises:
             LookupError: there are more ways than `most` to number the counters of those that are known.
+            OutOfTime: Z3 gave up.
         """
         here = [self._has(slot, code) for slot, code in enumerate(state)]
         asked, ranks = self._mark("other"), {ranked(self.instance, after) for after in known}
         for after in ranks:
             self.solver.add(z3.Implies(asked, z3.Not(self._is_after(after))))
         for _ in range(most):
-            if self.solver.check(self._obey, asked, *here) == z3.unsat:
+            if not _can(self.solver, self._obey, asked, *here):
                 return None
             raw = self._codes(self.solver.model(), self.after)
             found = ranked(self.instance, raw)
@@ -349,10 +350,10 @@ class Steps:
     def _core(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], free: frozenset[int]) -> frozenset[int]:
         """Few slots whose values exclude the goal, in addition to those that cost nothing."""
         needed = set(marks)
-        if checked(self.solver, *goal, *marks.values()) != z3.unsat:
+        if _can(self.solver, *goal, *marks.values()):
             raise AssertionError("a step is what its choices and its state make it")
         for slot in self._rigid:
-            if checked(self.solver, *goal, *(marks[i] for i in needed if i != slot)) == z3.unsat:
+            if not _can(self.solver, *goal, *(marks[i] for i in needed if i != slot)):
                 needed.discard(slot)
         needed = self._fewer(goal, marks, needed) or needed
         for slot in sorted(needed - free):
@@ -362,7 +363,7 @@ class Steps:
 
     def _fewer(self, goal: tuple[Formula, ...], marks: Mapping[int, Formula], slots: set[int]) -> set[int] | None:
         """Those of the slots that exclude the goal already; None where all of them do not."""
-        if checked(self.solver, *goal, *(marks[i] for i in slots)) != z3.unsat:
+        if _can(self.solver, *goal, *(marks[i] for i in slots)):
             return None
         core = {c.get_id() for c in self.solver.unsat_core()}
         return {i for i in slots if marks[i].get_id() in core}
@@ -423,9 +424,7 @@ class States:
         marks = [self._claim(*claim) for claim in claims]
         in_time()
         outcome, found = self.solver.consequences(given, [m for m in marks if m is not YES])
-        if outcome == z3.unknown and "interrupted from keyboard" in self.solver.reason_unknown():
-            raise KeyboardInterrupt
-        assert outcome == z3.sat, outcome
+        assert _answered(self.solver, outcome), "some state is as this one"
         sure = {c.arg(1).get_id() for c in found}
         return [i for i, m in enumerate(marks) if m is YES or m.get_id() in sure]
 
@@ -447,3 +446,19 @@ class States:
         where = self.instance.slots[slot]
         value = self.state.slots[where.var, where.index]
         return self.domain.equal(value, self.domain.coded(where.sort, code))
+
+
+def _can(solver: z3.Solver, *assumptions: Formula) -> bool:
+    """Whether all of it can be true at once.
+
+    Raises:
+        OutOfTime: Z3 gave up; where everything is finite, nothing but a limit makes it do so.
+    """
+    return _answered(solver, solver.check(*assumptions))
+
+
+def _answered(solver: z3.Solver, result: z3.CheckSatResult) -> bool:
+    result = uninterrupted(solver, result)
+    if result == z3.unknown:
+        raise OutOfTime
+    return bool(result == z3.sat)

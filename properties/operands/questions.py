@@ -16,6 +16,7 @@ from typing import Literal
 import z3  # type: ignore[import-untyped]
 from flushproof.model.errors import FlushproofError, nearest
 
+from ..formulas.solver import uninterrupted
 from .encodings import (
     ASID,
     HALF,
@@ -239,7 +240,7 @@ def _ask(
     solver = z3.SolverFor("QF_BV")
     solver.set("timeout", SECONDS * 1000)
     solver.add(possible(op, assumptions, only, case), wanted(case))
-    found = solver.check()
+    found = uninterrupted(solver, solver.check())
     if found == z3.unsat:
         return "holds", None
     if found != z3.sat:
@@ -253,7 +254,7 @@ def _simplest(solver: z3.Solver, case: Case) -> Case:
     for wish in _wishes(case):
         solver.push()
         solver.add(wish)
-        if solver.check() == z3.sat:
+        if uninterrupted(solver, solver.check()) == z3.sat:
             model = solver.model()
         else:
             solver.pop()

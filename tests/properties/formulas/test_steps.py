@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import z3  # type: ignore[import-untyped]
 from flushproof.properties.formulas.conjuncts import conjuncts
+from flushproof.properties.formulas.solver import OutOfTime
 from flushproof.properties.formulas.steps import Steps
 from flushproof.properties.induction.counterexample import SmallInduction
 from flushproof.properties.lemmas.columns import Columns
@@ -64,3 +67,22 @@ def test_what_is_implied_is_what_nothing_contradicts(seed: int) -> None:
     claims = [(f.values[int(f.codes(before, env)[0])], env) for f in features]
     every = [i for i, claim in enumerate(claims) if steps.implied(step, parts, [claim])]
     assert steps.implied(step, parts, claims) == every
+
+
+QUESTIONS: dict[str, Callable[[Steps], object]] = {
+    "keep": lambda steps: steps.keep(next(conjuncts(steps.instance.system.properties, "property")), []),
+    "other": lambda steps: steps.other((0,) * len(steps.instance.slots), []),
+}
+
+
+@pytest.mark.parametrize(("why", "raised"), [("interrupted from keyboard", KeyboardInterrupt), ("timeout", OutOfTime)])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_z3_does_not_answer_is_no_answer(
+    question: str, why: str, raised: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Z3 takes Ctrl-C for itself while it works, and says "unknown"."""
+    steps = Steps(generated(0))
+    monkeypatch.setattr(z3.Solver, "check", lambda *_: z3.unknown)
+    monkeypatch.setattr(z3.Solver, "reason_unknown", lambda _: why)
+    with pytest.raises(raised):
+        QUESTIONS[question](steps)

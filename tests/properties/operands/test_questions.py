@@ -275,3 +275,10 @@ def test_a_case_survives_its_emulation_alone() -> None:
                 found.case, host_tcr=found.case.guest_tcr, word=sanitised(op, found.case.word, found.case.guest)
             )
             assert done(Emulation.RAW, op, same, Assumptions())
+
+
+def test_an_interrupt_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(z3.Solver, "check", lambda *_: z3.unknown)
+    monkeypatch.setattr(z3.Solver, "reason_unknown", lambda _: "interrupted from keyboard")
+    with pytest.raises(KeyboardInterrupt):
+        soundness(Emulation.RAW, Op.VAE1, Assumptions())
