@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import assert_never
 
 from .system import (
@@ -404,10 +405,7 @@ def without_fresh(expr: Expr, fresh: Sequence[Var]) -> Expr:
 def fresh_var(var: Var, taken: Iterable[Var]) -> Var:
     """A variable like `var` with a name that none of `taken` has."""
     names = {v.name for v in taken}
-    count = 2
-    while f"{var.name}{count}" in names:
-        count += 1
-    return Var(f"{var.name}{count}", var.of)
+    return Var(next(n for i in count(2) if (n := f"{var.name}{i}") not in names), var.of)
 
 
 def deciding(action: Action) -> list[Expr]:
