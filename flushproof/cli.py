@@ -31,6 +31,7 @@ from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
 from flushproof.commands.policies import policies_command
 from flushproof.commands.prove import prove_command, verify_command
 from flushproof.commands.simulate import simulate_command
+from flushproof.commands.step import step_command
 from flushproof.commands.trace import trace_command
 from flushproof.commands.view import view_command
 from flushproof.model.errors import FlushproofError
@@ -172,6 +173,7 @@ for _command in (
     trace_command,
     view_command,
     explore_command,
+    step_command,
     prove_command,
     verify_command,
     simulate_command,

@@ -97,9 +97,9 @@ class Told(Sequence[ToldStep]):
         return iter(self.steps)
 
     def __repr__(self) -> str:
-        """`<Told: kvm-vcpu-switch none: no-foreign-hit violated in 9 steps>`."""
-        what = " ".join(filter(None, [self.system, self.policy]))
-        return f"<Told: {what}: {self.property} violated in {many(len(self.steps), 'step')}>"
+        """`<Told: kvm-vcpu-switch none: no-foreign-hit violated in 9 steps>`; of a walk `<Told: …: a walk of 3 steps>`."""
+        what, steps = " ".join(filter(None, [self.system, self.policy])), many(len(self.steps), "step")
+        return f"<Told: {what}: {f'{self.property} violated in {steps}' if self.property else f'a walk of {steps}'}>"
 
     def to_json(self) -> dict[str, Any]:
         """What the JSON of a check says of the trace; `docs/json.md` has the fields."""

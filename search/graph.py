@@ -15,9 +15,7 @@ import networkx as nx
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step
 
-from .reductions.symmetry import Symmetry
-from .reference.interpreter import Reference
-from .replay import binding
+from .walk import Walks
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,8 @@ class Graph:
 
 def graph(instance: Instance, most: int, along: Sequence[State] = ()) -> Graph:
     """The graph of an instance, breadth first; `most`: how many states it may have; `along`: a walk whose states are in it too."""
-    reference, symmetry = Reference(instance), Symmetry(instance)
-    one_of: dict[State, State] = {symmetry.canonical(state): state for state in along[:1]}
-    for state in reference.initial_states():
-        one_of.setdefault(symmetry.canonical(state), state)
-        if len(one_of) >= most:
-            break
-    numbers = {state: number for number, state in enumerate(one_of.values())}
+    walks = Walks(instance)
+    numbers = {state: number for number, state in enumerate(walks.starts(most, along[:1]))}
     starts, parents = len(numbers), [-1] * len(numbers)
     for before, after in itertools.pairwise(along):
         if after not in numbers:
@@ -73,12 +66,12 @@ def graph(instance: Instance, most: int, along: Sequence[State] = ()) -> Graph:
     while waiting:
         state = waiting.popleft()
         found = []
-        for action, codes, after in reference.successors(state):
-            if after not in numbers and len(numbers) < most:
-                numbers[after] = len(numbers)
+        for step in walks.possible(state):
+            if step.state not in numbers and len(numbers) < most:
+                numbers[step.state] = len(numbers)
                 parents.append(numbers[state])
-                waiting.append(after)
-            found.append(Edge(Step(action.name, binding(action.params, codes), after), numbers.get(after)))
+                waiting.append(step.state)
+            found.append(Edge(step, numbers.get(step.state)))
         edges.append(tuple(found))
-    complete = all(edge.target is not None for found in edges for edge in found) and len(one_of) < most
+    complete = all(edge.target is not None for found in edges for edge in found) and starts < most
     return Graph(instance, tuple(numbers), starts, tuple(edges), tuple(parents), complete)

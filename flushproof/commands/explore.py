@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from flushproof.checking import certified, source_of
-from flushproof.commands.options import open_option, page_written, settings_options, system_argument, try_path
+from flushproof.checking import source_of
+from flushproof.commands.options import (
+    along_option,
+    open_option,
+    page_written,
+    settings_options,
+    system_argument,
+    try_path,
+)
 from flushproof.commands.progress import counted
-from flushproof.model.errors import FlushproofError
-from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.instantiate import instantiate, settings
+from flushproof.commands.trace import begun_by
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.report.explorer import explorer_page
-from flushproof.report.jsonform import read_trace
 from flushproof.search.graph import graph
 
 MOST = 5_000
@@ -26,13 +30,7 @@ MOST = 5_000
 @system_argument()
 @settings_options
 @click.option("--beside", metavar="NAME", multiple=True, help="Another policy to stand beside, under the same settings.")
-@click.option(
-    "--from",
-    "along",
-    metavar="TRACE",
-    type=click.Path(path_type=Path),
-    help="A trace that `check --save` wrote of the same policy: its states are in the page, and what is near them.",
-)
+@along_option("whose states are in the page, and what is near them")
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), default=MOST, show_default=True, help="So many states.")
 @click.option(
     "--html",
@@ -63,7 +61,7 @@ def explore_command(
     """
     cls = load_system(system)
     instances = [instantiate(cls, name, knobs, sizes) for name in (policy, *beside)]
-    walk = () if along is None else _walk(along, system, instances[0])
+    walk = () if along is None else begun_by(along, system, instances[0]).states
     page = Path(f"{instances[0].system.name}.html") if html is None else html
     try_path(page)
     with counted("exploring", len(instances)) as done:
@@ -72,17 +70,3 @@ def explore_command(
             graphs.append(graph(instance, max_states, walk if number == 0 else ()))
             done()
     page_written(page, explorer_page(graphs, source_of(cls)), opens)
-
-
-def _walk(along: Path, system: str, instance: Instance) -> Sequence[State]:
-    """The states of a saved trace, which Z3 confirms: under other knobs or at other sizes they need not be reachable.
-
-    Raises:
-        FlushproofError: it is no trace of this instance.
-    """
-    trace = certified(read_trace(along, system).trace)
-    theirs = trace.instance
-    if (theirs.knobs, theirs.sizes) != (instance.knobs, instance.sizes):
-        with_ = settings(theirs.knobs, theirs.sizes)
-        raise FlushproofError(f"{along} is a trace at other sizes or of another policy; give those of the trace ({with_})")
-    return trace.states

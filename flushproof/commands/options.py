@@ -118,6 +118,17 @@ def draw(trace: Trace, path: Path) -> None:
         raise FlushproofError(f"{path}: {error.strerror}") from None
 
 
+def along_option(what_for: str) -> Callable[[F], F]:
+    """`--from`: a saved trace to start from."""
+    return click.option(
+        "--from",
+        "along",
+        metavar="TRACE",
+        type=click.Path(path_type=Path),
+        help=f"A trace that was saved of the same policy, {what_for}.",
+    )
+
+
 open_option = click.option("--open", "opens", is_flag=True, help="Show it in the browser.")
 """`--open`, of what writes a page."""
 

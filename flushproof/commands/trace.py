@@ -11,6 +11,9 @@ import click
 from flushproof.checking import certified, followed_on
 from flushproof.commands.options import draw, long_option, look, picture_option
 from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import Instance
+from flushproof.model.ir.trace import WALK, Trace
+from flushproof.model.language.instantiate import settings
 from flushproof.report.jsonform import SavedTrace, read_trace, trace_json
 from flushproof.report.page import saved_page
 from flushproof.report.pictures import mermaid
@@ -56,7 +59,7 @@ def trace_command(file: Path, form: str, picture: Path | None, source: str | Non
             click.echo(saved_page(saved, json.loads(file.read_text())))
         case _:
             text = [heading(trace.instance, look()), trace_text(trace, look())]
-            text.append(look().wrapped(confirmed_text(saved.followed)))
+            text.append(look().wrapped(confirmed_text(saved.followed, trace.property == WALK)))
             click.echo("\n\n".join(text), color=True)
 
 
@@ -72,3 +75,17 @@ def confirmed(file: Path, source: str | None) -> SavedTrace:
     except CertificateError as error:
         raise FlushproofError(f"{file}: {error}") from None
     return replace(saved, followed=followed)
+
+
+def begun_by(file: Path, source: str, instance: Instance) -> Trace:
+    """A saved trace of this instance, which Z3 confirms: under other knobs or at other sizes its states need not be reachable.
+
+    Raises:
+        FlushproofError: it is no trace of this instance.
+    """
+    trace = confirmed(file, source).trace
+    theirs = trace.instance
+    if (theirs.knobs, theirs.sizes) != (instance.knobs, instance.sizes):
+        with_ = settings(theirs.knobs, theirs.sizes)
+        raise FlushproofError(f"{file} is a trace at other sizes or of another policy; give those of the trace ({with_})")
+    return trace

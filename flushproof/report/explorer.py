@@ -11,14 +11,12 @@ from typing import Any
 
 import networkx as nx
 
-from flushproof.model.ir.instance import State
-from flushproof.model.ir.trace import Trace
+from flushproof.model.ir.trace import walked
 from flushproof.report.machine import Machine
 from flushproof.report.page import embedded, rendered, what
-from flushproof.report.words import Story, property_of, title_of
+from flushproof.report.words import Story, title_of
 from flushproof.search.graph import Graph
-from flushproof.search.reference.interpreter import Reference
-from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
+from flushproof.search.walk import Walks
 
 
 def explorer_page(graphs: Sequence[Graph], source: str) -> str:
@@ -39,11 +37,11 @@ def explorer_page(graphs: Sequence[Graph], source: str) -> str:
 def _panel(graph: Graph) -> dict[str, Any]:
     """All that the script gets of one policy."""
     instance = graph.instance
-    machine = Machine(Story(_trace(graph, graph.states[0], NO_DEADLOCK)))
+    machine = Machine(Story(walked(instance, graph.states[0])))
     steps: dict[tuple[str, str, str], int] = {}
     edges = []
     for state, found in zip(graph.states, graph.edges, strict=True):
-        story = Story(_trace(graph, state, NO_DEADLOCK))
+        story = Story(walked(instance, state))
         row = []
         for edge in found:
             key = ", ".join([edge.step.action, *(f"{n} {c}" for n, c in sorted(edge.step.binding.items()))])
@@ -71,27 +69,11 @@ def _panel(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _trace(graph: Graph, state: State, name: str, clause: int | None = None, witness: dict[str, int] | None = None) -> Trace:
-    return Trace(graph.instance, state, (), name, clause, witness)
-
-
 def _broken(graph: Graph) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     """The states in which something is violated: the properties, each with the sentence that says what is wrong."""
-    reference, instance = Reference(graph.instance), graph.instance
-    invariants = [p for p in instance.system.properties if p.kind == "invariant"]
-    if (defined := property_of(instance, WELL_DEFINED)) is not None:
-        invariants.append(defined)
-    checkers = [(prop, reference.checker(prop)) for prop in invariants]
+    walks = Walks(graph.instance)
     for number, state in enumerate(graph.states):
-        found = []
-        for prop, checker in checkers:
-            if (violation := checker(state)) is not None:
-                params = prop.clauses[violation.clause].params
-                witness = {p.name: code for p, code in zip(params, violation.witness, strict=True)}
-                found.append((prop.name, Story(_trace(graph, state, prop.name, violation.clause, witness)).sentence))
-        if not graph.edges[number] and not reference.is_final(state):
-            found.append((NO_DEADLOCK, Story(_trace(graph, state, NO_DEADLOCK)).sentence))
-        if found:
+        if found := [(trace.property, Story(trace).sentence) for trace in walks.violated(state)]:
             yield number, found
 
 

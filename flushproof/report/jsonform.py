@@ -15,7 +15,7 @@ from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import Place, Sort, Var
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.reading import read_json
-from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
@@ -25,7 +25,7 @@ from flushproof.report.audit import audit_json
 from flushproof.report.locations import location
 from flushproof.report.reads import Fact
 from flushproof.report.words import Story, action_of, changes, clause_of, comparison, property_of
-from flushproof.result import VIOLATED, Followed, Result
+from flushproof.result import INCONCLUSIVE, VIOLATED, Followed, Result
 
 VERSION = 1
 """Of the format: raised when a field changes its meaning or goes away; new fields do not raise it."""
@@ -45,7 +45,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "source": result.source,
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
-        "set": _set(result),
+        "set": _set(result.instance, [text.partition("=")[0] for text in result.settings.split()]),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
         "property": result.violated,
@@ -84,21 +84,44 @@ def check_json(result: Result) -> dict[str, Any]:
     }
 
 
-def _set(result: Result) -> dict[str, str]:
-    """The knobs that were set besides the policy's, with their values."""
-    asked = {text.partition("=")[0].lower().replace("-", "_") for text in result.settings.split()}
-    return {n: text for n, text in result.instance.knobs.items() if n.lower().replace("-", "_") in asked}
+def _set(instance: Instance, given: Collection[str]) -> dict[str, str]:
+    """The knobs that were set besides the policy's, however they were spelled, with their values."""
+    asked = {name.lower().replace("-", "_") for name in given}
+    return {n: text for n, text in instance.knobs.items() if n.lower().replace("-", "_") in asked}
+
+
+def saved_json(trace: Trace, source: str, given: Collection[str] = ()) -> dict[str, Any]:
+    """A trace that is no search's, for a file that `view`, `trace` and `step` read: of a random walk, of a proof's search, or one
+    that somebody took step by step, which may end where nothing is violated.
+
+    source: how to load the system; given: the knobs that were set besides the policy's.
+    """
+    walk = trace.property == WALK
+    return {
+        "version": VERSION,
+        "system": trace.instance.system.name,
+        "source": source,
+        "policy": trace.instance.policy,
+        "knobs": dict(trace.instance.knobs),
+        "set": _set(trace.instance, given),
+        "sizes": dict(trace.instance.sizes),
+        "verdict": INCONCLUSIVE if walk else VIOLATED,
+        "property": None if walk else trace.property,
+        "shortest": False,
+        "certified": True,
+        **trace_json(trace),
+    }
 
 
 def trace_json(trace: Trace | None) -> dict[str, Any]:
-    """The fields of a trace: where it starts, its steps, and what it violates; each null where there is none."""
+    """The fields of a trace: where it starts, its steps, and what it violates (null of a walk); each null where there is none."""
     if trace is None:
         return {"initial": None, "trace": None, "violation": None, "costs": None}
     story = Story(trace)
     return {
         "initial": state_json(trace.instance, trace.initial),
         "trace": [_step_json(story, number) for number in range(len(story.rows))],
-        "violation": _violation_json(story),
+        "violation": _violation_json(story) if story.violates else None,
         "costs": dict(story.costs),
     }
 
@@ -226,7 +249,7 @@ class SavedTrace:
 
 
 def read_trace(path: Path, source: str | None = None) -> SavedTrace:
-    """The trace in a file that `check --save` or `check --format json` wrote, in terms of the system as it is now.
+    """The trace in a file that `check`, `simulate`, `prove` or `step` wrote, in terms of the system as it is now.
 
     source: where the system is, if not where the file says.
 
@@ -274,7 +297,7 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
         "system": instance.system.name,
         "knobs": dict(instance.knobs),
         "sizes": dict(instance.sizes),
-        "verdict": VIOLATED,
+        "verdict": INCONCLUSIVE if trace.property == WALK else VIOLATED,
         "certified": True,
         **told,
     }
@@ -302,7 +325,7 @@ def _without(keys: Collection[str], step: Any) -> Any:
 def _is_older(data: Mapping[str, Any]) -> bool:
     """Whether a file was written before it told these: it says none of them of any step, nor of the violation."""
     told = any(not isinstance(step, dict) or SINCE & step.keys() for step in data["trace"])
-    return not told and not SINCE_OF_VIOLATION & data["violation"].keys()
+    return not told and data["violation"] is not None and not SINCE_OF_VIOLATION & data["violation"].keys()
 
 
 def _text(value: Any) -> str:
@@ -337,6 +360,8 @@ def _unlike_a_trace(data: Any) -> str | None:
         return "not the JSON of a check"
     if data.get("version") != VERSION:
         return f"its version is {data.get('version')!r}, and this program reads version {VERSION}"
+    if data["trace"] == [] and data.get("property", 0) is None:
+        return "it is a walk without a step"
     if not data["trace"]:
         return "this check found no violation"
     if data["version"] is True or not isinstance(data.get("policy"), str | None):
@@ -348,14 +373,15 @@ def _unlike_a_trace(data: Any) -> str | None:
         return "'set' is malformed"
     if not isinstance(data.get("sizes"), dict) or not all(type(size) is int for size in data["sizes"].values()):
         return "'sizes' is missing or malformed"
+    walk = data.get("property", 0) is None and data.get("violation", 0) is None
     shapes = {
         "source": str,
-        "property": str,
+        "property": type(None) if walk else str,
         "knobs": dict,
         "sizes": dict,
         "initial": dict,
         "trace": list,
-        "violation": dict,
+        "violation": type(None) if walk else dict,
     }
     return next(
         (f"'{key}' is missing or malformed" for key, of in shapes.items() if not isinstance(data.get(key), of)), None
@@ -363,8 +389,9 @@ def _unlike_a_trace(data: Any) -> str | None:
 
 
 def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
-    violation = data["violation"]
-    prop = property_of(instance, data["property"])
+    violation = data["violation"] or {"clause": None}
+    name = data["property"] or WALK
+    prop = property_of(instance, name)
     number = violation["clause"]
     if number is not None and (type(number) is not int or number < 0):
         raise ValueError(f"{number!r:.60} is no clause")
@@ -389,10 +416,10 @@ def _decoded(instance: Instance, data: Mapping[str, Any]) -> Trace:
         instance,
         _state(instance, data["initial"]),
         tuple(steps),
-        data["property"],
+        name,
         violation["clause"],
-        None if number is None else _codes(instance, _claimed(instance, data["property"], number), violation["witness"]),
-        _cycle(instance, data["property"], violation.get("repeats_from"), len(steps)),
+        None if number is None else _codes(instance, _claimed(instance, name, number), violation["witness"]),
+        _cycle(instance, name, violation.get("repeats_from"), len(steps)),
     )
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.ir.instance import Instance
-from flushproof.model.ir.trace import Trace
+from flushproof.model.ir.trace import WALK, Trace
 from flushproof.model.ir.waits import NO_STUCK
 from flushproof.model.language.declare import Knob, System
 from flushproof.model.language.load import load_system
@@ -157,11 +157,8 @@ def proof_page(result: ProofResult) -> str:
     )
 
 
-CONFIRMED_AGAIN = "Z3 confirmed this trace again when this page was made: its initial state, each step, and the violation."
-
-
 def _again(saved: SavedTrace) -> str:
-    return f"{confirmed_text(saved.followed)} All of it again when this page was made." if saved.followed else CONFIRMED_AGAIN
+    return f"{confirmed_text(saved.followed, saved.trace.property == WALK)} All of it again when this page was made."
 
 
 def embedded(data: Any) -> Markup:

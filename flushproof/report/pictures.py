@@ -19,7 +19,7 @@ def mermaid(trace: Trace) -> str:
             text = "<br/>".join(map(_safe, [f"{row.number}. {act}", *more]))
             lines.append(f"    Note over {act.actor}: {text}")
     over = lanes[0] if len(lanes) == 1 else f"{lanes[0]},{lanes[-1]}"
-    lines.append(f"    Note over {over}: ✗ {_safe(story.sentence)}")
+    lines.append(f"    Note over {over}: {story.mark} {_safe(story.sentence)}")
     return "\n".join(lines)
 
 

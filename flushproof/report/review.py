@@ -56,7 +56,7 @@ def markdown_trace(trace: Trace) -> str:
     rows = [_cells(story, row) for row in story.rows]
     table = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
     told = [f"1. {_safe(link.text)}" for link in links(story)]
-    parts = [f"**✗ {_safe(story.sentence)}**", *(["\n".join(told)] if told else []), "\n".join(table)]
+    parts = [f"**{story.mark} {_safe(story.sentence)}**", *(["\n".join(told)] if told else []), "\n".join(table)]
     diagram = f"```mermaid\n{mermaid(trace)}\n```"
     return "\n\n".join([*parts, f"<details><summary>As a diagram</summary>\n\n{diagram}\n\n</details>"])
 

@@ -75,7 +75,7 @@ class _Diagram:
             SubElement(self.behind, "line", {"x1": x, "x2": x, "y1": _px(top - 4), "y2": _px(self.y), "stroke": "#c5cbd3"})
         self.entries()
         self.y += LEADING / 2
-        self.paragraph(f"✗ {self.story.sentence}", BAD, bold=True)
+        self.paragraph(f"{self.story.mark} {self.story.sentence}", BAD if self.story.violates else INK, bold=True)
         height = self.y + MARGIN / 2
         self.root.set("viewBox", f"0 0 {_px(self.width)} {_px(height)}")
         self.root.set("width", _px(self.width))

@@ -80,7 +80,8 @@ def trace_text(trace: Trace, look: Look) -> str:
     found = _start(story, look)
     if rows:
         found.append((_table(story, rows, look) if look.width > LINES else None) or lines(rows, look))
-    found.append(look.bad(look.wrapped(story.sentence, indent="     ", first="  ✗  ")))
+    paint = look.bad if story.violates else look.strong
+    found.append(paint(look.wrapped(story.sentence, indent="     ", first=f"  {story.mark}  ")))
     if spent := cost_words(story.costs):
         found.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))
     return "\n".join(found)

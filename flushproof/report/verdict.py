@@ -121,8 +121,10 @@ def _certificate(result: Result, look: Look) -> str:
     return look.wrapped(text + also)
 
 
-def confirmed_text(followed: Followed | None) -> str:
-    """What of a trace was confirmed; `followed`: where it is one to a wait without an end."""
+def confirmed_text(followed: Followed | None, walk: bool = False) -> str:
+    """What of a trace was confirmed; `followed`: where it is one to a wait without an end; walk: whether it claims no violation."""
+    if walk:
+        return "Z3 confirmed this walk: its initial state and each step."
     if followed is None:
         return "Z3 confirmed this trace: its initial state, each step, and the violation."
     those = "the only state" if followed.states == 1 else f"each of the {followed.states:,} states"

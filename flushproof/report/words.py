@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from flushproof.model.ir import (
 from flushproof.model.ir.evaluate import Env, costs, decode, encode, environment, evaluate, renamed, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
-from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, runs_as
 from flushproof.report.caches import is_real_cache
@@ -163,9 +163,21 @@ class Story:
         )
 
     @cached_property
+    def violates(self) -> bool:
+        """Whether something is wrong at the end; of a walk nothing is said."""
+        return self.trace.property != WALK
+
+    @cached_property
+    def mark(self) -> str:
+        """What stands in front of the sentence."""
+        return "✗" if self.violates else "·"
+
+    @cached_property
     def sentence(self) -> str:
         """What is wrong in the last state, for whom, and why."""
         match self.trace.property:
+            case name if name == WALK:
+                return "A walk: of where it ends nothing is claimed."
             case "no-deadlock":
                 nothing = "Nothing more can happen here: no step is possible, and the system does not declare this state final."
                 return " ".join([nothing, *(f"{w.text}." for w in self.waiting)])
@@ -254,14 +266,31 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) -> list[str]:
+    """The words of steps that are possible in one state: where several have the same, with the values that tell them apart."""
+    times, found = Counter(texts), []
+    for step, text in zip(steps, texts, strict=True):
+        action = action_of(instance, step.action)
+        alike = [s.binding for s, t in zip(steps, texts, strict=True) if t == text and s.action == step.action]
+        values = [
+            f"{p.name} {instance.show(p.of, step.binding[p.name])}"
+            for p in (action.params if action is not None and times[text] > 1 else ())
+            if len({binding[p.name] for binding in alike}) > 1
+        ]
+        found.append(f"{text} ({', '.join(values)})" if values else text)
+    return found
+
+
 def title_of(instance: Instance) -> str:
     """`kvm-vcpu-switch, policy none`."""
     return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
 
 
 def headline(trace: Trace) -> str:
-    """`kvm-vcpu-switch, policy none: no-foreign-hit is violated in 9 steps`."""
-    return f"{title_of(trace.instance)}: {trace.property} is violated in {many(len(trace.steps), 'step')}"
+    """`kvm-vcpu-switch, policy none: no-foreign-hit is violated in 9 steps`, or `…: a walk of 3 steps`."""
+    steps = many(len(trace.steps), "step")
+    what = f"a walk of {steps}" if trace.property == WALK else f"{trace.property} is violated in {steps}"
+    return f"{title_of(trace.instance)}: {what}"
 
 
 def cost_words(counts: Mapping[str, int]) -> str:

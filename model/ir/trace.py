@@ -26,9 +26,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """A violation: `initial`, then `steps`.
+    """A violation: `initial`, then `steps`; or a walk, which claims nothing of its end.
 
-    property: what is violated in the last state; "no-deadlock" and "well-defined" are built in.
+    property: what is violated in the last state; "no-deadlock" and "well-defined" are built in, and `WALK` is none.
     clause: the number of the violated clause in `Property.clauses`, None for a deadlock.
     witness: the codes of that clause's parameters that violate it.
     cycle: where what is violated is progress, the number of steps after which the others repeat for ever; else None.
@@ -50,6 +50,15 @@ class Trace:
     def transitions(self) -> Iterator[tuple[State, Step]]:
         """Each step with the state before it."""
         return zip(self.states, self.steps, strict=False)
+
+
+WALK = ""
+"""What stands for the property in a trace that claims nothing of its last state: no property has this name."""
+
+
+def walked(instance: Instance, initial: State, steps: tuple[Step, ...] = ()) -> Trace:
+    """These steps as a trace that claims no violation."""
+    return Trace(instance, initial, steps, WALK)
 
 
 @dataclass(frozen=True)

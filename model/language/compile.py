@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import replace
 from types import MappingProxyType
@@ -79,13 +79,35 @@ def compiled_deeply(
     cls: type[System], proofs: bool, knobs: Mapping[str, Any] | None, sizes: Mapping[str, int]
 ) -> ir.System:
     try:
-        compiler = Compiler(cls, knobs, sizes)
-        system = compiler.system(proofs)
-        if compiler.asked_early:  # where processes wait is known only now
-            again = Compiler(cls, knobs, sizes, compiler.known_processes)
-            system = again.system(proofs)
-            assert all(compiler.known_processes[k].pc == p.pc for k, p in again.known_processes.items())
-        return system
+        return _compiled(cls, proofs, knobs, sizes)[1]
+    except RecursionError:
+        raise too_deep(cls) from None
+
+
+def _compiled(
+    cls: type[System], proofs: bool, knobs: Mapping[str, Any] | None, sizes: Mapping[str, int]
+) -> tuple[Compiler, ir.System]:
+    compiler = Compiler(cls, knobs, sizes)
+    system = compiler.system(proofs)
+    if not compiler.asked_early:
+        return compiler, system
+    again = Compiler(cls, knobs, sizes, compiler.known_processes)  # where processes wait is known only now
+    system = again.system(proofs)
+    assert all(compiler.known_processes[k].pc == p.pc for k, p in again.known_processes.items())
+    return again, system
+
+
+def compile_condition(
+    cls: type[System], function: Callable[..., Any], knobs: Mapping[str, Any] | None, sizes: Mapping[str, int]
+) -> ir.Hint:
+    """What a function of a system and of some elements returns, though it is no method of the system.
+
+    Raises:
+        ModelError: it is no condition on the system's state.
+    """
+    try:
+        compiler = _compiled(cls, False, knobs, sizes)[0]
+        return compiler.hint(Member(compiler.declared.objects[""], function, declare.Role("hint"), function.__name__))
     except RecursionError:
         raise too_deep(cls) from None
 

@@ -61,7 +61,7 @@ def instantiate(
     own = [p.name for p in system.properties] + [p.name for p in system.progress]
     check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
     try:
-        fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _literals_of(system, values))
+        fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), literals_of(system.variable, values))
         _refuse_what_is_not_there(fixed, sized)
         pruned = prune(fixed)
     except RecursionError:
@@ -118,7 +118,7 @@ def warnings_of(
         values = {}
         for name in cls.policies:
             with suppress(FlushproofError):  # a mistake in another policy is told to who asks for that one
-                values[name] = _literals_of(system, knob_values(cls, name, {}))
+                values[name] = literals_of(system.variable, knob_values(cls, name, {}))
         for other, knobs in same_as(cls, system, policy, values):
             why = (
                 f"they differ in {', '.join(knobs)}, on which nothing depends then"
@@ -181,12 +181,12 @@ def unread(cls: type[System], sizes: Mapping[str, int] = MappingProxyType({})) -
 # ---------------------------------------------------------------------------------------------------------------- knobs
 
 
-def _literals_of(system: ir.System, values: Mapping[str, Any]) -> dict[str, ir.Lit]:
+def literals_of(variables: Mapping[str, ir.StateVar], values: Mapping[str, Any]) -> dict[str, ir.Lit]:
     """The values of knobs, by their names."""
     return {
-        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, system.variable[name].sort)
+        name: ir.Lit(value.name if isinstance(value, enum.Enum) else value, variables[name].sort)
         for name, value in values.items()
-        if name in system.variable
+        if name in variables
     }
 
 

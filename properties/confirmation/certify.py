@@ -9,6 +9,7 @@ What is checked, each as a question that must have the answer "no, it cannot be 
 - in the last state the property is violated by the given witness; a deadlock: no action is possible, and `final` does
   not hold; a wait without an end: the process stands at the label, its step is not possible, and `final` does not hold
   (`forever` is about what comes after);
+- a walk claims nothing of its last state;
 - an execution without progress: the last state is the one at which the steps begin that repeat, none of them is progress, and
   whoever takes none of them cannot take one in some state on the way.
 
@@ -28,7 +29,7 @@ from flushproof.model.ir.evaluate import decode, evaluate
 from flushproof.model.ir.fairness import Chance, Unit, chances, unit_of
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
-from flushproof.model.ir.trace import Condition, Open, Step, Trace
+from flushproof.model.ir.trace import WALK, Condition, Open, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, Wait, waits
 
 from ..formulas.domain import Formula, conjunction, disjunction, finite, negation
@@ -216,6 +217,9 @@ class _Certifier:
 
     def check_violation(self) -> None:
         last = len(self.trace.steps)
+        if self.trace.property == WALK:
+            self._check_walk(last)
+            return
         if self.trace.cycle is not None and self.progress is None:
             raise _Refuted(f"'{self.trace.property}' is not about steps that repeat", last)
         about_all = self.trace.property in (DEADLOCK, NO_STUCK) or self.progress is not None
@@ -241,6 +245,10 @@ class _Certifier:
         part: _Part = "expr" if self.property.kind == "reachable" else "violation"
         if not self._follows(*self._claim(clause, self.trace.states[-1], witness, part)):
             raise _Refuted(f"the last state does not violate '{self.trace.property}'", last)
+
+    def _check_walk(self, last: int) -> None:
+        if self.trace.clause is not None or self.trace.witness is not None or self.trace.cycle is not None:
+            raise _Refuted("a walk, which claims nothing of its end, comes with a claim", last)
 
     def _check_deadlock(self, last: int) -> None:
         given = tuple(self.locations.are(self.symbols, self.trace.states[-1]))
