@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 
 import pytest
-from flushproof.model.ir import FALSE, TRUE, Clause, Property
+from flushproof.model.ir import FALSE, TRUE, Clause, Expr, Property
 from flushproof.model.language.declare import Map, Sort, System, action, invariant, require
 from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.formulas.conjuncts import Conjunct
@@ -99,6 +99,12 @@ def test_a_lemma_that_does_not_hold_is_dropped_and_the_rest_is_proved() -> None:
     assert "never" not in {c.name for c in found.inductive}
     failure = found.failures[0]
     assert (failure.action, failure.conjunct.name) == (None, "never")
+
+
+@pytest.mark.parametrize("said", [(FALSE, TRUE), (TRUE, FALSE)])
+def test_a_property_is_proved_if_each_of_its_clauses_is(said: tuple[Expr, Expr]) -> None:
+    both = Property("both", tuple(Clause((), TRUE, expr) for expr in said))
+    assert prove(instantiate(Generations).system, (both,), ()).properties == {"both": False}
 
 
 def test_without_a_needed_lemma_the_property_is_not_proved() -> None:
