@@ -2,6 +2,7 @@
 
     python -m benchmarks.fuzz --count 1000 --jobs 2            seeds 0 to 999
     python -m benchmarks.fuzz --first 5000 --count 1000 --slow Rumur SPIN prove
+    python -m benchmarks.fuzz --count 100000 --every 4 --slow prove --slowly 100    the dear readings of a share of them
     python -m benchmarks.fuzz --text found.py                  the readings of one file, and a smaller one if they differ
 
 What is found is minimised and printed; `--keep` keeps the texts.  `--table` says which nodes of Python's syntax, and which pairs
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import gc
 import json
 import math
 import sys
@@ -24,10 +26,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from flushproof.search.native.library import target
 from tabulate import tabulate
 
 from tests.model.language.grammar import HEADER, source
-from tests.model.language.readings import Effort, Told, examine
+from tests.model.language.readings import Effort, Told, examine, readings
 
 TRIVIAL = ("Load", "Store", "arguments", "Module")
 """Nodes of the syntax that say nothing."""
@@ -193,15 +196,41 @@ def simpler(expression: ast.expr) -> Iterator[ast.expr]:
 # ------------------------------------------------------------------------------------------------------------------- all
 
 
+@dataclass(frozen=True)
+class Shares:
+    """Which texts are read in which ways, by their seeds: one in `every` is explored; of those, one in `optimised` with native code
+    as users have it, and one in `slowly` by the slow readings."""
+
+    every: int = 1
+    optimised: int = 10
+    slowly: int = 1
+
+    def of(self, seed: int, effort: Effort) -> Effort:
+        number, rest = divmod(seed, self.every)
+        if rest:
+            return replace(effort, searches=False)
+        return replace(
+            effort, optimised=number % self.optimised == 0, slow=effort.slow if number % self.slowly == 0 else ()
+        )
+
+
+def prepared(folder: Path) -> None:
+    """Loads here what the processes of all texts need, which are forked from this one: most of a text's time otherwise."""
+    target()
+    readings(source(0), folder, Effort(searches=False), "first")
+    gc.collect()
+    gc.freeze()
+
+
 def examined(
-    seeds: Sequence[int], effort: Effort, jobs: int, folder: Path, every: int = 1
+    seeds: Sequence[int], effort: Effort, jobs: int, folder: Path, shares: Shares
 ) -> Iterator[tuple[int, str, Told]]:
-    """What became of the text of each seed; each is examined in a process of its own, and one in so many is explored."""
+    """What became of the text of each seed; each is examined in a process of its own."""
+    prepared(folder)
 
     def one(seed: int) -> tuple[int, str, Told]:
         text = source(seed)
-        mine = effort if seed % every == 0 else replace(effort, searches=False)
-        told = examine(text, folder, mine, f"generated_{seed}")
+        told = examine(text, folder, shares.of(seed, effort), f"generated_{seed}")
         for made in folder.glob(f"generated_{seed}*.py"):
             made.unlink()
         return seed, text, told
@@ -223,9 +252,17 @@ def main() -> int:
     parser.add_argument(
         "--slow", nargs="*", default=[], choices=("Rumur", "SPIN", "prove"), help="what is asked as well"
     )
-    parser.add_argument("--every", type=int, default=1, help="explore one in so many; of the others Python's walks are compared")
+    parser.add_argument(
+        "--every", type=int, default=1, help="explore one in so many; of the others Python's walks are compared"
+    )
+    parser.add_argument(
+        "--optimise", type=int, default=10, help="of those, one in so many with native code as users have it"
+    )
+    parser.add_argument("--slowly", type=int, default=1, help="of those, one in so many by what is slow")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after which no further system is examined")
-    parser.add_argument("--seconds", type=float, default=60.0, help="after which a system is said to hang")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of the processor, after which a system is said to hang"
+    )
     parser.add_argument("--no-native", action="store_true", help="without the native engine")
     parser.add_argument(
         "--minimise", type=float, default=120.0, help="seconds to make a finding small; 0 for not at all"
@@ -234,21 +271,21 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for what is found")
     parser.add_argument("--table", type=Path, help="write the coverage here")
     asked = parser.parse_args()
-    effort = Effort(
-        asked.steps, asked.states, tuple(asked.slow), native=not asked.no_native, seconds=asked.seconds
-    )
+    effort = Effort(asked.steps, asked.states, tuple(asked.slow), native=not asked.no_native, seconds=asked.seconds)
     folder = Path(tempfile.mkdtemp(prefix="fuzz"))
     total, begun = Sum(), time.monotonic()
+    shares = Shares(asked.every, asked.optimise, asked.slowly)
     if asked.text:
-        cases: Iterator[tuple[int, str, Told]] = iter([(-1, t := asked.text.read_text(), examine(t, folder, effort))])
+        effort, shares = replace(effort, optimised=True), Shares(optimised=1)
+        cases: Iterator[tuple[int, str, Told]] = iter([(0, t := asked.text.read_text(), examine(t, folder, effort))])
     else:
-        cases = examined(range(asked.first, asked.first + asked.count), effort, asked.jobs, folder, asked.every)
+        cases = examined(range(asked.first, asked.first + asked.count), effort, asked.jobs, folder, shares)
     for number, (seed, text, told) in enumerate(cases, 1):
         new = told.found and told.key not in total.findings
         total.add(seed, text, told)
         if new:
             print(f"seed {seed}: {told.kind} ({told.reading}): {told.said}", flush=True)
-            report(seed, text, told, effort, folder, asked.minimise, asked.keep)
+            report(seed, text, told, shares.of(seed, effort), folder, asked.minimise, asked.keep)
         if number % 100 == 0:
             print(f"{number}: {dict(total.kinds)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         if time.monotonic() - begun > 60 * asked.minutes:

@@ -49,6 +49,7 @@ class NativeEngine:
     spill: a directory on whose disk states and the visited set lie where memory has no room (with `Limits.memory_bytes`).
     compact: keep fingerprints of states instead of states, where those are smaller; then a state can be taken for another
         one, with the probability `Found.omission`.
+    optimised: without it code is compiled in a tenth of the time, and is some times slower: for many searches of few states.
     """
 
     name = "native"
@@ -69,10 +70,10 @@ class NativeEngine:
         resume: bool = False,
         spill: Path | None = None,
         compact: bool = False,
+        optimised: bool = True,
     ) -> None:
-        self.budget, self.workers = budget, workers
+        self.budget, self.workers, self.compact, self.optimised = budget, workers, compact, optimised
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
-        self.compact = compact
         self._compiled: tuple[Instance, tuple[Any, ...], Library] | None = None
 
     def search(self, task: Task) -> Found:
@@ -105,7 +106,8 @@ class NativeEngine:
     def _library(self, task: Task, properties: tuple[Property, ...], formulas: list[Property]) -> Library:
         """The instance compiled: what was compiled for the search before, where only the points differ."""
         sweeping = task.limits.memory_bytes is not None and (self.spill or self.checkpoint) is not None
-        how = (properties, task.symmetry, self.budget, self.workers > 1, self.compact, formulas, sweeping)
+        shared = self.workers > 1
+        how = (properties, task.symmetry, self.budget, shared, self.compact, formulas, sweeping, self.optimised)
         if self._compiled is not None:
             before, as_before, library = self._compiled
             if before.system is task.instance.system and before.sizes == task.instance.sizes and as_before == how:

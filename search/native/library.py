@@ -42,6 +42,7 @@ class Library:
 
     shared: for several workers; compact: with fingerprints, if those are smaller than states.
     watched: what is looked for besides, in the bits after those of the properties; sweeping: with the functions of `sweep`.
+    optimised: the code is made fast; without it, it is made soon.
     layout: of the states; group: of the symmetry, None without; permutations: how many it has; meaning: the source that
     depends on the system; seconds: what compiling took.
     """
@@ -56,12 +57,13 @@ class Library:
         compact: bool = False,
         watched: Sequence[Property] = (),
         sweeping: bool = False,
+        optimised: bool = True,
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
-        self.sweeping = sweeping
+        self.sweeping, self.optimised = sweeping, optimised
         self.compact = compact and self.layout.state_bytes > PRINT_BYTES
         self.permutations = self.group.order if self.group else 1
         self.meaning = meaning(self.layout, properties, self.group, budget, watched)
@@ -69,7 +71,7 @@ class Library:
         loop = LoopFunctions(self.layout, self.permutations, shared, self.compact, watching)
         sweep = SweepFunctions(self.layout, self.permutations, shared, self.compact, watching).text() if sweeping else ""
         self.source = "\n".join((DECLARATIONS, self.meaning, loop.text(), sweep))
-        self._machine, self._engine = _compile(self.source)
+        self._machine, self._engine = _compile(self.source, optimised)
         self.begin = self._function("begin")
         self.expand = self._function("expand")
         self.insert = self._function("insert")
@@ -119,25 +121,35 @@ def meaning(
 
 
 @cache
-def _target() -> llvm.Target:
+def target() -> llvm.Target:
+    """The machine that code is made for; it is prepared once for this process, and those that are forked from it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple()
 
 
-def _compile(text: str) -> tuple[Any, Any]:
+def _compile(text: str, optimised: bool) -> tuple[Any, Any]:
     """Machine code; both results must be kept while it is in use.
 
-    The passes are those that pay: code of a usual pipeline is hardly faster, and takes three times as long to make.
+    Without `optimised` LLVM makes it in a tenth of the time: that pays for searches of some thousands of states.
     """
-    machine = _target().create_target_machine(
+    machine = target().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=2,
+        opt=2 if optimised else 0,
         jit=True,
     )
     module = llvm.parse_assembly(text)
     module.verify()
+    if optimised:
+        _optimise(module, machine)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    return machine, engine
+
+
+def _optimise(module: Any, machine: Any) -> None:
+    """The passes that pay: code of a usual pipeline is hardly faster, and takes three times as long to make."""
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
     passes.add_sroa_pass()
@@ -151,6 +163,3 @@ def _compile(text: str) -> tuple[Any, Any]:
     for function in module.functions:
         if not function.is_declaration:
             combining.run(function, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return machine, engine

@@ -293,7 +293,7 @@ class Store:
 
     def _classes(self, instance: Instance) -> Callable[[], Store]:
         """Makes stores that keep one state of each class."""
-        library = Library(instance, (), symmetry=True)
+        library = Library(instance, (), symmetry=True, optimised=self.library.optimised)
         self.compile_seconds += library.seconds
         return lambda: Store(library, None)
 

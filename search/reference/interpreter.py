@@ -12,7 +12,8 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import CodeType
 from typing import Any
 
 from flushproof.model.ir import Action, Clause, Lit, Property, Var, default_value
@@ -197,6 +198,12 @@ class Reference:
         for number, counted in enumerate(self._counters):
             scope[f"highest{number}"] = counted.highest
             scope[f"rename{number}"] = counted.rename
-        exec(compile(source, f"<{self.instance.system.name}>", "exec"), scope)
+        exec(_code(source, self.instance.system.name), scope)
         function: Callable[..., Any] = scope["function"]
         return function
+
+
+@lru_cache(maxsize=1 << 12)
+def _code(source: str, name: str) -> CodeType:
+    """The source for Python's machine; several interpreters of one instance have it in common."""
+    return compile(source, f"<{name}>", "exec")

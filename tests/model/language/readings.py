@@ -10,6 +10,7 @@ import math
 import os
 import pickle
 import re
+import resource
 import select
 import signal
 import sys
@@ -18,6 +19,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,8 +90,10 @@ WAYS_TO_DIFFER = (
 class Effort:
     """How much is compared: steps of Python's walks, states, and which of the slow readings.
 
-    slow: of other checkers (`Rumur`, `SPIN`) and `prove` those that are asked; seconds: after which a text is said to hang.
+    slow: of other checkers (`Rumur`, `SPIN`) and `prove` those that are asked.
+    seconds: of the processor, after which a text is said to hang.
     searches: whether anything is explored, or Python's walks are all.
+    optimised: native code as users have it, which takes LLVM ten times as long.
     only: one reading, to be compared with the interpreter alone.
     """
 
@@ -99,12 +103,16 @@ class Effort:
     seconds: float = 60.0
     native: bool = True
     searches: bool = True
+    optimised: bool = False
     only: str = ""
     size: Mapping[str, int] = field(default_factory=dict)
 
 
 MOST_WAYS = 2000
 """A system in which a step can choose in more ways than so many is walked, and not explored; in twenty times as many, neither."""
+
+BUSY = 20
+"""On a machine with other work, so many times as long as the processor takes."""
 
 
 class Finding(Exception):
@@ -127,6 +135,7 @@ def examine(text: str, folder: Path, effort: Effort = Effort(), name: str = "gen
             with open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), 1)
                 os.dup2(nowhere.fileno(), 2)
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(effort.seconds), math.ceil(effort.seconds) + 5))
             warnings.simplefilter("ignore")
             told = readings(text, folder, effort, name)
             with os.fdopen(out, "wb") as pipe:
@@ -136,20 +145,22 @@ def examine(text: str, folder: Path, effort: Effort = Effort(), name: str = "gen
             os._exit(code)
     os.close(out)
     received = b""
-    end = time.monotonic() + effort.seconds
+    end = time.monotonic() + BUSY * effort.seconds
     while True:
         ready, _, _ = select.select([into], [], [], max(0.0, end - time.monotonic()))
         if not ready:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(into)
-            return Told("hangs", said=f"no answer in {effort.seconds:g} seconds")
+            return Told("hangs", said=f"no answer in {BUSY * effort.seconds:g} seconds")
         more = os.read(into, 1 << 16)
         if not more:
             break
         received += more
     os.close(into)
     _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return Told("hangs", said=f"no answer in {effort.seconds:g} seconds of the processor")
     if status or not received:
         return Told("crashes", said=f"the process ended with status {status}")
     told = pickle.loads(received)
@@ -246,7 +257,7 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     collected = Collected(instance, property_names(instance))
     plain = explore(instance, symmetry=False, limits=limits)
     # Until something is read that is not there, all states are the same for everyone, whatever properties say.
-    every = explore(instance, symmetry=False, limits=limits, properties=[WELL_DEFINED], on_state=collected.add)
+    every = explore(instance, symmetry=False, limits=limits, focus=WELL_DEFINED, on_state=collected.add)
     yield "reference", lambda: every.states
 
     def traces() -> int:
@@ -259,67 +270,80 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
     yield "Z3 certifies", traces
 
     def decided() -> int:
-        every_property = explore(instance, symmetry=False, limits=limits, properties=None, focus=WELL_DEFINED)
-        if every_property.complete:
-            collected.decide({v.property for v in every_property.violations}, every_property.reached)
+        collected.decide({v.property for v in every.violations}, every.reached)
         return 0
 
-    if every.complete and every.verdict == "holds" and every.states < 500:
+    if every.complete and every.states < 500:
         yield "Z3 decides", decided
 
-    def same(reading: str, counts: bool, symmetry: bool, **options: Any) -> Callable[[], int]:
-        def search() -> int:
-            for properties, its in ((None, plain), ([WELL_DEFINED], every)):
-                if (not its.complete and its.states >= effort.states) or (
-                    its.verdict == "inconclusive" and its.states
-                ):  # it was stopped, and others stop elsewhere
-                    continue
-                found = explore(
-                    instance,
-                    limits=Limits(states=50 * effort.states, seconds=effort.seconds / 20),
-                    properties=properties,
-                    symmetry=symmetry,
-                    **options,
-                )
-                if found.complete or found.verdict != "inconclusive" or not found.states:
-                    compare(reading, found, its, counts, symmetry)
+    def same(way: Way) -> Callable[[], int]:
+        def search(its: Outcome, asked: Mapping[str, Any]) -> None:
+            if (not its.complete and its.states >= effort.states) or (
+                its.verdict == "inconclusive" and its.states
+            ):  # it was stopped, and others stop elsewhere
+                return
+            limits = Limits(states=50 * effort.states, seconds=effort.seconds / 20)
+            found = explore(instance, limits=limits, symmetry=way.symmetry, engine=way.engine, fuse=way.fuse, **asked)
+            if found.complete or found.verdict != "inconclusive" or not found.states:
+                compare(way, found, its)
+
+        def both() -> int:
+            search(plain, {})
+            if way.fuse:  # more is hidden from one property than from all
+                search(only, {"properties": [WELL_DEFINED]})
+            elif plain.violations:  # or else it went on as well
+                search(every, {"focus": WELL_DEFINED})
             return 0
 
-        return search
+        return both
 
-    yield "reference, symmetry", same("reference, symmetry", True, True)
-    yield "reference, fusion", same("reference, fusion", False, False, fuse=True)
-    if effort.native:
-        for name, counts, symmetry, engine, options in native_ways():
-            yield name, same(name, counts, symmetry, engine=engine, **options)
+    undefined = any(v.property == WELL_DEFINED for v in every.violations)
+    only = replace(every, verdict="violated" if undefined else "holds" if every.complete else "inconclusive")
+    for way in other_ways(effort):
+        yield way.name, same(way)
     for name in effort.slow:
         yield name, elsewhere(name, cls, instance)
 
 
-def compare(reading: str, found: Outcome, its: Outcome, counts: bool, symmetry: bool) -> None:
+@dataclass(frozen=True)
+class Way:
+    """Another way to explore; engine: the interpreter if None."""
+
+    name: str
+    engine: Engine | None = None
+    symmetry: bool = False
+    fuse: bool = False
+
+
+def compare(way: Way, found: Outcome, its: Outcome) -> None:
     """That a search found what the interpreter found."""
     if found.verdict != its.verdict:
-        raise Finding(reading, f"the verdict is {found.verdict}, and the interpreter's is {its.verdict}")
-    if counts and {v.property: v.depth for v in found.violations} != {v.property: v.depth for v in its.violations}:
-        raise Finding(reading, "other violations than the interpreter's, or at other depths")
-    mine, theirs = (found.states, found.transitions), (its.states, its.transitions)
-    if counts and not symmetry and mine != theirs:
-        raise Finding(reading, f"{mine} states and transitions, and the interpreter has {theirs}")
-    if symmetry and found.unreduced not in (None, its.states) and its.complete and counts:
-        raise Finding(reading, f"{found.unreduced} states without symmetry, and the interpreter has {its.states}")
+        raise Finding(way.name, f"the verdict is {found.verdict}, and the interpreter's is {its.verdict}")
+    if not way.fuse:
+        if {v.property: v.depth for v in found.violations} != {v.property: v.depth for v in its.violations}:
+            raise Finding(way.name, "other violations than the interpreter's, or at other depths")
+        mine, theirs = (found.states, found.transitions), (its.states, its.transitions)
+        if not way.symmetry and mine != theirs:
+            raise Finding(way.name, f"{mine} states and transitions, and the interpreter has {theirs}")
+        if way.symmetry and found.unreduced not in (None, its.states) and its.complete:
+            raise Finding(way.name, f"{found.unreduced} states without symmetry, and the interpreter has {its.states}")
     for violation in found.violations[:1]:
         if not certify(violation.trace).ok:
-            raise Finding(reading, f"Z3 does not confirm '{violation.property}'")
+            raise Finding(way.name, f"Z3 does not confirm '{violation.property}'")
 
 
-def native_ways() -> Iterator[tuple[str, bool, bool, Engine, dict[str, Any]]]:
-    from flushproof.search.native.engine import NativeEngine  # only now: it loads a compiler
+def other_ways(effort: Effort) -> Iterator[Way]:
+    yield Way("reference, symmetry", symmetry=True)
+    yield Way("reference, fusion", fuse=True)
+    if effort.native:
+        from flushproof.search.native.engine import NativeEngine  # only now: it loads a compiler
 
-    yield "native", True, False, NativeEngine(), {}
-    yield "native, symmetry", True, True, NativeEngine(), {}
-    yield "native, fusion", False, True, NativeEngine(), {"fuse": True}
-    yield "native, two workers", True, False, NativeEngine(workers=2), {}
-    yield "native, compact", True, False, NativeEngine(compact=True), {}
+        made = partial(NativeEngine, optimised=effort.optimised)
+        yield Way("native", made())
+        yield Way("native, symmetry", made(), symmetry=True)
+        yield Way("native, fusion", made(), symmetry=True, fuse=True)
+        yield Way("native, two workers", made(workers=2))
+        yield Way("native, compact", made(compact=True))
 
 
 def elsewhere(name: str, cls: type[System], instance: Instance) -> Callable[[], int]:

@@ -9,20 +9,21 @@ import pytest
 from benchmarks.fuzz import covered, smaller
 
 from .grammar import HEADER, source
-from .readings import Effort, Told, examine
+from .readings import Effort, Told, examine, other_ways
 
 COUNT, EACH = 300, 25
 """Systems, and how many of them are one test."""
 
-WITH_NATIVE = 20
-"""One in so many is explored by the native engine as well, with each of its options."""
+WITH_NATIVE, OPTIMISED = 4, 40
+"""One in so many is explored by the native engine as well, with each of its options; and by the code that users have."""
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, EACH))
 def test_all_readings_of_a_generated_system_agree(first: int, tmp_path: Path) -> None:
     told = {}
     for seed in range(first, first + EACH):
-        effort = Effort(steps=40, states=300, native=seed % WITH_NATIVE == 0)
+        native, optimised = seed % WITH_NATIVE == 0, seed % OPTIMISED == 0
+        effort = Effort(steps=40, states=300, native=native, optimised=optimised)
         told[seed] = examine(source(seed), tmp_path, effort, f"generated_{seed}")
     found = {seed: t for seed, t in told.items() if t.found}
     assert not found, "python -m benchmarks.fuzz --count 1 --first SEED makes it small"
@@ -74,6 +75,22 @@ def test_a_wrong_core_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(core_text.OPERATORS, __import__("ast").Not, "not not ")
     told = told_of(STEP.format("not self.on"), tmp_path)
     assert (told.kind, told.reading) == ("differs", "core")
+
+
+def test_a_wrong_engine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every option and with code of either kind; the second search, behind a violation, as well as the first."""
+    from flushproof.search.native.code import Code
+
+    def told(effort: Effort) -> Told:
+        return examine(f"{HEADER}\n\nclass Generated(System):\n{STEP.format('not self.on')}", tmp_path, effort)
+
+    ways = [way.name for way in other_ways(Effort()) if way.engine]
+    assert told(Effort()).kind == "agrees" and set(told(Effort()).done) >= {*ways}
+    monkeypatch.setattr(Code, "bits_or", lambda self, a, b: self.bits_and(a, b))
+    for way in ways:
+        for optimised in (False, True):
+            wrong = told(Effort(only=way, optimised=optimised))
+            assert (wrong.kind, wrong.reading) == ("differs", way)
 
 
 def test_a_refusal_an_endless_loop_and_a_crash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
