@@ -31,6 +31,7 @@ from flushproof.model.ir import terms
 from flushproof.model.ir.evaluate import decode, environment, evaluate
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Counter, NotEnabled, System
+from flushproof.model.language.instantiate import knobs_before
 from flushproof.model.language.load import proof_of
 from flushproof.model.language.notes import noted_by
 from flushproof.model.language.run import FIRST, UNDEFINED, Foreign, Key, Machine, Restless, Script, Undefined, plain
@@ -112,8 +113,9 @@ class Agreement:
         system = instance.system
         begins = _begins(system)
         primed = frozenset(p for p, at_label in begins.items() if at_label)
-        self.machine = Machine(cls, instance.sizes, knobs, primed)
-        self.other = Machine(cls, instance.sizes, knobs, primed, like=self.machine)
+        before = knobs_before(cls, knobs)
+        self.machine = Machine(cls, instance.sizes, knobs, primed, before=before)
+        self.other = Machine(cls, instance.sizes, knobs, primed, like=self.machine, before=before)
         # Nothing is left in the compiled system of a first step that is never taken; where it waits is then nobody's business.
         for name in self.machine.processes.keys() - begins.keys():
             instances = itertools.product(*map(self.machine.domain, self.machine.processes[name].sorts))

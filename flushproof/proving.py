@@ -36,7 +36,7 @@ from flushproof.properties.induction.induction import prove as induction
 from flushproof.properties.induction.unrolling import Bounded, check_bounded, k_induction
 from flushproof.properties.lemmas.search import INTERRUPTED, Effort, Inference, Sample, infer, sample_sizes
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Verdict, result_or_reason
-from flushproof.search.explore import Searched, explore
+from flushproof.search.explore import Searched, explore, never_takes_over, takes_over
 from flushproof.search.native.library import MOST_PROPERTIES
 from flushproof.search.outcome import Outcome, Violated
 from flushproof.search.reductions.symmetry import Symmetry
@@ -287,6 +287,9 @@ class _Run:
             self.reason = (
                 "no initial state: what is asked of the rigid maps and of `init` cannot be met, at these or other small sizes"
             )
+            return
+        if self.instance.system.handover is not None and not takes_over(self.instance, engine_of(), self.request.limits):
+            self.reason = never_takes_over(self.instance)
             return
         if by in ("auto", "induction"):
             self._now("exploring")

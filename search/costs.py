@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.ir import DROPPED
+from flushproof.model.ir import DROPPED, TAKEN_OVER
 from flushproof.model.ir.instance import Instance, State
 
 from .reductions.symmetry import Symmetry
@@ -72,7 +72,8 @@ class _Count:
     def __init__(
         self, instance: Instance, states: Sequence[State], symmetry: bool, ask_required: bool, seconds: float | None
     ) -> None:
-        self.states = states
+        in_force = instance.slot(TAKEN_OVER) if TAKEN_OVER in instance.system.variable else None
+        self.states = states if in_force is None else [s for s in states if s[in_force]]
         self.reference = Reference(instance)
         self.symmetry = Symmetry(instance) if symmetry else None
         self.keep = Keep(self.reference, self.symmetry, states) if ask_required else None

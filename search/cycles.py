@@ -20,6 +20,7 @@ from itertools import pairwise
 import networkx as nx
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import Action, Progress
+from flushproof.model.ir.evaluate import evaluate
 from flushproof.model.ir.fairness import Unit, unit_of
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
@@ -119,13 +120,14 @@ def _graph(instance: Instance, limits: Limits, points: Points | None, started: f
 
 def _lasso(instance: Instance, graph: _Graph, progress: Progress) -> Violated | None:
     """The nearest fair part without progress, and a way into it and through it."""
+    owing = [bool(evaluate(progress.within, {}, state, instance)) for state in graph.states]
     idle: nx.DiGraph[int] = nx.DiGraph()
-    idle.add_nodes_from(range(len(graph.states)))
+    idle.add_nodes_from(number for number, owes in enumerate(owing) if owes)
     idle.add_edges_from(
         (number, move.target)
-        for number, moves in enumerate(graph.moves)
-        for move in moves
-        if move.action.name not in progress.actions
+        for number in idle.nodes
+        for move in graph.moves[number]
+        if move.action.name not in progress.actions and owing[move.target]
     )
     parts = [part for part in nx.strongly_connected_components(idle) if _is_fair(graph, part, progress)]
     if not parts:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from flushproof.model.errors import FlushproofError, nearest
+from flushproof.model.ir import BOOL, FALSE, TAKEN_OVER, TRUE, Clause, Property, Read, System, terms
 from flushproof.model.ir import Progress as ProgressProperty
-from flushproof.model.ir import Property, terms
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.waits import NO_STUCK
 
@@ -94,6 +94,8 @@ def explore(
         watched=watched(instance.system, _by_users(asked.invariants), fused.hidden) if watch else (),
         points=points,
     )
+    if instance.system.handover is not None:
+        task = replace(task, reachables=(*task.reachables, _taken_over(instance.system)))
     if bound is not None:
         task = _bounded(task, instance, bound)
     auditing = 0.0
@@ -116,6 +118,7 @@ def explore(
     if found.stopped is None and found.states and not task.done(found.violated):
         for later in _later(task, instance, asked, engine, _auditing_waits(audit, symmetry, points)):
             outcome = _with_later(outcome, later, focus, asked)
+    outcome = outcome if instance.system.handover is None else _begun(outcome, instance)
     return outcome if bound is None else _cut(outcome, bound)
 
 
@@ -212,6 +215,36 @@ def _bounded(task: Task, instance: Instance, bound: int) -> Task:
         reachables=(*map(bounded.property, task.reachables), bounded.cut),
         watched=tuple(replace(w, formula=bounded.property(w.formula)) for w in task.watched),
         on_state=on_state and (lambda state: on_state(renamed(state))),
+    )
+
+
+def _taken_over(system: System) -> Property:
+    """That the policy under check has taken over from the one that reaches its initial states."""
+    known = TAKEN_OVER in system.variable
+    return Property(TAKEN_OVER, (Clause((), TRUE, Read(TAKEN_OVER, (), BOOL) if known else FALSE),), kind="reachable")
+
+
+def never_takes_over(instance: Instance) -> str:
+    """Why there is no verdict on a policy that was seen to take over in no state."""
+    seen = f"no state that was seen of what {instance.begun} reaches"
+    return f"no initial state was found: in {seen} is '{instance.system.handover}' possible"
+
+
+def takes_over(instance: Instance, engine: Engine, limits: Limits) -> bool:
+    """Whether a state was found in which the policy under check is in force; it goes no further than to the first one."""
+    handover = _taken_over(instance.system)
+    never = replace(handover, kind="invariant", clauses=tuple(replace(c, expr=terms.not_(c.expr)) for c in handover.clauses))
+    return TAKEN_OVER in engine.search(Task(instance, (never,), deadlock=False, limits=limits)).violated
+
+
+def _begun(outcome: Outcome, instance: Instance) -> Outcome:
+    """The outcome, `TAKEN_OVER` no longer among what is to be reached: of a policy that never begins everything is true."""
+    if TAKEN_OVER not in outcome.reached and outcome.verdict == "holds":
+        outcome = replace(outcome, verdict="inconclusive", complete=False, reason=never_takes_over(instance), never=None)
+    return replace(
+        outcome,
+        reached={name: depth for name, depth in outcome.reached.items() if name != TAKEN_OVER},
+        not_reached=tuple(name for name in outcome.not_reached if name != TAKEN_OVER),
     )
 
 

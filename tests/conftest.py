@@ -18,6 +18,7 @@ ONE_OF = {
     "test_one_canonical_form_for_each_orbit": 6,
     "test_options_as_indices": 6,
     "test_both_engines_agree_with_brute_force": 6,
+    "test_it_is_two_searches_one_after_the_other": 8,
     "test_generated_systems": 4,
     "test_initial_states_are_made_one_of_each_class": 4,
     "test_sweeps_find_the_same": 4,

@@ -32,6 +32,7 @@ from flushproof.commands.options import (
     write,
 )
 from flushproof.commands.progress import counted, shown
+from flushproof.engines import engine_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
@@ -42,7 +43,11 @@ from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, ru
 from flushproof.report.page import proof_page
 from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.result import NoVerdict
+from flushproof.search.explore import never_takes_over, takes_over
 from flushproof.search.task import Limits
+
+TO_BEGIN = Limits(seconds=60.0)
+"""Of the search for a state in which the policy takes over, where it begins in what another one reaches."""
 
 STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
 
@@ -249,5 +254,7 @@ def verify_command(file: Path, spec: str | None, cvc5: str) -> None:
         except FlushproofError as error:
             raise FlushproofError(f"{file} does not fit {known} as it is now: {error}") from None
     found = certificates.verify(claimed, instance, cvc5=cvc5 == "on")
+    if instance is not None and instance.system.handover is not None and not takes_over(instance, engine_of(), TO_BEGIN):
+        found = replace(found, complaints=(*found.complaints, never_takes_over(instance)))
     click.echo(verification_text(found, look()), color=True)
     sys.exit(INCONCLUSIVE if not found.compared else HOLDS if found.ok else VIOLATED)

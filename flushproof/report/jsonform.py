@@ -45,6 +45,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "source": result.source,
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
+        "reached_by": begun_json(result.instance),
         "set": _set(result.instance, [text.partition("=")[0] for text in result.settings.split()]),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
@@ -84,6 +85,11 @@ def check_json(result: Result) -> dict[str, Any]:
     }
 
 
+def begun_json(instance: Instance) -> dict[str, Any] | None:
+    """The policy that reaches the initial states, its knobs that differ, and the step with which the one under check takes over."""
+    return asdict(instance.begun) if instance.begun else None
+
+
 def _set(instance: Instance, given: Collection[str]) -> dict[str, str]:
     """The knobs that were set besides the policy's, however they were spelled, with their values."""
     asked = {name.lower().replace("-", "_") for name in given}
@@ -103,6 +109,7 @@ def saved_json(trace: Trace, source: str, given: Collection[str] = ()) -> dict[s
         "source": source,
         "policy": trace.instance.policy,
         "knobs": dict(trace.instance.knobs),
+        "reached_by": begun_json(trace.instance),
         "set": _set(trace.instance, given),
         "sizes": dict(trace.instance.sizes),
         "verdict": INCONCLUSIVE if walk else VIOLATED,
@@ -296,6 +303,7 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
     says = {
         "system": instance.system.name,
         "knobs": dict(instance.knobs),
+        **({"reached_by": begun_json(instance)} if instance.begun else {}),
         "sizes": dict(instance.sizes),
         "verdict": INCONCLUSIVE if trace.property == WALK else VIOLATED,
         "certified": True,

@@ -17,7 +17,7 @@ from flushproof.properties.induction.induction import Proof, Result
 from flushproof.proving import KINDS, Kind, ProofResult, Shown, written
 from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table
-from flushproof.report.jsonform import VERSION, state_json, trace_json
+from flushproof.report.jsonform import VERSION, begun_json, state_json, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
 from flushproof.report.words import many
@@ -189,6 +189,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "system": result.instance.system.name,
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
+        "reached_by": begun_json(result.instance),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
         "proof": result.kind,

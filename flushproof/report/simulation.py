@@ -8,7 +8,7 @@ from flushproof.auditing import Audit
 from flushproof.model.ir.instance import Instance
 from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table
-from flushproof.report.jsonform import VERSION, trace_json
+from flushproof.report.jsonform import VERSION, begun_json, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
 from flushproof.report.words import many
@@ -70,6 +70,7 @@ def simulation_json(instance: Instance, found: Simulation, audit: Audit | None =
         "system": instance.system.name,
         "policy": instance.policy,
         "knobs": dict(instance.knobs),
+        "reached_by": begun_json(instance),
         "sizes": dict(instance.sizes),
         "verdict": "violated" if first else "inconclusive",
         "property": first.property if first else None,

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from flushproof.model.ir import (
+    BOOL,
     DROPPED,
+    TAKEN_OVER,
     Action,
     Clause,
     Lit,
@@ -33,6 +35,9 @@ from flushproof.report.waiting import Waiting, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
 from flushproof.search.task import WELL_DEFINED
+
+IN_FORCE = Slot(TAKEN_OVER, (), BOOL)
+"""Whether the policy has taken over from the one that reaches its initial states: the words of the step say that it does."""
 
 
 @dataclass(frozen=True)
@@ -282,8 +287,9 @@ def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) 
 
 
 def title_of(instance: Instance) -> str:
-    """`kvm-vcpu-switch, policy none`."""
-    return f"{instance.system.name}, policy {instance.policy}" if instance.policy else instance.system.name
+    """`kvm-vcpu-switch, policy none`; where another policy reaches its initial states, with that one as well."""
+    policy = f", policy {instance.policy}" if instance.policy else ""
+    return f"{instance.system.name}{policy}" + (f", after {instance.begun}" if instance.begun else "")
 
 
 def headline(trace: Trace) -> str:
@@ -362,6 +368,8 @@ def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
     for fact in row.reads:
         if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
             continue
+        if fact.left.slot == IN_FORCE:
+            continue
         if kind == "branch" and (fact.left, fact.right) in free:
             continue
         slot = fact.left.slot
@@ -392,7 +400,8 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
     shown = [
         c
         for c in row.changes
-        if not _is_bookkeeping(instance, c)
+        if c.slot != IN_FORCE
+        and not _is_bookkeeping(instance, c)
         and not is_real_cache(instance.system.variable[c.slot.var])
         and not _is_copy(instance, row, c)
         and (ghosts or instance.system.variable[c.slot.var].kind != "ghost")

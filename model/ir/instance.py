@@ -30,11 +30,29 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """Where a policy begins: in what another one reaches.
+
+    policy: that one's name, None where it is the same policy with other knobs; knobs: those of its knobs that differ, as shown
+    to people; step: the action with which the policy under check takes over.
+    """
+
+    policy: str | None
+    knobs: Mapping[str, str]
+    step: str
+
+    def __str__(self) -> str:
+        """`policy all`, or `flush=all`."""
+        return f"policy {self.policy}" if self.policy else " ".join(f"{n}={v}" for n, v in self.knobs.items())
+
+
+@dataclass(frozen=True)
 class Instance:
     """`system`, its fixed knobs folded away, with `sizes` elements in each scalarset.
 
     knobs: the values that were fixed, as shown to people (name -> text).
     policy: the named policy that was asked for, if one was.
+    begun: what reaches its initial states, where that is not what the system sets.
 
     Raises:
         ValueError: the system speaks of the number of elements of a sort, and means another one.
@@ -44,6 +62,7 @@ class Instance:
     sizes: Mapping[str, int]
     knobs: Mapping[str, str] = field(default_factory=dict)
     policy: str | None = None
+    begun: Begun | None = None
 
     def __post_init__(self) -> None:
         for name in self.system.sized:

@@ -36,6 +36,7 @@ __all__ = [
     "BOOL",
     "DROPPED",
     "FALSE",
+    "TAKEN_OVER",
     "TRUE",
     "Action",
     "And",
@@ -474,6 +475,9 @@ class Named:
     place: Place | None = None
 
 
+TAKEN_OVER = "taken_over~"
+"""The variable that tells whether the policy under check is in force; a name with ~ cannot be spelled by a user."""
+
 DROPPED = "dropped"
 """The name of the cost under which dropped entries are counted."""
 
@@ -556,10 +560,14 @@ class Property:
 
 @dataclass(frozen=True)
 class Progress:
-    """What must happen again and again in every fair execution without an end (see `fairness`): one of these actions."""
+    """What must happen again and again in every fair execution without an end (see `fairness`): one of these actions.
+
+    within: only executions that stay in such states owe it.
+    """
 
     name: str
     actions: tuple[str, ...]
+    within: Expr = TRUE
     doc: str = ""
     place: Place | None = None
 
@@ -585,6 +593,8 @@ class System:
     undefined: what events and the initial state owe, as clauses of the built-in property `well-defined`.
     progress: what must happen again and again.
     asks: built-in properties that are looked for besides those that always are (`no-stuck`).
+    handover: the action with which the policy under check takes over from the one that reaches its initial states, which sets
+        `TAKEN_OVER`; None where that policy is in force from the beginning.
     sized: the sorts of whose number of elements it speaks (ranges that end there, sums over all elements): it is meant for
         `sizes` of them alone, and at other sizes it is another system.
     named: the elements that steps write or go to by their numbers, whatever becomes of it.
@@ -606,6 +616,7 @@ class System:
     undefined: tuple[Clause, ...] = ()
     progress: tuple[Progress, ...] = ()
     asks: tuple[str, ...] = ()
+    handover: str | None = None
     sized: frozenset[str] = frozenset()
     named: tuple[Named, ...] = ()
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)

@@ -465,21 +465,22 @@ def map_system(system: System, f: Callable[[Expr], Expr]) -> System:
         undefined=tuple(c for c in map_clauses(system.undefined, f) if FALSE is not c.guard and c.expr is not TRUE),
         lemmas=tuple(map_property(p, f) for p in system.lemmas),
         hints=tuple(replace(h, expr=f(h.expr)) for h in system.hints),
+        progress=tuple(replace(p, within=f(p.within)) for p in system.progress),
         final=f(system.final),
         named=tuple(replace(n, when=when) for n in system.named if (when := f(n.when)) is not FALSE),
         settle=map_action(system.settle, f),
     )
 
 
-def fix_knobs(system: System, values: Mapping[str, Lit]) -> System:
-    """The system with the given knobs turned into constants, folded away, and no longer state variables."""
+def fix_knobs(system: System, values: Mapping[str, Expr]) -> System:
+    """The system with these knobs replaced by what they are, folded away if that is a constant, and no longer state variables."""
     memo: dict[Expr, Expr] = {}
 
     def change(expr: Expr) -> Expr | None:
         return values.get(expr.name) if isinstance(expr, Read) else None
 
-    fixed = map_system(system, lambda e: rewrite(e, change, memo))
-    return replace(fixed, variables=tuple(v for v in fixed.variables if v.name not in values))
+    fixed, gone = map_system(system, lambda e: rewrite(e, change, memo)), values.keys() - reads(*values.values())
+    return replace(fixed, variables=tuple(v for v in fixed.variables if v.name not in gone))
 
 
 def well_defined(system: System) -> Property:

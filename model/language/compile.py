@@ -23,6 +23,7 @@ from .core import Function
 from .declarations import Declarations, Member
 from .declare import System
 from .frames import Outcome, block
+from .handover import handover_among, with_handover
 from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
@@ -169,7 +170,7 @@ class Compiler(Words):
             lemmas += tuple(self.invariant(m) for m in declared.of_kind("lemma"))
             hints_ = tuple(self.hint(m) for m in declared.of_kind("hint"))
         sorts, sizes = declared.sort_sizes()
-        return ir.System(
+        system = ir.System(
             name=declare.system_name(self.cls),
             title=self.system_class.__name__,
             doc=inspect.getdoc(self.system_class) or "",
@@ -189,6 +190,7 @@ class Compiler(Words):
             progress=tuple(self.progress(actions, properties)),
             asks=tuple(self.system_class.asks),
         )
+        return with_handover(system, handover_among(declared.of_kind("action")))
 
     # ----------------------------------------------------------------------------------------------------- single methods
 

@@ -180,14 +180,14 @@ class Declarations:
                 if not inspect.isfunction(value):
                     what = type(value).__name__.strip("_")
                     raise ModelError(
-                        f"{cls.__name__}.{name} is {articled(role.kind)} inside of a {what}, which is not read",
+                        f"{cls.__name__}.{name} is {articled(role.word)} inside of a {what}, which is not read",
                         place,
                         hint="Decorate a plain method with nothing else.",
                     )
                 twin = next((m for m in self.members if m.owner is owner and m.function is value), None)
                 if twin is not None:
                     raise ModelError(
-                        f"{cls.__name__} has {articled(role.kind)} under two names, '{twin.attribute}' and '{name}'",
+                        f"{cls.__name__} has {articled(role.word)} under two names, '{twin.attribute}' and '{name}'",
                         place,
                         hint="Remove one of them.",
                     )
@@ -342,7 +342,7 @@ def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> N
         inside += [c.cell_contents for c in value.__closure__ or () if c != CellType()]
     hidden = next((f for f in inside if inspect.isfunction(f) and role_of(f) is not None), None)
     if hidden is not None:
-        kind = role_of(hidden).kind  # type: ignore[union-attr]
+        kind = role_of(hidden).word  # type: ignore[union-attr]
         what = "decorator" if inspect.isfunction(value) else type(value).__name__.strip("_")
         raise ModelError(
             f"'{name}' is {articled(kind)} inside of a {what}, which hides it",
@@ -354,6 +354,6 @@ def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> N
         source = source_of(value)
         source.fail(
             source.tree,
-            f"'{name}' overrides {articled(above.kind)}, and is none",
-            f"Decorate it with @{above.kind}; `{name} = None` takes it away.",
+            f"'{name}' overrides {articled(above.word)}, and is none",
+            f"Decorate it with @{above.word}; `{name} = None` takes it away.",
         )

@@ -29,7 +29,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple, overload
 
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import DROPPED, Place, View
@@ -367,6 +367,12 @@ class Role:
     sorts: tuple[Any, ...] = ()
     name: str = ""
     because: str = ""
+    reached_by: str | Mapping[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def word(self) -> str:
+        """What is written above the method, without its arguments."""
+        return self.kind if self.reached_by is None else "initially"
 
 
 def role_of(function: Any) -> Role | None:
@@ -469,9 +475,24 @@ def before(*labels: str) -> Callable[[F], F]:
     return lambda function: _mark(function, Role("before", labels))
 
 
-def initially(function: F) -> F:
-    """Sets the initial state, where the defaults (None, False, the first member, any element) do not fit."""
-    return _mark(function, Role("initially"))
+@overload
+def initially(function: F) -> F: ...
+
+
+@overload
+def initially(*, reached_by: str | Mapping[str, Any]) -> Callable[[F], F]: ...
+
+
+def initially(function: Any = None, *, reached_by: str | Mapping[str, Any] | None = None) -> Any:
+    """Sets the initial state, where the defaults (None, False, the first member, any element) do not fit.
+
+    ``@initially(reached_by="fixed")``: the policy under check begins in any state that this policy of the system reaches, or that
+    it reaches itself with other knobs (``reached_by={"flush": Scope.ALL}``).  The method is the step with which it takes over: it
+    is possible where what it `require`s holds (a steady state, say), and may set state.  Its docstring is what a trace says.
+    """
+    if reached_by is None:
+        return _mark(function, Role("initially"))
+    return lambda method: _mark(method, Role("action", reached_by=reached_by))
 
 
 def axiom(function: F) -> F:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -16,11 +16,13 @@ from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, ModelError, nearest
-from flushproof.model.ir.instance import Instance
-from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
+from flushproof.model.ir.instance import Begun, Instance
+from flushproof.model.ir.pruning import cone_of_influence, prune, without_dead_steps
+from flushproof.model.ir.terms import exprs_of, fix_knobs
 
 from .compile import compile_system, too_deep
 from .declare import Knob, Policy, System, system_name
+from .handover import in_force, reached_by, told
 from .load import proof_of
 from .policies import check_declared, check_verdicts, knobs_of, same_as, unread_knobs
 
@@ -54,24 +56,22 @@ def instantiate(
     """
     check_declared(cls)
     values = knob_values(cls, policy, knobs or {})
+    before = knobs_before(cls, values)
     source = proof_of(cls) if lemmas else cls
-    known = None if free else values  # what can only be compiled once all is known has no open knobs
+    known = None if free else {name: value for name, value in values.items() if before.get(name, value) is value}
     values = {name: value for name, value in values.items() if name not in free}
     system, sized = _at_sizes(source, sizes or {}, proofs=lemmas, knobs=known)
     own = [p.name for p in system.properties] + [p.name for p in system.progress]
     check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
     try:
-        fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), literals_of(system.variable, values))
+        fixed = fix_knobs(system if lemmas else replace(system, lemmas=()), _meant(system, values, before, free))
         _refuse_what_is_not_there(fixed, sized)
         pruned = prune(fixed)
     except RecursionError:
         raise too_deep(cls) from None
-    instance = Instance(
-        pruned,
-        sized,
-        {name: Knob.text(value) for name, value in values.items()},
-        policy,
-    )
+    texts = {name: Knob.text(value) for name, value in values.items()}
+    begun = _begun(cls, system, texts, before)
+    instance = Instance(told(pruned, policy) if begun else pruned, sized, texts, policy, begun)
     _refuse_giants(instance)
     return instance
 
@@ -148,7 +148,7 @@ def switched_off(cls: type[System], instance: Instance) -> SwitchedOff:
     system, here = _open(cls, instance.sizes), {a.name for a in instance.system.actions if a.guard is not ir.FALSE}
     if system is None:
         return SwitchedOff((), (), (), ())
-    possible = {a.name for a in _without_dead_steps(system).actions if a.guard is not ir.FALSE}
+    possible = {a.name for a in without_dead_steps(system).actions if a.guard is not ir.FALSE}
     whole = {p.name: p for p in system.properties}
     coming = _coming(instance.system)
     return SwitchedOff(
@@ -175,7 +175,7 @@ def _is_off(prop: ir.Property) -> bool:
 def unread(cls: type[System], sizes: Mapping[str, int] = MappingProxyType({})) -> list[str]:
     """The knobs on which nothing depends, at these sizes."""
     system = _open(cls, sizes)
-    return [] if system is None else unread_knobs(system, _cone_of_influence(system))
+    return [] if system is None else unread_knobs(system, cone_of_influence(system))
 
 
 # ---------------------------------------------------------------------------------------------------------------- knobs
@@ -214,6 +214,46 @@ def knob_values(cls: type[System], policy: str | None, knobs: Mapping[str, Any])
         _refuse_twice([name for name, _ in found], list(given), f"{where}the knob")
         values.update(found)
     return values
+
+
+def knobs_before(cls: type[System], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the policy in whose states this one begins has for knobs, as far as it says; nothing where there is no such policy.
+
+    What the hardware does and which situation it is (toggles) is the same under both, unless knobs are given one by one.
+
+    Raises:
+        FlushproofError: there is no such policy, knob or value.
+    """
+    given = reached_by(cls)
+    if not isinstance(given, (str, Mapping)):  # neither is a mistake, which is told where the system is compiled
+        return {}
+    try:
+        if isinstance(given, str):
+            toggles = {name for name, knob in knobs_of(cls).items() if knob.toggle}
+            return {name: value for name, value in knob_values(cls, given, {}).items() if name not in toggles}
+        named = {knob_named(cls, name) for name in given}
+        return {name: value for name, value in {**values, **knob_values(cls, None, given)}.items() if name in named}
+    except FlushproofError as error:
+        raise FlushproofError(f"@initially(reached_by=...): {error}") from None
+
+
+def _meant(
+    system: ir.System, values: Mapping[str, Any], before: Mapping[str, Any], free: Collection[str]
+) -> Mapping[str, ir.Expr]:
+    """What each knob that is not open is: a constant, unless the policy begins where another one is."""
+    mine = literals_of(system.variable, values)
+    return in_force(system, mine, literals_of(system.variable, before), free) if system.handover else mine
+
+
+def _begun(
+    cls: type[System], system: ir.System, texts: Mapping[str, str], before: Mapping[str, Any]
+) -> Begun | None:
+    """Where the policy begins, for people."""
+    if system.handover is None:
+        return None
+    given, others = reached_by(cls), {name: Knob.text(value) for name, value in before.items()}
+    differ = {name: text for name, text in others.items() if texts.get(name) != text}
+    return Begun(given if isinstance(given, str) else None, differ, system.handover)
 
 
 def _refuse_twice(names: Sequence[str], spelled: Sequence[str], what: str) -> None:
@@ -345,140 +385,3 @@ def _refuse_giants(instance: Instance) -> None:
                 f"{instance.system.name} is too large with {sizes}: '{var.name}' alone has {instance.locations(var):,} locations, "
                 f"and a state may have {MOST_LOCATIONS:,}. Choose smaller sizes."
             )
-
-
-# -------------------------------------------------------------------------------------------------------------- pruning
-
-
-def prune(system: ir.System) -> ir.System:
-    """The system without what can change no verdict: steps that no program counter reaches, variables that keep their first
-    value, and variables on which no guard, no property and no variable that is kept depends (with the updates that write them)."""
-    system = _without_constants(_without_dead_steps(system))
-    return _restricted_to(system, _cone_of_influence(system))
-
-
-def _restricted_to(system: ir.System, used: set[str]) -> ir.System:
-    return replace(
-        system,
-        variables=tuple(v for v in system.variables if v.name in used),
-        init=_restricted(system.init, used),
-        actions=tuple(_restricted(a, used) for a in system.actions),
-        settle=_restricted(system.settle, used),
-    )
-
-
-def _restricted(action: ir.Action, used: set[str]) -> ir.Action:
-    named = tuple((name, expr) for name, expr in action.named if reads(expr) <= used)
-    return replace(action, updates=tuple(u for u in action.updates if u.var in used), named=named)
-
-
-def _without_dead_steps(system: ir.System) -> ir.System:
-    """Drops each step of a process that starts at a label which no update assigns, until no more can be dropped."""
-    while True:
-        labels: dict[str, set[Any] | None] = {}
-        for action in (system.init, *system.actions):
-            for update in action.updates:
-                if not update.var.endswith(".pc"):
-                    continue
-                values = _literals(update.value)
-                known = labels.setdefault(update.var, set())
-                labels[update.var] = None if values is None or known is None else known | values
-        live = tuple(a for a in system.actions if _reached(system, a, labels))
-        if len(live) == len(system.actions):
-            return system
-        system = replace(system, actions=live)
-
-
-def _reached(system: ir.System, action: ir.Action, labels: Mapping[str, set[Any] | None]) -> bool:
-    pc = system.variable.get(f"{action.process}.pc")
-    if action.process is None or pc is None or not isinstance(pc.sort, ir.EnumSort) or pc.free:
-        return True
-    assigned = labels.get(pc.name, set())
-    return (
-        assigned is None
-        or action.label in assigned
-        or action.label == pc.sort.members[0]
-        or action.label not in pc.sort.members
-    )
-
-
-def _without_constants(system: ir.System) -> ir.System:
-    """Makes constants of the variables that no step changes, such as what a part has for other systems than this one.
-
-    What a property, a lemma or a cost speaks of stays a variable, and so does what makes a step impossible: that nothing comes of
-    it is for reports to say.
-    """
-    spoken = reads(system.final, *(e for clause in _clauses(system) for e in (clause.guard, clause.expr)))
-    spoken |= reads(
-        *(h.expr for h in system.hints), *(c.entry for a in system.actions for c in a.costs if c.entry is not None)
-    )
-    system = replace(system, actions=tuple(map(_as_it_ends, system.actions)))
-    while True:
-        updates = [u for a in (system.init, *system.actions, system.settle) for u in a.updates]
-        kept = spoken | {u.var for u in updates if not _is_default(system.variable[u.var], u.value)}
-        values = {
-            v.name: ir.Lit(ir.default_value(v.sort), v.sort)
-            for v in system.variables
-            if v.kind == "state" and not v.free and v.name not in kept and not v.name.endswith(".pc")
-        }
-        if not values:
-            return system
-        fixed = fix_knobs(system, values)
-        possible = {a.name for a in fixed.actions}
-        impossible = reads(*(a.guard for a in system.actions if a.name not in possible))
-        if impossible & set(values):
-            spoken |= impossible
-        else:
-            system = _restricted_to(fixed, {v.name for v in fixed.variables})
-
-
-def _as_it_ends(action: ir.Action) -> ir.Action:
-    """The action without the updates of locations that it writes again in any case: the last write counts."""
-    last: dict[tuple[object, ...], int] = {}
-    for number, u in enumerate(action.updates):
-        if u.cond is ir.TRUE:
-            last[u.var, u.binders, u.args] = number
-    kept = (u for number, u in enumerate(action.updates) if last.get((u.var, u.binders, u.args), -1) <= number)
-    return replace(action, updates=tuple(kept))
-
-
-def _clauses(system: ir.System) -> Iterator[ir.Clause]:
-    for prop in (*system.properties, *system.lemmas):
-        yield from prop.clauses
-    yield from system.undefined
-
-
-def _is_default(variable: ir.StateVar, value: ir.Expr) -> bool:
-    return not variable.free and value is ir.Lit(ir.default_value(variable.sort), variable.sort)
-
-
-def _literals(expr: ir.Expr) -> set[Any] | None:
-    """The values that an expression may have, if they are all literals."""
-    match expr:
-        case ir.Lit():
-            return {expr.value}
-        case ir.Ite():
-            then, other = _literals(expr.then), _literals(expr.other)
-            return None if then is None or other is None else then | other
-        case ir.Read():
-            return set()  # a program counter that is copied brings no new label
-        case _:
-            return None
-
-
-def _cone_of_influence(system: ir.System) -> set[str]:
-    """The variables that a guard, a property, an obligation or a cost reads, and those that their new values are made of."""
-    actions = (system.init, *system.actions)
-    used = set(reads(system.final, *(a.guard for a in actions)))
-    for prop in (*system.properties, *system.lemmas):
-        used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
-    used |= reads(*(e for clause in system.undefined for e in (clause.guard, clause.expr)))
-    used |= reads(*(h.expr for h in system.hints))
-    used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
-    used |= reads(*(c.cond for a in actions for c in a.costs))
-    updates = [u for a in actions for u in a.updates]
-    while True:
-        more = {name for u in updates if u.var in used for name in reads(u.cond, u.value, *u.args)} - used
-        if not more:
-            return used
-        used |= more

@@ -174,7 +174,7 @@ class Operations(Objects):
             if role is not None and role.kind not in ("closure", "hint") and self.declared.happens(function):
                 at.source.fail(
                     node,
-                    f"'{function.function.__name__}' is {articled(role.kind)} and happens by itself",
+                    f"'{function.function.__name__}' is {articled(role.word)} and happens by itself",
                     "Move what both need into a plain method.",
                 )
         elif function.function.generator:

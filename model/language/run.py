@@ -20,6 +20,7 @@ import random
 import types
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
 from flushproof.model import ir
@@ -47,6 +48,8 @@ class Restless(FlushproofError):
 UNDEFINED = "undefined"
 FIRST = "start"
 """The label of a process that has not begun."""
+
+TAKEN_OVER: Key = (ir.TAKEN_OVER, ())
 
 
 class _Truths(type):
@@ -189,6 +192,8 @@ class Machine:
     primed: the processes that start by running to their first label, because nothing happens before it; None: all of which that
         is so.  An extra step that does nothing is no difference; a step that was left out is (`Restless`).
     like: another run of the same system, whose elements are these: what is one in the one `is` the same one in the other.
+    before: what knobs are until the policy takes over (`@initially(reached_by=...)`), where they differ.
+    handover: the step with which it does; None where it is in force from the beginning.
     """
 
     def __init__(
@@ -198,11 +203,15 @@ class Machine:
         knobs: Mapping[str, Any],
         primed: frozenset[str] | None = None,
         like: Machine | None = None,
+        before: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.cls, self.sizes, self.knobs, self.primed = cls, sizes, knobs, primed
+        self.before = {**knobs, **before}
+        self.handover: str | None = None
         self.store: dict[Key, Any] = {}
         self.script = Script()
         self.broken: list[str] = []
+        self.owing = True
         self.fresh = 0
         self.touched = False
         self.costs: dict[str, int] = {}
@@ -220,6 +229,8 @@ class Machine:
         self._modules: list[dict[str, Any]] = []
         with self.running():
             self.system = self.build("", cls, None)
+        if self.handover is not None:
+            self.variables[ir.TAKEN_OVER], self.store[TAKEN_OVER] = Variable((), bool), False
         self._blank = dict(self.store)
         for name, role, method in self.members:
             if role.kind == "process":
@@ -351,7 +362,7 @@ class Machine:
 
     def checked(self, name: str, condition: Any) -> None:
         """A `check` in an event or a step."""
-        if not condition:
+        if not condition and self.owing:
             self.broken.append(name)
 
     def fresh_value(self, counter: Any) -> Any:
@@ -363,7 +374,8 @@ class Machine:
     def counted(self, name: str) -> None:
         """What `cost` and `dropped` do."""
         self.touched = True
-        self.costs[name] = self.costs.get(name, 0) + 1
+        if self.in_force:
+            self.costs[name] = self.costs.get(name, 0) + 1
 
     def waits_at(self, process: Any, *where: Any) -> bool:
         """What `at` returns."""
@@ -405,6 +417,8 @@ class Machine:
                 made.__dict__[name] = self.build(f"{path}{name}.", value, made)
             elif (role := role_of(value)) is not None:
                 self.members.append((path + name, role, value.__get__(made)))
+                if role.reached_by is not None:
+                    self.handover = path + name
         for name, value in vars(thing).items() if owner is not None else ():
             if isinstance(value, Map):
                 index, kept = value.sorts[:-1], value.sorts[-1]
@@ -448,7 +462,12 @@ class Machine:
         return property(read, write)
 
     def knob_property(self, name: str) -> property:
-        return property(lambda _: self.knobs[name])
+        return property(lambda _: (self.knobs if self.in_force else self.before)[name])
+
+    @property
+    def in_force(self) -> bool:
+        """Whether the policy is in force by now."""
+        return self.store.get(TAKEN_OVER, True) is True
 
     def plain(self, annotation: Any) -> tuple[Any, ...]:
         """The index sorts and the value's sort of an annotation, as written."""
@@ -567,6 +586,7 @@ class Machine:
         """
         with self.running():
             self.script, self.costs, self.broken = script, {}, []
+            self.owing = self.in_force or name == self.handover
             with undefined_in_python():
                 if name in self.processes:
                     self.held = self.holds[name, args]
@@ -579,7 +599,11 @@ class Machine:
                         self.restart(name, args)
                 else:
                     self.held = []
+                    if name == self.handover and self.in_force:
+                        raise NotEnabled
                     performed(next(method for full, _, method in self.members if full == name), args)
+                    if name == self.handover:
+                        self.store[TAKEN_OVER] = True
                 self.close()
 
     @contextlib.contextmanager
@@ -615,7 +639,7 @@ class Machine:
         with self.running():
             bad = set()
             for name, role, method in self.members:
-                if role.kind == "invariant" and not self.true(method):
+                if role.kind == "invariant" and self.in_force and not self.true(method):
                     bad.add(title(name))
                 elif role.kind == "event":
                     for args in itertools.product(*map(self.domain, self.arguments[name])):
@@ -627,7 +651,7 @@ class Machine:
         bad: set[str] = set()
         ways: tuple[int, ...] | None = ()
         while ways is not None:
-            self.broken, self.script = [], Script(ways)
+            self.broken, self.script, self.owing = [], Script(ways), self.in_force
             try:
                 with undefined_in_python():
                     performed(event, args)
@@ -642,14 +666,13 @@ class Machine:
     def reached(self) -> set[str]:
         """The names of the states to be reached that this one is."""
         with self.running():
-            return {
-                title(name) for name, role, method in self.members if role.kind == "reachable" and self.true(method)
-            }
+            asked = [(name, method) for name, role, method in self.members if role.kind == "reachable" and self.in_force]
+            return {title(name) for name, method in asked if self.true(method)}
 
     def final(self) -> bool:
         """Whether it is right that nothing more happens."""
         with self.running():
-            return any(role.kind == "final" and self.true(method) for _, role, method in self.members)
+            return not self.in_force or any(role.kind == "final" and self.true(method) for _, role, method in self.members)
 
     def true(self, condition: Callable[[], Any]) -> bool:
         """Whether a condition holds; where it is undefined, it does not."""

@@ -278,6 +278,10 @@ class _Certifier:
             raise _Refuted("the trace says of no steps that they repeat", last)
         if self.trace.states[cycle] != self.trace.states[-1]:
             raise _Refuted("the last state is not the one at which the steps begin that repeat", last)
+        for number, state in enumerate(self.trace.states[cycle:], cycle):
+            given = tuple(self.locations.are(self.symbols, state))
+            if not self._follows(given, self.reader.holds(progress.within)):
+                raise _Refuted(f"a state that repeats owes no '{progress.name}'", number)
         taken: set[Unit] = set()
         for number, step in enumerate(self.trace.steps[cycle:], cycle + 1):
             action = self.actions[step.action]
