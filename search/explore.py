@@ -84,7 +84,7 @@ def explore(
     task = Task(
         replace(instance, system=fused.system),
         asked.invariants,
-        asked.reachables,
+        (*asked.reachables, *_taken_over(instance.system)),
         asked.deadlock,
         focus,
         symmetry,
@@ -94,8 +94,6 @@ def explore(
         watched=watched(instance.system, _by_users(asked.invariants), fused.hidden) if watch else (),
         points=points,
     )
-    if instance.system.handover is not None:
-        task = replace(task, reachables=(*task.reachables, _taken_over(instance.system)))
     if bound is not None:
         task = _bounded(task, instance, bound)
     auditing = 0.0
@@ -118,7 +116,7 @@ def explore(
     if found.stopped is None and found.states and not task.done(found.violated):
         for later in _later(task, instance, asked, engine, _auditing_waits(audit, symmetry, points)):
             outcome = _with_later(outcome, later, focus, asked)
-    outcome = outcome if instance.system.handover is None else _begun(outcome, instance)
+    outcome = _begun(outcome, instance)
     return outcome if bound is None else _cut(outcome, bound)
 
 
@@ -218,10 +216,12 @@ def _bounded(task: Task, instance: Instance, bound: int) -> Task:
     )
 
 
-def _taken_over(system: System) -> Property:
-    """That the policy under check has taken over from the one that reaches its initial states."""
-    known = TAKEN_OVER in system.variable
-    return Property(TAKEN_OVER, (Clause((), TRUE, Read(TAKEN_OVER, (), BOOL) if known else FALSE),), kind="reachable")
+def _taken_over(system: System) -> tuple[Property, ...]:
+    """That the policy under check has taken over, where another one reaches its initial states."""
+    if system.handover is None:
+        return ()
+    in_force = Read(TAKEN_OVER, (), BOOL) if TAKEN_OVER in system.variable else FALSE
+    return (Property(TAKEN_OVER, (Clause((), TRUE, in_force),), kind="reachable"),)
 
 
 def never_takes_over(instance: Instance) -> str:
@@ -232,14 +232,14 @@ def never_takes_over(instance: Instance) -> str:
 
 def takes_over(instance: Instance, engine: Engine, limits: Limits) -> bool:
     """Whether a state was found in which the policy under check is in force; it goes no further than to the first one."""
-    handover = _taken_over(instance.system)
+    (handover,) = _taken_over(instance.system)
     never = replace(handover, kind="invariant", clauses=tuple(replace(c, expr=terms.not_(c.expr)) for c in handover.clauses))
     return TAKEN_OVER in engine.search(Task(instance, (never,), deadlock=False, limits=limits)).violated
 
 
 def _begun(outcome: Outcome, instance: Instance) -> Outcome:
     """The outcome, `TAKEN_OVER` no longer among what is to be reached: of a policy that never begins everything is true."""
-    if TAKEN_OVER not in outcome.reached and outcome.verdict == "holds":
+    if instance.system.handover is not None and TAKEN_OVER not in outcome.reached and outcome.verdict == "holds":
         outcome = replace(outcome, verdict="inconclusive", complete=False, reason=never_takes_over(instance), never=None)
     return replace(
         outcome,

@@ -567,9 +567,9 @@ class Progress:
 
     name: str
     actions: tuple[str, ...]
-    within: Expr = TRUE
     doc: str = ""
     place: Place | None = None
+    within: Expr = TRUE
 
 
 @dataclass(frozen=True)
