@@ -104,10 +104,7 @@ def in_force(
             f"{system.name}: its policies begin where another one is, the same one for all that are judged together; but "
             f"'{unsaid[0]}' stays open, and that policy does not say what it is. Give {unsaid[0]} a value."
         )
-    found: dict[str, ir.Expr] = dict(knobs)
-    for name, old in before.items():
-        variable = system.variable[name]
-        found[name] = terms.ite(IN_FORCE, knobs.get(name) or ir.Read(name, (), variable.sort), old)
+    found = meaning(knobs, before)
     moved = sorted(name for name in found if not isinstance(found[name], ir.Lit))
     closing = terms.reads(*terms.exprs_of(system.settle))
     for name in moved:
@@ -118,6 +115,12 @@ def in_force(
                 hint="What hardware does by itself is the same under all policies: make the knob a toggle.",
             )
     return found
+
+
+def meaning(knobs: Mapping[str, ir.Lit], before: Mapping[str, ir.Lit]) -> dict[str, ir.Expr]:
+    """What each knob is: the literal of the policy in force; of one that stays open there, its own."""
+    later = {name: knobs.get(name) or ir.Read(name, (), old.of) for name, old in before.items()}
+    return {**knobs, **{name: terms.ite(IN_FORCE, later[name], old) for name, old in before.items()}}
 
 
 def told(system: ir.System, policy: str | None) -> ir.System:

@@ -19,7 +19,8 @@ from flushproof.model.ir.terms import rewrite
 from .compile import compile_condition
 from .declarations import Declarations
 from .declare import System
-from .instantiate import knob_values, literals_of
+from .handover import meaning
+from .instantiate import knob_values, knobs_before, literals_of
 from .scopes import every_argument
 
 NAME = "asked"
@@ -50,8 +51,9 @@ def condition_of(cls: type[System], instance: Instance, text: str) -> Callable[[
             hint = compile_condition(cls, function, knobs, sizes)  # as `compile_system` does
     except ModelError as error:
         raise FlushproofError("\n  ".join(filter(None, [f"{text}: {error.message}", error.hint]))) from None
-    constants = literals_of(declared.variables, knobs)
-    expr = rewrite(hint.expr, lambda e: constants.get(e.name) if isinstance(e, ir.Read) else None)
+    before = literals_of(declared.variables, knobs_before(cls, knobs))
+    meant = meaning(literals_of(declared.variables, knobs), before)
+    expr = rewrite(hint.expr, lambda e: meant.get(e.name) if isinstance(e, ir.Read) else None)
     for read in (e for e in ir.walk(expr) if isinstance(e, ir.Read)):
         var = instance.system.variable.get(read.name)
         if var is None or var.sort != read.sort:

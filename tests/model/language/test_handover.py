@@ -41,6 +41,7 @@ from flushproof.model.language.declare import (
 )
 from flushproof.model.language.handover import in_force, with_handover
 from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.questions import condition_of
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search.costs import count
 from flushproof.search.explore import explore
@@ -274,6 +275,14 @@ def test_a_trace_begins_with_how_the_other_policy_gets_there(tmp_path: Path) -> 
     file.write_text(json.dumps(data))
     refused = CliRunner().invoke(main, ["trace", str(file)])
     assert refused.exit_code == 2 and "reached_by" in refused.output
+
+
+def test_a_condition_that_is_typed_in_reads_the_knobs_in_force() -> None:
+    inst = instantiate(Buffered, "careless")
+    states: list[State] = []
+    explore(inst, on_state=states.append, symmetry=False)
+    drains, at_ = condition_of(Buffered, inst, "drains"), inst.slot(ir.TAKEN_OVER)
+    assert {(drains(s), bool(s[at_])) for s in states} == {(True, False), (False, True)}
 
 
 def test_the_same_policy_with_other_knobs_is_named_by_them() -> None:
