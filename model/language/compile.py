@@ -28,7 +28,7 @@ from .mistakes import refuse_changes, refuse_mistakes
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
 from .source import Source, class_place
-from .templates import Template
+from .templates import Template, first_line
 from .types import hints
 from .values import Path, Scope, Static, Step, Tup, acting, articled, is_none, named_after
 from .words import Process, Words
@@ -496,7 +496,3 @@ def returned_node(function: Function) -> ast.AST:
     """The expression that a function returns at its end."""
     last = function.body[-1] if function.body else None
     return last.value.node if isinstance(last, core.Return) and last.value is not None else function.node
-
-
-def first_line(function: Any) -> str:
-    return (inspect.getdoc(function) or "").split("\n")[0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import nearest
@@ -96,6 +98,11 @@ class Template:
         if isinstance(value, Bad):
             reason, hint = value.message, value.hint
         self.source.fail(self.node, f"the explanation names '{{{name}}}', which {reason}", hint)
+
+
+def first_line(function: Any) -> str:
+    """What a docstring says in its first line."""
+    return (inspect.getdoc(function) or "").split("\n")[0]
 
 
 def names_in(scope: Scope, env: Mapping[Name, Value]) -> list[str]:
