@@ -11,7 +11,7 @@ callbacks for what a part cannot know, such as which translations the walker may
 | caches | `icache` |
 | what a CPU executes | `execution`, `tasks`, `sections`, `vcpus`, `guest_context` |
 | between CPUs | `cross_calls`, `locks` |
-| numbers of VMs | `vmid_words` |
+| numbers of VMs | `vmid_words`, `bitmaps` |
 | page types, in Xen | `xen_pages`, `xen_root_copy` |
 
 `guest_context`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.

@@ -16,11 +16,14 @@ class Generation(Counter):
 
 
 class VmidWords(Part):
-    """Words ``generation | number``, one for each element of the sort: 0 is (None, None)."""
+    """Words ``generation | number``, one for each element of the sort: 0 is (None, None).
 
-    def __init__(self, sort):
+    number: what a number is; where that is an ordered sort with a 0 of its own, the word 0 is (None, 0).
+    """
+
+    def __init__(self, sort, number=Optional[Vmid]):
         self.generation = Map(sort, Optional[Generation], view=View("slots", "generation"))
-        self.number = Map(sort, Optional[Vmid], view=View("slots", "number"))
+        self.number = Map(sort, number, view=View("slots", "number"))
 
     def get(self, x):
         return self.generation[x], self.number[x]

@@ -36,8 +36,8 @@ What the verdicts mean
 
 Sources: Linux commits f8051e960922, 3248136b3637, 417838392f2e, 100b4f092f87 (`merged`, v5.18), 38ce26bf2666, 4288ff7ba195,
 5eba523e1e5e, 27cde4c0fe28, 934bf871f011 (`vmid0`, v6.7), fa808ed4e199 (`fixed`, v6.14); arm64's ASID allocator in
-arch/arm64/mm/context.c and commit a8ffaaa060b8 (`xchg`); asidalloc.tla of kernel-tla and the private-vmidalloc branch that followed
-it (`stale_context`); Arm ARM DDI 0487, chapter D8.
+arch/arm64/mm/context.c and commit a8ffaaa060b8 (`xchg`); asidalloc.tla of kernel-tla (`tla-asidalloc`) and the branch
+private-vmidalloc-v1 that followed it (`tla-vmidalloc`); Arm ARM DDI 0487, chapter D8.
 """
 
 from typing import Annotated, Optional

@@ -77,6 +77,10 @@ SHIPPED = [
     Shipped("kvm-vmid-generation", "merged", {"Cpu": 2, "Vcpu": 2, "Vm": 2, "Vmid": 2}),
     Shipped("xen-pv-paging", None, {"Frame": 4}),
     Shipped("xen-pv-paging", "2009", {"Frame": 4}),
+    Shipped("tla-vmidalloc", None, {"Cpu": 1}),
+    Shipped("tla-vmidalloc", "first"),
+    Shipped("tla-asidalloc", None, {"Task": 2}),
+    Shipped("tla-asidalloc", "spec", {"Task": 2, "Asid": 2}),
 ]
 
 
