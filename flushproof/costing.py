@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flushproof.checking import Request, run
-from flushproof.engines import engine_of
-from flushproof.model.ir.instance import State
+from flushproof.model.language.instantiate import instantiate
 from flushproof.result import HOLDS, Result
+from flushproof.search.chances import Workload
 from flushproof.search.costs import Costs, count
-from flushproof.search.explore import explore
 
 
 @dataclass(frozen=True)
 class Bill:
-    """One policy: the verdict on it, and what it costs over all its reachable states."""
+    """One policy: the verdict on it, and what it costs."""
 
     result: Result
     costs: Costs
 
 
-def bill(request: Request) -> Bill:
+def bill(request: Request, workload: Workload | None = None) -> Bill:
     """Checks a policy, and counts what it costs; see `search.costs`.
 
     The limits hold for exploring, and their seconds once more for counting.
@@ -29,32 +28,19 @@ def bill(request: Request) -> Bill:
     Raises:
         FlushproofError: as in `checking.check`.
     """
-    states: list[State] = []
-    result = run(replace(request, audit=None), states.append)
-    complete = result.verdict == HOLDS
-    if not complete:  # a violation ended the search: what costs is all that can happen
-        states.clear()
-        complete = explore(
-            result.instance,
-            properties=[],
-            symmetry=request.symmetry,
-            engine=engine_of(request.engine, request.resources),
-            limits=request.limits,
-            progress=request.progress,
-            on_state=states.append,
-        ).complete
+    result = run(replace(request, audit=None))
     costs = count(
-        result.instance,
-        states,
+        instantiate(request.system, request.policy, request.knobs, request.sizes, events=True),
+        workload=workload,
         symmetry=request.symmetry,
         ask_required=result.verdict == HOLDS,
         seconds=request.limits.seconds,
     )
-    return Bill(result, replace(costs, complete=costs.complete and complete))
+    return Bill(result, costs)
 
 
-def bills(request: Request) -> Iterator[Bill]:
+def bills(request: Request, workload: Workload | None = None) -> Iterator[Bill]:
     """The bill of the request's policy, or of each policy of its system if it names none."""
     names: list[str | None] = [request.policy] if request.policy is not None else list(request.system.policies)
     for name in names or [None]:
-        yield bill(replace(request, policy=name))
+        yield bill(replace(request, policy=name), workload)

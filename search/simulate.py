@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.model.errors import FlushproofError, of_type, whole
-from flushproof.model.ir import Action, Property
+from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
 
+from .chances import Law
 from .explore import ask
 from .outcome import Violated
-from .reference.interpreter import Codes, Reference
+from .reference.interpreter import Reference
 from .replay import binding, violating_trace
 from .task import NO_DEADLOCK, TO_BE_ASKED, Limits
 
@@ -97,6 +98,7 @@ class _Walker:
         self.instance, self.seed, self.limits = instance, seed, limits
         self.rng = random.Random(seed if seed >= 0 else str(seed))  # Python takes -1 for 1
         self.reference = Reference(instance)
+        self.law = Law(self.reference)
         asked = ask(instance, properties)
         self.names, self.deadlock = asked.names, asked.deadlock
         self.properties = {p.name: p for p in asked.invariants}
@@ -144,7 +146,7 @@ class _Walker:
         )
 
     def walk(self, steps: int) -> None:
-        initial = self.initial_state()
+        initial = random_initial_state(self.reference, self.rng)
         way: list[Step] = []
         self.walks += 1
         self.meet(initial, initial, way)
@@ -161,14 +163,11 @@ class _Walker:
 
     def step(self, state: State) -> Step | None:
         """A random step, or None if none is possible."""
-        ways: dict[str, list[tuple[Action, Codes, State]]] = {}
-        for way in self.reference.successors(state):
-            ways.setdefault(way[0].name, []).append(way)
-        if not ways:
+        way = self.law.choices(state).pick(self.rng)
+        if way is None:
             return None
-        action, codes, after = self.rng.choice(ways[self.rng.choice(list(ways))])
-        self.costs.update(name for name, _ in self.reference.costs(action, codes, state))
-        return Step(action.name, binding(action.params, codes), after)
+        self.costs.update(name for name, _ in self.law.counted(state, way))
+        return Step(way.action.name, binding(way.action.params, way.codes), way.after)
 
     def meet(self, state: State, initial: State, way: list[Step]) -> None:
         """Looks at a state that was not met before, or is met sooner."""
@@ -191,16 +190,21 @@ class _Walker:
         if trace is not None and (name not in self.traces or len(trace.steps) < len(self.traces[name].steps)):
             self.traces[name] = trace
 
-    def initial_state(self) -> State:
-        """A random initial state: guessed, or from an enumeration where a guess seldom fits."""
-        for _ in range(_GUESSES):
-            state = self.reference.guess_initial_state(self.rng)
-            if state is not None:
-                return state
-        found = list(itertools.islice(self.reference.initial_states(), _ENUMERATED))
-        if not found:
-            raise FlushproofError(f"{self.instance.system.name} has no initial state at this size")
-        return self.rng.choice(found)
+
+def random_initial_state(reference: Reference, rng: random.Random) -> State:
+    """A random initial state: guessed, or from an enumeration where a guess seldom fits.
+
+    Raises:
+        FlushproofError: there is none.
+    """
+    for _ in range(_GUESSES):
+        state = reference.guess_initial_state(rng)
+        if state is not None:
+            return state
+    found = list(itertools.islice(reference.initial_states(), _ENUMERATED))
+    if not found:
+        raise FlushproofError(f"{reference.instance.system.name} has no initial state at this size")
+    return rng.choice(found)
 
 
 class _Stop(Exception):

@@ -29,6 +29,7 @@ from flushproof.search.task import Limits
     show_default=True,
     help="For each policy: of exploring, and of counting.",
 )
+@click.option("--per", metavar="EVENT", help="Count by this event, as in vcpu_load, instead of by all of them.")
 @text_or_json
 def costs_command(
     system: str,
@@ -37,12 +38,14 @@ def costs_command(
     sizes: dict[str, str],
     symmetry: str,
     max_seconds: float,
+    per: str | None,
     form: str,
 ) -> None:
-    """Counts the operations of each of SYSTEM's policies (or of one) over every step out of every reachable state: local and
-    broadcast invalidations, IPIs, waits, guest exits; and the cached entries that are dropped, and how many of those for nothing.
+    """Counts the operations of each of SYSTEM's policies (or of one) over all that can happen, per event of the world (a vcpu_load,
+    a trap, a rollover): local and broadcast invalidations, IPIs, waits, guest exits; and the cached entries that are dropped, and
+    how many of those for nothing.
 
-    The numbers tell policies apart; they are no forecast for a workload, since every possible step counts once.
+    All events are as frequent, so that the numbers tell policies apart and are no forecast; they are exact.
 
     Exit status: 0 everything was counted, 3 a limit stopped it, 2 bad input.
     """
@@ -56,5 +59,5 @@ def costs_command(
     )
     with shown("exploring, then counting") as progress:
         found = list(bills(replace(request, progress=progress)))
-    click.echo(json.dumps(costs_json(found), indent=1) if form == "json" else costs_text(found, look()), color=True)
+    click.echo(json.dumps(costs_json(found), indent=1) if form == "json" else costs_text(found, look(), per), color=True)
     sys.exit(HOLDS if all(b.costs.complete and not b.costs.undecided for b in found) else INCONCLUSIVE)

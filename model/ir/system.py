@@ -488,12 +488,14 @@ class Cost:
 
     The step costs one `name` (`bc_tag`, `ipi`) for each assignment to `binders` for which `cond` holds in the present state.
     entry: where a cached entry is dropped, the location that holds it; None for an operation.
+    event: whether it is no cost but an event of the world (`vcpu_load`, `rollover`), by which costs are counted.
     """
 
     name: str
     binders: tuple[Var, ...]
     cond: Expr
     entry: Read | None = None
+    event: bool = False
 
 
 @dataclass(frozen=True)

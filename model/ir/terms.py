@@ -432,7 +432,7 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
         if (when := f(o.when)) is not FALSE and (expr := f(o.expr)) is not TRUE
     )
     costs = tuple(
-        Cost(c.name, c.binders, cond, c.entry and f(c.entry))  # type: ignore[arg-type]  # a read stays a read
+        Cost(c.name, c.binders, cond, c.entry and f(c.entry), c.event)  # type: ignore[arg-type]  # a read stays a read
         for c in action.costs
         if (cond := f(c.cond)) is not FALSE
     )

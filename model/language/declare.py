@@ -67,6 +67,8 @@ class Runtime(Protocol):
 
     def counted(self, name: str) -> None: ...
 
+    def occurred(self, name: str) -> None: ...
+
     def waits_at(self, process: Any, *where: Any) -> bool: ...
 
 
@@ -543,6 +545,12 @@ def cost(name: str) -> None:
     """The step executes an operation that costs something: one more `name`, such as `bc_tag`, in what traces and explorations
     count (`flushproof.model.hardware.costs` lists the names in use).  It changes no state."""
     _runtime().counted(name)
+
+
+def occurs(name: str) -> None:
+    """The step is an event of the world, such as a `vcpu_load`: what costs are counted by, and what a workload has rates for
+    (`flushproof.model.hardware.events` lists the names in use).  It changes no state, and no trace shows it."""
+    _runtime().occurred(name)
 
 
 def dropped(entry: Any) -> None:

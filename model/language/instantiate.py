@@ -40,6 +40,7 @@ def instantiate(
     *,
     lemmas: bool = False,
     free: Collection[str] = (),
+    events: bool = False,
 ) -> Instance:
     """The system under one policy, with its sorts at given sizes.
 
@@ -49,6 +50,7 @@ def instantiate(
     sizes: the name of a sort, in any case -> its number of elements; the rest have the system's own sizes.
     lemmas: keep the lemmas and hints, and with them the ghosts that nothing else reads: for proofs.
     free: knobs that stay open, as rigid state that may begin with any of its values; one on which nothing depends is no state.
+    events: keep what steps say of events of the world, and what that depends on: for who counts by them.
 
     Raises:
         FlushproofError: a name or a value that the system does not have.
@@ -60,7 +62,7 @@ def instantiate(
     source = proof_of(cls) if lemmas else cls
     known = None if free else {name: value for name, value in values.items() if before.get(name, value) is value}
     values = {name: value for name, value in values.items() if name not in free}
-    system, sized = _at_sizes(source, sizes or {}, proofs=lemmas, knobs=known)
+    system, sized = _at_sizes(source, sizes or {}, proofs=lemmas, knobs=known, events=events)
     own = [p.name for p in system.properties] + [p.name for p in system.progress]
     check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
     try:
@@ -77,7 +79,12 @@ def instantiate(
 
 
 def _at_sizes(
-    cls: type[System], asked: Mapping[str, str | int], *, proofs: bool = False, knobs: Mapping[str, Any] | None = None
+    cls: type[System],
+    asked: Mapping[str, str | int],
+    *,
+    proofs: bool = False,
+    knobs: Mapping[str, Any] | None = None,
+    events: bool = False,
 ) -> tuple[ir.System, dict[str, int]]:
     """The system as it is at these sizes, and the number of elements of every sort.
 
@@ -89,7 +96,15 @@ def _at_sizes(
         mine |= {name: sized[name] for name in system.sized}
         system = compile_system(cls, proofs=proofs, knobs=knobs, sizes=mine)
         sized = sizes_of(system, asked)
-    return system, sized
+    return system if events else _without_events(system), sized
+
+
+def _without_events(system: ir.System) -> ir.System:
+    """The system for who asks what can happen, and not how often."""
+    if all(not c.event for a in system.actions for c in a.costs):
+        return system
+    actions = (replace(a, costs=tuple(c for c in a.costs if not c.event)) for a in system.actions)
+    return replace(system, actions=tuple(actions))
 
 
 def _open(cls: type[System], sizes: Mapping[str, int]) -> ir.System | None:

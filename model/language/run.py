@@ -377,6 +377,10 @@ class Machine:
         if self.in_force:
             self.costs[name] = self.costs.get(name, 0) + 1
 
+    def occurred(self, name: str) -> None:
+        """What `occurs` does."""
+        self.touched = True
+
     def waits_at(self, process: Any, *where: Any) -> bool:
         """What `at` returns."""
         self.touched = True

@@ -193,12 +193,22 @@ class Words(Functions):
         return var
 
     def cost(self, use: Use) -> Value:
+        name = self.name_of(use, "cost() takes the operation's name as a plain string", 'Write cost("bc_tag").')
+        self.step.costs.append(ir.Cost(name, use.path.binders, use.path.cond))
+        return Static(None)
+
+    def occurs(self, use: Use) -> Value:
+        name = self.name_of(use, "occurs() takes the event's name as a plain string", 'Write occurs("vcpu_load").')
+        self.step.costs.append(ir.Cost(name, use.path.binders, use.path.cond, event=True))
+        return Static(None)
+
+    def name_of(self, use: Use, wrong: str, instead: str) -> str:
+        """The name of what is counted here."""
         name = use.given["name"].value
         if not (isinstance(name, Static) and isinstance(name.value, str) and name.value):
-            use.at.source.fail(use.node, "cost() takes the operation's name as a plain string", 'Write cost("bc_tag").')
+            use.at.source.fail(use.node, wrong, instead)
         self.counted(use)
-        self.step.costs.append(ir.Cost(name.value, use.path.binders, use.path.cond))
-        return Static(None)
+        return name.value
 
     def dropped(self, use: Use) -> Value:
         entry = use.given["entry"]
@@ -366,6 +376,7 @@ WORDS: Mapping[Any, Callable[[Words, Use], Value]] = {
     declare.choose: Words.choose,
     declare.fresh: Words.fresh,
     declare.cost: Words.cost,
+    declare.occurs: Words.occurs,
     declare.dropped: Words.dropped,
     declare.check: Words.check,
     declare.each: Words.each,

@@ -43,6 +43,7 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
+from flushproof.model.hardware.events import EXIT, FAULT, MIGRATION, MMU_SWITCH, PATCH, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.guest_context import RunningVcpus
 from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
@@ -62,6 +63,7 @@ from flushproof.model.language.declare import (
     cost,
     event,
     initially,
+    occurs,
     process,
     reachable,
     require,
@@ -192,6 +194,9 @@ class IcacheIsolation(RunningVcpus, System):
         """{cpu} runs vcpus"""
         yield "vcpu_load: compare last_vcpu_ran"
         vcpu = self.vcpus.load(cpu)
+        occurs(VCPU_LOAD)
+        if self.last_cpu[vcpu] not in (None, cpu):
+            occurs(MIGRATION)
         flush = self.must_flush(cpu, vcpu)
         self.last_ran[cpu] = vcpu
         self.last_cpu[vcpu] = cpu
@@ -211,6 +216,7 @@ class IcacheIsolation(RunningVcpus, System):
         self.enter_guest(cpu, vcpu)
         self.note_mmu_off(cpu, vcpu)
         yield "exit the guest"
+        occurs(EXIT)
         cost(GUEST_EXITS)
         self.icache.synchronize(cpu)
         self.exit_guest(cpu)
@@ -234,6 +240,7 @@ class IcacheIsolation(RunningVcpus, System):
     def exec_fault(self, cpu: Cpu):
         """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates the I-caches, maps it executable"""
         require(self.guest[cpu] is not None and not self.executable)
+        occurs(FAULT)
         cost(GUEST_EXITS)
         self.icache.older[:] = False
         cost(ICACHE_BC)
@@ -246,6 +253,7 @@ class IcacheIsolation(RunningVcpus, System):
     def move_page(self, cpu: Cpu):
         """the host unmaps the line on {cpu} and moves it to a page with other bytes, which the guest executed before"""
         require(self.moves_page and self.executable and self.text_mutex is None)
+        occurs(UNMAP)
         self.executable = False
         self.icache.replace(self.host_ic_reaches_guests() or self.ic_at_unmap)
         self.has_patched[:] = False
@@ -254,6 +262,7 @@ class IcacheIsolation(RunningVcpus, System):
     def write_fault(self, cpu: Cpu):
         """stage-2 write fault on {cpu}: the line is mapped XN and writable, once the old mapping has left all TLBs"""
         require(self.stage2 == Stage2.WRITE_XOR_EXECUTE and self.guest[cpu] is not None and self.executable)
+        occurs(FAULT)
         cost(GUEST_EXITS)
         self.executable = False
 
@@ -271,6 +280,7 @@ class IcacheIsolation(RunningVcpus, System):
         yield "STR the new bytes"
         cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
         require(self.mmu[vcpu] == Mmu.ON and self.text_mutex is None and self.writable())
+        occurs(PATCH)
         self.text_mutex = vcpu
         self.icache.store(cpu)
         self.has_patched[:] = False
@@ -305,6 +315,7 @@ class IcacheIsolation(RunningVcpus, System):
         yield "SCTLR_EL1.M := 1; ISB"
         cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
         require(self.mmu[vcpu] == Mmu.OFF)
+        occurs(MMU_SWITCH)
         self.mmu[vcpu] = Mmu.ENABLING
         yield "IC IALLU"
         cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
@@ -327,6 +338,7 @@ class IcacheIsolation(RunningVcpus, System):
     def disable_mmu(self, cpu: Cpu, vcpu: Vcpu):
         """{vcpu} on {cpu} switches its MMU off"""
         require(self.guest[cpu] == vcpu and self.mmu[vcpu] == Mmu.ON and self.text_mutex != vcpu)
+        occurs(MMU_SWITCH)
         self.mmu[vcpu] = Mmu.OFF
         self.note_mmu_off(cpu, vcpu)
         self.has_patched[vcpu] = False

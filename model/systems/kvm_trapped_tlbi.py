@@ -38,6 +38,7 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
+from flushproof.model.hardware.events import EXIT, TRAP, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.guest_context import RunningVcpus, VmidContext
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
@@ -58,6 +59,7 @@ from flushproof.model.language.declare import (
     choose,
     cost,
     event,
+    occurs,
     process,
     reachable,
     require,
@@ -161,6 +163,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         cpu = self.pe(vcpu)
         broadcast = choose(bool)
         self.broadcast[vcpu] = broadcast
+        occurs(TRAP)
         self.trapped[vcpu] = True
         self.exit_guest(cpu)
         yield "DSB"
@@ -191,6 +194,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         """vcpu_load, then in and out of the guest, then vcpu_put.  Between an exit and its handling the thread may be preempted
         and go on on another CPU."""
         vcpu = self.vcpus.load(cpu)
+        occurs(VCPU_LOAD)
         again = True
         while again:
             if self.trapped[vcpu]:
@@ -198,6 +202,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
             yield "enter the guest"
             self.enter_guest(cpu, vcpu)
             yield "exit the guest"
+            occurs(EXIT)
             cost(GUEST_EXITS)
             self.exit_guest(cpu)
             again = choose(bool)
@@ -240,6 +245,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
     def unmap(self, cpu):
         """A stage-2 descriptor changes (an MMU notifier, a migration): __kvm_tlb_flush_vmid_ipa and its caller."""
         with self.mmu_lock(cpu):
+            occurs(UNMAP)
             self.tlb.store_stage2(cpu)
             self.stage2_is_gone = False
             yield "stage 2: DSB ISHST"

@@ -50,6 +50,7 @@ from flushproof.model.hardware import (
     Vm,
 )
 from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
+from flushproof.model.hardware.events import EXIT, MIGRATION, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.language.declare import (
     Expect,
@@ -65,6 +66,7 @@ from flushproof.model.language.declare import (
     cost,
     event,
     initially,
+    occurs,
     process,
     reachable,
     require,
@@ -155,6 +157,9 @@ class VcpuSwitch(GuestMode, System):
     def vcpu_thread(self, cpu):
         yield "vcpu_load: reads last_vcpu_ran and last_cpu"
         vcpu = self.vcpus.load(cpu)
+        occurs(VCPU_LOAD)
+        if self.last_cpu[vcpu] not in (None, cpu):
+            occurs(MIGRATION)
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:
                 yield "writes the VM's VTTBR, ISB"
@@ -178,6 +183,7 @@ class VcpuSwitch(GuestMode, System):
             self.el1[cpu] = vcpu
             self.in_guest[cpu] = True
             yield "exits the guest"
+            occurs(EXIT)
             cost(GUEST_EXITS)
             if self.exit_barrier:
                 cost(DSB_WAIT)
@@ -214,6 +220,7 @@ class VcpuSwitch(GuestMode, System):
     def guest_unmaps(self, cpu: Cpu, vcpu: Vcpu):
         """{vcpu} stores an invalid descriptor"""
         require(self.runs(cpu, vcpu) and not self.invalid[vcpu])
+        occurs(UNMAP)
         self.invalid[vcpu] = True
         self.remap[vcpu] = Remap.STORED
 

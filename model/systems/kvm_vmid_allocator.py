@@ -44,6 +44,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
@@ -63,6 +64,7 @@ from flushproof.model.language.declare import (
     fresh,
     initially,
     invariant,
+    occurs,
     process,
     reachable,
     require,
@@ -212,6 +214,7 @@ class VmidAllocator(GuestMode, System):
         """From vcpu_load to vcpu_put, for any vcpu of any VM."""
         yield "vcpu_load"
         require(not self.flushing[cpu])
+        occurs(VCPU_LOAD)
         self.loaded[cpu] = choose(Vm)
         if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
             self.load_stage2(cpu, self.loaded[cpu])
@@ -229,6 +232,7 @@ class VmidAllocator(GuestMode, System):
                 yield "enters the guest"
                 self.in_guest[cpu] = True
                 yield "exits the guest"
+                occurs(EXIT)
                 cost(GUEST_EXITS)
                 self.in_guest[cpu] = False
                 if self.restore == Restore.AT_EXIT:
@@ -260,6 +264,7 @@ class VmidAllocator(GuestMode, System):
         """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
         yield "enter_vmid_context: loads the VM's VTTBR"
         require(self.stage2_flush and self.loaded[cpu] is None)
+        occurs(UNMAP)
         self.load_stage2(cpu, choose(Vm))
         self.flushing[cpu] = True
         yield "TLBI IPAS2E1IS, DSB, exit_vmid_context"
@@ -355,6 +360,7 @@ class VmidAllocator(GuestMode, System):
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
         yield "raises vmid_generation"
+        occurs(ROLLOVER)
         self.vmid_generation = fresh(Generation)
         self.vmid_map[...] = False
         self.swept[...] = False
@@ -400,6 +406,7 @@ class VmidAllocator(GuestMode, System):
         """{vm} is destroyed, and a new VM takes its place"""
         require(all(self.loaded[cpu] != vm for cpu in Cpu) and not self.id.is_zero(vm))
         require(all(self.vttbr_vm[cpu] != vm for cpu in Cpu if self.flushing[cpu]))
+        occurs(NEW_VM)
         self.id.set(vm, None, None)
         for cpu in Cpu:
             if self.vttbr_vm[cpu] == vm:

@@ -55,6 +55,7 @@ from flushproof.model.hardware import (
     Vmid,
 )
 from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, VCPU_LOAD
 from flushproof.model.hardware.guest_context import GuestMode
 from flushproof.model.language.declare import (
     Counter,
@@ -74,6 +75,7 @@ from flushproof.model.language.declare import (
     fresh,
     initially,
     invariant,
+    occurs,
     process,
     reachable,
     require,
@@ -220,6 +222,7 @@ class VmidGeneration(GuestMode, System):
         require(self.churn and self.vttbr[vm] is not None)
         require(all(self.vcpus.loaded[cpu] != vcpu for cpu in Cpu for vcpu in Vcpu if self.vm_of[vcpu] == vm))
         require(all(self.live_vm[cpu] != vm for cpu in Cpu))
+        occurs(NEW_VM)
         if self.unmap_flushes:
             cost(BC_TAG)
             for cpu in Cpu:
@@ -241,6 +244,7 @@ class VmidGeneration(GuestMode, System):
         """One turn of the run loop; the next one may be any vcpu's, so also the same one's."""
         yield "vcpu_load; reads kvm_vmid_gen"
         self.vcpus.load(cpu)
+        occurs(VCPU_LOAD)
         yield from self.update_vttbr(cpu)
         early = None
         if self.recheck_entry and self.loads == Loads.GENERATIONS_SWAPPED:
@@ -267,6 +271,7 @@ class VmidGeneration(GuestMode, System):
             is_early = self.recheck_entry and self.loads == Loads.VTTBR_EARLY
             self.enter_guest(cpu, early if is_early else self.vttbr[self.vm_on(cpu)])
             yield "exits the guest; local_irq_enable"
+            occurs(EXIT)
             cost(GUEST_EXITS)
             self.leave_guest(cpu)
         self.cpus.local_irq_enable(cpu)
@@ -341,6 +346,7 @@ class VmidGeneration(GuestMode, System):
 
     def roll_over(self, cpu):
         yield "kvm_vmid_gen++; calls the other CPUs"
+        occurs(ROLLOVER)
         self.kvm_vmid_gen = fresh(Generation)
         self.used[...] = False
         if self.call != Call.NONE:

@@ -40,6 +40,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
+from flushproof.model.hardware.events import PAGE_RETYPED, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.xen_pages import Frame, PageType, TypedPages
 from flushproof.model.hardware.xen_root_copy import RootCopies, RootFlush
 from flushproof.model.language.declare import (
@@ -59,6 +60,7 @@ from flushproof.model.language.declare import (
     event,
     initially,
     invariant,
+    occurs,
     process,
     reachable,
     require,
@@ -298,6 +300,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
         cost(GUEST_EXITS)
         call = choose(Call, where=lambda c: c != Call.RETURN)
         if call == Call.SWITCH:
+            occurs(VCPU_LOAD)
             yield from self.context_switch(cpu)
             return
         self.in_guest[cpu] = not self.xpti
@@ -305,11 +308,14 @@ class XenPvPaging(RootCopies, TypedPages, System):
             foreign = self.foreign and call == Call.MMU_UPDATE and self.context[cpu] == Context.AWAY
             require(self.context[cpu] == Context.RUNNING or foreign)
             if call == Call.MMU_UPDATE:
+                occurs(UNMAP)
                 yield from self.do_mmu_update(cpu)
             elif call == Call.UPDATE_VA_MAPPING:
+                occurs(UNMAP)
                 yield from self.update_va_mapping(cpu)
             else:
                 require(self.retyping)
+                occurs(PAGE_RETYPED)
                 yield from self.get_page_type(cpu)
             if not (self.xpti and self.multicall):
                 break

@@ -47,6 +47,7 @@ from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
 from flushproof.model.hardware.costs import LOCAL_ALL
+from flushproof.model.hardware.events import FLUSH_REQUEST, MAP, PAGE_RETYPED, ROLLOVER, UNMAP, VCPU_LOAD
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -61,6 +62,7 @@ from flushproof.model.language.declare import (
     cost,
     event,
     initially,
+    occurs,
     process,
     reachable,
     require,
@@ -296,31 +298,38 @@ class XenTlbflushClock(System):
         self.not_interrupted(cpu)
         work = choose(Work)
         if work == Work.FLUSH:
+            occurs(VCPU_LOAD)
             yield from self.do_tlb_flush(cpu, False)
         elif work == Work.FLUSH_ALL:
             require(self.requests)
+            occurs(FLUSH_REQUEST)
             self.mask[cpu, :] = True
             yield from self.flush_mask(cpu)
         elif work == Work.NEW_PERIOD:
             require(self.softirq[cpu])
+            occurs(ROLLOVER)
             yield from self.new_tlbflush_clock_period(cpu)
         else:
             page = choose(Page)
             if work == Work.MAP:
                 require(self.type[page] == PageType.WRITABLE and self.validated[page] and not self.pte[cpu, page])
+                occurs(MAP)
                 self.refs[page] = self.refs[page] + 1
                 yield "mod_l1_entry: write the PTE"
                 self.not_interrupted(cpu)
                 self.pte[cpu, page] = True
             elif work == Work.UNMAP:
                 require(self.pte[cpu, page])
+                occurs(UNMAP)
                 self.clear_pte(cpu, page)
                 yield from self.put_page_type(cpu, page)
             elif work == Work.MAKE_TABLE:
                 require(self.type[page] == PageType.WRITABLE and self.refs[page] == 0)
+                occurs(PAGE_RETYPED)
                 yield from self.get_table_type(cpu, page)
             else:
                 require(self.type[page] == PageType.TABLE and self.validated[page])
+                occurs(PAGE_RETYPED)
                 self.tlbflush_timestamp[page] = self.tlbflush_clock
                 self.type[page] = PageType.WRITABLE
                 self.refs[page] = 0

@@ -4,21 +4,60 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from fractions import Fraction
 
 import pytest
+from flushproof.model.errors import FlushproofError
+from flushproof.model.hardware.sorts import Cpu, Vcpu
+from flushproof.model.hardware.tlb import Tlb
+from flushproof.model.ir import DROPPED
 from flushproof.model.ir.instance import Instance, State
+from flushproof.model.language import System, action, cost, invariant
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system, shipped
-from flushproof.search.costs import Keep, count
+from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
+from flushproof.search.chances import Law, alike
+from flushproof.search.costs import HAPPENED, Keep, count
 from flushproof.search.explore import explore
 from flushproof.search.reductions.symmetry import Symmetry
 from flushproof.search.reference.interpreter import Reference
+from flushproof.search.simulate import simulate
 
 from flushproof.checking import Request
 from flushproof.costing import bill
 from tests.generated import instance
 
 SWITCH = load_system("kvm-vcpu-switch")
+
+
+class Watched(VcpuSwitch):
+    """The same, and somebody asks for what no policy depends on that always flushes."""
+
+    name = "watched"
+
+    @invariant(because="{v} ran last on {c}, and has run nowhere")
+    def last_is_of_the_vm(self):  # type: ignore[no-untyped-def]
+        return all(
+            self.last_vcpu_ran[self.vm_of[v], c] != v or self.last_cpu[v] is not None for c in Cpu for v in Vcpu
+        )
+
+
+class Refilled(System):
+    """A CPU whose walker caches the only translation at once, whatever is flushed."""
+
+    name = "refilled"
+    sizes = {Cpu: 1}
+
+    def always(self, cpu):  # type: ignore[no-untyped-def]
+        return True
+
+    tlb = Tlb(tag=(), holds=(), walk=always)
+
+    @action
+    def flush(self, cpu: Cpu) -> None:
+        """{cpu} flushes"""
+        cost("local_all")
+        self.tlb.drop_all(cpu)
 
 
 def reachable(inst: Instance, symmetry: bool = False) -> list[State]:
@@ -40,20 +79,109 @@ def leads_to_a_violation(reference: Reference, start: State) -> bool:
     return False
 
 
+def walked(inst: Instance, steps: int) -> tuple[Counter[str], float]:
+    """The obvious twin of `count`: the chances of all states, step by step; what is counted on average, and how many steps."""
+    reference = Reference(inst)
+    law = Law(reference, alike(inst))
+    ways: dict[int, list[State]] = {}
+    befores = []
+    for before, _, after in reference.beginnings():
+        befores.append(before)  # kept, so that no other one gets its identity
+        ways.setdefault(id(before), []).append(after)
+    here: Counter[State] = Counter()
+    for found in ways.values():
+        for state in found:
+            here[state] += Fraction(1, len(ways) * len(found))
+    counts: Counter[str] = Counter()
+    made = Fraction(0)
+    for _ in range(steps):
+        then: Counter[State] = Counter()
+        for state, chance in here.items():
+            choices = law.choices(state)
+            total = sum(map(Fraction, choices.weights))
+            for group, weight in zip(choices.groups, choices.weights, strict=True):
+                for way in group:
+                    part = chance * Fraction(weight) / total / len(group)
+                    made += part
+                    then[way.after] += part
+                    counted = law.counted(state, way)
+                    for name, _ in counted:
+                        counts[name] += part
+                    if any(name in law.declared for name, _ in counted):
+                        counts[HAPPENED] += part
+        here = then
+    return counts, float(made)
+
+
 @pytest.mark.parametrize("symmetry", [False, True])
 @pytest.mark.parametrize("seed", range(40))
-def test_counts_are_those_of_every_step(seed: int, symmetry: bool) -> None:
+def test_counts_are_those_of_the_average_walk(seed: int, symmetry: bool) -> None:
     inst = instance(seed)
-    reference = Reference(inst)
-    expected: Counter[str] = Counter()
-    steps = 0
-    for state in reachable(inst):
-        for action, codes, _ in reference.successors(state):
-            steps += 1
-            expected.update(name for name, _ in reference.costs(action, codes, state))
-    found = count(inst, reachable(inst, symmetry), symmetry=symmetry, ask_required=False)
-    assert found.counts == expected and found.transitions == steps and found.complete
-    assert found.required is None and found.needless is None
+    if not reachable(inst):
+        with pytest.raises(FlushproofError, match="no initial state"):
+            count(inst, steps=4, symmetry=symmetry, ask_required=False)
+        return
+    expected, steps = walked(inst, 4)
+    found = count(inst, steps=4, symmetry=symmetry, ask_required=False)
+    assert found.counts == pytest.approx({n: float(c) for n, c in expected.items()}) and found.steps == pytest.approx(steps)
+    assert found.complete and found.required is None and found.needless is None
+    if not symmetry:
+        assert found.states == len(reachable(inst))
+
+
+def test_events_are_counted_as_they_happen() -> None:
+    inst = instantiate(SWITCH, "last-ran", sizes={"cpu": 1}, events=True)
+    expected, _ = walked(inst, 9)
+    found = count(inst, steps=9, symmetry=True, ask_required=False)
+    assert found.counts == pytest.approx({n: float(c) for n, c in expected.items()})
+    assert found.counts["vcpu_load"] > found.counts["exit"] > 0 and found.events == {"vcpu_load", "migration", "exit", "unmap"}
+    assert found.by() == found.counts[HAPPENED] > found.by("exit") > found.by("rollover") == 0
+    assert found.per_thousand("vcpu_load")["vcpu_load"] == 1000 and found.per_thousand("rollover") == {}
+
+
+def test_events_are_of_no_matter_to_what_can_happen() -> None:
+    """What only an event depends on is no state where nobody counts by events: verdicts and state counts stay what they are."""
+    plain, counted = (instantiate(SWITCH, "always", events=events) for events in (False, True))
+    assert not any(c.event for a in plain.system.actions for c in a.costs)
+    assert "last_cpu" in counted.system.variable and "last_cpu" not in plain.system.variable
+    assert explore(plain, properties=["no-deadlock"]).states < explore(counted, properties=["no-deadlock"]).states
+
+
+def test_walks_count_what_is_counted_of_all() -> None:
+    inst = instantiate(SWITCH, "last-ran")  # without events, every action has the same chance, as in a random walk
+    exact = count(inst, steps=200, symmetry=True, ask_required=False)
+    met = simulate(inst, walks=150, steps=200, properties=["no-deadlock"])
+    for name in ("local_tag", "guest_exits", "dropped", "dsb_wait"):
+        assert met.costs[name] / 150 == pytest.approx(exact.counts[name], rel=0.1)
+
+
+@pytest.mark.parametrize("policy", ["always", "last-ran", "none"])
+def test_a_property_more_changes_no_figure(policy: str) -> None:
+    """It keeps a variable alive on which nothing else depends under `always`, and tells states apart that were one."""
+    sizes = {"cpu": 2 if policy == "always" else 1}
+    plain, watched = (bill(Request(cls, policy, sizes=sizes)).costs for cls in (SWITCH, Watched))
+    assert watched.states > plain.states or policy != "always"
+    assert watched.counts == pytest.approx(plain.counts) and watched.steps == pytest.approx(plain.steps)
+    assert watched.required == pytest.approx(plain.required)
+
+
+def test_the_world_is_the_same_under_every_policy() -> None:
+    """How many vcpu_loads are migrations does not depend on what is flushed, but for steps that come in between."""
+    shares = []
+    for policy in ("none", "last-ran", "always"):
+        costs = count(instantiate(SWITCH, policy, events=True), symmetry=True, ask_required=False)
+        shares.append(costs.per_thousand("vcpu_load")["migration"])
+        if policy == "always":
+            assert costs.per_thousand("vcpu_load")["local_tag"] == pytest.approx(1000, rel=0.01)
+    assert max(shares) == pytest.approx(min(shares), rel=0.03)
+
+
+def test_an_entry_that_is_back_at_the_end_of_the_step_is_not_dropped() -> None:
+    """A flush of another CPU whose guest runs: what the walker may fill at once, it has filled."""
+    inst = instantiate(Refilled)
+    assert {n for n, _ in Reference(inst).costs(inst.system.actions[0], (0,), reachable(inst)[0])} == {"local_all", DROPPED}
+    found = count(inst, steps=10, ask_required=False)
+    assert found.counts == pytest.approx({"local_all": 10.0})
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -89,12 +217,12 @@ def test_flushing_always_drops_more_for_nothing_than_flushing_when_another_ran()
     always, last_ran, none = (bill(Request(SWITCH, policy, sizes=sizes)) for policy in ("always", "last-ran", "none"))
     assert always.costs.needless is not None and last_ran.costs.needless is not None
     assert always.costs.needless > last_ran.costs.needless
-    assert always.costs.per_thousand["local_tag"] > last_ran.costs.per_thousand["local_tag"] > 0
+    assert always.costs.per_thousand()["local_tag"] > last_ran.costs.per_thousand()["local_tag"] > 0
     assert last_ran.costs.required, "some flush of last-ran is needed"
     assert none.result.verdict == "violated" and none.costs.needless is None and "local_tag" not in none.costs.counts
 
 
 def test_no_time_is_said_and_nothing_made_up() -> None:
     inst = instantiate(SWITCH, "last-ran", sizes={"cpu": 1})
-    found = count(inst, reachable(inst), seconds=0.0)
-    assert not found.complete and found.states == 0 and found.counts == {}
+    found = count(inst, seconds=0.0)
+    assert not found.complete and found.counts == {} and found.per_thousand() == {}

@@ -1,0 +1,32 @@
+"""Events of the world: what users, guests and the host's scheduler do, whatever the policy; costs are counted by them.
+
+A step that is one says so with `occurs`; a workload (`flushproof policies --workload`) has a rate for each.  A step can be several:
+a vcpu_load that is a migration, too.
+"""
+
+VCPU_LOAD = "vcpu_load"
+"""The host schedules a vcpu, or a PV domain."""
+MIGRATION = "migration"
+"""It is one that ran on another CPU before."""
+EXIT = "exit"
+"""A guest leaves for the host: by an interrupt, or for anything that is no other event."""
+MAP = "map"
+"""A translation is made."""
+UNMAP = "unmap"
+"""A translation is removed or replaced: by a guest in its own tables, by the host in stage 2, by a hypercall."""
+FAULT = "fault"
+"""A guest faults, and the host maps something."""
+TRAP = "trap"
+"""A guest executes an instruction that the hypervisor emulates."""
+PATCH = "patch"
+"""A guest changes code."""
+MMU_SWITCH = "mmu_switch"
+"""A guest switches its MMU on or off."""
+ROLLOVER = "rollover"
+"""All numbers of a tag or a clock are used up, and a new generation or period begins."""
+NEW_VM = "new_vm"
+"""A VM is destroyed, and another one is created."""
+PAGE_RETYPED = "retype"
+"""A page is put to another use: a writable page becomes a page table."""
+FLUSH_REQUEST = "flush_request"
+"""Something else wants TLBs to be flushed."""
