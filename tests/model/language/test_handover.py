@@ -351,9 +351,8 @@ def test_what_is_owed_is_owed_from_the_handover_on() -> None:
     assert made(Past, limits=Limits(depth=1)).verdict == "inconclusive"
     assert made(Past, limits=Limits(states=2)).verdict == "inconclusive"
     inst = instantiate(Past)
-    states: list[State] = []
-    explore(inst, on_state=states.append, symmetry=False)
-    assert count(inst, states).transitions == 1, "of what the other policy does nothing is counted"
+    found = count(inst, steps=10, ask_required=False)
+    assert 0 < found.steps < 10, "of what the other policy does nothing is counted"
 
 
 def test_a_policy_that_never_begins_has_no_verdict() -> None:
