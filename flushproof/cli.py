@@ -25,6 +25,7 @@ from flushproof.commands.compare import compare_command, repair_command
 from flushproof.commands.costs import costs_command
 from flushproof.commands.explore import explore_command
 from flushproof.commands.export import export_command
+from flushproof.commands.lessons import lessons_command
 from flushproof.commands.new import new_command
 from flushproof.commands.operands import operands_command
 from flushproof.commands.options import BAD_INPUT, INCONCLUSIVE, INTERNAL
@@ -184,5 +185,6 @@ for _command in (
     export_command,
     operands_command,
     new_command,
+    lessons_command,
 ):
     main.add_command(_command)

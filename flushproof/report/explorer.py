@@ -19,8 +19,8 @@ from flushproof.search.graph import Graph
 from flushproof.search.walk import Walks
 
 
-def explorer_page(graphs: Sequence[Graph], source: str) -> str:
-    """The page of one or more policies of a system; source: how to load it again."""
+def explorer_page(graphs: Sequence[Graph], source: str, *, bare: bool = False) -> str:
+    """The page of one or more policies of a system; source: how to load it again; bare: within another page."""
     first = graphs[0].instance
     return rendered(
         "explore.html",
@@ -31,6 +31,7 @@ def explorer_page(graphs: Sequence[Graph], source: str) -> str:
         ],
         facts=[fact for g in graphs for fact in what(g.instance, source)],
         data=embedded([_panel(g) for g in graphs]),
+        bare=bare,
     )
 
 
@@ -48,7 +49,7 @@ def _panel(graph: Graph) -> dict[str, Any]:
             said = (story.actor(0, edge.step).name, story.words(edge.step, state), key)
             row.append([-1 if edge.target is None else edge.target, steps.setdefault(said, len(steps))])
         edges.append(row)
-    broken = dict(_broken(graph))
+    broken = dict(broken_in(graph))
     names = list(dict.fromkeys(name for found in broken.values() for name, _ in found))
     plan = nx.multipartite_layout(graph.as_networkx(), subset_key="depth", align="horizontal")
     tree = [machine.difference(graph.states[p] if p >= 0 else None, s) for p, s in zip(graph.parents, graph.states, strict=True)]
@@ -69,7 +70,7 @@ def _panel(graph: Graph) -> dict[str, Any]:
     }
 
 
-def _broken(graph: Graph) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+def broken_in(graph: Graph) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     """The states in which something is violated: the properties, each with the sentence that says what is wrong."""
     walks = Walks(graph.instance)
     for number, state in enumerate(graph.states):

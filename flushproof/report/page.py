@@ -60,8 +60,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scripts = {name: _asset(f"{name}.js") for name in ("machine", "page", "explore")}
-    made.globals.update(version=version("flushproof"), css=_asset("page.css"), scripts=scripts)
+    scripts = {name: _asset(f"{name}.js") for name in ("machine", "page", "explore", "lesson")}
+    made.globals.update(version=version("flushproof"), css=_asset("page.css"), scripts=scripts, bare=False)
     return made
 
 
@@ -91,8 +91,8 @@ def check_page(result: Result) -> str:
     )
 
 
-def trace_page(trace: Trace, facts: list[Fact]) -> str:
-    """The page of a trace; `facts`: what is said of it besides."""
+def trace_page(trace: Trace, facts: list[Fact], *, bare: bool = False) -> str:
+    """The page of a trace; `facts`: what is said of it besides; bare: within another page, and without those."""
     story = Story(trace)
     found = links(story)
     return rendered(
@@ -106,6 +106,7 @@ def trace_page(trace: Trace, facts: list[Fact]) -> str:
         ],
         facts=[*facts, *_costs(story)],
         data=embedded(Machine(story).data(found)),
+        bare=bare,
     )
 
 
@@ -117,8 +118,11 @@ def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
     return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
 
 
-def proof_page(result: ProofResult) -> str:
-    """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck."""
+def proof_page(result: ProofResult, *, bare: bool = False) -> str:
+    """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck.
+
+    bare: within another page, and without what is said besides.
+    """
     proof = result.proof
     facts = what(result.instance, result.source)
     if result.violated is not None:
@@ -154,6 +158,7 @@ def proof_page(result: ProofResult) -> str:
         ],
         graph=Markup(svg(proof)) if proof is not None and proof.conjuncts else None,
         facts=facts,
+        bare=bare,
     )
 
 

@@ -61,10 +61,10 @@ def test_a_walk_and_what_is_near_it_are_in_the_graph() -> None:
 
 
 def test_what_can_still_be_violated_is_what_a_path_leads_to() -> None:
-    from flushproof.report.explorer import _broken, _may  # the page shows them in words only
+    from flushproof.report.explorer import _may, broken_in  # the page shows them in words only
 
     found = graph(instantiate(load_system(SWITCH), "none", {}, {"vcpu": 2, "cpu": 1}), 10_000)
-    broken = dict(_broken(found))
+    broken = dict(broken_in(found))
     names = sorted({name for said in broken.values() for name, _ in said})
     plain = found.as_networkx()
     for number, mask in enumerate(_may(found, broken, names)):

@@ -127,7 +127,8 @@
     find("select").addEventListener("change", (event) => go({ start: Number(event.target.value), keys: [] }));
     find(".restart").addEventListener("click", () => go({ ...walk, keys: [] }));
     find(".undo").addEventListener("click", () => go({ ...walk, keys: walk.keys.slice(0, -1) }));
-    return { show, length: () => follow(walk).taken.length };
+    const brokenHere = () => (data.broken[follow(walk).passed.at(-1)] || []).map(([name]) => name);
+    return { show, length: () => follow(walk).taken.length, violated: brokenHere };
   }
 
   // A step leads on from where the walk is possible everywhere: what was not, is forgotten.
@@ -139,6 +140,13 @@
     walk = to;
     try { history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify([walk.start, ...walk.keys]))}`); } catch { /* no address */ }
     for (const one of panels) one.show();
+    tell();
+  }
+
+  // A lesson in whose frame this page stands hears how long the walk is, and what is violated where it has come to.
+  function tell() {
+    const first = panels[0];
+    if (parent !== window) parent.postMessage({ walk: first.length(), violated: first.violated() }, "*");
   }
 
   function asked() {

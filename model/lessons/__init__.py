@@ -1,0 +1,1 @@
+"""Small systems, one for an idea, that the lessons are made of; `flushproof lessons` writes them beside its pages."""
