@@ -14,12 +14,12 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from flushproof.lessons.asking import own_systems, read
-from flushproof.lessons.puzzles import Puzzle, Spot
+from flushproof.lessons.puzzles import Lemmas, Puzzle, Spot
 from flushproof.lessons.showing import Explore, Picture, Proof, TracePage, Verdict
 from flushproof.model.errors import FlushproofError
 from flushproof.report.page import rendered
 
-Directive = Explore | TracePage | Picture | Verdict | Proof | Puzzle | Spot
+Directive = Explore | TracePage | Picture | Verdict | Proof | Puzzle | Spot | Lemmas
 
 DIRECTIVES: dict[str, type[Directive]] = {
     "explore": Explore,
@@ -29,6 +29,7 @@ DIRECTIVES: dict[str, type[Directive]] = {
     "proof": Proof,
     "puzzle": Puzzle,
     "spot": Spot,
+    "lemmas": Lemmas,
 }
 """The languages of fenced blocks that are not shown but carried out."""
 

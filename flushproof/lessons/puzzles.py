@@ -7,11 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flushproof.laboratory.comparing import compare
 from flushproof.laboratory.lattice import Lattice, Point, lattice_of
 from flushproof.lessons.asking import Asked, all_of, outcome
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.declare import Knob
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import proof_of
 from flushproof.model.language.policies import knobs_of
+from flushproof.properties.induction.counterexample import picture
+from flushproof.proving import ProofRequest, written
+from flushproof.proving import run as prove
 from flushproof.report.cause import links
 from flushproof.report.page import embedded, rendered
 from flushproof.report.words import Story
@@ -129,32 +135,85 @@ PARTS = {
 class Spot(Asked):
     """A trace without its story, in which the reader points at a step.
 
-    ask: the question; part: what the step that is meant has to do with the entry that is hit, in `PARTS`.
+    ask: the question; part: what the step that is meant has to do with the entry that is hit, in `PARTS`; or else
+    fixed: a policy that holds; meant is the first step at which it does something else.
     """
 
     ask: str = ""
     part: str = "missed"
+    fixed: str | None = None
 
     def html(self) -> str:
-        """The form, with what the tool's story says of each step in it.
+        """The form, with what the tool says of each step in it.
 
         Raises:
-            FlushproofError: there is no such part, or the story of this trace has none.
+            FlushproofError: there is no such part, or no step of this trace is meant.
         """
         all_of("part", list(PARTS), [self.part], self.place)
-        story = Story(self.trace())
-        told = links(story)
-        meant = {link.step for link in told if link.part == self.part and link.step}
-        if not meant:
-            raise FlushproofError(f"{self.place}: no step of this trace {PARTS[self.part]}")
+        story, meant = self._parting() if self.fixed else self._linked()
+        told = [link.text for link in links(story)]
         marks = {
             str(row.number): {
                 "right": row.number in meant,
-                "text": " ".join(link.text for link in told if link.step == row.number and link.part == self.part)
-                or f"Step {row.number} is not the one.",
-                "story": [link.text for link in told] if row.number in meant else [],
+                "text": meant.get(row.number, f"Step {row.number} is not the one."),
+                "story": told if row.number in meant else [],
             }
             for row in story.rows
         }
         options = [f"{row.actor.name}: {row.words}" for row in story.rows]
         return rendered("puzzle.html", ask=self.ask, first=1, options=options, controls=[], data=embedded(marks))
+
+    def _linked(self) -> tuple[Story, dict[int, str]]:
+        """The trace, and the steps that have this part in its story."""
+        story = Story(self.trace())
+        meant = {link.step: link.text for link in links(story) if link.part == self.part and link.step}
+        if not meant:
+            raise FlushproofError(f"{self.place}: no step of this trace {PARTS[self.part]}")
+        return story, meant
+
+    def _parting(self) -> tuple[Story, dict[int, str]]:
+        """The trace, and the first step at which the fixed policy does something else."""
+        assert self.fixed is not None
+        found = compare(self.loaded, (self.policy or "", self.fixed), self.sizes)
+        if found.trace is None or found.broken or found.parts is None:
+            raise FlushproofError(f"{self.place}: {self.policy} and {self.fixed} do not part on a trace of {self.policy}")
+        said = "is not possible here" if not found.moments[found.parts].other.possible else "does something else"
+        return Story(found.trace), {found.parts + 1: f"Under the policy {self.fixed} this step {said}."}
+
+
+@dataclass(frozen=True)
+class Lemmas(Asked):
+    """A question about lemmas: with which of them does the proof go through?
+
+    ask: the question; options: one answer each: `say`, and `keep`, the lemmas that it may use, by name.
+    """
+
+    ask: str = ""
+    options: Sequence[Mapping[str, Any]] = ()
+
+    def html(self) -> str:
+        """The form, with what Z3 says of each answer in it.
+
+        Raises:
+            FlushproofError: it is no question, since all answers are right or wrong alike.
+        """
+        marks = {str(number): self._mark(option) for number, option in enumerate(self.options)}
+        if len({mark["right"] for mark in marks.values()}) < 2:
+            raise FlushproofError(f"{self.place}: all answers are right or wrong alike, so this is no question")
+        options = [option["say"] for option in self.options]
+        return rendered("puzzle.html", ask=self.ask, first=0, options=options, controls=[], data=embedded(marks))
+
+    def _mark(self, option: Mapping[str, Any]) -> dict[str, Any]:
+        all_of("key", ("say", "keep"), list(option), self.place)
+        system = instantiate(proof_of(self.loaded), self.policy, self.knobs, self.sizes, lemmas=True).system
+        known = [lemma.name for lemma in system.lemmas if written(lemma.name)]
+        all_of("lemma", known, option["keep"], self.place)
+        without = tuple(name for name in known if name not in option["keep"])
+        found = prove(ProofRequest(self.loaded, self.policy, self.knobs, self.sizes, without=without, audit=None))
+        proved = found.verdict == HOLDS and found.kind == "any-size"
+        if proved:
+            return {"right": True, "text": "Proved, for any number of elements."}
+        stuck = [f for f in (found.proof.failures if found.proof else ()) if f.counterexample]
+        first = stuck[0] if stuck else None
+        text = f"Not inductive: from a state that all of this allows, the step “{first.step}” leaves {first.conjunct.name}." if first else "Not proved."
+        return {"right": False, "text": text, "picture": str(picture(first.counterexample)) if first and first.counterexample else ""}

@@ -69,3 +69,7 @@ class LastRanProof(LastRan, proof=True):
     @lemma
     def left_by_who_ran_last(self):
         return all(self.last_ran[cpu] is vcpu for cpu in Cpu for vcpu in Vcpu if self.cached[cpu, vcpu])
+
+    @lemma
+    def of_one_vcpu(self):
+        return all(a is b for cpu in Cpu for a in Vcpu for b in Vcpu if self.cached[cpu, a] and self.cached[cpu, b])

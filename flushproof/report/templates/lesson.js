@@ -28,9 +28,10 @@
       event.preventDefault();
       const key = [...new FormData(form).values()].join(" ");
       if (!(key in marks)) { output.replaceChildren("Pick an answer first."); return; }
-      const { right, text, note, steps, story } = marks[key];
+      const { right, text, note, steps, story, picture } = marks[key];
       output.replaceChildren(marked(right), ` ${text} ${note || ""}`);
       if (steps && steps.length) output.append(listed("The steps", steps));
+      if (picture) output.append(made("pre", { tabindex: "0", role: "group", "aria-label": "two states" }, picture));
       if (story && story.length) output.append(listed("How it comes to that", story));
     });
     form.addEventListener("change", () => output.replaceChildren());
