@@ -1,11 +1,13 @@
-"""What the site has besides the files in this folder: README.md and CONTRIBUTING.md as pages, and every command's `--help`.
+"""What the site has besides the files in this folder: README.md and CONTRIBUTING.md, every command's `--help`, and the lessons.
 
 MkDocs calls the functions here, as `mkdocs.yml` says.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from flushproof.cli import main
+from flushproof.lessons import course as lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,11 +33,20 @@ def commands() -> str:
     return "# Commands\n\n" + "\n\n".join(f"## {name}\n\n```text\n{text}\n```" for name, text in parts) + "\n"
 
 
+def course() -> Iterator[tuple[str, str]]:
+    """The files of the lessons, by name; with FLUSHPROOF_LESSONS=off their names alone, for who only checks links."""
+    if os.environ.get("FLUSHPROOF_LESSONS") != "off":
+        return lessons.course(os.cpu_count() or 1)
+    return iter([("index.html", ""), *((lesson.page, "") for lesson in lessons.lessons())])
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that no file in this folder is."""
     for document, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / document).read_text(encoding="utf-8")))
     files.append(File.generated(config, "commands.md", content=commands()))
+    for name, text in course():
+        files.append(File.generated(config, f"lessons/{name}", content=text))
     return files
 
 

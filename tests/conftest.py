@@ -77,12 +77,15 @@ ONE_OF = {
     "test_all_policies_of_a_file": 2,
     "test_what_is_broken_is_not_proved": 4,
     "test_found_lemmas_are_pasted_back_and_prove": 3,
+    "test_the_answers_of_a_puzzle_are_those_that_the_teacher_expects": 3,
+    "test_a_lesson_is_read_at_any_width_and_without_a_mouse": 3,
 }
 
 WHOLE_ONLY = {
     "test_whatever_is_left_out_is_noticed": ("kvm_vmid_generation", "kvm_vmid_allocator", "kvm_vcpu_switch"),
     "test_every_block_of_a_long_document_does_what_it_says": ("docs",),
     "test_generated_systems_are_worth_it": ("cycles", "stuck"),
+    "test_the_course_is_written_by_one_command": ("lessons",),
     "test_with_hints_the_generation_allocator_needs_no_lemma": ("found_lemmas",),
 }
 """Tests of minutes, left to `--whole` in these files; the same test of a smaller system runs always."""

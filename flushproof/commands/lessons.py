@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -16,8 +17,8 @@ from flushproof.model.errors import FlushproofError
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @open_option
 def lessons_command(folder: Path, opens: bool) -> None:
-    """Writes a course into DIR: a page for each lesson, with machines to walk through and puzzles to solve, and the systems that it is
-    about. Everything in it is run now: it takes a minute or two.
+    """Writes a course into DIR: a page for each lesson, with machines to walk through and puzzles to solve, and the systems that
+    it is about. Everything in it is run now: it takes a minute or two.
 
     \b
     flushproof lessons course --open
@@ -28,7 +29,7 @@ def lessons_command(folder: Path, opens: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FlushproofError(f"{folder}: {error.strerror}") from None
-    files = course()
+    files = course(os.cpu_count() or 1)
     name, first = next(files)
     with counted("lessons", len(lessons())) as done:
         for other, text in files:

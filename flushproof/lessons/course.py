@@ -17,6 +17,7 @@ from flushproof.lessons.asking import own_systems, read
 from flushproof.lessons.puzzles import Lemmas, Puzzle, Spot
 from flushproof.lessons.showing import Explore, Picture, Proof, TracePage, Verdict
 from flushproof.model.errors import FlushproofError
+from flushproof.processes import DIED, each
 from flushproof.report.page import rendered
 
 Directive = Explore | TracePage | Picture | Verdict | Proof | Puzzle | Spot | Lemmas
@@ -81,8 +82,9 @@ class Lesson:
         for token in tokens:
             if (found := self._directive(token)) is not None:
                 token.type, token.content = "html_block", found.html()
-            elif token.type == "heading_open" and token.tag == "h1":
-                token.attrSet("class", "title")
+            elif token.type == "fence":  # it scrolls by itself, with keys too
+                block = Markup('<pre tabindex="0" role="group" aria-label="{}"><code>{}</code></pre>\n')
+                token.type, token.content = "html_block", block.format(token.info, token.content)
         return Markup(_markdown().renderer.render(tokens, _markdown().options, {}))
 
 
@@ -108,13 +110,30 @@ def _lesson(name: str, text: str) -> Lesson:
     return Lesson(name, first.removeprefix("# "), about, text)
 
 
-def course() -> Iterator[tuple[str, str]]:
-    """All files of the course, by name: a page for each lesson, the systems that they ask of, and a first page."""
+def course(jobs: int) -> Iterator[tuple[str, str]]:
+    """All files of the course, by name: a first page, the systems that it asks of, and a page for each lesson.
+
+    jobs: so many lessons are made at once.
+
+    Raises:
+        FlushproofError: a lesson asks what cannot be answered.
+    """
     found = lessons()
-    yield "index.html", rendered("lessons.html", title="A course in TLB coherence", lessons=found, systems=[p.name for p in own_systems()])
-    for path in own_systems():
+    systems = own_systems()
+    names = [path.name for path in systems]
+    yield "index.html", rendered("lessons.html", title="A course in TLB coherence", lessons=found, systems=names)
+    for path in systems:
         yield path.name, path.read_text(encoding="utf-8")
-    for number, lesson in enumerate(found):
-        before, after = found[number - 1] if number else None, found[number + 1] if number + 1 < len(found) else None
-        text, teacher = lesson.html()
-        yield lesson.page, rendered("lesson.html", title=lesson.title, text=text, teacher=teacher, before=before, after=after)
+    for lesson, made in zip(found, each(page_of, range(len(found)), jobs), strict=True):
+        if made == DIED:
+            raise FlushproofError(f"{lesson.name}.md: {made}")
+        yield lesson.page, made
+
+
+def page_of(number: int) -> str:
+    """The page of one lesson, by its number from 0."""
+    found = lessons()
+    lesson = found[number]
+    before, after = found[number - 1] if number else None, found[number + 1] if number + 1 < len(found) else None
+    text, teacher = lesson.html()
+    return rendered("lesson.html", title=lesson.title, text=text, teacher=teacher, before=before, after=after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flushproof.laboratory.comparing import compare
@@ -149,10 +150,15 @@ class Spot(Asked):
         Raises:
             FlushproofError: there is no such part, or no step of this trace is meant.
         """
-        all_of("part", list(PARTS), [self.part], self.place)
-        story, meant = self._parting() if self.fixed else self._linked()
+        story, _ = self._meant()
+        options = [f"{row.actor.name}: {row.words}" for row in story.rows]
+        return rendered("puzzle.html", ask=self.ask, first=1, options=options, controls=[], data=embedded(self.marks()))
+
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """What the tool says of each step, by its number."""
+        story, meant = self._meant()
         told = [link.text for link in links(story)]
-        marks = {
+        return {
             str(row.number): {
                 "right": row.number in meant,
                 "text": meant.get(row.number, f"Step {row.number} is not the one."),
@@ -160,9 +166,12 @@ class Spot(Asked):
             }
             for row in story.rows
         }
-        options = [f"{row.actor.name}: {row.words}" for row in story.rows]
-        return rendered("puzzle.html", ask=self.ask, first=1, options=options, controls=[], data=embedded(marks))
 
+    def _meant(self) -> tuple[Story, dict[int, str]]:
+        all_of("part", list(PARTS), [self.part], self.place)
+        return self._parting if self.fixed else self._linked
+
+    @cached_property
     def _linked(self) -> tuple[Story, dict[int, str]]:
         """The trace, and the steps that have this part in its story."""
         story = Story(self.trace())
@@ -171,6 +180,7 @@ class Spot(Asked):
             raise FlushproofError(f"{self.place}: no step of this trace {PARTS[self.part]}")
         return story, meant
 
+    @cached_property
     def _parting(self) -> tuple[Story, dict[int, str]]:
         """The trace, and the first step at which the fixed policy does something else."""
         assert self.fixed is not None
@@ -197,11 +207,15 @@ class Lemmas(Asked):
         Raises:
             FlushproofError: it is no question, since all answers are right or wrong alike.
         """
-        marks = {str(number): self._mark(option) for number, option in enumerate(self.options)}
+        marks = self.marks()
         if len({mark["right"] for mark in marks.values()}) < 2:
             raise FlushproofError(f"{self.place}: all answers are right or wrong alike, so this is no question")
         options = [option["say"] for option in self.options]
         return rendered("puzzle.html", ask=self.ask, first=0, options=options, controls=[], data=embedded(marks))
+
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """What Z3 says of each answer."""
+        return {str(number): self._mark(option) for number, option in enumerate(self.options)}
 
     def _mark(self, option: Mapping[str, Any]) -> dict[str, Any]:
         all_of("key", ("say", "keep"), list(option), self.place)
@@ -214,6 +228,7 @@ class Lemmas(Asked):
         if proved:
             return {"right": True, "text": "Proved, for any number of elements."}
         stuck = [f for f in (found.proof.failures if found.proof else ()) if f.counterexample]
-        first = stuck[0] if stuck else None
-        text = f"Not inductive: from a state that all of this allows, the step “{first.step}” leaves {first.conjunct.name}." if first else "Not proved."
-        return {"right": False, "text": text, "picture": str(picture(first.counterexample)) if first and first.counterexample else ""}
+        if not stuck or stuck[0].counterexample is None:
+            raise FlushproofError(f"{self.place}: without a proof there is nothing to show of “{option['say']}”")
+        said = f"Not inductive: from a state that all of this allows, the step “{stuck[0].step}” leaves {stuck[0].conjunct.name}."
+        return {"right": False, "text": said, "picture": str(picture(stuck[0].counterexample))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +29,12 @@ def framed(page: str, title: str) -> Markup:
     return Markup('<iframe class="try" title="{}" srcdoc="{}"></iframe>').format(title, page)
 
 
+def _figure(drawn: Markup, label: str, caption: str) -> Markup:
+    """A picture, which scrolls by itself where it is too wide."""
+    figure = Markup('<figure tabindex="0" role="group" aria-label="{}">{}<figcaption>{}</figcaption></figure>')
+    return figure.format(label, drawn, caption)
+
+
 @dataclass(frozen=True)
 class Explore(Asked):
     """A machine to walk through.
@@ -49,9 +54,9 @@ class Explore(Asked):
         frame = framed(page, f"Walk through {title_of(graphs[0].instance)}")
         if self.find is None:
             return frame
-        return rendered("hunt.html", frame=frame, find=self.find, least=self._least(graphs[0]))
+        return rendered("hunt.html", frame=frame, find=self.find, least=self.least(graphs[0]))
 
-    def _least(self, found: Graph) -> int:
+    def least(self, found: Graph) -> int:
         """The fewest steps to a state in which it is violated: what the reader is measured by.
 
         Raises:
@@ -86,7 +91,7 @@ class Picture(Asked):
         """A figure."""
         trace = self.trace()
         said = f"{self.caption} ({headline(trace)}.)" if self.caption else f"{headline(trace)}."
-        return f'<figure tabindex="0" role="group" aria-label="{html.escape(headline(trace))}">{svg(trace)}<figcaption>{html.escape(said)}</figcaption></figure>'
+        return _figure(Markup(svg(trace)), headline(trace), said)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Verdict(Asked):
         found = outcome(self.result())
         command = f"flushproof check {self.command}"
         kind = "holds" if found["verdict"] == HOLDS else "bad"
-        return f'<p class="verdict"><code>{html.escape(command)}</code><br><b class="{kind}">{html.escape(found["text"])}</b></p>'
+        return Markup('<p class="verdict"><code>{}</code><br><b class="{}">{}</b></p>').format(command, kind, found["text"])
 
 
 @dataclass(frozen=True)
@@ -140,4 +145,4 @@ class Proof(Asked):
         first = stuck[0]
         assert first.counterexample is not None
         said = f"The step “{first.step}” leaves {first.conjunct.name}."
-        return f'<figure tabindex="0" role="group" aria-label="two states"><pre>{html.escape(str(picture(first.counterexample)))}</pre><figcaption>{html.escape(said)}</figcaption></figure>'
+        return _figure(Markup("<pre>{}</pre>").format(str(picture(first.counterexample))), "two states", said)

@@ -1,8 +1,8 @@
 """Reclaim clears many page table entries and flushes once, later: who else must know?
 
-As in Linux: try_to_unmap() with TTU_BATCH_FLUSH sets mm->tlb_flush_batched, try_to_unmap_flush() flushes before pages are freed, and
-since commit 3ea277194daa (2017) munmap() and mprotect() flush too when they find that a batch is pending.  What happens under the
-page table lock is one step here.  Try it:
+As in Linux: try_to_unmap() with TTU_BATCH_FLUSH sets mm->tlb_flush_batched, try_to_unmap_flush() flushes before pages are freed,
+and since commit 3ea277194daa (2017) munmap() and mprotect() flush too when they find that a batch is pending.  What happens under
+the page table lock is one step here.  Try it:
 
     flushproof check batched_flush.py --policy batched
 """
@@ -25,8 +25,15 @@ class BatchedFlush(System):
     name = "batched-flush"
     sizes = {Cpu: 1, Page: 2}
 
-    reclaim = Knob(Flush, Flush.BEFORE_FREE, "when reclaim flushes the TLBs: never, once before it frees pages, at each page", order="rising")
-    check_pending = Knob(bool, True, "munmap() flushes if reclaim has a batch pending (flush_tlb_batched_pending)", order="rising")
+    reclaim = Knob(
+        Flush,
+        Flush.BEFORE_FREE,
+        "when reclaim flushes the TLBs: never, once before it frees pages, at each page",
+        order="rising",
+    )
+    check_pending = Knob(
+        bool, True, "munmap() flushes if reclaim has a batch pending (flush_tlb_batched_pending)", order="rising"
+    )
     policies = {
         "unflushed": Policy("Reclaim flushes nothing.", {"reclaim": Flush.NEVER}, "no-use-after-free"),
         "batched": Policy("As before 3ea277194daa.", {"check_pending": False}, "no-access-after-munmap"),

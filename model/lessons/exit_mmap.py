@@ -10,7 +10,19 @@ system register need not be seen before one; until then either value may be used
 from typing import Annotated
 
 from flushproof.model.hardware import Cpu, Invalidations, Scope, Tlb
-from flushproof.model.language import Knob, Map, Policy, System, View, action, final, initially, invariant, process, require
+from flushproof.model.language import (
+    Knob,
+    Map,
+    Policy,
+    System,
+    View,
+    action,
+    final,
+    initially,
+    invariant,
+    process,
+    require,
+)
 
 
 class ExitMmap(System):

@@ -69,7 +69,8 @@ class FewVmids(System):
     def hit(self, cpu: Cpu, vm: Vm, owner: Vm, vmid: Vmid):
         """{vm} uses an entry with {vmid}"""
         require(self.running[cpu] is vm and self.vmid[vm] is vmid and self.tlb.entry[cpu, vmid, owner])
-        check("no-foreign-hit", vm is owner, "On {cpu}, {vm} reaches the memory of {owner}: the entry has {vmid}, which {owner} had before.")
+        why = "On {cpu}, {vm} reaches the memory of {owner}: the entry has {vmid}, which {owner} had before."
+        check("no-foreign-hit", vm is owner, why)
 
     @reachable
     def a_vm_waits_for_a_number(self):

@@ -9,7 +9,20 @@ from enum import Enum
 from typing import Annotated
 
 from flushproof.model.hardware import Cpu, Page, Tlb
-from flushproof.model.language import Knob, Map, Policy, System, View, action, check, event, initially, process, reachable, require
+from flushproof.model.language import (
+    Knob,
+    Map,
+    Policy,
+    System,
+    View,
+    action,
+    check,
+    event,
+    initially,
+    process,
+    reachable,
+    require,
+)
 
 
 class When(Enum):

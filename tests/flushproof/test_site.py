@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from flushproof.cli import main
+from flushproof.lessons.course import lessons
 
 from .browser import Opened
 
@@ -21,7 +23,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, made as CONTRIBUTING.md says; `--strict` refuses links and anchors that lead nowhere."""
     made = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(made)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    env = {**os.environ, "FLUSHPROOF_LESSONS": "off"}  # they take a minute, and have tests of their own
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stderr
     return made
 
@@ -29,6 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_document_is_a_page(site: Path) -> None:
     for document in (ROOT / "docs").rglob("*.md"):
         assert (site / document.relative_to(ROOT / "docs")).with_suffix(".html").exists(), document
+    assert all((site / "lessons" / lesson.page).exists() for lesson in lessons())
     commands = (site / "commands.html").read_text()
     assert all(f'<h2 id="{name}">' in commands for name in main.commands)
 

@@ -38,7 +38,7 @@ def test_no_file_is_left_out(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
     for folder, target in FOLDERS.items():
         for file in (ROOT / folder).rglob("*"):
-            if file.suffix in (".py", ".json", ".typed", ".html", ".css", ".js") and "__pycache__" not in file.parts:
+            if file.suffix in (".py", ".json", ".typed", ".html", ".css", ".js", ".md") and "__pycache__" not in file.parts:
                 assert f"{target}/{file.relative_to(ROOT / folder)}" in packed
 
 
