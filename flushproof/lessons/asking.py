@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
@@ -25,8 +26,8 @@ Asked_ = TypeVar("Asked_", bound="Asked")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One instance of a system: a shipped one by its name, or one of the lessons' own as `file.py`.
+class Asked(ABC):
+    """What a directive asks of one instance of a system: a shipped one by its name, or one of the lessons' own as `file.py`.
 
     place: the lesson and the line where it is asked for; knobs, sizes: as in `instantiate`.
     """
@@ -77,6 +78,10 @@ class Asked:
         if found.trace is None:
             raise FlushproofError(f"{self.place}: nothing is violated, so there is no trace: {self} holds")
         return found.trace
+
+    @abstractmethod
+    def html(self) -> str:
+        """What stands in the directive's place."""
 
     def __str__(self) -> str:
         return " ".join(filter(None, [self.system, self.policy, settings(self.knobs, self.sizes)]))

@@ -13,16 +13,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from flushproof.lessons.asking import own_systems, read
+from flushproof.lessons.asking import Asked, own_systems, read
 from flushproof.lessons.puzzles import Lemmas, Puzzle, Spot
 from flushproof.lessons.showing import Explore, Picture, Proof, TracePage, Verdict
 from flushproof.model.errors import FlushproofError
 from flushproof.processes import DIED, each
 from flushproof.report.page import rendered
 
-Directive = Explore | TracePage | Picture | Verdict | Proof | Puzzle | Spot | Lemmas
-
-DIRECTIVES: dict[str, type[Directive]] = {
+DIRECTIVES: dict[str, type[Asked]] = {
     "explore": Explore,
     "trace": TracePage,
     "picture": Picture,
@@ -52,13 +50,13 @@ class Lesson:
         """The name of its page."""
         return f"{self.name}.html"
 
-    def directives(self) -> Iterator[Directive]:
+    def directives(self) -> Iterator[Asked]:
         """What it asks of the tool, in order."""
         for token in _markdown().parse(self.text):
             if (found := self._directive(token)) is not None:
                 yield found
 
-    def _directive(self, token: Token) -> Directive | None:
+    def _directive(self, token: Token) -> Asked | None:
         if token.type != "fence" or token.info not in DIRECTIVES:
             return None
         place = f"{self.name}.md:{(token.map or [0])[0] + 1}"
