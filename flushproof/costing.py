@@ -28,9 +28,12 @@ def bill(request: Request, workload: Workload | None = None) -> Bill:
     Raises:
         FlushproofError: as in `checking.check`.
     """
+    counted = instantiate(request.system, request.policy, request.knobs, request.sizes, events=True)
+    if workload is not None:
+        refuse_strange(workload, (counted,))
     result = run(replace(request, audit=None))
     costs = count(
-        instantiate(request.system, request.policy, request.knobs, request.sizes, events=True),
+        counted,
         workload=workload,
         symmetry=request.symmetry,
         ask_required=result.verdict == HOLDS,

@@ -8,10 +8,12 @@ So nothing depends on how many states a situation is told apart into, and under 
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import Action
 from flushproof.model.ir.instance import Instance, State
 
@@ -31,6 +33,10 @@ class Workload:
     rates: Mapping[str, float] = field(default_factory=dict)
     pace: float = 1.0
 
+
+# How often to guess values of free variables before the initial states are enumerated instead.
+_GUESSES = 1000
+_ENUMERATED = 10_000
 
 PACE = 1000.0
 """So much more often than any event the host, guests and hardware go on with what they do: what an event leads to is over, mostly,
@@ -110,3 +116,19 @@ class Law:
         """
         found = self.reference.costs(way.action, way.codes, state)
         return [(name, slot) for name, slot in found if slot is None or not way.after[slot]]
+
+
+def random_initial_state(reference: Reference, rng: random.Random) -> State:
+    """A random initial state: guessed, or from an enumeration where a guess seldom fits.
+
+    Raises:
+        FlushproofError: there is none.
+    """
+    for _ in range(_GUESSES):
+        state = reference.guess_initial_state(rng)
+        if state is not None:
+            return state
+    found = list(itertools.islice(reference.initial_states(), _ENUMERATED))
+    if not found:
+        raise FlushproofError(f"{reference.instance.system.name} has no initial state at this size")
+    return rng.choice(found)

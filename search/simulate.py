@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 import time
 from collections import Counter
@@ -14,16 +13,12 @@ from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
 
-from .chances import Law
+from .chances import Law, random_initial_state
 from .explore import ask
 from .outcome import Violated
 from .reference.interpreter import Reference
 from .replay import binding, violating_trace
 from .task import NO_DEADLOCK, TO_BE_ASKED, Limits
-
-# How often to guess values of free variables before the initial states are enumerated instead.
-_GUESSES = 1000
-_ENUMERATED = 10_000
 
 
 @dataclass(frozen=True)
@@ -189,22 +184,6 @@ class _Walker:
         trace = violating_trace(self.reference, name, prop, initial, way)
         if trace is not None and (name not in self.traces or len(trace.steps) < len(self.traces[name].steps)):
             self.traces[name] = trace
-
-
-def random_initial_state(reference: Reference, rng: random.Random) -> State:
-    """A random initial state: guessed, or from an enumeration where a guess seldom fits.
-
-    Raises:
-        FlushproofError: there is none.
-    """
-    for _ in range(_GUESSES):
-        state = reference.guess_initial_state(rng)
-        if state is not None:
-            return state
-    found = list(itertools.islice(reference.initial_states(), _ENUMERATED))
-    if not found:
-        raise FlushproofError(f"{reference.instance.system.name} has no initial state at this size")
-    return rng.choice(found)
 
 
 class _Stop(Exception):

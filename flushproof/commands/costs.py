@@ -9,11 +9,20 @@ from dataclasses import replace
 import click
 
 from flushproof.checking import Request
-from flushproof.commands.options import HOLDS, INCONCLUSIVE, look, settings_options, system_argument, text_or_json
+from flushproof.commands.options import (
+    HOLDS,
+    INCONCLUSIVE,
+    look,
+    settings_options,
+    system_argument,
+    text_or_json,
+    workload_option,
+)
 from flushproof.commands.progress import shown
 from flushproof.costing import bills
 from flushproof.model.language.load import load_system
 from flushproof.report.costs import costs_json, costs_text
+from flushproof.search.chances import Workload
 from flushproof.search.task import Limits
 
 
@@ -29,6 +38,7 @@ from flushproof.search.task import Limits
     show_default=True,
     help="For each policy: of exploring, and of counting.",
 )
+@workload_option
 @click.option("--per", metavar="EVENT", help="Count by this event, as in vcpu_load, instead of by all of them.")
 @text_or_json
 def costs_command(
@@ -38,6 +48,7 @@ def costs_command(
     sizes: dict[str, str],
     symmetry: str,
     max_seconds: float,
+    workload: Workload | None,
     per: str | None,
     form: str,
 ) -> None:
@@ -45,7 +56,7 @@ def costs_command(
     a trap, a rollover): local and broadcast invalidations, IPIs, waits, guest exits; and the cached entries that are dropped, and
     how many of those for nothing.
 
-    All events are as frequent, so that the numbers tell policies apart and are no forecast; they are exact.
+    Without a --workload all events are as frequent. The numbers are exact: nothing is sampled.
 
     Exit status: 0 everything was counted, 3 a limit stopped it, 2 bad input.
     """
@@ -58,6 +69,6 @@ def costs_command(
         limits=Limits(seconds=max_seconds),
     )
     with shown("exploring, then counting") as progress:
-        found = list(bills(replace(request, progress=progress)))
+        found = list(bills(replace(request, progress=progress), workload))
     click.echo(json.dumps(costs_json(found), indent=1) if form == "json" else costs_text(found, look(), per), color=True)
     sys.exit(HOLDS if all(b.costs.complete and not b.costs.undecided for b in found) else INCONCLUSIVE)

@@ -16,11 +16,13 @@ import click
 
 from flushproof.auditing import DEFAULT, Amount
 from flushproof.commands.completion import knobs_like, policies_like, sizes_like, systems_like
+from flushproof.laboratory.workloads import SHIPPED, workload_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.pictures import mermaid
 from flushproof.report.sequence import png, svg
 from flushproof.report.trace import Look
+from flushproof.search.chances import Workload
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +74,18 @@ def settings_options(function: F) -> F:
         function = option(function)
     return function
 
+
+def _workload(_context: click.Context, _parameter: click.Parameter, text: str | None) -> Workload | None:
+    return None if text is None else workload_of(text)
+
+
+workload_option = click.option(
+    "--workload",
+    metavar="NAME|FILE",
+    callback=_workload,
+    help=f"How often what happens: {', '.join(SHIPPED)}, or a FILE.toml with rates of your own (docs/costs.md).",
+)
+"""`--workload`: gives the command a `Workload`, or None."""
 
 text_or_json = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print it."

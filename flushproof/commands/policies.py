@@ -18,15 +18,19 @@ from flushproof.commands.options import (
     system_argument,
     text_or_json,
     try_path,
+    workload_option,
 )
 from flushproof.commands.progress import shown
 from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
+from flushproof.laboratory.measuring import STEPS, Measurement, measure
 from flushproof.model.language.load import load_system
 from flushproof.report.lattice import draw, refuse_picture
+from flushproof.report.measurement import draw_costs
 from flushproof.report.policies import policies_json, policies_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
 from flushproof.result import VIOLATED as WITH_VIOLATION
+from flushproof.search.chances import Workload
 from flushproof.search.task import Limits
 
 REDUNDANT = 4
@@ -53,6 +57,24 @@ REDUNDANT = 4
     type=click.Path(dir_okay=False, path_type=Path),
     help="Draw the lattice into FILE.svg or FILE.png, too.",
 )
+@workload_option
+@click.option(
+    "--walk-steps",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=STEPS,
+    show_default=True,
+    help="With --workload: how long each walk is.",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="With --workload: the same seed makes the same walks."
+)
+@click.option(
+    "--cost-picture",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --workload: draw cost against safety into FILE.svg or FILE.png, too.",
+)
 @click.option(
     "--larger",
     metavar="N",
@@ -77,6 +99,10 @@ def policies_command(
     any_size: bool,
     traces: bool,
     picture: Path | None,
+    workload: Workload | None,
+    walk_steps: int,
+    seed: int,
+    cost_picture: Path | None,
     larger: int,
     max_seconds: float | None,
     max_states: int | None,
@@ -91,6 +117,8 @@ def policies_command(
     flushproof policies kvm-vcpu-switch --policy always
     flushproof policies kvm-vmid-allocator --free flush --free wait_for_flush --free defer
     flushproof policies my_system.py:MySystem --format json
+
+    With --workload: what the safe policies cost, measured; the cheapest first.
 
     With --policy: is it safe, and what of it is necessary, can be weakened, or is redundant?
 
@@ -110,9 +138,11 @@ def policies_command(
     )
     if any_size and policy is None:
         raise click.UsageError("--any-size is about what a policy does without: give a --policy with it.")
-    if picture is not None:
-        refuse_picture(picture)
-        try_path(picture)
+    if cost_picture is not None and workload is None:
+        raise click.UsageError("--cost-picture draws what is measured under a workload: give a --workload with it.")
+    for path in filter(None, (picture, cost_picture)):
+        refuse_picture(path)
+        try_path(path)
     with shown("deciding policies") as progress:
 
         def told(what: Told | str) -> None:
@@ -120,23 +150,30 @@ def policies_command(
                 progress(what if isinstance(what, str) else _words(what))
 
         found = answer(question, told)
+        measured = measure(found, workload, steps=walk_steps, seed=seed, told=told) if workload is not None else None
     click.echo(
-        json.dumps(policies_json(found), indent=1) if form == "json" else policies_text(found, look(), traces),
+        json.dumps(policies_json(found, measured), indent=1)
+        if form == "json"
+        else policies_text(found, look(), traces, measured),
         color=True,
     )
     if picture is not None:
         draw(found, picture)
-    sys.exit(_status(found))
+    if cost_picture is not None and measured is not None:
+        draw_costs(measured, found.lattice, cost_picture)
+    sys.exit(_status(found, measured))
 
 
 def _words(told: Told) -> str:
     return f"{told.searched:,} searches, {told.pruned:,} policies decided without one, {told.left:,} left"
 
 
-def _status(found: Answer) -> int:
+def _status(found: Answer, measured: Measurement | None = None) -> int:
     judged = found.judged
     if judged is not None and judged.result.verdict == WITH_VIOLATION:
         return VIOLATED
+    if measured is not None and not measured.complete:
+        return INCONCLUSIVE
     if not found.complete or (judged is not None and judged.result.verdict != WITHOUT_VIOLATION):
         return INCONCLUSIVE
     if judged is not None and judged.redundant:

@@ -33,7 +33,7 @@ def refuse_picture(path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise FlushproofError(f"{path}: a picture is .svg or .png")
-    _matplotlib()
+    plotting()
 
 
 def draw(answer: Answer, path: Path) -> int:
@@ -46,7 +46,7 @@ def draw(answer: Answer, path: Path) -> int:
     lattice = answer.lattice
     names = _names(answer)
     graph = _graph(lattice, _shown(answer, names))
-    figure, axes = _matplotlib().subplots(figsize=_size(graph), layout="constrained")
+    figure, axes = plotting().subplots(figsize=_size(graph), layout="constrained")
     place = _places(graph)
     nx.draw_networkx_edges(graph, place, ax=axes, arrows=False, edge_color="#d5d5d5", width=0.7)
     small = len(graph) > 60
@@ -64,7 +64,7 @@ def draw(answer: Answer, path: Path) -> int:
     except OSError as error:
         raise FlushproofError(f"{path}: {error.strerror}") from None
     finally:
-        _matplotlib().close(figure)
+        plotting().close(figure)
     return len(graph)
 
 
@@ -141,7 +141,7 @@ def _size(graph: Any) -> tuple[float, float]:
     return (11.0, 7.5) if len(graph) > 24 else (9.0, 6.0)
 
 
-def _matplotlib() -> Any:
+def plotting() -> Any:
     """The drawing library, which is installed on demand.
 
     Raises:

@@ -18,10 +18,12 @@ from flushproof.laboratory.judging import (
     values_that_are_safe,
 )
 from flushproof.laboratory.lattice import Point
+from flushproof.laboratory.measuring import Measurement
 from flushproof.model.ir.trace import Trace
 from flushproof.model.language.instantiate import settings
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, trace_json
+from flushproof.report.measurement import measurement_json, measurement_text
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import verdict_text
 from flushproof.report.words import Story, many
@@ -31,14 +33,18 @@ MOST_LISTED = 24
 """So many of the weakest policies are listed, of more it is said how many there are; the JSON has all."""
 
 
-def policies_text(answer: Answer, look: Look, traces: bool = False) -> str:
+def policies_text(
+    answer: Answer, look: Look, traces: bool = False, measured: Measurement | None = None
+) -> str:
     """What is safe, the weakest safe policies and why nothing of them can be weaker; then the policy that was asked about.
 
-    traces: print each trace in full, too.
+    traces: print each trace in full, too; measured: what the policies cost under a workload.
     """
     parts = [_head(answer, look), _values(answer, look), _weakest(answer, look)]
     if answer.judged is not None:
         parts.append(_judged(answer, answer.judged, look))
+    if measured is not None:
+        parts.append(measurement_text(measured, look))
     parts += [look.unsure(look.wrapped(text)) for text in _caveats(answer)]
     if traces:
         parts += [_traced(answer, what, trace, look) for what, trace in _traces(answer)]
@@ -242,7 +248,7 @@ def _narrower(look: Look) -> Look:
 # ----------------------------------------------------------------------------------------------------------------- JSON
 
 
-def policies_json(answer: Answer) -> dict[str, Any]:
+def policies_json(answer: Answer, measured: Measurement | None = None) -> dict[str, Any]:
     """The same for machines, with all traces."""
     lattice, decided = answer.lattice, answer.decided
     return {
@@ -274,6 +280,7 @@ def policies_json(answer: Answer) -> dict[str, Any]:
         ],
         "larger": [_larger_json(answer, at) for at in answer.larger],
         "judged": None if answer.judged is None else _judged_json(answer, answer.judged),
+        "measured": measurement_json(measured, lattice),
     }
 
 

@@ -1,0 +1,133 @@
+"""What the policies of a decided lattice cost under a workload, and which of the safe ones cost less.
+
+Two orders stand side by side.  One is of this workload: a policy costs less than another one if some figure is less for certain
+(their intervals do not touch), and none is more.  The other one holds always: by the declared orders of the knobs (the scope of
+a flush, its target, its waits) a weaker policy does less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from flushproof.laboratory.judging import Answer
+from flushproof.laboratory.lattice import Point
+from flushproof.laboratory.workloads import refuse_strange
+from flushproof.model.language.instantiate import instantiate
+from flushproof.search.chances import Workload
+from flushproof.search.sampling import Sample, sample
+
+STEPS = 2000
+"""So long is each walk, if nobody says anything else."""
+
+MOST = 8
+"""So many of the weakest safe policies are measured, next to the named ones."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One policy: what it is called, whether it is safe (None: not known), and what it costs.
+
+    cheaper: how many of the other safe policies cost less; None of one that is not safe.
+    always: the names of the safe policies that do more than this one, whatever the workload.
+    """
+
+    name: str
+    point: Point
+    safe: bool | None
+    sample: Sample
+    cheaper: int | None = None
+    always: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The safe policies, the cheapest first, then the others; complete: whether all walks were made."""
+
+    workload: Workload
+    steps: int
+    seed: int
+    rows: tuple[Row, ...]
+    complete: bool
+
+    @property
+    def operations(self) -> list[str]:
+        """What is counted and is no event of the world, by name."""
+        return sorted({name for row in self.rows for name in costs_of(row.sample)})
+
+
+def costs_of(found: Sample) -> Collection[str]:
+    """The names of what a sample counted and is no event."""
+    return found.figures.keys() - found.happened
+
+
+def measure(
+    answer: Answer,
+    workload: Workload,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    told: Callable[[str], None] | None = None,
+) -> Measurement:
+    """Measures the named policies of a lattice and its weakest safe ones; an interrupt ends it early, and is not raised.
+
+    Raises:
+        FlushproofError: the workload speaks of what does not happen in the system.
+    """
+    lattice, decided = answer.lattice, answer.decided
+    names = names_of(answer)
+    instances = {
+        point: instantiate(lattice.system, lattice.policy, lattice.set(point), lattice.sizes, events=True)
+        for point in names
+    }
+    refuse_strange(workload, instances.values())
+    found: dict[Point, Sample] = {}
+    try:
+        for point, name in names.items():
+            if told is not None:
+                told(f"walking under {name} ({len(found) + 1} of {len(names)})")
+            found[point] = sample(instances[point], workload, steps=steps, seed=seed)
+    except KeyboardInterrupt:
+        pass
+    safe = [point for point in found if decided.holds[point]]
+    rows = [
+        Row(
+            names[point],
+            point,
+            True if point in safe else False if decided.fails[point] else None,
+            found[point],
+            sum(costs_less(found[other], found[point]) for other in safe if other != point) if point in safe else None,
+            tuple(
+                names[other] for other in safe if point in safe and other != point and lattice.is_below(point, other)
+            ),
+        )
+        for point in found
+    ]
+    rows.sort(key=lambda row: (row.cheaper is None, row.cheaper or 0, _total(row.sample)))
+    return Measurement(workload, steps, seed, tuple(rows), len(found) == len(names))
+
+
+def names_of(answer: Answer) -> Mapping[Point, str]:
+    """The policies that are measured, by what they are called."""
+    found: dict[Point, list[str]] = {}
+    for name, point in answer.lattice.named().items():
+        found.setdefault(point, []).append(name)
+    for number, one in enumerate(answer.weakest[:MOST], 1):
+        found.setdefault(one.point, []).append(f"weakest {number}")
+    return {point: ", ".join(names) for point, names in found.items()}
+
+
+def costs_less(one: Sample, other: Sample) -> bool:
+    """Whether one policy costs less than another one, as far as walks can tell."""
+    names = {*costs_of(one), *costs_of(other)}
+    less = any(_certainly_less(one, other, name) for name in names)
+    return less and not any(_certainly_less(other, one, name) for name in names)
+
+
+def _certainly_less(one: Sample, other: Sample, name: str) -> bool:
+    mine, theirs = one.figures.get(name), other.figures.get(name)
+    return theirs is not None and (mine.mean + mine.margin if mine else 0.0) < theirs.mean - theirs.margin
+
+
+def _total(found: Sample) -> float:
+    return sum(found.figures[name].mean for name in costs_of(found))
