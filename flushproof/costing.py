@@ -10,6 +10,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.result import HOLDS, Result
 from flushproof.search.chances import Workload
 from flushproof.search.costs import Costs, count
+from flushproof.workloads import refuse_strange
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import click
 
 from flushproof.auditing import DEFAULT, Amount
 from flushproof.commands.completion import knobs_like, policies_like, sizes_like, systems_like
-from flushproof.laboratory.workloads import SHIPPED, workload_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.pictures import mermaid
 from flushproof.report.sequence import png, svg
 from flushproof.report.trace import Look
 from flushproof.search.chances import Workload
+from flushproof.workloads import SHIPPED, workload_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from flushproof.laboratory.judging import Answer
 from flushproof.laboratory.lattice import Point
-from flushproof.laboratory.workloads import refuse_strange
 from flushproof.model.language.instantiate import instantiate
 from flushproof.search.chances import Workload
 from flushproof.search.sampling import Sample, sample
+from flushproof.workloads import refuse_strange
 
 STEPS = 2000
 """So long is each walk, if nobody says anything else."""

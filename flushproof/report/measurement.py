@@ -23,8 +23,8 @@ def measurement_text(found: Measurement, look: Look) -> str:
     parts.append(table(["", "policy", *names], rows, look))
     always = [f"{row.name} than {' and than '.join(row.always)}" for row in found.rows if row.always]
     notes = [
-        f"In a thousand events of the world. The number in front of a safe policy: 1 + how many cost less under '{found.workload.name}', "
-        "that is, have less of something for certain and more of nothing. "
+        "In a thousand events of the world. The number in front of a safe policy: 1 + how many of them cost less under "
+        f"'{found.workload.name}', that is, have less of something for certain and more of nothing. "
         f"±: 95 % confidence, by {WALKS} walks of {found.steps:,} steps from seed {found.seed}; without: no walk met it."
     ]
     if first := next((row.sample for row in found.rows if row.sample.figures), None):
@@ -107,13 +107,7 @@ def draw_costs(found: Measurement, lattice: Lattice, path: Path) -> None:
         f"in a thousand events of the workload '{found.workload.name}'; thin lines: 95 % confidence", fontsize=9
     )
     axes.set_title(f"{lattice}: cost against safety", fontsize=11, loc="left")
-    axes.legend(
-        fontsize=8,
-        frameon=False,
-        ncols=min(8, len(names)),
-        loc="upper left",
-        bbox_to_anchor=(0, -0.9 / (0.5 + 0.42 * len(rows))),
-    )
+    figure.legend(fontsize=8, frameon=False, ncols=min(8, len(names)), loc="outside lower center")
     axes.spines[["top", "right"]].set_visible(False)
     try:
         figure.savefig(path, dpi=144, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
