@@ -83,7 +83,7 @@ def sample(
     complete = len(counts) == WALKS
     happened = sum(events for events, _ in bases)
     base = [events if happened else made for events, made in bases]
-    names = {name for counted in counts for name in counted} if complete and sum(base) else set()
+    names = {name for counted in counts for name in counted} if complete and any(base) else set()
     figures = {name: _figure([counted[name] for counted in counts], base) for name in sorted(names)}
     return Sample(sum(made for _, made in bases), sum(base), figures, law.declared, complete)
 
