@@ -19,6 +19,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
                     self.vcpu_thread,
                     cpu,
                     "vcpu_load: reads last_vcpu_ran and last_cpu",
+                    "enters the guest",
                     "exits the guest",
                     "vcpu_put, __switch_to",
                     "vcpu_put; KVM_RUN returns to user space",

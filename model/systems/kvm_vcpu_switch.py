@@ -19,7 +19,8 @@ What is modelled
 What is left out
     Stage 2 (it never changes here), ASIDs and global entries (all vcpus use one ASID, the worst case), more than one virtual page
     (entries for different pages do not interact), walk caches, the I-cache (`kvm-icache`), CnP: with TTBR.CnP a guest
-    itself declares its tables shared between vcpus.  Reordering of the host's plain accesses, all of which are to data of the CPU
+    itself declares its tables shared between vcpus.  The order in which registers are switched, and the workaround for
+    speculative-AT errata (`kvm-world-switch`).  Reordering of the host's plain accesses, all of which are to data of the CPU
     or of the vcpu that it is about to run.
 
 What the verdicts mean
@@ -162,8 +163,7 @@ class VcpuSwitch(GuestMode, System):
             occurs(MIGRATION)
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:
-                yield "writes the VM's VTTBR, ISB"
-                self.vttbr[cpu] = self.vm_of[vcpu]
+                yield from self.enter_vmid_context(cpu)
             yield "TLBI VMALLE1"
             count_invalidation(self.flush, BY_TAG)
             if self.vttbr[cpu] is not None:
@@ -172,23 +172,12 @@ class VcpuSwitch(GuestMode, System):
                 yield "DSB NSH, ISB"
                 cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
-            yield "restores the host's VTTBR"
-            self.vttbr[cpu] = None
+            yield from self.exit_vmid_context(cpu)
         yield "stores last_vcpu_ran"
         self.last_vcpu_ran[self.vm_of[vcpu], cpu] = vcpu
         self.last_cpu[vcpu] = cpu
         if choose(bool):
-            yield "enters the guest"
-            self.vttbr[cpu] = self.vm_of[vcpu]
-            self.el1[cpu] = vcpu
-            self.in_guest[cpu] = True
-            yield "exits the guest"
-            occurs(EXIT)
-            cost(GUEST_EXITS)
-            if self.exit_barrier:
-                cost(DSB_WAIT)
-                self.tlbi.barrier(cpu)
-            self.leave_guest(cpu)
+            yield from self.run(cpu)
         if self.handover and choose(bool):
             yield "vcpu_put; KVM_RUN returns to user space"
         else:
@@ -204,12 +193,34 @@ class VcpuSwitch(GuestMode, System):
         moved = self.last_cpu[vcpu] != cpu
         return self.always or (self.if_other_ran and other_ran) or (self.if_moved and moved)
 
-    def leave_guest(self, cpu):
-        self.in_guest[cpu] = False
+    def enter_vmid_context(self, cpu):
+        yield "writes the VM's VTTBR, ISB"
+        self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]
+
+    def exit_vmid_context(self, cpu):
+        yield "restores the host's VTTBR"
+        self.vttbr[cpu] = None
+
+    def run(self, cpu):
+        """Out of context nothing is walked, so that all registers are switched in one step; see `kvm-world-switch`."""
+        yield "enters the guest"
+        self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]
+        self.el1[cpu] = self.vcpus.loaded[cpu]
+        self.in_guest[cpu] = True
+        yield "exits the guest"
+        self.leave_guest(cpu)
         self.vttbr[cpu] = None
         # Out of context, the EL1 registers matter only to a walker with the erratum; forget them otherwise.
         if not self.stale_context:
             self.el1[cpu] = None
+
+    def leave_guest(self, cpu):
+        occurs(EXIT)
+        cost(GUEST_EXITS)
+        if self.exit_barrier:
+            cost(DSB_WAIT)
+            self.tlbi.barrier(cpu)
+        self.in_guest[cpu] = False
 
     # ------------------------------------------------------------------------------------------------------------ the guest
 

@@ -1,0 +1,84 @@
+"""Registers one by one, and the workaround for speculative-AT errata: the policies, what each part is for, and proofs."""
+
+from pathlib import Path
+
+import pytest
+from flushproof.model.language.declare import Expect
+from flushproof.model.systems.kvm_world_switch import WorldSwitch
+
+from flushproof.proving import prove
+from tests.model.language.agree import agreed
+
+from .rewritten import rewritten
+from .verdicts import Cell, cells, found, verdict
+
+FOREIGN, HOST = "no-foreign-hit", "host-keeps-its-regime"
+
+
+@pytest.mark.parametrize("cell", cells(WorldSwitch), ids=str)
+def test_promised_verdict(cell: Cell) -> None:
+    assert verdict(found(WorldSwitch, cell)) == cell.expect.verdict
+
+
+@pytest.mark.parametrize(
+    ("policy", "knobs", "steps"),
+    [
+        ("none", {}, 13),
+        ("none", {"vhe": True}, 10),
+        ("flush", {}, 22),
+        ("switch", {}, 15),
+        ("tcr-first", {"mmu_off": True}, 19),
+    ],
+    ids=str,
+)
+def test_shortest_traces(policy: str, knobs: dict[str, bool], steps: int) -> None:
+    outcome = found(WorldSwitch, Cell(policy, Expect(HOST if policy == "flush" else FOREIGN, knobs)))
+    assert outcome.trace is not None and len(outcome.trace.steps) == steps
+
+
+@pytest.mark.parametrize(
+    ("policy", "knobs", "counts"),
+    [("both", {}, 54714), ("both", {"mmu_off": True}, 234311), ("flush", {"vhe": True}, 64642)],
+    ids=str,
+)
+def test_state_counts(policy: str, knobs: dict[str, bool], counts: int) -> None:
+    assert found(WorldSwitch, Cell(policy, Expect("holds", knobs))).states == counts
+
+
+@pytest.mark.parametrize(
+    ("old", "policy", "knobs"),
+    [
+        ('            yield "sets SCTLR_EL1.M"\n            self.s1_off[cpu] = False\n', "flush", {"vhe": "on"}),
+        ('            yield "sets SCTLR_EL1.M; ISB"\n            self.s1_off[cpu] = False\n', "both", {}),
+    ],
+    ids=["flush", "exit"],
+)
+def test_stage_1_must_be_on_where_epd_is_set(old: str, policy: str, knobs: dict[str, str], tmp_path: Path) -> None:
+    """EPD forbids nothing while SCTLR_EL1.M is 0; of vcpus with their MMU on that cannot be seen."""
+    without = rewritten(WorldSwitch, old, "", tmp_path)
+    on, off = (found(without, Cell(policy, Expect("holds", {**knobs, "mmu_off": m}))) for m in ("off", "on"))
+    assert verdict(on) == "holds" and verdict(off) in (FOREIGN, HOST)
+
+
+def test_the_order_cannot_be_seen_without_the_erratum() -> None:
+    """So all registers may be switched in one step, as in kvm-vcpu-switch."""
+    for policy in WorldSwitch.policies:
+        assert verdict(found(WorldSwitch, Cell(policy, Expect("holds", {"stale_context": False})))) == "holds"
+
+
+@pytest.mark.parametrize("sizes", [{"vm": 2}, {"cpu": 3, "vcpu": 3}], ids=str)
+def test_both_holds_on_larger_machines(sizes: dict[str, int]) -> None:
+    assert verdict(found(WorldSwitch, Cell("both", Expect("holds")), sizes=sizes)) == "holds"
+
+
+def test_python_and_the_ir_agree() -> None:
+    assert agreed(WorldSwitch, "both", {"Cpu": 2, "Vm": 1, "Vcpu": 2, "Page": 2})
+
+
+PROVED = [("both", {}), ("both", {"mmu_off": True}), ("flush", {"vhe": True}), ("flush", {"vhe": True, "mmu_off": True})]
+
+
+@pytest.mark.parametrize(("policy", "knobs"), PROVED, ids=str)
+def test_is_proved_for_any_size(policy: str, knobs: dict[str, bool]) -> None:
+    proved = prove(WorldSwitch, policy, knobs=knobs)
+    assert (proved.verdict, proved.kind, proved.wrong_lemmas) == ("holds", "any-size", ())
