@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import SupportsInt
 
 import numpy as np
@@ -142,14 +143,23 @@ class Laboratory:
     ) -> None:
         self.properties, self.limits, self.told = looked_for(properties), limits, told
         self.engine = engine_of()
-        asked = judging_by(lattice, properties)
-        self.families = Families(lattice.instance, lattice.names, asked.invariants)
+        self.judging = judging_by(lattice, properties)
         self.random = np.random.default_rng(0)
         self.begun = time.monotonic()
-        self.auditor = Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT)
         none = lattice.none
         self.decided = Decided(lattice, none(), none(), none())
         self.asked: set[Point] = set()
+
+    @cached_property
+    def families(self) -> Families:
+        """What a trace says of all policies at once."""
+        lattice = self.decided.lattice
+        return Families(lattice.instance, lattice.names, self.judging.invariants)
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        lattice = self.decided.lattice
+        return Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT)
 
     def decide(self, confirm: bool = True) -> Decided:
         """Decides every policy, or as many as the limits allow; an interrupt ends it early, and is not raised.
@@ -224,21 +234,25 @@ class Laboratory:
 
     def _search(self, points: Sequence[Point], seconds: float | None = None) -> Outcome:
         """Explores under these policies; seconds: at most."""
-        lattice, left = self.decided.lattice, self._seconds_left()
+        left = self._seconds_left()
         seconds = left if seconds is None else seconds if left is None else min(left, seconds)
-        outcome = explore(
-            lattice.instance,
-            properties=self.properties,
-            limits=Limits(self.limits.states, self.limits.memory_bytes, seconds),
-            engine=self.engine,
-            audit=self.auditor.stored,
-            points=Points(lattice.names, tuple(points)),
-        )
+        outcome = self._explored(points, Limits(self.limits.states, self.limits.memory_bytes, seconds))
         self.decided.searches += 1
         self.decided.states += outcome.states
         if outcome.reason is not None and "an interrupt" in outcome.reason:
             raise KeyboardInterrupt
         return outcome
+
+    def _explored(self, points: Sequence[Point], limits: Limits) -> Outcome:
+        lattice = self.decided.lattice
+        return explore(
+            lattice.instance,
+            properties=self.properties,
+            limits=limits,
+            engine=self.engine,
+            audit=self.auditor.stored,
+            points=Points(lattice.names, tuple(points)),
+        )
 
     def _note(self, points: Sequence[Point], outcome: Outcome) -> None:
         """Keeps what a search says, and what its trace says of other policies."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from flushproof.auditing import AuditError
 from flushproof.checking import Request, looked_for, run_all
+from flushproof.laboratory.apart import Apart
 from flushproof.laboratory.deciding import Decided, Laboratory, Told, confirmed
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
@@ -169,7 +170,7 @@ def answer(question: Question, told: Callable[[Told | str], None] | None = None)
         FlushproofError: there is no such knob, policy or property; no open knob changes anything.
         AuditError, CertificateError: two readings of the system differ.
     """
-    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free)
+    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free, apart=True)
     if not lattice.axes:
         raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
     return Judge(question, lattice, told).answer()
@@ -180,7 +181,7 @@ class Judge:
 
     def __init__(self, question: Question, lattice: Lattice, told: Callable[[Told | str], None] | None) -> None:
         self.question, self.told = question, told
-        self.laboratory = Laboratory(lattice, question.properties, question.limits, told)
+        self.laboratory = (Apart if lattice.apart else Laboratory)(lattice, question.properties, question.limits, told)
 
     def answer(self) -> Answer:
         decided = self.laboratory.decide()
@@ -307,7 +308,9 @@ class Judge:
 
     def _at(self, sizes: Mapping[str, int], points: Sequence[Point]) -> Larger:
         q, broken, states = self.question, dict[Point, Trace](), 0
-        lattice = lattice_of(q.system, q.policy, q.knobs, sizes, self.lattice.names)
+        lattice = lattice_of(q.system, q.policy, q.knobs, sizes, self.lattice.names, apart=self.lattice.apart)
+        if lattice.apart:
+            return self._each_at(lattice, points)
         # A knob on which nothing depends at these sizes has no axis: policies that differ in it are one here.
         axes = [self.lattice.names.index(name) for name in lattice.names]
         there = {point: tuple(point[axis] for axis in axes) for point in points}
@@ -328,6 +331,23 @@ class Judge:
             trace = confirmed(outcome.trace)
             broken.update({point: trace for point, at in there.items() if at == own})
         return Larger(sizes, states, True, broken)
+
+
+    def _each_at(self, lattice: Lattice, points: Sequence[Point]) -> Larger:
+        """The same of policies each of which is an instance of its own."""
+        q, broken, states, complete = self.question, dict[Point, Trace](), 0, True
+        for point in points:
+            outcome = explore(
+                lattice.at(point),
+                properties=looked_for(q.properties),
+                limits=Limits(max(1, q.larger - states), q.limits.memory_bytes),
+                engine=self.laboratory.engine,
+            )
+            states += outcome.states
+            complete = complete and outcome.verdict != "inconclusive"
+            if outcome.trace is not None:
+                broken[point] = confirmed(outcome.trace)
+        return Larger(lattice.instance.sizes, states, complete, broken)
 
 
 def _broken(weakest: Sequence[Weakest], larger: Sequence[Larger]) -> Iterator[Weakest]:

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.declare import Knob, System, system_name
 from flushproof.model.language.instantiate import instantiate, knob_named, knob_values, settings
@@ -68,6 +68,8 @@ class Lattice:
     axes: the open knobs; idle: those on which nothing depends here, which have no axis.
     instance: the system with its axes open, as rigid state.
     base: the values of the open knobs under the policy.
+    apart: the system can only be compiled once these knobs are known: each policy is an instance of its own (`at`), the one of
+        `base` stands for what all have in common, and no state has their values.
     """
 
     system: type[System]
@@ -78,6 +80,11 @@ class Lattice:
     idle: tuple[str, ...]
     instance: Instance = field(repr=False)
     base: Point
+    apart: bool = False
+
+    def at(self, point: Point) -> Instance:
+        """The system under this policy alone."""
+        return instantiate(self.system, self.policy, self.set(point), self.sizes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -207,15 +214,17 @@ def lattice_of(
     knobs: Mapping[str, Any] | None = None,
     sizes: Mapping[str, str | int] | None = None,
     free: Collection[str] = (),
+    apart: bool = False,
 ) -> Lattice:
     """The lattice of the policies that differ in the free knobs alone.
 
     policy, knobs, sizes: as in `instantiate`; they also say what a policy to be judged has for the free knobs.
     free: names of knobs; all that are no toggles and that the user does not set, if none is named.
+    apart: take a system that does not compile with its knobs open, too.
 
     Raises:
         FlushproofError: there is no such knob or none at all, or there are too many policies.
-        ModelError: the system does not compile with its knobs open.
+        ModelError: the system does not compile with its knobs open (with `apart`: not under the policy either).
     """
     known = knobs_of(system)
     values = knob_values(system, policy, knobs or {})
@@ -227,8 +236,15 @@ def lattice_of(
         raise FlushproofError(
             f"{system_name(system)} has no knob that is left open: there is one policy, and `check` is for it"
         )
-    instance = instantiate(system, policy, knobs, sizes, free=chosen)
-    read = {v.name for v in instance.system.variables}
+    try:
+        instance, alone = instantiate(system, policy, knobs, sizes, free=chosen), False
+        read = {v.name for v in instance.system.variables}
+    except ModelError:
+        if not apart:
+            raise
+        found = instantiate(system, policy, knobs, sizes)
+        instance, alone = replace(found, knobs={k: v for k, v in found.knobs.items() if k not in chosen}), True
+        read = set(chosen)
     axes = tuple(_axis(name, known[name]) for name in known if name in chosen and name in read)
     total = math.prod(len(axis.texts) for axis in axes)
     if total > MOST_POINTS:
@@ -238,7 +254,7 @@ def lattice_of(
         )
     base = tuple(axis.texts.index(Knob.text(values[axis.name])) for axis in axes)
     idle = tuple(name for name in known if name in chosen and name not in read)
-    return Lattice(system, policy, knobs or {}, sizes or {}, axes, idle, instance, base)
+    return Lattice(system, policy, knobs or {}, sizes or {}, axes, idle, instance, base, alone)
 
 
 def _axis(name: str, knob: Knob) -> Axis:

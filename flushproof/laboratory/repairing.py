@@ -63,7 +63,7 @@ def repair(question: Question, most: int = MOST, told: Callable[[Told | str], No
         FlushproofError: there is no such knob, policy or property.
         AuditError, CertificateError: two readings of the system differ.
     """
-    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free)
+    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free, apart=True)
     if not lattice.axes:
         raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
     judge = Judge(question, lattice, told)

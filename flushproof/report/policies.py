@@ -33,9 +33,7 @@ MOST_LISTED = 24
 """So many of the weakest policies are listed, of more it is said how many there are; the JSON has all."""
 
 
-def policies_text(
-    answer: Answer, look: Look, traces: bool = False, measured: Measurement | None = None
-) -> str:
+def policies_text(answer: Answer, look: Look, traces: bool = False, measured: Measurement | None = None) -> str:
     """What is safe, the weakest safe policies and why nothing of them can be weaker; then the policy that was asked about.
 
     traces: print each trace in full, too; measured: what the policies cost under a workload.
@@ -59,6 +57,12 @@ def _head(answer: Answer, look: Look) -> str:
     lines.append(
         look.wrapped(f"{' × '.join(f'{a.name} {len(a.texts)}' for a in lattice.axes)}, at {sizes}", indent="  ")
     )
+    if lattice.apart:
+        lines.append(
+            look.wrapped(
+                "It compiles only once its knobs are known: each policy is searched through by itself.", indent="  "
+            )
+        )
     if lattice.idle:
         lines.append(look.wrapped(f"Nothing depends on these here: {', '.join(lattice.idle)}.", indent="  "))
     return "\n".join(lines)

@@ -60,8 +60,8 @@ def instantiate(
     values = knob_values(cls, policy, knobs or {})
     before = knobs_before(cls, values)
     source = proof_of(cls) if lemmas else cls
-    known = None if free else {name: value for name, value in values.items() if before.get(name, value) is value}
     values = {name: value for name, value in values.items() if name not in free}
+    known = {name: value for name, value in values.items() if before.get(name, value) is value}
     system, sized = _at_sizes(source, sizes or {}, proofs=lemmas, knobs=known, events=events)
     own = [p.name for p in system.properties] + [p.name for p in system.progress]
     check_verdicts(cls, (*own, "no-deadlock", "well-defined", *system.asks))
