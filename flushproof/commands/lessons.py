@@ -18,7 +18,7 @@ from flushproof.model.errors import FlushproofError
 @open_option
 def lessons_command(folder: Path, opens: bool) -> None:
     """Writes a course into DIR: a page for each lesson, with machines to walk through and puzzles to solve, and the systems that
-    it is about. Everything in it is run now: it takes a minute or two.
+    it is about. Everything in it is run now, which takes some minutes.
 
     \b
     flushproof lessons course --open
