@@ -106,7 +106,7 @@ class Arithmetic(Atoms):
             return None
         if not isinstance(operation.operator, (ast.Add, ast.Sub)) or not are_constants(right):
             hint = f"Write {at.source.text(operation.left.node)} + 1, or next(...): how far must be a constant."
-            at.source.fail(node, f"a {base.name} is no number to calculate with", hint)
+            at.source.fail(node, f"{articled(base.name)} is no number to calculate with", hint)
         assert isinstance(right, Static)
         distance = right.value if isinstance(operation.operator, ast.Add) else -right.value
         term = self.expr(left, operation.left.node, at, base, path)

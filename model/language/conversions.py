@@ -201,7 +201,11 @@ class Conversions:
             text = at.source.text(node)
             if value.value is None:
                 at.source.fail(node, f"{text} is always None, not a condition", "Does a helper lack its `return`?")
-            at.source.fail(node, f"{text} is always {value.value!r}, not a condition", "Compare it with something.")
+            if isinstance(value.value, type):
+                hint = "Ask all(... for x in ...) or any(... for x in ...) of its elements."
+                at.source.fail(node, f"{text} is a sort, not a condition", hint)
+            shown = value.value if isinstance(value.value, enum.Enum) else repr(value.value)
+            at.source.fail(node, f"{text} is always {shown}, not a condition", "Compare it with something.")
         expr = self.expr(value, node, at)
         if isinstance(expr.sort, ir.IntSort):  # as in Python, and in C: `if self.flags & 1:`
             zero = expr.sort.lo <= 0 <= expr.sort.hi
@@ -295,7 +299,7 @@ class Conversions:
             first, second = self.expr(left, node, at), self.expr(right, node, at)
             at.source.fail(
                 node,
-                f"a {first.sort.name} is never a {second.sort.name}",
+                f"{articled(first.sort.name)} is never {articled(second.sort.name)}",
                 self.conversion_hint(first.sort, second.sort) or self.conversion_hint(second.sort, first.sort),
             )
         return pair
@@ -304,7 +308,7 @@ class Conversions:
         sort = term.sort
         if value is None and not isinstance(sort, ir.OptionSort):
             hint = f"Declare it Optional[{sort.name}] if it may be None."
-            at.source.fail(node, f"a {sort.name} is never None", hint)
+            at.source.fail(node, f"{articled(sort.name)} is never None", hint)
         if isinstance(sort, ir.IntSort) and is_number(value):
             return term, number(value)
         if isinstance(sort, ir.OptionSort) and isinstance(sort.base, ir.IntSort) and is_number(value):

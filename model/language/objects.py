@@ -106,8 +106,8 @@ class Objects(Comparisons):
                         at.source.fail(node, what, hint)
                     hint = f"A member is compared as it is: {owner} == {sort}.{value.sort.members[0]}."
                 else:
-                    hint = f"Facts about a {sort} are kept in maps: self.{name}[{owner}]."
-                at.source.fail(node, f"a {sort} has no '{name}'", hint)
+                    hint = f"Facts about {articled(str(sort))} are kept in maps: self.{name}[{owner}]."
+                at.source.fail(node, f"{articled(str(sort))} has no '{name}'", hint)
             case MapRef():
                 hint = f"Read it at an index, {owner}[...]; ask all(...) or any(...) of the sort that it is indexed by."
                 at.source.fail(node, f"{owner} is a map of the state and has no '{name}'", hint)

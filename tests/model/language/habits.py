@@ -4162,7 +4162,29 @@ HABITS: dict[str, dict[str, Case]] = {
                 def a(self):
                     self.bad = not Num.ONE
             """,
-            "Num.ONE is always <Num.ONE: 1>, not a condition",
+            "Num.ONE is always Num.ONE, not a condition",
+        ),
+        "a sort as a condition": refused(
+            """
+            class Generated(System):
+                bad: bool
+
+                @invariant("b")
+                def never(self):
+                    return Cpu
+            """,
+            "Cpu is a sort, not a condition",
+        ),
+        "a field of an Optional": refused(
+            """
+            class Generated(System):
+                b: Optional[Cpu]
+
+                @action
+                def a(self):
+                    self.b.vm = None
+            """,
+            "an Optional[Cpu] has no 'vm'",
         ),
         "OrderedEnum member min max": fine(
             """
