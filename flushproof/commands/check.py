@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +25,8 @@ from flushproof.commands.options import (
     INTERNAL,
     VIOLATED,
     audit_option,
-    draw,
+    draw_if_any,
+    folder,
     html_option,
     long_option,
     look,
@@ -42,7 +45,7 @@ from flushproof.model.language.declare import System, system_name
 from flushproof.model.language.load import load_system
 from flushproof.report.ci import junit, junit_all, sarif
 from flushproof.report.jsonform import all_json, check_json
-from flushproof.report.page import check_page
+from flushproof.report.page import all_page, check_page
 from flushproof.report.pictures import mermaid, mermaid_verdict
 from flushproof.report.review import mail, markdown, markdown_all
 from flushproof.report.trace import Look
@@ -173,8 +176,8 @@ FORMS_OF_ALL = ("text", "json", "markdown", "junit", "sarif")
 @click.option(
     "--save",
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write the result as JSON, for `flushproof trace FILE`.",
+    type=click.Path(path_type=Path),
+    help="Also write the result as JSON, for `flushproof trace FILE`; with --all a file for each, in the folder FILE.",
 )
 @html_option
 @picture_option
@@ -229,7 +232,7 @@ def check_command(
     _refuse_what_does_not_go_together(
         system=system,
         everything=everything,
-        narrowed=bool(save or html or picture or form not in FORMS_OF_ALL),
+        narrowed=bool(picture or form not in FORMS_OF_ALL),
         jobs=jobs,
         checkpoint=checkpoint,
         resume=resume,
@@ -253,7 +256,12 @@ def check_command(
         started = time.monotonic()
         cases = with_settings(list(expectations(chosen)), policy, knobs, sizes, properties)
         manner = _manner(how)
-        sys.exit(_check_all([replace(case, **manner) for case in cases], jobs or os.cpu_count() or 1, form, started))
+        cases = [replace(case, **manner) for case in cases]
+        if save is not None:
+            folder(save)
+        if html is not None:
+            try_path(html)
+        sys.exit(_check_all(cases, jobs or os.cpu_count() or 1, form, started, save, html))
     assert system is not None
     asked = replace(how, system=load_system(system), policy=policy, knobs=knobs, sizes=sizes, properties=properties)
     sys.exit(_check_one(asked, form, save, html, picture))
@@ -278,7 +286,7 @@ def _refuse_what_does_not_go_together(
     if not everything and system is None:
         raise click.UsageError("Give a SYSTEM, or --all. `flushproof list` shows the systems.")
     if everything and narrowed:
-        raise click.UsageError(f"--all prints {', '.join(FORMS_OF_ALL)}, and keeps no trace.")
+        raise click.UsageError(f"--all prints {', '.join(FORMS_OF_ALL)}, and draws no trace.")
     if jobs and not everything:
         raise click.UsageError("--jobs is about --all; the threads of one check are its --workers.")
     if checkpoint and resume:
@@ -303,20 +311,21 @@ def _check_one(asked: Request, form: str, save: Path | None, html: Path | None, 
     if html is not None:
         write(html, check_page(result))
     warn(result.warnings)
-    if picture is not None and result.trace is None:
-        click.echo(f"flushproof: there is no trace to draw in {picture}", err=True)
-    elif picture is not None and result.trace is not None:
-        draw(result.trace, picture)
+    draw_if_any(result.trace, picture)
     click.echo(FORMS[form](result), color=True)
     return INCONCLUSIVE if result.vacuous and result.verdict == WITHOUT_VIOLATION else STATUS[result.verdict]
 
 
-def _printed_all(
-    results: Sequence[Result], wrong: Mapping[str, NoVerdict], cases: Sequence[Request], seconds: float, form: str
-) -> str:
-    """wrong: why there is no verdict, by what was asked; of the last cases there is none where an interrupt came first."""
+def _lacking(results: Sequence[Result], wrong: Mapping[str, NoVerdict], cases: Sequence[Request]) -> dict[str, NoVerdict]:
+    """Why there is no verdict, by what was asked; of the last cases there is none where an interrupt came first."""
     never = cases[len(results) + len(wrong) :]
-    lacking = {**wrong, **{str(case): NoVerdict("an interrupt came first") for case in never}}
+    return {**wrong, **{str(case): NoVerdict("an interrupt came first") for case in never}}
+
+
+def _printed_all(
+    results: Sequence[Result], lacking: Mapping[str, NoVerdict], asked: int, wrong: int, seconds: float, form: str
+) -> str:
+    """lacking: why there is no verdict, by what was asked; asked: how many there should be; wrong: of how many the input was."""
     match form:
         case "json":
             return json.dumps(all_json(results, seconds), indent=1)
@@ -326,7 +335,17 @@ def _printed_all(
             return junit_all(results, lacking, seconds)
         case "sarif":
             return json.dumps(sarif([r for r in results if is_wrong(r)], lacking, results), indent=1)
-    return all_text(results, look(elsewhere=WIDE), len(cases), len(wrong), seconds)
+    return all_text(results, look(elsewhere=WIDE), asked, wrong, seconds)
+
+
+def _save_all(results: Sequence[Result], into: Path) -> None:
+    """Writes a file for each result: `kvm-vcpu-switch_last-ran_fb=off.json`."""
+    names = Counter[str]()
+    for result in results:
+        name = re.sub(r"[^\w.=-]+", "_", result.asked)
+        names[name] += 1
+        again = f"_{names[name]}" if names[name] > 1 else ""
+        write(into / f"{name}{again}.json", json.dumps(check_json(result), indent=1))
 
 
 def _with_policies(cls: type[System]) -> dict[str, type[System]]:
@@ -337,7 +356,9 @@ def _with_policies(cls: type[System]) -> dict[str, type[System]]:
     return {system_name(cls): cls}
 
 
-def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -> int:
+def _check_all(
+    cases: Sequence[Request], jobs: int, form: str, started: float, save: Path | None, html: Path | None
+) -> int:
     """Checks the cases against their expected verdicts."""
     results: list[Result] = []
     wrong: dict[str, NoVerdict] = {}
@@ -359,7 +380,12 @@ def _check_all(cases: Sequence[Request], jobs: int, form: str, started: float) -
         else:
             interrupted = False
     seconds = time.monotonic() - started
-    click.echo(_printed_all(results, wrong, cases, seconds, form), color=True)
+    if save is not None:
+        _save_all(results, save)
+    lacking = _lacking(results, wrong, cases)
+    if html is not None:
+        write(html, all_page(results, lacking, len(cases), seconds))
+    click.echo(_printed_all(results, lacking, len(cases), len(wrong), seconds, form), color=True)
     if wrong:
         return INTERNAL if any(found.internal for found in wrong.values()) else BAD_INPUT
     if any(is_wrong(r) for r in results):

@@ -132,6 +132,18 @@ def draw(trace: Trace, path: Path) -> None:
         raise FlushproofError(f"{path}: {error.strerror}") from None
 
 
+def draw_if_any(trace: Trace | None, path: Path | None) -> None:
+    """Draws the trace of a result where a picture is wanted; says so where the result has none.
+
+    Raises:
+        FlushproofError: as `draw`.
+    """
+    if path is not None and trace is None:
+        click.echo(f"flushproof: there is no trace to draw in {path}", err=True)
+    elif path is not None and trace is not None:
+        draw(trace, path)
+
+
 def along_option(what_for: str) -> Callable[[F], F]:
     """`--from`: a saved trace to start from."""
     return click.option(
@@ -253,6 +265,18 @@ def try_path(path: Path) -> None:
             pass
         if not there:
             path.unlink()
+    except OSError as error:
+        raise FlushproofError(f"{path}: {error.strerror}") from None
+
+
+def folder(path: Path) -> None:
+    """Makes a folder that a user asked for, if it is not there.
+
+    Raises:
+        FlushproofError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FlushproofError(f"{path}: {error.strerror}") from None
 

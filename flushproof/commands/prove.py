@@ -40,8 +40,9 @@ from flushproof.model.language.load import load_system, shipped
 from flushproof.properties.induction import certificates
 from flushproof.properties.induction.graph import mermaid, svg
 from flushproof.proving import ProofRequest, ProofResult, Way, promises, run, run_all
+from flushproof.report.jsonform import saved_json
 from flushproof.report.page import proof_page
-from flushproof.report.proof import proof_json, proof_text, table_json, table_text, verification_text
+from flushproof.report.proof import plain_trace, proof_json, proof_text, table_json, table_text, verification_text
 from flushproof.result import NoVerdict
 from flushproof.search.explore import never_takes_over, takes_over
 from flushproof.search.task import Limits
@@ -113,7 +114,8 @@ STATUS = {"holds": HOLDS, "violated": VIOLATED, "inconclusive": INCONCLUSIVE}
     "--save",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the proof to a file, for `flushproof verify FILE` or any SMT-LIB solver.",
+    help="Write the proof to a file, for `flushproof verify FILE` or any SMT-LIB solver; of what is violated the trace, for "
+    "`flushproof trace FILE`.",
 )
 def prove_command(
     system: str | None,
@@ -191,6 +193,10 @@ PICTURES = {".svg": svg, ".mmd": mermaid}
 
 
 def _save(result: ProofResult, path: Path) -> None:
+    if (trace := plain_trace(result)) is not None:
+        write(path, json.dumps(saved_json(trace, result.source, result.given), indent=1))
+        click.echo(f"flushproof: {path} has the trace, for `flushproof trace`: there is nothing to prove", err=True)
+        return
     if result.proof is None or not result.proved:
         raise FlushproofError(f"nothing is proved for any size, so there is no proof to write to {path}")
     write(path, json.dumps(certificates.certificate(result.proof, result.instance, result.given), indent=1))

@@ -6,6 +6,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tabulate import MIN_PADDING, tabulate
 
@@ -15,6 +16,7 @@ from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, Policy, System, system_name
 from flushproof.model.language.instantiate import knob_values, settings
 from flushproof.model.language.policies import knobs_of
+from flushproof.report.jsonform import VERSION
 from flushproof.report.trace import NARROWEST, Look
 
 
@@ -42,6 +44,50 @@ def show_text(cls: type[System], look: Look) -> str:
     )
 
 
+def list_json(systems: Mapping[str, type[System]]) -> dict[str, Any]:
+    """The systems for machines."""
+    rows = [{"system": n, "about": first_line(cls), "policies": list(cls.policies)} for n, cls in systems.items()]
+    return {"version": VERSION, "systems": rows}
+
+
+def show_json(cls: type[System], source: str) -> dict[str, Any]:
+    """What `show_text` says for machines; source: how to load the system."""
+    compiled = compile_system(cls, knobs=knob_values(cls, None, {}))
+
+    def texts(knobs: Mapping[str, Any]) -> dict[str, str]:
+        return {name: value if isinstance(value, str) else Knob.text(value) for name, value in knobs.items()}
+
+    def sizes(expect: Expect) -> dict[str, int]:
+        return {name: int(size) for name, size in expect.sizes.items()}
+
+    return {
+        "version": VERSION,
+        "system": system_name(cls),
+        "source": source,
+        "about": inspect.getdoc(cls) or "",
+        "sizes": {s.name: compiled.sizes[s.name] for s in compiled.sorts if isinstance(s, Scalarset)},
+        "knobs": {
+            name: {
+                "values": [Knob.text(value) for value in knob.values()],
+                "default": Knob.text(knob.default),
+                "toggle": knob.toggle,
+                "about": knob.doc,
+            }
+            for name, knob in knobs_of(cls).items()
+        },
+        "policies": {
+            name: {
+                "about": policy.doc,
+                "knobs": texts(policy.knobs),
+                "expected": policy.expect,
+                "also": [{"expected": e.verdict, "knobs": texts(e.knobs), "sizes": sizes(e)} for e in policy.also],
+            }
+            for name, policy in cls.policies.items()
+        },
+        "properties": {name: {"kind": kind, "about": says} for name, kind, says in properties(compiled)},
+    }
+
+
 def _knobs(cls: type[System], look: Look) -> str:
     rows = [
         [
@@ -64,6 +110,11 @@ def _policies(cls: type[System], look: Look) -> str:
 
 
 def _properties(system: ir.System, look: Look) -> str:
+    return table(["property", "", "what it says"], properties(system), look)
+
+
+def properties(system: ir.System) -> list[list[str]]:
+    """Of each property, the built-in ones too: its name, whether it must hold or what else, and what it says."""
     rows = [[p.name, "must be reached" if p.kind == "reachable" else "must hold", _says(p)] for p in system.properties]
     rows += [[p.name, "again and again", p.doc or f"One of: {', '.join(p.actions)}."] for p in system.progress]
     rows += [
@@ -75,7 +126,7 @@ def _properties(system: ir.System, look: Look) -> str:
             "The model itself makes sense: no None is dereferenced, no number leaves its range.",
         ],
     ]
-    return table(["property", "", "what it says"], rows, look)
+    return rows
 
 
 def _says(prop: Property) -> str:

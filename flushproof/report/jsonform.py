@@ -46,7 +46,7 @@ def check_json(result: Result) -> dict[str, Any]:
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
         "reached_by": begun_json(result.instance),
-        "set": _set(result.instance, [text.partition("=")[0] for text in result.settings.split()]),
+        "set": set_besides(result.instance, [text.partition("=")[0] for text in result.settings.split()]),
         "sizes": dict(result.instance.sizes),
         "verdict": result.verdict,
         "property": result.violated,
@@ -90,7 +90,7 @@ def begun_json(instance: Instance) -> dict[str, Any] | None:
     return asdict(instance.begun) if instance.begun else None
 
 
-def _set(instance: Instance, given: Collection[str]) -> dict[str, str]:
+def set_besides(instance: Instance, given: Collection[str]) -> dict[str, str]:
     """The knobs that were set besides the policy's, however they were spelled, with their values."""
     asked = {name.lower().replace("-", "_") for name in given}
     return {n: text for n, text in instance.knobs.items() if n.lower().replace("-", "_") in asked}
@@ -110,7 +110,7 @@ def saved_json(trace: Trace, source: str, given: Collection[str] = ()) -> dict[s
         "policy": trace.instance.policy,
         "knobs": dict(trace.instance.knobs),
         "reached_by": begun_json(trace.instance),
-        "set": _set(trace.instance, given),
+        "set": set_besides(trace.instance, given),
         "sizes": dict(trace.instance.sizes),
         "verdict": INCONCLUSIVE if walk else VIOLATED,
         "property": None if walk else trace.property,
@@ -371,7 +371,7 @@ def _unlike_a_trace(data: Any) -> str | None:
     if data["trace"] == [] and data.get("property", 0) is None:
         return "it is a walk without a step"
     if not data["trace"]:
-        return "this check found no violation"
+        return "it has no violation"
     if data["version"] is True or not isinstance(data.get("policy"), str | None):
         return "'version' or 'policy' is malformed"
     if not isinstance(data.get("shortest"), bool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from flushproof.auditing import Audit
 from flushproof.model.ir import Property, Scalarset
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import WALK, Trace
@@ -29,11 +30,13 @@ from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.locations import location
 from flushproof.report.machine import Machine, cache_changes, changed_words, read_words
-from flushproof.report.proof import audited_text, effort_text, proof_verdict
+from flushproof.report.proof import audited_text, effort_text, plain_trace, proof_verdict
+from flushproof.report.simulation import NOTHING_MET, SAMPLING, endless, walked_text
 from flushproof.report.trace import Look, trace_text
-from flushproof.report.verdict import confirmed_text, explored_text, never, verdict_text, warnings
+from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
 from flushproof.report.words import Row, Story, cost_words, headline, many, title_of
-from flushproof.result import HOLDS, VIOLATED, Result
+from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
+from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
 
 WIDE = 10_000
@@ -86,7 +89,8 @@ def check_page(result: Result) -> str:
         title=title_of(result.instance),
         verdict=result.verdict,
         lines=verdict.splitlines(),
-        properties=_properties(result),
+        heads=("property", "came to", "what it says"),
+        rows=_properties(result),
         facts=facts,
     )
 
@@ -118,6 +122,60 @@ def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:
     return trace_page(saved.trace, [*facts, Fact("The file says", tuple(says))] if says else facts)
 
 
+def simulation_page(instance: Instance, source: str, found: Simulation, audit: Audit | None = None) -> str:
+    """The page of random walks: the shortest trace among them, or that none met a violation."""
+    facts = what(instance, source)
+    more = [Fact("Walked", (walked_text(found),)), Fact("How", (SAMPLING,))]
+    more += [Fact("Audit", (audit_text(audit),))] if audit is not None else []
+    said = {"Never taken": found.never_taken, "Not reached": found.not_reached, "No walk can tell of": endless(instance)}
+    more += [Fact(about, (", ".join(names),)) for about, names in said.items() if names]
+    if found.violations:
+        first, *others = found.violations
+        also = [Fact("Also met", (", ".join(v.property for v in others),))] if others else []
+        shortest = Fact("Shortest", ("Among the walks; a shorter way may exist.",))
+        return trace_page(first.trace, [*facts, Fact("Z3", (confirmed_text(None),)), shortest, *also, *more])
+    return rendered(
+        "verdict.html",
+        title=title_of(instance),
+        verdict=INCONCLUSIVE,
+        lines=[NOTHING_MET],
+        heads=("action", "taken"),
+        rows=[(name, f"{count:,}") for name, count in found.taken.items()],
+        facts=[*facts, *more],
+    )
+
+
+def all_page(results: Sequence[Result], missing: Mapping[str, NoVerdict], asked: int, seconds: float) -> str:
+    """The page of many checks: one row for each, and under it each violation with its trace and its story.
+
+    missing: why there is no verdict, by what was asked; asked: how many there should be; seconds: how long all of it took.
+    """
+    paths = {r.source: fact.lines[0] for r in results for fact in what(r.instance, r.source)[:1]}
+    return rendered(
+        "all.html",
+        title=f"{many(len(paths), 'system')}, {many(len(results), 'verdict')}",
+        total=total_text(results, Look(WIDE), asked, seconds).splitlines(),
+        rows=[row_of(r) for r in results],
+        told=[_told(number, r) for number, r in enumerate(results) if r.trace is not None],
+        missing=[(what_, str(why)) for what_, why in missing.items()],
+        facts=[Fact("Systems", tuple(paths.values()))],
+    )
+
+
+def _told(number: int, result: Result) -> dict[str, Any]:
+    """One violation among many."""
+    assert result.trace is not None
+    story = Story(result.trace)
+    return {
+        "number": number,
+        "asked": result.asked,
+        "story": story,
+        "links": links(story),
+        "trace": trace_text(result.trace, Look(PRE)),
+        "facts": (confirmed_text(result.followed), explored_text(result)),
+    }
+
+
 def proof_page(result: ProofResult, *, bare: bool = False) -> str:
     """The page of a proof: what is proved, the lemmas that it rests on and their graph, or the steps at which it is stuck.
 
@@ -126,7 +184,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
     proof = result.proof
     facts = what(result.instance, result.source)
     if result.violated is not None:
-        return trace_page(result.violated.trace, [*facts, Fact("Z3", (confirmed_text(None),))])
+        return trace_page(plain_trace(result) or result.violated.trace, [*facts, Fact("Z3", (confirmed_text(None),))])
     if result.audited is not None:
         facts.append(Fact("Audit of the proof", (audited_text(result.audited),)))
     if proof is not None:
@@ -234,7 +292,7 @@ def _costs(story: Story) -> list[Fact]:
     return [Fact("Costs of these steps", (spent,))] if (spent := cost_words(story.costs)) else []
 
 
-def _properties(result: Result) -> list[dict[str, str]]:
+def _properties(result: Result) -> list[tuple[str, str, str]]:
     """Each property that was looked at, with what it came to."""
     docs = {p.name: p for p in result.instance.system.properties}
     said = {p.name: f"Again and again: {p.doc}" for p in result.instance.system.progress if p.doc}
@@ -251,7 +309,7 @@ def _properties(result: Result) -> list[dict[str, str]]:
             came = "not in question with these knobs"
         elif name in result.vacuous:
             came = "holds vacuously"
-        found.append({"name": name, "came": came, "doc": said.get(name) or _says(name, prop)})
+        found.append((name, came, said.get(name) or _says(name, prop)))
     return found
 
 

@@ -8,7 +8,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from flushproof.audit_proof import Audited
+from flushproof.checking import certified
 from flushproof.model.ir import Scalarset
+from flushproof.model.ir.trace import Trace, restricted
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
 from flushproof.properties.formulas.conjuncts import Conjunct
 from flushproof.properties.formulas.printing import show, show_lemma
 from flushproof.properties.induction.certificates import Verification
@@ -21,6 +25,7 @@ from flushproof.report.jsonform import VERSION, begun_json, state_json, trace_js
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
 from flushproof.report.words import many
+from flushproof.search.walk import Walks
 
 Origin = Literal["written", "construction", "found"]
 """Of a lemma: it was written into the system; it holds of a stored local by construction; the tool found it in this run."""
@@ -180,13 +185,31 @@ def _audit_json(found: Audited | None) -> dict[str, Any] | None:
     }
 
 
+def plain_trace(result: ProofResult) -> Trace | None:
+    """The trace to what is violated as `check` has it: without the state that only a proof reads.
+
+    None where nothing is violated, or nothing is without that state.
+    """
+    if result.violated is None:
+        return None
+    found = result.violated.trace
+    plain = instantiate(load_system(result.source), found.instance.policy, result.given, found.instance.sizes)
+    walk = restricted(found, plain)
+    traces = Walks(plain).violated(walk.initial, walk.steps)
+    return next((certified(trace) for trace in traces if trace.property == found.property), None)
+
+
 def proof_json(result: ProofResult) -> dict[str, Any]:
     """One proof."""
     proof = result.proof
     violated = result.violated
+    trace = plain_trace(result) or (violated.trace if violated else None)
     return {
         "version": VERSION,
         "system": result.instance.system.name,
+        "source": result.source,
+        "set": dict(result.given),
+        "shortest": None if trace is None else False,
         "policy": result.instance.policy,
         "knobs": dict(result.instance.knobs),
         "reached_by": begun_json(result.instance),
@@ -210,7 +233,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "audit": audit_json(result.audit),
         "z3_seconds": 0.0 if proof is None else round(proof.seconds, 6),
         "certified": True if violated else None,
-        **trace_json(violated.trace if violated else None),
+        **trace_json(trace),
     }
 
 

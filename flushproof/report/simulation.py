@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from flushproof.auditing import Audit
 from flushproof.model.ir.instance import Instance
 from flushproof.report.audit import audit_json, audit_text
 from flushproof.report.catalog import table
-from flushproof.report.jsonform import VERSION, begun_json, trace_json
+from flushproof.report.jsonform import VERSION, begun_json, set_besides, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
 from flushproof.report.words import many
@@ -20,6 +21,23 @@ SAMPLING = (
     "among states."
 )
 """How a walk is made."""
+
+NOTHING_MET = "INCONCLUSIVE: no walk met a violation, which is not a proof."
+"""What is concluded from walks that met none."""
+
+
+def endless(instance: Instance) -> tuple[str, ...]:
+    """What is about all that can follow a state, of which no walk can tell."""
+    return (*instance.system.asks, *(p.name for p in instance.system.progress))
+
+
+def walked_text(found: Simulation) -> str:
+    """How much was walked."""
+    end = f" {found.reason}." if found.reason else ""
+    return (
+        f"{many(found.walks, 'walk')} with seed {found.seed}, {many(found.steps, 'step')}, "
+        f"{many(found.states, 'distinct state')}, the longest walk {many(found.deepest, 'step')}, {found.seconds:.2f} s.{end}"
+    )
 
 
 def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Audit | None = None) -> str:
@@ -34,7 +52,8 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
         confirmed = "Z3 confirmed this trace: its initial state, each step, and the violation."
         parts.append(look.wrapped(confirmed + (f" Also met: {', '.join(also)}." if also else "")))
     else:
-        parts.append(look.wrapped(look.unsure("INCONCLUSIVE") + ": no walk met a violation, which is not a proof."))
+        word, rest = NOTHING_MET.split(":", 1)
+        parts.append(look.wrapped(f"{look.unsure(word)}:{rest}"))
     parts.append(table(["action", "taken"], [(name, f"{count:,}") for name, count in found.taken.items()], look))
     if found.costs:
         rows = [
@@ -45,32 +64,30 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
         parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(found.never_taken)}.")))
     if found.not_reached:
         parts.append(look.unsure(look.wrapped(f"Not reached: {', '.join(found.not_reached)}.")))
-    if endless := [*instance.system.asks, *(p.name for p in instance.system.progress)]:
-        parts.append(look.wrapped(f"No walk can tell of: {', '.join(endless)}."))
-    end = f" {found.reason}." if found.reason else ""
-    parts.append(
-        look.faint(
-            look.wrapped(
-                f"Walked: {many(found.walks, 'walk')} with seed {found.seed}, {many(found.steps, 'step')}, "
-                f"{many(found.states, 'distinct state')}, the longest walk {many(found.deepest, 'step')}, "
-                f"{found.seconds:.2f} s.{end} {SAMPLING}"
-            )
-        )
-    )
+    if names := endless(instance):
+        parts.append(look.wrapped(f"No walk can tell of: {', '.join(names)}."))
+    parts.append(look.faint(look.wrapped(f"Walked: {walked_text(found)} {SAMPLING}")))
     if audit is not None:
         parts.append(look.faint(look.wrapped(audit_text(audit))))
     return "\n\n".join(parts)
 
 
-def simulation_json(instance: Instance, found: Simulation, audit: Audit | None = None) -> dict[str, Any]:
-    """The same for machines; the trace as in the JSON of a check."""
+def simulation_json(
+    instance: Instance, source: str, given: Collection[str], found: Simulation, audit: Audit | None = None
+) -> dict[str, Any]:
+    """The same for machines; the trace as in the JSON of a check.
+
+    source: how to load the system; given: the knobs that were set besides the policy's.
+    """
     first = found.violations[0] if found.violations else None
     return {
         "version": VERSION,
         "system": instance.system.name,
+        "source": source,
         "policy": instance.policy,
         "knobs": dict(instance.knobs),
         "reached_by": begun_json(instance),
+        "set": set_besides(instance, given),
         "sizes": dict(instance.sizes),
         "verdict": "violated" if first else "inconclusive",
         "property": first.property if first else None,
@@ -85,6 +102,7 @@ def simulation_json(instance: Instance, found: Simulation, audit: Audit | None =
         "executed": dict(found.costs),
         "not_reached": list(found.not_reached),
         "reason": found.reason,
+        "shortest": False if first else None,
         "certified": True if first else None,
         "audit": audit_json(audit),
         **trace_json(first.trace if first else None),

@@ -195,9 +195,9 @@ def all_text(results: Sequence[Result], look: Look, asked: int, wrong: int, seco
     unchecked = [look.bad(f"{wrong} of {asked} could not be checked.")] if wrong else []
     if not results and wrong == asked:
         return unchecked[0]
-    rows = [_row(result) for result in results]
+    rows = [row_of(result) for result in results]
     text = table(["", "system", "policy", "with", "expected", "found", "steps", "states", "seconds"], rows, look)
-    return "\n".join([*_coloured(text, results, look), "", _total(results, look, asked, seconds), *unchecked])
+    return "\n".join([*_coloured(text, results, look), "", total_text(results, look, asked, seconds), *unchecked])
 
 
 def mark(result: Result) -> str:
@@ -205,7 +205,8 @@ def mark(result: Result) -> str:
     return "✗" if is_wrong(result) else "✓" if result.as_expected else "?"
 
 
-def _row(result: Result) -> list[str]:
+def row_of(result: Result) -> list[str]:
+    """The cells of one result among many."""
     instance = result.instance
     return [
         mark(result),
@@ -225,7 +226,8 @@ def _coloured(text: str, results: Sequence[Result], look: Look) -> list[str]:
     return [paint[line[0]](line[0]) + line[1:] if line[:1] in paint else line for line in text.splitlines()]
 
 
-def _total(results: Sequence[Result], look: Look, asked: int, seconds: float) -> str:
+def total_text(results: Sequence[Result], look: Look, asked: int, seconds: float) -> str:
+    """What many results come to."""
     bad = [r for r in results if is_wrong(r)]
     unsure = [r for r in results if r.verdict == INCONCLUSIVE]
     undeclared = [r for r in results if r.expected is None and r.verdict != INCONCLUSIVE]

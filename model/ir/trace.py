@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .evaluate import renamed
 from .instance import Instance, State
 
 
@@ -59,6 +60,17 @@ WALK = ""
 def walked(instance: Instance, initial: State, steps: tuple[Step, ...] = ()) -> Trace:
     """These steps as a trace that claims no violation."""
     return Trace(instance, initial, steps, WALK)
+
+
+def restricted(trace: Trace, instance: Instance) -> Trace:
+    """The walk of a trace in an instance of the same system that has less state: without what only a proof reads, say."""
+    kept = [trace.instance.slot(slot.var, slot.index) for slot in instance.slots]
+
+    def of(state: State) -> State:
+        return renamed(tuple(state[number] for number in kept), instance)
+
+    steps = tuple(replace(step, state=of(step.state)) for step in trace.steps if not step.event)
+    return walked(instance, of(trace.initial), steps)
 
 
 @dataclass(frozen=True)

@@ -518,7 +518,7 @@ def test_a_picture_of_what_holds_says_so(form: str) -> None:
     ("args", "reason"),
     [
         (["check"], "Give a SYSTEM, or --all"),
-        (["check", SWITCH, "--all", "--save", "x"], "--all prints text, json, markdown, junit, sarif"),
+        (["check", SWITCH, "--all", "--picture", "x.svg"], "--all prints text, json, markdown, junit, sarif"),
         (["check", SWITCH, "--all", "--policy", "non"], "Did you mean 'none'?"),
         (["check", SWITCH, "--all", "--size", "cpus=3"], "Did you mean 'Cpu'?"),
         (["check", SWITCH, "--all", "--property", "no-foreign"], "Did you mean 'no-foreign-hit'?"),

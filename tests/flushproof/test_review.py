@@ -183,7 +183,7 @@ def test_a_picture_of_another_kind_or_of_nothing_is_told(tmp_path: Path) -> None
     nothing = call("check", SWITCH, "--policy", "always", "--picture", str(tmp_path / "trace.svg"))
     assert nothing.exit_code == 0 and "no trace to draw" in nothing.stderr and not (tmp_path / "trace.svg").exists()
     all_ = call("check", SWITCH, "--all", "--picture", str(tmp_path / "trace.svg"))
-    assert all_.exit_code == 2 and "keeps no trace" in all_.stderr
+    assert all_.exit_code == 2 and "draws no trace" in all_.stderr
 
 
 def test_no_text_of_a_drawing_leaves_it_or_its_box(tmp_path: Path, browser: Browser) -> None:
