@@ -1,20 +1,20 @@
 """The states and steps of a small instance as a graph, to be walked through by people: as much of it as was asked for.
 
-States are not taken together by symmetry, since an element that changes its name from step to step cannot be followed; only of
-initial states that differ in names alone one is kept.
+In a graph to walk through states are not taken together by symmetry, since an element that changes its name from step to step
+cannot be followed; only of initial states that differ in names alone one is kept.  In one to look at they are.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step
 
+from .reductions.symmetry import Symmetry
 from .walk import Walks
 
 
@@ -52,26 +52,32 @@ class Graph:
         return graph
 
 
-def graph(instance: Instance, most: int, along: Sequence[State] = ()) -> Graph:
-    """The graph of an instance, breadth first; `most`: how many states it may have; `along`: a walk whose states are in it too."""
+def graph(instance: Instance, most: int, along: Sequence[State] = (), by_names: bool = True) -> Graph:
+    """The graph of an instance, breadth first.
+
+    most: how many states it may have; along: a walk whose states are in it too; by_names: whether states that differ in names alone
+    are told apart.
+    """
     walks = Walks(instance)
-    numbers = {state: number for number, state in enumerate(walks.starts(most, along[:1]))}
+    known: Callable[[State], State] = (lambda state: state) if by_names else Symmetry(instance).canonical
+    states = walks.starts(most, along[:1])
+    numbers = {known(state): number for number, state in enumerate(states)}
     starts, parents = len(numbers), [-1] * len(numbers)
     for before, after in itertools.pairwise(along):
-        if after not in numbers:
-            numbers[after] = len(numbers)
-            parents.append(numbers[before])
+        if known(after) not in numbers:
+            numbers[known(after)] = len(numbers)
+            states.append(after)
+            parents.append(numbers[known(before)])
     edges: list[tuple[Edge, ...]] = []
-    waiting = deque(numbers)
-    while waiting:
-        state = waiting.popleft()
+    for state in states:  # which grows meanwhile
         found = []
         for step in walks.possible(state):
-            if step.state not in numbers and len(numbers) < most:
-                numbers[step.state] = len(numbers)
-                parents.append(numbers[state])
-                waiting.append(step.state)
-            found.append(Edge(step, numbers.get(step.state)))
+            after = known(step.state)
+            if after not in numbers and len(numbers) < most:
+                numbers[after] = len(numbers)
+                states.append(step.state)
+                parents.append(numbers[known(state)])
+            found.append(Edge(step, numbers.get(after)))
         edges.append(tuple(found))
     complete = all(edge.target is not None for found in edges for edge in found) and starts < most
-    return Graph(instance, tuple(numbers), starts, tuple(edges), tuple(parents), complete)
+    return Graph(instance, tuple(states), starts, tuple(edges), tuple(parents), complete)

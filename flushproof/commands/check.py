@@ -253,15 +253,8 @@ def check_command(
     )
     if everything:
         chosen = None if system is None else _with_policies(load_system(system))
-        started = time.monotonic()
         cases = with_settings(list(expectations(chosen)), policy, knobs, sizes, properties)
-        manner = _manner(how)
-        cases = [replace(case, **manner) for case in cases]
-        if save is not None:
-            folder(save)
-        if html is not None:
-            try_path(html)
-        sys.exit(_check_all(cases, jobs or os.cpu_count() or 1, form, started, save, html))
+        sys.exit(_check_all([replace(case, **_manner(how)) for case in cases], jobs or os.cpu_count() or 1, form, save, html))
     assert system is not None
     asked = replace(how, system=load_system(system), policy=policy, knobs=knobs, sizes=sizes, properties=properties)
     sys.exit(_check_one(asked, form, save, html, picture))
@@ -357,9 +350,14 @@ def _with_policies(cls: type[System]) -> dict[str, type[System]]:
 
 
 def _check_all(
-    cases: Sequence[Request], jobs: int, form: str, started: float, save: Path | None, html: Path | None
+    cases: Sequence[Request], jobs: int, form: str, save: Path | None, html: Path | None
 ) -> int:
     """Checks the cases against their expected verdicts."""
+    started = time.monotonic()
+    if save is not None:
+        folder(save)
+    if html is not None:
+        try_path(html)
     results: list[Result] = []
     wrong: dict[str, NoVerdict] = {}
     told: frozenset[str] = frozenset()

@@ -25,8 +25,9 @@ from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
 from flushproof.laboratory.measuring import STEPS, Measurement, measure
 from flushproof.model.language.load import load_system
-from flushproof.report.lattice import draw, refuse_picture
+from flushproof.report.lattice import draw
 from flushproof.report.measurement import draw_costs
+from flushproof.report.plotting import refuse_picture
 from flushproof.report.policies import policies_json, policies_text
 from flushproof.result import HOLDS as WITHOUT_VIOLATION
 from flushproof.result import VIOLATED as WITH_VIOLATION

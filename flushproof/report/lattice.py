@@ -14,27 +14,13 @@ import networkx as nx
 
 from flushproof.laboratory.judging import Answer
 from flushproof.laboratory.lattice import Lattice, Point, combinations
-from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import settings
+from flushproof.report.plotting import matplotlib, refuse_picture, write_figure
 
 MOST_DRAWN = 400
 """A lattice with more policies is not drawn whole."""
 
 SAFE, UNSAFE, UNKNOWN = "#2a9d63", "#c8553d", "#9a9a9a"
-
-FORMATS = (".svg", ".png")
-
-
-def refuse_picture(path: Path) -> None:
-    """Whether a picture can be drawn into such a file, said before anything is searched.
-
-    Raises:
-        FlushproofError: it is neither SVG nor PNG, or matplotlib is not installed.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise FlushproofError(f"{path}: a picture is .svg or .png")
-    plotting()
-
 
 def draw(answer: Answer, path: Path) -> int:
     """Draws the lattice into a file; how many policies it shows.
@@ -46,7 +32,7 @@ def draw(answer: Answer, path: Path) -> int:
     lattice = answer.lattice
     names = _names(answer)
     graph = _graph(lattice, _shown(answer, names))
-    figure, axes = plotting().subplots(figsize=_size(graph), layout="constrained")
+    figure, axes = matplotlib().subplots(figsize=_size(graph), layout="constrained")
     place = _places(graph)
     nx.draw_networkx_edges(graph, place, ax=axes, arrows=False, edge_color="#d5d5d5", width=0.7)
     small = len(graph) > 60
@@ -59,12 +45,7 @@ def draw(answer: Answer, path: Path) -> int:
     for point, name in names.items():
         axes.annotate(name, place[point], xytext=(4, 5), textcoords="offset points", fontsize=8, rotation=32)
     _explained(axes, answer, len(graph))
-    try:
-        figure.savefig(path, dpi=144, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-    except OSError as error:
-        raise FlushproofError(f"{path}: {error.strerror}") from None
-    finally:
-        plotting().close(figure)
+    write_figure(figure, path)
     return len(graph)
 
 
@@ -139,20 +120,3 @@ def _explained(axes: Any, answer: Answer, shown: int) -> None:
 
 def _size(graph: Any) -> tuple[float, float]:
     return (11.0, 7.5) if len(graph) > 24 else (9.0, 6.0)
-
-
-def plotting() -> Any:
-    """The drawing library, which is installed on demand.
-
-    Raises:
-        FlushproofError: it is not.
-    """
-    try:
-        import matplotlib
-    except ImportError:
-        raise FlushproofError("a picture of the lattice needs matplotlib: pip install 'flushproof[pictures]'") from None
-    matplotlib.use("agg")
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "flushproof"})
-    from matplotlib import pyplot
-
-    return pyplot

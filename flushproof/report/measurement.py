@@ -7,9 +7,9 @@ from typing import Any
 
 from flushproof.laboratory.lattice import Lattice
 from flushproof.laboratory.measuring import Measurement, Row
-from flushproof.model.errors import FlushproofError
 from flushproof.report.catalog import table
-from flushproof.report.lattice import SAFE, UNKNOWN, UNSAFE, plotting, refuse_picture
+from flushproof.report.lattice import SAFE, UNKNOWN, UNSAFE
+from flushproof.report.plotting import matplotlib, refuse_picture, write_figure
 from flushproof.report.trace import Look
 from flushproof.search.sampling import WALKS, Figure
 
@@ -88,9 +88,9 @@ def draw_costs(found: Measurement, lattice: Lattice, path: Path) -> None:
     """
     refuse_picture(path)
     rows, names = found.rows[::-1], found.operations
-    figure, axes = plotting().subplots(figsize=(10.0, 1.8 + 0.42 * len(rows)), layout="constrained")
+    figure, axes = matplotlib().subplots(figsize=(10.0, 1.8 + 0.42 * len(rows)), layout="constrained")
     left = [0.0] * len(rows)
-    colours = plotting().get_cmap("tab20").colors
+    colours = matplotlib().get_cmap("tab20").colors
     for number, name in enumerate(names):
         widths = [f.mean if (f := row.sample.figures.get(name)) else 0.0 for row in rows]
         margins = [f.margin if (f := row.sample.figures.get(name)) else 0.0 for row in rows]
@@ -109,12 +109,7 @@ def draw_costs(found: Measurement, lattice: Lattice, path: Path) -> None:
     axes.set_title(f"{lattice}: cost against safety", fontsize=11, loc="left")
     figure.legend(fontsize=8, frameon=False, ncols=min(8, len(names)), loc="outside lower center")
     axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, dpi=144, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-    except OSError as error:
-        raise FlushproofError(f"{path}: {error.strerror}") from None
-    finally:
-        plotting().close(figure)
+    write_figure(figure, path)
 
 
 def _mark(row: Row) -> str:
