@@ -10,6 +10,7 @@ import select
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -43,7 +44,9 @@ def drive(app: Stepper, act: Callable[[Pilot[None]], Awaitable[None]]) -> None:
             await pilot.pause()
             await act(pilot)
 
-    asyncio.run(driven())
+    # In a thread of its own: in this one the browser of other tests has a loop that runs.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, driven()).result()
 
 
 def shown(app: Stepper, part: str) -> str:
