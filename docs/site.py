@@ -40,6 +40,15 @@ def course() -> Iterator[tuple[str, str]]:
     return iter([("index.html", ""), *((lesson.page, "") for lesson in lessons.lessons())])
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Puts every page in `systems/` under its heading."""
+    pages = sorted(path.name for path in (ROOT / "docs" / "systems").glob("*.md"))
+    for section in config.nav or []:
+        if isinstance(section, dict) and "Systems" in section:
+            section["Systems"] = [f"systems/{name}" for name in pages]
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that no file in this folder is."""
     for document, page in PAGES.items():

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
@@ -38,13 +39,21 @@ class Walks:
         self._properties: tuple[Property, ...] = (*invariants, well_defined(instance.system))
 
     def starts(self, most: int, first: Iterable[State] = ()) -> list[State]:
-        """The initial states, of those that differ in names alone one: these ones first, and not more than `most`."""
+        """The initial states, of those that differ in names alone one: these ones first, and not more than `most`.
+
+        Raises:
+            FlushproofError: there is none.
+        """
         canonical = Symmetry(self.instance).canonical
         one_of: dict[State, State] = {}
         for state in itertools.chain(first, self.reference.initial_states()):
             one_of.setdefault(canonical(state), state)
             if len(one_of) >= most:
                 break
+        if not one_of:
+            sizes = " ".join(f"{name}={size}" for name, size in self.instance.sizes.items())
+            name = self.instance.system.name
+            raise FlushproofError(f"{name} has no initial state at {sizes}: what it asks of them cannot be met; give other sizes")
         return list(one_of.values())
 
     def possible(self, state: State) -> tuple[Step, ...]:

@@ -50,6 +50,12 @@ def test_of_initial_states_that_differ_in_names_one_is_kept() -> None:
     assert any(e.target is None for edges in found.edges for e in edges)
 
 
+def test_where_nothing_can_begin_that_is_said() -> None:
+    args = ["explore", "kvm-vcpu-switch", "--policy", "none", "--size", "cpu=1", "--size", "page=1"]
+    called = CliRunner().invoke(cli.main, args)
+    assert called.exit_code == 2 and "kvm-vcpu-switch has no initial state" in called.output, called.output
+
+
 def test_a_walk_and_what_is_near_it_are_in_the_graph() -> None:
     trace = check("kvm-vcpu-switch", "last-ran", knobs={"fb": "off"}, audit=None).trace
     assert trace is not None
