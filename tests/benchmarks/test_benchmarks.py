@@ -8,6 +8,7 @@ import pytest
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
 
+from benchmarks import specs
 from benchmarks.checkers import Run, Unfinished, execute, missing, run_rumur, run_spin, spin
 from benchmarks.compare import ALL, alone, hopeless, measure, picture, show
 from benchmarks.parts import parts
@@ -15,6 +16,7 @@ from benchmarks.plot import Series, plot
 from benchmarks.rivals import handwritten, measured
 from benchmarks.subject import Subject
 
+DOCS = Path(__file__).parents[2] / "docs" / "systems"
 SMALL = Subject.parse(["xen-pv-paging", "per-batch", "Frame=4", "Cpu=1"])
 
 
@@ -112,3 +114,21 @@ def test_a_plot_has_a_point_for_each_value_in_order() -> None:
 def test_all_subjects_exist() -> None:
     for words in ALL:
         assert Subject.parse(words.split()).instance().sizes
+
+
+def test_specs_are_counted_as_their_page_says_and_larger_ones_judged() -> None:
+    row = next(r for r in specs.COMPARED if (r.system, r.policy, r.cpus) == ("tla-vmidalloc", "put", 1))
+    assert f"{row.ours().states:,}" in (DOCS / "tla-vmidalloc.md").read_text()
+    small = specs.Large("tla-vmidalloc", "tip", {"cpu": 2}, {"cnp": True}, ("UniqueVMIDPerCPU",))
+    [[name, asked, verdict, steps, *_]] = specs.large([small], 60)
+    assert name == "tla-vmidalloc tip cpu=2 cnp=on"
+    assert (asked, verdict, steps) == ("UniqueVMIDPerCPU", "UniqueVMIDPerCPU", "43")
+
+
+def test_tlc_is_asked_about_the_sizes_of_a_row_and_only_with_the_spec_at_hand(tmp_path: Path) -> None:
+    row = specs.COMPARED[2]
+    told = specs.configuration(row).splitlines()
+    assert {"CONSTANT TASKS = {t1, t2, t3, t4}", "CONSTANT VMIDS = 3", "CONSTANT SCHED_OUT = sched_out"} <= set(told)
+    assert "VIEW View" in told and "CONSTANT GENERATIONS = 3" in told
+    with pytest.raises(Unfinished):
+        specs.by_tlc(row, tmp_path, tmp_path)

@@ -12,7 +12,7 @@ from flushproof.checking import check
 
 DOCS = Path(__file__).parents[2] / "docs" / "systems"
 
-VERDICT = re.compile(r"\*\*(holds)\*\*|([a-z][a-z0-9-]*), (\d+) steps")
+VERDICT = re.compile(r"\*\*(holds)\*\*|([A-Za-z][A-Za-z0-9-]*), (\d+) steps")
 AT_A_SIZE = re.compile(r"with (\d) (?:VMIDs )?(.*)")
 SETTING = re.compile(r"`(?:--set )?([a-z_.]+=[a-z0-9-]+)`")
 
