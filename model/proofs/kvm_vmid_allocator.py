@@ -3,7 +3,7 @@
 from flushproof.model.hardware import Cpu, Vm, Vmid
 from flushproof.model.hardware.vmid_words import Generation
 from flushproof.model.language.declare import Ghost, Map, after, at, before, lemma, local
-from flushproof.model.systems.kvm_vmid_allocator import VmidAllocator
+from flushproof.model.systems.kvm_vmid_allocator import Hotplug, VmidAllocator
 
 
 class VmidAllocatorProof(VmidAllocator, proof=True):
@@ -22,7 +22,8 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
     def a_rollover_begins(self):
         self.rolling = True
         self.previous_generation = self.vmid_generation
-        self.unflushed[...] = True
+        for other in Cpu:
+            self.unflushed[other] = not self.offline[other]
 
     @after("find_next_zero_bit")
     def a_number_is_handed_out(self):
@@ -45,6 +46,16 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
     @after("performs_tlbi")
     def a_flush(self, cpu):
         self.unflushed[cpu] = False
+
+    @after("goes_offline")
+    def a_reset(self, cpu):
+        """Its TLB is empty, and no invalidation reaches it."""
+        self.unflushed[cpu] = False
+
+    @after("comes_online")
+    def a_return(self, cpu):
+        """What is behind the sweep will reach it."""
+        self.unflushed[cpu] = not self.swept[cpu]
 
     @after("vm_is_replaced")
     def a_new_vm_owns_nothing(self, vm):
@@ -129,7 +140,30 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
 
     @lemma
     def the_flush_comes_after_the_sweep(self):
-        return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu])
+        return all(self.unflushed[cpu] for cpu in Cpu if not self.swept[cpu] and not self.offline[cpu])
+
+    @lemma
+    def who_is_offline_has_no_vcpu_and_is_not_invalidated(self):
+        return all(
+            self.hotplug != Hotplug.NEVER
+            and self.loaded[cpu] is None
+            and not self.flushing[cpu]
+            and not self.unflushed[cpu]
+            and all(not self.tlbi.pending[issuer, cpu] for issuer in Cpu)
+            for cpu in Cpu
+            if self.offline[cpu]
+        )
+
+    @lemma
+    def a_reset_leaves_nothing(self):
+        return all(
+            self.vttbr_vmid[cpu] is None
+            and not self.orphans.entry[cpu, vmid]
+            and all(not self.tlb.entry[cpu, vmid, vm] for vm in Vm)
+            for cpu in Cpu
+            for vmid in Vmid
+            if self.offline[cpu] and self.hotplug == Hotplug.EMPTIED
+        )
 
     def is_walked(self, cpu):
         return self.vttbr_vmid[cpu] is not None and self.walks(cpu, self.vttbr_vmid[cpu])

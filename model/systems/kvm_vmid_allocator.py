@@ -12,6 +12,7 @@ What is modelled
     may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.  With
     `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2: enter_vmid_context, and exit_vmid_context behind the
     TLBI, with interrupts off in between; what it invalidates is left there, which only makes more hits possible.
+    With `hotplug`, a CPU that has no vcpu loaded goes offline, where no TLBI reaches it, and comes back.
     Each access outside of the lock to a word that another CPU writes is a step of its own: reads of vmid->id, the active slot and
     the generation, the cmpxchg, the marker at vcpu_put, kvm_get_vttbr.  Under the lock, so is each write that others read without
     it: the generation, each CPU's slot in the sweep, vmid->id, the own slot.  The TLBI is performed CPU by CPU before its DSB ends.
@@ -33,6 +34,8 @@ What the verdicts mean
     With `restore=at-put` or `at-exit` (VTTBR replaced before the marker is stored) vcpus do not need the assumption, but the
     host's own flushes of stage 2 do (`stage2_flush=on`): they load VTTBR with a number of any generation that no slot holds.
     What covers those is `epd=on`, the workaround for speculative-AT errata in enter_vmid_context.
+    The broadcast of a rollover reaches CPUs that are online.  `hotplug=kept` breaks no-foreign-hit, `emptied` does not: KVM relies
+    on the reset, or on firmware, to empty the TLB of guests' entries.
 
 Sources: Linux commits f8051e960922, 3248136b3637, 417838392f2e, 100b4f092f87 (`merged`, v5.18), 38ce26bf2666, 4288ff7ba195,
 5eba523e1e5e, 27cde4c0fe28, 934bf871f011 (`vmid0`, v6.7), fa808ed4e199 (`fixed`, v6.14); arm64's ASID allocator in
@@ -131,6 +134,17 @@ class Keep(OrderedEnum):
     ALWAYS = 2
 
 
+class Hotplug(OrderedEnum):
+    """Whether CPUs go offline, out of reach of broadcasts, and what their TLBs hold when they are back from the reset.
+
+    NEVER: they stay online; EMPTIED: nothing; KEPT: what they held before.
+    """
+
+    NEVER = 0
+    EMPTIED = 1
+    KEPT = 2
+
+
 class VmidAllocator(GuestMode, System):
     """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
@@ -167,6 +181,7 @@ class VmidAllocator(GuestMode, System):
         "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)",
         order="rising",
     )
+    hotplug = Knob(Hotplug, Hotplug.NEVER, "CPUs go offline, and what their TLBs hold behind the reset", toggle=True)
     stale_context = STALE_CONTEXT
 
     vmid_generation: Generation
@@ -178,6 +193,7 @@ class VmidAllocator(GuestMode, System):
     vttbr_vmid: Annotated[Map[Cpu, Optional[Vmid]], View("context", "VTTBR_EL2, VMID")]
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
     flushing: Map[Cpu, bool]
+    offline: Map[Cpu, bool]
 
     @initially
     def nothing_to_sweep(self):
@@ -213,7 +229,7 @@ class VmidAllocator(GuestMode, System):
     def vcpu_thread(self, cpu):
         """From vcpu_load to vcpu_put, for any vcpu of any VM."""
         yield "vcpu_load"
-        require(not self.flushing[cpu])
+        require(not self.flushing[cpu] and not self.offline[cpu])
         occurs(VCPU_LOAD)
         self.loaded[cpu] = choose(Vm)
         if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
@@ -263,7 +279,7 @@ class VmidAllocator(GuestMode, System):
     def mmu_notifier(self, cpu):
         """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
         yield "enter_vmid_context: loads the VM's VTTBR"
-        require(self.stage2_flush and self.loaded[cpu] is None)
+        require(self.stage2_flush and self.loaded[cpu] is None and not self.offline[cpu])
         occurs(UNMAP)
         self.load_stage2(cpu, choose(Vm))
         self.flushing[cpu] = True
@@ -355,7 +371,7 @@ class VmidAllocator(GuestMode, System):
         if not self.sweep_first:
             yield "TLBI ALLE1IS, before the sweep"
             count_invalidation(self.flush, OF_ALL)
-            self.tlbi.issue(cpu, self.flush)
+            self.issue_to_online(cpu)
             yield "DSB ISH, before the sweep"
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
@@ -393,13 +409,19 @@ class VmidAllocator(GuestMode, System):
         elif self.flush != Scope.NONE:
             yield "TLBI ALLE1IS"
             count_invalidation(self.flush, OF_ALL)
-            self.tlbi.issue(cpu, self.flush)
+            self.issue_to_online(cpu)
             if self.wait_for_flush:
                 yield "DSB ISH"
                 cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
 
-    # ------------------------------------------------------------------------------------------------------- VMs come and go
+    def issue_to_online(self, cpu):
+        self.tlbi.issue(cpu, self.flush)
+        for target in Cpu:
+            if self.offline[target]:
+                self.tlbi.pending[cpu, target] = False
+
+    # ---------------------------------------------------------------------------------------------- VMs, and CPUs, come and go
 
     @action
     def vm_is_replaced(self, vm: Vm):
@@ -415,6 +437,24 @@ class VmidAllocator(GuestMode, System):
                 if self.tlb.entry[cpu, vmid, vm]:
                     self.tlb.entry[cpu, vmid, vm] = False
                     self.orphans.entry[cpu, vmid] = True
+
+    @action
+    def goes_offline(self, cpu: Cpu):
+        """{cpu}, which has no vcpu loaded, goes offline"""
+        require(self.hotplug != Hotplug.NEVER and not self.offline[cpu])
+        require(at(self.vcpu_thread, cpu, "vcpu_load") and not self.flushing[cpu])
+        require(all(not self.tlbi.pending[issuer, cpu] for issuer in Cpu))
+        self.offline[cpu] = True
+        self.forget_stage2(cpu)
+        # Nobody can tell whether the reset empties the TLB now or later.
+        if self.hotplug == Hotplug.EMPTIED:
+            self.flush_guests(cpu)
+
+    @action
+    def comes_online(self, cpu: Cpu):
+        """{cpu} is back from its reset"""
+        require(self.hotplug != Hotplug.NEVER and self.offline[cpu])
+        self.offline[cpu] = False
 
     # ----------------------------------------------------------------------------------------------------------- properties
 
@@ -547,6 +587,8 @@ class VmidAllocator(GuestMode, System):
             also=(
                 Expect("no-foreign-hit", {"stale_context": True}),
                 Expect("holds", {"stage2_flush": True}),
+                Expect("holds", {"hotplug": Hotplug.EMPTIED}),
+                Expect("no-foreign-hit", {"hotplug": Hotplug.KEPT}),
             ),
         ),
         "fixed-nvhe": Policy(
@@ -592,6 +634,7 @@ class VmidAllocator(GuestMode, System):
             also=(
                 Expect("holds", {}, {"vmid": 3}),
                 Expect("holds", {"stale_context": True}, {"vmid": 3}),
+                Expect("holds", {"hotplug": Hotplug.KEPT}, {"vmid": 3}),
             ),
         ),
         "xchg": Policy(

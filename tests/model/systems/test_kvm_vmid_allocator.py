@@ -166,6 +166,17 @@ def test_a_stage_2_flush_walks_under_a_number_that_is_nobodys(policy: str) -> No
     assert verdict(quick(policy, {**knobs, "epd": True})) == "holds"
 
 
+def test_a_cpu_that_was_offline_misses_the_rollovers_broadcast() -> None:
+    """Its entries are those of before, unless the reset empties its TLB; a flush that is pending for each CPU is not missed."""
+    outcome = quick("fixed", {"hotplug": "kept"}, focus=FOREIGN)
+    order = steps(outcome, "goes_offline", "TLBI ALLE1IS", "comes_online", "_hit")
+    assert [word for word, _ in order] == ["goes_offline", "TLBI ALLE1IS", "comes_online", "_hit"]
+    hitting, by = order[-1][1], order[1][1]
+    assert [cpu for _, cpu in order] == [hitting, by, hitting, hitting] and by != hitting
+    assert verdict(quick("fixed", {"hotplug": "emptied"})) == "holds"
+    assert verdict(quick("asid-like", {"hotplug": "kept"}, {"vmid": 3})) == "holds"
+
+
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
 
@@ -249,6 +260,7 @@ def test_whatever_is_left_out_is_noticed() -> None:
         ("fixed", {}),
         ("fixed", {"keep": "never"}),
         ("fixed", {"stage2_flush": True}),
+        ("fixed", {"hotplug": "emptied"}),
         ("merged", {}),
         ("restored-at-put", {"stale_context": True}),
         ("restored-at-put", {"stale_context": True, "stage2_flush": True, "epd": True}),
