@@ -18,7 +18,9 @@ if (_checkout / "model" / "language").is_dir():
     __path__.append(str(_checkout))
 
 if TYPE_CHECKING:
+    from flushproof.asking import Bills, Policies, Walked, costs, policies, simulate
     from flushproof.checking import Request, check
+    from flushproof.costing import Bill
     from flushproof.model.errors import FlushproofError, ModelError
     from flushproof.model.ir.trace import Step, Trace
     from flushproof.model.language.load import shipped
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from flushproof.search.task import Limits, Progress
 
 _HOMES = {
+    "flushproof.asking": ("Bills", "Policies", "Walked", "costs", "policies", "simulate"),
+    "flushproof.costing": ("Bill",),
     "flushproof.checking": ("Request", "check"),
     "flushproof.model.errors": ("FlushproofError", "ModelError"),
     "flushproof.model.ir.trace": ("Step", "Trace"),
@@ -41,10 +45,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Bill",
+    "Bills",
     "CertificateError",
     "FlushproofError",
     "Limits",
     "ModelError",
+    "Policies",
     "Progress",
     "ProofResult",
     "Request",
@@ -53,12 +60,16 @@ __all__ = [
     "Told",
     "ToldStep",
     "Trace",
+    "Walked",
     "check",
     "check_json",
+    "costs",
     "framed",
+    "policies",
     "prove",
     "read_trace",
     "shipped",
+    "simulate",
     "told",
 ]
 

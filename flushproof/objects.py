@@ -216,5 +216,10 @@ def framed(shown: Trace | Result | ProofResult) -> str:
             page = check_page(shown)
         case ProofResult():
             page = proof_page(shown)
+    return framed_page(page)
+
+
+def framed_page(page: str) -> str:
+    """A page in a frame of its own."""
     style = f"width:100%;height:{HEIGHT}px;border:1px solid #8888;border-radius:6px"
     return f'<iframe title="flushproof" sandbox="allow-scripts" style="{style}" srcdoc="{html.escape(page)}"></iframe>'

@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 from flushproof.model import language
 
+import flushproof
 from flushproof.cli import main
 from flushproof.report.jsonform import schema
 
@@ -188,6 +189,13 @@ def test_every_field_of_the_json_is_documented() -> None:
     found = (fields[part] for part in parts)
     for name in (name for part in found for name in part.get("properties") or part["oneOf"][1]["properties"]):
         assert f"`{name}`" in text or f'"{name}"' in text, name
+
+
+def test_every_public_name_stands_in_an_example_that_is_run() -> None:
+    examples = "\n".join(block.text for block in blocks("docs/python.md") if block.language == "python")
+    for name in flushproof.__all__:
+        assert re.search(rf"^from flushproof import .*\b{name}\b", examples, re.MULTILINE), f"{name} is imported in no example"
+        assert len(re.findall(rf"\b{name}\b", examples)) > 1, f"{name} is used in no example"
 
 
 def test_the_language_page_has_every_word_and_an_example_of_it() -> None:

@@ -6,13 +6,14 @@ import html
 import sys
 from pathlib import Path
 
+import jsonschema
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from playwright.sync_api import Browser
 
-from flushproof import FlushproofError, Told, check, prove, told
-from flushproof.report.jsonform import check_json
+from flushproof import FlushproofError, Told, check, costs, policies, prove, simulate, told
+from flushproof.report.jsonform import check_json, schema
 
 from .browser import Opened
 
@@ -111,3 +112,22 @@ def test_the_example_notebook_runs_and_shows_pages() -> None:
     assert len(pages) == 3 and sum("<iframe" in page for page in pages) == 2
     assert "no-foreign-hit is violated in 9 steps" in html.unescape(pages[0])
     assert "enters the guest" in pages[1]
+
+
+def test_walks_policies_and_costs_say_what_their_commands_say() -> None:
+    walked = simulate(SWITCH, "none", seed=3)
+    jsonschema.validate(walked.to_json(), schema())
+    assert walked.verdict == "violated" and walked.trace is not None and told(walked.trace).property == walked.violated
+    assert "&lt;h1&gt;&lt;span class=&quot;mark bad&quot;&gt;VIOLATED" in walked._repr_html_()
+    calm = simulate(SWITCH, "always", walks=3, steps=10)
+    assert (calm.verdict, calm.violated, calm.trace) == ("inconclusive", None, None)
+    assert repr(calm) == "<Walked: switch always: inconclusive, 3 walks>" and "INCONCLUSIVE" in calm._repr_html_()
+    found = policies(SWITCH, larger=0)
+    jsonschema.validate(found.to_json(), schema())
+    assert repr(found) == "<Policies: switch: 2 policies, 1 safe, 1 weakest>" and found.weakest == ({"flush": "on"},)
+    assert found.needed == {} and found._repr_html_().startswith("<pre>")
+    bills = costs(SWITCH)
+    jsonschema.validate(bills.to_json(), schema())
+    assert [bill.result.instance.policy for bill in bills] == ["none", "always", "wrong"] and len(bills[1:]) == 2
+    with pytest.raises(FlushproofError, match=r"Did you mean 'flush'\?"):
+        policies(SWITCH, free=["flus"])
