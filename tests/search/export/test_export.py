@@ -77,6 +77,8 @@ SHIPPED = [
     Shipped("kvm-vmid-generation", "merged", {"Cpu": 2, "Vcpu": 2, "Vm": 2, "Vmid": 2}),
     Shipped("xen-pv-paging", None, {"Frame": 4}),
     Shipped("xen-pv-paging", "2009", {"Frame": 4}),
+    Shipped("kvm-world-switch", None, {"Cpu": 1}),
+    Shipped("kvm-world-switch", "none"),
     Shipped("tla-vmidalloc", None, {"Cpu": 1}),
     Shipped("tla-vmidalloc", "first"),
     Shipped("tla-asidalloc", None, {"Task": 2}),
