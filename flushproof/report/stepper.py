@@ -210,8 +210,11 @@ class Stepper(App[None]):
 
     def news(self, step: Step) -> str:
         """What a step reads, changes, and does to caches, as in a trace."""
-        (told,) = tell(Story(walked(self.instance, self.state, (step,))), every_step=True)
-        return "\n".join([*told.news, *map(str, told.caches)]).replace(FIXED, " ") or "nothing"
+        story = Story(walked(self.instance, self.state, (step,)))
+        (told,) = tell(story, every_step=True)
+        moved = [c for c in story.rows[0].changes if c.slot.var == f"{story.rows[0].process}.pc"]
+        then = [f"next: {self.instance.show(c.slot.sort, c.after)}" for c in moved]
+        return "\n".join([*told.news, *map(str, told.caches), *then]).replace(FIXED, " ") or "nothing"
 
     # --------------------------------------------------------------------------------------------------------- the walking
 

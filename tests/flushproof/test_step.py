@@ -207,6 +207,13 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
         await pick(pilot, "cpu0: vcpu_load: reads last_vcpu_ran")
         texts = [text for text, _, _ in app.offered]
         assert len(set(texts)) == len(texts) and sum(text.startswith("cpu0: stores last_vcpu_ran (") for text in texts) == 2
+        said = []
+        for _ in texts:
+            await pilot.pause()
+            said.append(shown(app, "change"))
+            await pilot.press("down")
+        for then in ("next: vcpu_put, __switch_to", "next: enters the guest"):
+            assert any(then in text for text in said)
 
     drive(app, act)
 

@@ -24,7 +24,7 @@ from flushproof.model.ir import (
 )
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import and_, eq, is_none, less, not_, some
-from flushproof.model.ir.trace import Step, Trace
+from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search.reference.interpreter import Reference
 
@@ -124,6 +124,16 @@ def test_a_corrupted_trace_is_refuted(trace: Trace, step: int, reason: str) -> N
     assert not certificate.ok
     assert certificate.step == step
     assert reason in certificate.reason
+
+
+def test_a_walk_is_certified_step_by_step_and_claims_nothing() -> None:
+    trace = example()
+    walk = walked(trace.instance, trace.initial, trace.steps[:2])
+    assert certify(walk).ok
+    wrong = replace(walk, steps=(walk.steps[0], replace(walk.steps[1], state=trace.initial)))
+    assert (certify(wrong).ok, certify(wrong).step) == (False, 2)
+    for claim in (replace(walk, clause=0), replace(walk, witness={}), replace(walk, cycle=0)):
+        assert certify(claim).reason == "a walk, which claims nothing of its end, comes with a claim"
 
 
 def test_a_deadlock_is_certified_unless_it_is_final() -> None:
