@@ -2,7 +2,9 @@
 
 Two orders stand side by side.  One is of this workload: a policy costs less than another one if some figure is less for certain
 (their intervals do not touch), and none is more.  The other one holds always: by the declared orders of the knobs (the scope of
-a flush, its target, its waits) a weaker policy does less.
+a flush, its target, its waits) a weaker policy does no more.  That is an order of what is done, and not of its price: one
+instruction can do what takes two otherwise, and a check that is left out can lead to more flushes; so where the two disagree,
+that is said.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ class Row:
     """One policy: what it is called, whether it is safe (None: not known), and what it costs.
 
     cheaper: how many of the other safe policies cost less; None of one that is not safe.
-    always: the names of the safe policies that do more than this one, whatever the workload.
+    weaker: the names of the safe policies that do more than this one, whatever the workload; dearer: those of them that cost less.
     """
 
     name: str
@@ -37,7 +39,8 @@ class Row:
     safe: bool | None
     sample: Sample
     cheaper: int | None = None
-    always: tuple[str, ...] = ()
+    weaker: tuple[str, ...] = ()
+    dearer: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,19 +93,15 @@ def measure(
     except KeyboardInterrupt:
         pass
     safe = [point for point in found if decided.holds[point]]
-    rows = [
-        Row(
-            names[point],
-            point,
-            True if point in safe else False if decided.fails[point] else None,
-            found[point],
-            sum(costs_less(found[other], found[point]) for other in safe if other != point) if point in safe else None,
-            tuple(
-                names[other] for other in safe if point in safe and other != point and lattice.is_below(point, other)
-            ),
-        )
-        for point in found
-    ]
+    rows = []
+    for point, counted in found.items():
+        if point not in safe:
+            rows.append(Row(names[point], point, False if decided.fails[point] else None, counted))
+            continue
+        cheaper = [other for other in safe if costs_less(found[other], counted)]
+        above = [other for other in safe if other != point and lattice.is_below(point, other)]
+        weaker, dearer = (tuple(names[p] for p in some) for some in (above, [p for p in above if p in cheaper]))
+        rows.append(Row(names[point], point, True, counted, len(cheaper), weaker, dearer))
     rows.sort(key=lambda row: (row.cheaper is None, row.cheaper or 0, _total(row.sample)))
     return Measurement(workload, steps, seed, tuple(rows), len(found) == len(names))
 

@@ -21,7 +21,8 @@ def measurement_text(found: Measurement, look: Look) -> str:
     parts = [look.strong(look.wrapped(f"Under the workload '{found.workload.name}'{says}"))]
     rows = [[_rank(row), row.name, *(_figure(row.sample.figures.get(name)) for name in names)] for row in found.rows]
     parts.append(table(["", "policy", *names], rows, look))
-    always = [f"{row.name} than {' and than '.join(row.always)}" for row in found.rows if row.always]
+    weaker = [f"{row.name} than {' and than '.join(row.weaker)}" for row in found.rows if row.weaker]
+    dearer = [f"{row.name} than {' and than '.join(row.dearer)}" for row in found.rows if row.dearer]
     notes = [
         "In a thousand events of the world. The number in front of a safe policy: 1 + how many of them cost less under "
         f"'{found.workload.name}', that is, have less of something for certain and more of nothing. "
@@ -30,8 +31,10 @@ def measurement_text(found: Measurement, look: Look) -> str:
     if first := next((row.sample for row in found.rows if row.sample.figures), None):
         mix = sorted(((f.mean, name) for name, f in first.figures.items() if name in first.happened), reverse=True)
         notes.append(f"Of a thousand events: {', '.join(f'{name} {mean:.0f}' for mean, name in mix)}.")
-    if always:
-        notes.append(f"Whatever the workload, by the declared orders, less is done by: {'; '.join(always)}.")
+    if weaker:
+        notes.append(f"Whatever the workload, by the declared orders, less is done by: {'; '.join(weaker)}.")
+    if dearer:
+        notes.append(f"And yet these cost more here, though they do less: {'; '.join(dearer)}.")
     if not found.complete:
         notes.append("An interrupt came before all were measured.")
     return "\n\n".join([*parts, look.faint("\n".join(map(look.wrapped, notes)))])
@@ -66,7 +69,8 @@ def measurement_json(found: Measurement | None, lattice: Lattice) -> dict[str, A
                 "values": lattice.text(row.point),
                 "safe": row.safe,
                 "rank": None if row.cheaper is None else row.cheaper + 1,
-                "always_less_than": list(row.always),
+                "weaker_than": list(row.weaker),
+                "yet_costs_more_than": list(row.dearer),
                 "events": row.sample.events,
                 "per_thousand": {
                     name: {
