@@ -60,12 +60,14 @@ class Asked(ABC):
         """The verdict, with further knobs or another policy.
 
         Raises:
-            FlushproofError: there is none: a lesson must not ask what is not decided.
+            FlushproofError: there is none, or what holds does so vacuously: a lesson must not ask what is not decided.
         """
         request = Request(self.loaded, policy or self.policy, {**self.knobs, **(knobs or {})}, self.sizes)
         found = run(request)
         if found.verdict not in (HOLDS, VIOLATED):
             raise FlushproofError(f"{self.place}: {request} gives no verdict: {found.reason or found.verdict}")
+        if found.verdict == HOLDS and found.vacuous:
+            raise FlushproofError(f"{self.place}: {request} holds vacuously: {', '.join(found.vacuous)}")
         return found
 
     def trace(self) -> Trace:

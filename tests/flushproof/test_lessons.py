@@ -143,6 +143,13 @@ def test_what_a_directive_cannot_do_is_said_with_its_place(kind: type, said: dic
     assert str(error.value).startswith("2-switch.md:17: ") and message in str(error.value)
 
 
+def test_what_holds_vacuously_marks_nothing_as_right() -> None:
+    option = {"say": "at one CPU no vcpu ever migrates", "policy": "last-ran"}
+    asked = Puzzle("2-switch.md:17", "kvm-vcpu-switch", "none", sizes={"cpu": 1}, options=[{"say": "nothing"}, option])
+    with pytest.raises(FlushproofError, match="holds vacuously: a-vcpu-migrates"):
+        asked.marks()
+
+
 def test_what_is_hunted_for_is_found_in_as_few_steps_as_the_search_says() -> None:
     for lesson in LESSONS:
         for asked in lesson.directives():
