@@ -16,8 +16,10 @@ from flushproof.model.ir import (
     Action,
     Clause,
     Lit,
+    OptionSort,
     Place,
     Property,
+    Scalarset,
     Sort,
     Var,
     default_value,
@@ -394,8 +396,8 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
     """What a step changed, as short assignments, where locations of one map that get one value are written as few.
 
     A process's own locals are shown by their bare names.  Left out are program counters (the row itself says which step is
-    taken), locals that a process has no more use for or that a helper has as another one's copy, the content of caches, and without
-    `ghosts` what only properties see.
+    taken), locals that a process has no more use for or that a helper has as another one's copy, or whose element the row names as
+    it is, the content of caches, and without `ghosts` what only properties see.
     """
     shown = [
         c
@@ -406,8 +408,9 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
         and not _is_copy(instance, row, c)
         and (ghosts or instance.system.variable[c.slot.var].kind != "ghost")
     ]
+    named = _named_in(instance, row, shown)
     groups: dict[tuple[str, str], list[Slot]] = {}
-    for change in shown:
+    for change in (c for c in shown if c not in named):
         groups.setdefault((change.slot.var, instance.show(change.slot.sort, change.after)), []).append(change.slot)
     lines: list[str] = []
     for (name, value), slots in groups.items():
@@ -434,6 +437,34 @@ def _is_bookkeeping(instance: Instance, change: Change) -> bool:
     process = next((a.process for a in instance.system.actions if a.process and var.startswith(f"{a.process}.")), None)
     forgotten = change.after == _default(instance, change.slot.sort)
     return process is not None and (forgotten or var == f"{process}.pc")
+
+
+def _named_in(instance: Instance, row: Row, shown: Sequence[Change]) -> list[Change]:
+    """Those locals that get an element which the words of the row name, or which is the only one of its sort in what else changes."""
+    said = set(re.findall(r"\w+", row.words))
+    others = {
+        (sort, code)
+        for c in shown
+        if not _is_own(row, c.slot.var)
+        for sort, code in (*zip(instance.system.variable[c.slot.var].index, c.slot.index, strict=True), *_element(c))
+    }
+
+    def is_known(change: Change) -> bool:
+        return any(
+            instance.show(sort, code) in said or [c for s, c in others if s == sort] == [code]
+            for sort, code in _element(change)
+        )
+
+    return [c for c in shown if _is_own(row, c.slot.var) and is_known(c)]
+
+
+def _element(change: Change) -> Iterator[tuple[Sort, int]]:
+    """The element that a location gets, if it is one."""
+    match change.slot.sort:
+        case Scalarset() as sort:
+            yield sort, change.after
+        case OptionSort(Scalarset() as sort) if change.after > 0:
+            yield sort, change.after - 1
 
 
 def _is_copy(instance: Instance, row: Row, change: Change) -> bool:

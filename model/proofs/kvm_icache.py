@@ -39,7 +39,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
     @lemma
     def a_pe_that_runs_a_vcpu_has_loaded_it(self):
         return all(
-            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_run, cpu, "vcpu_load: compare last_vcpu_ran")
+            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_run, cpu, "vcpu_load({vcpu}): compare last_vcpu_ran")
             and (self.guest[cpu] is not None) == at(self.vcpu_run, cpu, "exit the guest")
             and self.guest[cpu] in (None, self.vcpus.loaded[cpu])
             for cpu in Cpu

@@ -65,7 +65,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     @lemma
     def a_thread_has_a_vcpu(self):
         return all(
-            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load; reads kvm_vmid_gen")
+            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}); reads kvm_vmid_gen")
             for cpu in Cpu
         )
 

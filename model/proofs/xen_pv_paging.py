@@ -10,8 +10,8 @@ from flushproof.model.systems.xen_pv_paging import Context, Retype, XenPvPaging
 
 # Where a CPU is in its hypercall, by label.  flush_dirty is called twice, by get_page_type and do_mmu_update: a label alone
 # names both places, with (2) the second one.
-ENTERED = "Xen is entered"
-WRITES = "update_intpte: write the entry"
+ENTERED = "Xen is entered: {call}"
+WRITES = "update_intpte: write {new} into {table}"
 DROPS = "put_page_type: drop the old reference"
 GOES_ON = "do_mmu_update: the next entry of the batch"
 FLUSHES = "flush_local (2)"
@@ -26,7 +26,7 @@ RESUMES = ("restore_all_guest, after a context switch", "restore_all_guest, afte
 RETYPE_FLUSHES = "flush_local"
 RETYPE_SENDS = "flush_mask: take flush_lock and interrupt the others"
 RETYPE_WAITS = "flush_mask: wait until they have flushed"
-RETYPES = "get_page_type: the page has its new type"
+RETYPES = "get_page_type: {page} has its new type"
 
 
 class XenPvPagingProof(XenPvPaging, proof=True):

@@ -192,7 +192,7 @@ class IcacheIsolation(RunningVcpus, System):
     @process(Cpu)
     def vcpu_run(self, cpu):
         """{cpu} runs vcpus"""
-        yield "vcpu_load: compare last_vcpu_ran"
+        yield "vcpu_load({vcpu}): compare last_vcpu_ran"
         vcpu = self.vcpus.load(cpu)
         occurs(VCPU_LOAD)
         if self.last_cpu[vcpu] not in (None, cpu):

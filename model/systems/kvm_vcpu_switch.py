@@ -156,7 +156,7 @@ class VcpuSwitch(GuestMode, System):
 
     @process(Cpu)
     def vcpu_thread(self, cpu):
-        yield "vcpu_load: reads last_vcpu_ran and last_cpu"
+        yield "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu"
         vcpu = self.vcpus.load(cpu)
         occurs(VCPU_LOAD)
         if self.last_cpu[vcpu] not in (None, cpu):

@@ -242,7 +242,7 @@ class VmidGeneration(GuestMode, System):
     @process(Cpu)
     def vcpu_thread(self, cpu):
         """One turn of the run loop; the next one may be any vcpu's, so also the same one's."""
-        yield "vcpu_load; reads kvm_vmid_gen"
+        yield "vcpu_load({vcpu}); reads kvm_vmid_gen"
         self.vcpus.load(cpu)
         occurs(VCPU_LOAD)
         yield from self.update_vttbr(cpu)

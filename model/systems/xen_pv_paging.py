@@ -295,7 +295,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
     @process(Cpu)
     def hypercall(self, cpu):
         """the domain on {cpu}"""
-        yield "Xen is entered"
+        yield "Xen is entered: {call}"
         require(not self.interrupted[cpu])
         cost(GUEST_EXITS)
         call = choose(Call, where=lambda c: c != Call.RETURN)
@@ -355,7 +355,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
             require(self.refs[table] > 0)
             self.page_lock(table)
             self.get_same_type(new)
-            yield "update_intpte: write the entry"
+            yield "update_intpte: write {new} into {table}"
             old = self.entry[table]
             self.entry[table] = new
             if old is not None:
@@ -423,7 +423,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
             self.validating[page] = True
         if self.retype != Retype.NO_FLUSH:
             yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False, False)
-        yield "get_page_type: the page has its new type"
+        yield "get_page_type: {page} has its new type"
         if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page] == 0 and self.type[page] == old):
             self.type[page] = type
             self.entry[page] = None
@@ -520,7 +520,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
     @event
     def linear_l1_read(self, cpu: Cpu, page: Frame):
         """a fault on {cpu}: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
-        require(at(self.hypercall, cpu, "Xen is entered", "multicall: the next call"))
+        require(at(self.hypercall, cpu, "Xen is entered: {call}", "multicall: the next call"))
         require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
         check(
             "no-stale-linear-access",
@@ -578,7 +578,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
             not self.dirty_cpumask[cpu]
             for cpu in Cpu
             if self.context[cpu] == Context.AWAY
-            and at(self.hypercall, cpu, "update_intpte: write the entry", "put_page_type: drop the old reference")
+            and at(self.hypercall, cpu, "update_intpte: write {new} into {table}", "put_page_type: drop the old reference")
         )
 
     @reachable

@@ -294,7 +294,7 @@ class XenTlbflushClock(System):
     @process(Cpu)
     def xen(self, cpu):
         """Xen on {cpu}"""
-        yield "Xen is entered"
+        yield "Xen is entered: {work}"
         self.not_interrupted(cpu)
         work = choose(Work)
         if work == Work.FLUSH:

@@ -187,7 +187,7 @@ def test_another_way_holds_too(changed: str) -> None:
 NOT_NEEDED = {
     "takes_ipi / requires calls.queued": "a spurious interrupt makes nobody go on",
     "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
-    "vcpu_load; reads kvm_vmid_gen / requires vcpus.loaded": "the allocator does not count on a vcpu being on one CPU only",
+    "vcpu_load({vcpu}); reads kvm_vmid_gen / requires vcpus.loaded": "the allocator does not count on a vcpu being on one CPU only",
     "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen": (
         "with the generation stored last, who finds it current need not wait for the lock: VTTBR is there already"
     ),

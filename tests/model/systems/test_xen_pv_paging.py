@@ -23,7 +23,7 @@ STALE, CONFUSED, NO_TABLE, OLD_COPY = (
     "no-stale-root-copy",
 )
 
-AT_WRITE = 'at(self.hypercall, a, "update_intpte: write the entry")'
+AT_WRITE = 'at(self.hypercall, a, "update_intpte: write {new} into {table}")'
 AT_NEXT = 'at(self.hypercall, a, "do_mmu_update: the next entry of the batch")'
 
 
@@ -69,8 +69,8 @@ def test_without_a_flush_one_hypercall_is_enough() -> None:
     assert outcome.trace is not None
     *steps, last = outcome.trace.steps
     assert [s.action for s in steps] == [
-        "hypercall: Xen is entered",
-        "hypercall: update_intpte: write the entry",
+        "hypercall: Xen is entered: {call}",
+        "hypercall: update_intpte: write {new} into {table}",
         "hypercall: put_page_type: drop the old reference",
     ]
     assert last.event and last.action == "linear_l1_read"

@@ -68,7 +68,7 @@ def claims(cls: type[XenPvPaging], changed: str) -> tuple[System, tuple[Conjunct
 
 shipped = functools.cache(functools.partial(claims, XenPvPaging))
 
-RETYPES = "get_page_type: the page has its new type"
+RETYPES = "get_page_type: {page} has its new type"
 
 NEEDED_FOR = {
     "an-upper-entry-is-in-memory-or-about-to-be-flushed": (WAITS, "no-stale-linear-access#1"),
@@ -91,7 +91,7 @@ NEEDED_FOR = {
     "who-changes-cr3-is-away": (HAS_LEFT, "who-walks-is-in-dirty-cpumask"),
     "pages-keep-their-types": (RETYPES, "an-entry-leads-down"),
     "a-root-table-is-a-pinned-l4-table": ("invalidate_interrupt", "linear-map-shows-tables#1"),
-    "a-cached-upper-entry-leads-to-an-l2-table": ("Xen is entered", "linear-map-shows-tables#1"),
+    "a-cached-upper-entry-leads-to-an-l2-table": ("Xen is entered: {call}", "linear-map-shows-tables#1"),
     "a-cached-lower-entry-leads-to-an-l1-table": (
         "restore_all_guest, after a context switch",
         "linear-map-shows-tables#2",

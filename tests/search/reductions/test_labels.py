@@ -39,7 +39,7 @@ def dead(policy: str) -> set[str]:
 def test_what_follows_a_call_that_is_never_made_never_happens() -> None:
     """Without `retyping` nobody changes a page's type, and without `foreign` nobody switches to another domain."""
     found = dead("per-batch")
-    assert "hypercall: get_page_type: the page has its new type" in found
+    assert "hypercall: get_page_type: {page} has its new type" in found
     assert "hypercall: write_ptbase: load another domain's CR3" in found
     assert "hypercall: put_page_type: drop the old reference" not in found
-    assert "hypercall: get_page_type: the page has its new type" not in dead("xsa-401")
+    assert "hypercall: get_page_type: {page} has its new type" not in dead("xsa-401")
