@@ -156,6 +156,57 @@ def test_locals_with_their_default_and_copies_of_helpers_are_not_told(trace: Tra
     assert "page" not in {line.partition(" ")[0] for line in row(told, "looks").changes}, "put() is given it as its own"
 
 
+def test_an_element_that_the_row_names_anyway_is_no_news_of_a_local(tmp_path: Path) -> None:
+    """The words name it, or it is the only one of its sort in what else changes; else the local says which one it is."""
+    file = tmp_path / "named.py"
+    file.write_text(NAMED)
+    found = check(f"{file}:Named").trace
+    assert found is not None
+    told = tell(Story(found), every_step=True)
+    assert row(told, "takes page0").changes == ()
+    assert row(told, "gives another one away").changes == ("owner = page1",)
+    assert row(told, "gets one back").changes == ("busy[page1] = True", "owner = page0", "back = page0")
+
+
+NAMED = '''
+"""A process and what it keeps."""
+from typing import Annotated, Optional
+
+from flushproof.model.language import *
+
+
+class Page(Sort, size=2):
+    """A page."""
+
+
+class Named(System):
+    """One process."""
+
+    busy: Map[Page, bool]
+    owner: Optional[Page]
+    done: bool
+
+    @process()
+    def runs(self):
+        yield "takes {page}"
+        page = choose(Page)
+        yield "gives another one away"
+        other = choose(Page, where=lambda p: p != page)
+        self.owner = other
+        yield "gets one back"
+        back = choose(Page, where=lambda p: p != other)
+        self.busy[other] = True
+        self.owner = back
+        yield "ends"
+        require(not self.busy[back] and self.busy[other] and not self.busy[page])
+        self.done = True
+
+    @invariant("it is done")
+    def never(self):
+        return not self.done or self.owner is None
+'''
+
+
 def test_a_mask_is_one_change(trace: Trace) -> None:
     assert row(tell(Story(trace)), "sends").changes[0] == "mask[cpu0, all] = True"
 
