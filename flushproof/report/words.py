@@ -440,7 +440,7 @@ def _is_bookkeeping(instance: Instance, change: Change) -> bool:
 
 
 def _named_in(instance: Instance, row: Row, shown: Sequence[Change]) -> list[Change]:
-    """Those locals that get an element which the words of the row name, or which is the only one of its sort in what else changes."""
+    """Those locals that get an element which the words of the row name, or the only one of its sort in what else changes."""
     said = set(re.findall(r"\w+", row.words))
     others = {
         (sort, code)

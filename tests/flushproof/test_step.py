@@ -204,7 +204,7 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
     app = stepper("none", "kvm-vcpu-switch")
 
     async def act(pilot: Pilot[None]) -> None:
-        await pick(pilot, "cpu0: vcpu_load: reads last_vcpu_ran")
+        await pick(pilot, "cpu0: vcpu_load(vcpu0): reads last_vcpu_ran")
         texts = [text for text, _, _ in app.offered]
         assert len(set(texts)) == len(texts) and sum(text.startswith("cpu0: stores last_vcpu_ran (") for text in texts) == 2
         said = []
