@@ -221,7 +221,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
 
 
 def _again(saved: SavedTrace) -> str:
-    return f"{confirmed_text(saved.followed, saved.trace.property == WALK)} All of it again when this page was made."
+    return confirmed_text(saved.followed, saved.trace.property == WALK).replace(":", " again when this page was made:", 1)
 
 
 def embedded(data: Any) -> Markup:
