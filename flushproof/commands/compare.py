@@ -16,11 +16,13 @@ from flushproof.commands.options import (
     sizes_option,
     system_argument,
     text_or_json,
+    workload_option,
 )
 from flushproof.commands.progress import shown
 from flushproof.laboratory.comparing import compare, versions
 from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import Question
+from flushproof.laboratory.measuring import measure, repairs_of
 from flushproof.laboratory.repairing import MOST, repair
 from flushproof.model.language.load import load_system
 from flushproof.report.comparison import (
@@ -32,6 +34,7 @@ from flushproof.report.comparison import (
     versions_text,
 )
 from flushproof.result import INCONCLUSIVE as CUT_SHORT
+from flushproof.search.chances import Workload
 from flushproof.search.task import Limits
 
 
@@ -92,6 +95,7 @@ def compare_command(
 @click.option(
     "--most", metavar="N", type=click.IntRange(min=1), default=MOST, show_default=True, help="So many are looked for."
 )
+@workload_option
 @click.option("--max-seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="Stop after this time.")
 @click.option("--max-states", metavar="N", type=click.IntRange(min=1), help="Of each search.")
 @text_or_json
@@ -103,11 +107,13 @@ def repair_command(
     free: tuple[str, ...],
     properties: tuple[str, ...],
     most: int,
+    workload: Workload | None,
     max_seconds: float | None,
     max_states: int | None,
     form: str,
 ) -> None:
-    """Finds the smallest sets of changes of knobs that make a policy of SYSTEM safe, the fewest changes first.
+    """Finds the smallest sets of changes of knobs that make a policy of SYSTEM safe, the fewest changes first; with --workload,
+    what each of them costs.
 
     \b
     flushproof repair kvm-vcpu-switch --policy on-migration
@@ -125,9 +131,15 @@ def repair_command(
                 progress(what if isinstance(what, str) else f"{what.searched:,} searches, {what.left:,} policies left")
 
         found = repair(question, most, told)
+        measured = measure(found.decided, repairs_of(found), workload, told=told) if workload is not None else None
     click.echo(
-        json.dumps(repaired_json(found), indent=1) if form == "json" else repaired_text(found, look()), color=True
+        json.dumps(repaired_json(found, measured), indent=1)
+        if form == "json"
+        else repaired_text(found, look(), measured),
+        color=True,
     )
+    if measured is not None and not measured.complete:
+        sys.exit(INCONCLUSIVE)
     if found.repairs or found.before.verdict == "holds":
         sys.exit(HOLDS)
     sys.exit(VIOLATED if found.everything else INCONCLUSIVE)

@@ -23,7 +23,7 @@ from flushproof.commands.options import (
 from flushproof.commands.progress import shown
 from flushproof.laboratory.deciding import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
-from flushproof.laboratory.measuring import STEPS, Measurement, measure
+from flushproof.laboratory.measuring import STEPS, Measurement, measure, names_of
 from flushproof.model.language.load import load_system
 from flushproof.report.lattice import draw
 from flushproof.report.measurement import draw_costs
@@ -151,7 +151,9 @@ def policies_command(
                 progress(what if isinstance(what, str) else _words(what))
 
         found = answer(question, told)
-        measured = measure(found, workload, steps=walk_steps, seed=seed, told=told) if workload is not None else None
+        measured = None
+        if workload is not None:
+            measured = measure(found.decided, names_of(found), workload, steps=walk_steps, seed=seed, told=told)
     click.echo(
         json.dumps(policies_json(found, measured), indent=1)
         if form == "json"

@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from flushproof.laboratory.deciding import Decided
 from flushproof.laboratory.judging import Answer
 from flushproof.laboratory.lattice import Point
-from flushproof.model.language.instantiate import instantiate
+from flushproof.laboratory.repairing import Repaired
+from flushproof.model.language.instantiate import instantiate, settings
 from flushproof.search.chances import Workload
 from flushproof.search.sampling import Sample, sample
 from flushproof.workloads import refuse_strange
@@ -65,20 +67,22 @@ def costs_of(found: Sample) -> Collection[str]:
 
 
 def measure(
-    answer: Answer,
+    decided: Decided,
+    names: Mapping[Point, str],
     workload: Workload,
     *,
     steps: int = STEPS,
     seed: int = 0,
     told: Callable[[str], None] | None = None,
 ) -> Measurement:
-    """Measures the named policies of a lattice and its weakest safe ones; an interrupt ends it early, and is not raised.
+    """Measures policies of a lattice; an interrupt ends it early, and is not raised.
+
+    names: which policies, and what they are called (`names_of`, `repairs_of`).
 
     Raises:
         FlushproofError: the workload speaks of what does not happen in the system.
     """
-    lattice, decided = answer.lattice, answer.decided
-    names = names_of(answer)
+    lattice = decided.lattice
     instances = {
         point: instantiate(lattice.system, lattice.policy, lattice.set(point), lattice.sizes, events=True)
         for point in names
@@ -107,13 +111,19 @@ def measure(
 
 
 def names_of(answer: Answer) -> Mapping[Point, str]:
-    """The policies that are measured, by what they are called."""
+    """The named policies of a lattice and its weakest safe ones, by what they are called."""
     found: dict[Point, list[str]] = {}
     for name, point in answer.lattice.named().items():
         found.setdefault(point, []).append(name)
     for number, one in enumerate(answer.weakest[:MOST], 1):
         found.setdefault(one.point, []).append(f"weakest {number}")
     return {point: ", ".join(names) for point, names in found.items()}
+
+
+def repairs_of(found: Repaired) -> Mapping[Point, str]:
+    """The policy that is repaired, and its repairs, by what they change."""
+    lattice = found.lattice
+    return {lattice.base: lattice.policy or "as it is", **{r.point: settings(r.changes) for r in found.repairs}}
 
 
 def costs_less(one: Sample, other: Sample) -> bool:

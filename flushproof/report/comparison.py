@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from flushproof.laboratory.comparing import Compared, Moment, Versions, differences
+from flushproof.laboratory.measuring import Measurement
 from flushproof.laboratory.repairing import Repaired
 from flushproof.model.ir.trace import Trace
 from flushproof.model.language.instantiate import settings
 from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, state_json, trace_json
 from flushproof.report.locations import location
+from flushproof.report.measurement import measurement_json, measurement_text
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import verdict_text
 from flushproof.report.words import Story, many
@@ -86,8 +88,8 @@ def versions_text(found: Versions, look: Look) -> str:
     return "\n\n".join([head, table(["trace of", "", *found.names], rows, look), look.faint(look.wrapped(note)), *left])
 
 
-def repaired_text(found: Repaired, look: Look) -> str:
-    """The policy's own trace, then each repair."""
+def repaired_text(found: Repaired, look: Look, measured: Measurement | None = None) -> str:
+    """The policy's own trace, then each repair, and what each costs under a workload where that was measured."""
     lattice = found.lattice
     parts = [look.strong(f"{lattice} {settings(lattice.text(lattice.base))}".strip()), verdict_text(found.before, look)]
     if found.before.trace is not None:
@@ -109,6 +111,8 @@ def repaired_text(found: Repaired, look: Look) -> str:
         parts.append(
             "No other set of changes does without all of one of these; stronger values of the same knobs are left out."
         )
+    if measured is not None:
+        parts.append(measurement_text(measured, look))
     decided = found.decided
     searches = "1 search" if decided.searches == 1 else f"{decided.searches} searches"
     effort = f"{searches} and {many(decided.traces, 'trace')}, of {lattice.count:,} policies."
@@ -164,7 +168,7 @@ def versions_json(found: Versions) -> dict[str, Any]:
     }
 
 
-def repaired_json(found: Repaired) -> dict[str, Any]:
+def repaired_json(found: Repaired, measured: Measurement | None = None) -> dict[str, Any]:
     """The same for machines."""
     lattice = found.lattice
     return {
@@ -180,5 +184,6 @@ def repaired_json(found: Repaired) -> dict[str, Any]:
         ],
         "everything": found.everything,
         "reason": found.decided.reason,
+        "measured": measurement_json(measured, lattice),
         **trace_json(found.before.trace),
     }

@@ -65,6 +65,17 @@ def test_what_does_less_and_costs_more_is_said() -> None:
     assert rows["vmalls12"]["rank"] < rows["nuke"]["rank"]
 
 
+def test_each_repair_has_its_cost(own: Path) -> None:
+    asked = ("kvm-vcpu-switch", "--size", "cpu=1", "--policy", "none", "--free", "always", "--free", "if_other_ran", "--workload")
+    found = json.loads(call("repair", *asked, str(own), "--format", "json").stdout)
+    jsonschema.validate(found, schema())
+    rows = {row["name"]: row for row in found["measured"]["policies"]}
+    assert set(rows) == {"none", "always=on", "if_other_ran=on"} and rows["none"]["safe"] is False
+    assert rows["if_other_ran=on"]["rank"] == 1 < rows["always=on"]["rank"]
+    said = call("repair", *asked, str(own))
+    assert said.exit_code == 0 and "Under the workload 'mine'" in said.stdout
+
+
 def test_exact_costs_under_a_workload(own: Path) -> None:
     asked = ("kvm-vcpu-switch", "--size", "cpu=1", "--policy", "last-ran", "--workload", str(own), "--format", "json")
     (bill,) = json.loads(call("costs", *asked).stdout)["costs"]
