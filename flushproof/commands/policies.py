@@ -152,7 +152,7 @@ def policies_command(
 
         found = answer(question, told)
         measured = None
-        if workload is not None:
+        if workload is not None and not found.stopped_by_user:
             measured = measure(found.decided, names_of(found), workload, steps=walk_steps, seed=seed, told=told)
     click.echo(
         json.dumps(policies_json(found, measured), indent=1)

@@ -41,6 +41,9 @@ TOGETHER = 256
 CONFIRMING = 0.5
 """This part of the time that deciding took, and a few seconds, goes to policies that only a declared order decided."""
 
+INTERRUPTED = "an interrupt"
+"""The reason of what ended early because somebody wanted it to."""
+
 _SECONDS = 3.0
 
 
@@ -177,7 +180,7 @@ class Laboratory:
                 self._confirm(_SECONDS + CONFIRMING * (time.monotonic() - self.begun))
             self.certify()
         except KeyboardInterrupt:
-            decided.reason = "an interrupt"
+            decided.reason = INTERRUPTED
         if decided.reason is None and decided.left.any():
             decided.reason = "a limit of states or memory"
         decided.seconds = time.monotonic() - self.begun

@@ -16,7 +16,7 @@ import numpy as np
 from flushproof.auditing import AuditError
 from flushproof.checking import Request, looked_for, run_all
 from flushproof.laboratory.apart import Apart
-from flushproof.laboratory.deciding import Decided, Laboratory, Told, confirmed
+from flushproof.laboratory.deciding import INTERRUPTED, Decided, Laboratory, Told, confirmed
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
@@ -139,6 +139,11 @@ class Answer:
     @property
     def complete(self) -> bool:
         return self.decided.reason is None and not self.interrupted
+
+    @property
+    def stopped_by_user(self) -> bool:
+        """Whether an interrupt came first, so that nothing else is to be begun."""
+        return self.interrupted or self.decided.reason == INTERRUPTED
 
 
 @dataclass(frozen=True)
