@@ -339,11 +339,13 @@ def test_what_else_was_possible(saved: Any) -> None:
 
 
 NEW = ("actor", "process", "runs", "label", "source", "reads", "enabled")
+NEW_OF_VIOLATION = ("waiting", "repeats_from")
 
 
 def test_a_file_from_before_there_was_all_this_is_read(saved: Any, tmp_path: Path) -> None:
     file = tmp_path / "old.json"
-    old = {**saved, "trace": [{k: v for k, v in s.items() if k not in NEW} for s in saved["trace"]]}
+    violation = {k: v for k, v in saved["violation"].items() if k not in NEW_OF_VIOLATION}
+    old = {**saved, "trace": [{k: v for k, v in s.items() if k not in NEW} for s in saved["trace"]], "violation": violation}
     file.write_text(json.dumps(old))
     assert CliRunner().invoke(main, ["trace", str(file)]).exit_code == 0
     file.write_text(json.dumps({**old, "trace": [saved["trace"][0], *old["trace"][1:]]}))
