@@ -349,6 +349,16 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
             self.trapped[vcpu] and self.mmu_lock.holder is not None and self.page_table_lock == vcpu for vcpu in Vcpu
         )
 
+    @reachable
+    def a_guests_invalidation_is_complete(self):
+        """A vcpu runs after the DSB behind its TLBI: what it must not hit from then on is in question."""
+        return any(self.guest[cpu] == vcpu and self.stage1_is_gone[vcpu] for cpu in Cpu for vcpu in Vcpu)
+
+    @reachable
+    def the_hosts_invalidation_is_complete(self):
+        """A vcpu runs after the host has unmapped the page, and may have given it away."""
+        return any(self.guest[cpu] is not None and self.stage2_is_gone for cpu in Cpu)
+
     policies = {
         "raw": Policy(
             "the RFC of 2016: the guest's operand as it is, with the guest's VMID and the host's TCR_EL1",

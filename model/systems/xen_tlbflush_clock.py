@@ -438,6 +438,11 @@ class XenTlbflushClock(System):
         """The clock has wrapped, and the CPU that made it wrap has not got to it yet."""
         return self.tlbflush_clock == 0
 
+    @reachable
+    def the_clock_runs_again(self):
+        """A new period has begun: all have flushed, and a page has its stamp from the one before."""
+        return self.tlbflush_clock != 0 and any(self.tlbflush_timestamp[p] > self.tlbflush_clock for p in Page)
+
     policies = {
         "before-xsa-241": Policy(
             "until 2017: an interrupt may come between reading the clock and storing the stamp",

@@ -17,7 +17,6 @@ from flushproof.search.outcome import Outcome
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import agreed
 
-from .mutants import undetected
 from .verdicts import Cell, cells, found, verdict
 
 TWO_VMIDS, SHARED, FOREIGN, ZERO, FREE = (
@@ -233,22 +232,6 @@ def test_as_many_vmids_as_cpus_are_enough(policy: str) -> None:
     """The kernel warns unless there are more.  With the marker, who rolls over has nothing reserved; one fewer is too few."""
     assert verdict(quick(policy, sizes={"vmid": 2})) == "holds"
     assert FREE in {v.property for v in quick(policy, sizes={"vmid": 1}, focus=FREE).violations}
-
-
-NOT_NEEDED = {
-    "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
-    "reads active_vmids / writes vcpu_thread.kvm_arm_vmid_update.old_number": "a slot changes to 0 only, which has no generation",
-    "xchg active_vmids / requires swept": "an empty slot that is swept again keeps what is reserved",
-    "xchg active_vmids / writes active_vmids.number": "a word is 0 if its generation is: the number is not looked at",
-    "vcpu_put / writes loaded": "the next vcpu_load puts another VM in its place",
-    "vcpu_put / writes vttbr_vm": "out of the guest VTTBR_EL2 is not walked; see `stale_context`",
-    "vcpu_put / writes vttbr_vmid": "likewise",
-}
-
-
-def test_whatever_is_left_out_is_noticed() -> None:
-    """VMs being replaced are the environment, and left as they are."""
-    assert undetected(instantiate(VmidAllocator, "fixed"), "vm_is_replaced") == set(NOT_NEEDED)
 
 
 # ----------------------------------------------------------------------------------------------------------------- proofs

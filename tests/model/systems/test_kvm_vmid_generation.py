@@ -12,7 +12,6 @@ from flushproof.proving import prove
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import agreed
 
-from .mutants import undetected
 from .verdicts import Cell, cells, found, verdict
 
 SMALL = {"cpu": 2, "vmid": 2}
@@ -182,25 +181,6 @@ def test_another_way_holds_too(changed: str) -> None:
     knobs = {k: v for k, v in setting(changed).items() if not v.isdigit()}
     sizes = {k: int(v) for k, v in setting(changed).items() if v.isdigit()}
     assert verdict(found(VmidGeneration, Cell("fixed", Expect("holds", knobs)), sizes={**SMALL, **sizes})) == "holds"
-
-
-NOT_NEEDED = {
-    "takes_ipi / requires calls.queued": "a spurious interrupt makes nobody go on",
-    "tlbi.performs_tlbi / requires tlbi.pending": "invalidating more than was asked for is always allowed",
-    "vcpu_load({vcpu}); reads kvm_vmid_gen / requires vcpus.loaded": "the allocator does not count on a vcpu being on one CPU only",
-    "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen": (
-        "with the generation stored last, who finds it current need not wait for the lock: VTTBR is there already"
-    ),
-    "compares it with vmid_gen again / writes vcpus.loaded": "who tries again may as well stay loaded",
-    "exits the guest; local_irq_enable / writes live_vm": "out of the guest VTTBR_EL2 is not walked; see `stale_context`",
-    "exits the guest; local_irq_enable / writes live_vmid": "likewise",
-    "exits the guest; local_irq_enable / writes vcpus.loaded": "the next vcpu_load puts another vcpu in its place",
-}
-
-
-def test_whatever_is_left_out_is_noticed() -> None:
-    """VMs being replaced are the environment, and left as they are."""
-    assert undetected(instantiate(VmidGeneration, "fixed", sizes=SMALL), "vm_is_replaced") == set(NOT_NEEDED)
 
 
 # ----------------------------------------------------------------------------------------------------------------- proofs

@@ -1,0 +1,258 @@
+"""The shipped systems, changed in one place at a time: does a verdict notice?
+
+    python -m benchmarks.mutation [--only SYSTEM ...] [--jobs N] [--json FILE] [--saved FILE ...] [--write]
+
+Each mutant of `benchmarks.operators` is explored under one policy that holds, and where that goes on to hold, under
+the further settings, at the same sizes, for which the policy promises a verdict. It is noticed if any of these
+verdicts is another one, or a state that makes the system interesting is no longer reached. Of what nobody notices
+`benchmarks.survivors` says why that is right. `--write` makes docs/mutation.md; `--json` writes the same as a list of
+objects: system, operator, name, by, reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from flushproof.model.errors import FlushproofError
+from flushproof.model.ir.instance import Instance
+from flushproof.model.language.declare import Expect, Knob, System
+from flushproof.model.language.load import load_system
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
+from flushproof.search.replay import ReplayError
+from flushproof.search.task import Limits
+from tabulate import tabulate
+
+from flushproof.processes import each
+
+from .operators import OPERATORS, Mutant, Operator, Setting, mutants
+from .survivors import reason
+
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "mutation.md"
+
+STATES = 200_000
+"""Where a mutant holds in as many states and there are more, it counts as one that nobody notices."""
+
+FIRST = 1_000
+"""So many are explored by the interpreter first."""
+
+NOBODY = ""
+NO_REASON = "No reason is known."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A system under one policy that holds.
+
+    environment: what is left as it is (see `operators.mutants`).
+    """
+
+    system: str
+    policy: str
+    environment: tuple[str, ...] = ()
+
+    def cls(self) -> type[System]:
+        return load_system(self.system)
+
+    def mutants(self, folder: Path) -> Iterator[Mutant]:
+        """Those that are other systems than the system itself."""
+        setting = Setting(self.policy)
+        for mutant in mutants(self.cls(), setting, folder, self.environment):
+            if mutant.made(setting) is not None:
+                yield mutant
+
+
+SUBJECTS = (
+    Subject("kvm-icache", "ic-iallu", ("patch", "enable_mmu", "disable_mmu")),
+    Subject("kvm-trapped-tlbi", "exact", ("remap", "preempts")),
+    Subject("kvm-vcpu-switch", "last-ran", ("guest_",)),
+    Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",)),
+    Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",)),
+    Subject("xen-pv-paging", "per-batch"),
+    Subject("xen-tlbflush-clock", "invalidate-first"),
+)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A mutant and who noticed it: a property, a state that is no longer reached, a setting; "" for nobody."""
+
+    system: str
+    operator: Operator
+    name: str
+    by: str
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is right that nobody notices, or that this must be one step; None where none is given."""
+        return reason(self.system, self.operator, self.name, self.by != NOBODY)
+
+
+def noticed(mutant: Mutant, subject: Subject) -> str:
+    """Who notices a mutant first: under the policy itself, then under its further settings."""
+    instance = mutant.made(Setting(subject.policy))
+    assert instance is not None
+    found = _other_than(instance, "holds")
+    more = mutant.operator in (
+        "split",
+        "actor",
+    )  # it can do all that the system can: where that holds, it is noticed above
+    for expect in subject.cls().policies[subject.policy].also if found == NOBODY and not more else ():
+        if expect.sizes:
+            continue
+        setting = _setting(subject.policy, expect)
+        there = mutant.made(setting)
+        if there is not None and (by := _other_than(there, expect.verdict)) != NOBODY:
+            words = " ".join(f"{name}={Knob.text(value)}" for name, value in expect.knobs.items())
+            return f"{by}, with {words}" if words else by
+    return found
+
+
+def _setting(policy: str, expect: Expect) -> Setting:
+    return Setting(policy, tuple(expect.knobs.items()), tuple((str(s), n) for s, n in expect.sizes.items()))
+
+
+def _other_than(instance: Instance, verdict: str) -> str:
+    """What gives away that the verdict is no longer this one."""
+    focus = None if verdict == "holds" else verdict
+    try:
+        outcome = explore(
+            instance, focus=focus, limits=Limits(states=FIRST)
+        )  # most are noticed before it is worth compiling
+        if outcome.property is None or (focus and outcome.property != focus):
+            outcome = explore(instance, focus=focus, engine=NativeEngine(), limits=Limits(states=STATES))
+    except ReplayError:  # it reads a local that was never written: an element that symmetry knows nothing of
+        return "no verdict"
+    except FlushproofError as error:
+        return f"refused: {error}"
+    if focus is not None:
+        return NOBODY if outcome.property == focus or not outcome.complete else f"no longer {focus}"
+    if outcome.property is not None:
+        return outcome.property
+    return f"unreached: {outcome.not_reached[0]}" if outcome.complete and outcome.not_reached else NOBODY
+
+
+def judge(subject: Subject) -> list[Judged]:
+    """Every mutant of a system."""
+    with tempfile.TemporaryDirectory() as folder:
+        judged = []
+        for mutant in subject.mutants(Path(folder)):
+            judged.append(Judged(subject.system, mutant.operator, mutant.name, noticed(mutant, subject)))
+            print(f"  {mutant.operator}: {mutant.name}: {judged[-1].by or 'nobody'}", flush=True)
+        return judged
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="+", choices=[s.system for s in SUBJECTS], help="these systems alone")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--json", type=Path, help="where the results are saved")
+    parser.add_argument(
+        "--saved", type=Path, nargs="+", default=[], help="results that were saved: these are not made anew"
+    )
+    parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}")
+    asked = parser.parse_args()
+    subjects = [s for s in SUBJECTS if asked.only is None or s.system in asked.only]
+    judged = [
+        Judged(*(one[f.name] for f in fields(Judged))) for file in asked.saved for one in json.loads(file.read_text())
+    ]
+    subjects = [s for s in subjects if s.system not in {j.system for j in judged}]
+    for subject, found in zip(subjects, each(judge, subjects, asked.jobs), strict=True):
+        assert not isinstance(found, str), found
+        judged += found
+        print(f"{subject.system}: {score(found)}", flush=True)
+        for one in found:
+            if one.by == NOBODY and one.reason is None:
+                print(f"  nobody notices, and no reason is given: {one.operator}: {one.name}", flush=True)
+    if asked.json:
+        asked.json.write_text(json.dumps([{**asdict(j), "reason": j.reason} for j in judged], indent=1) + "\n")
+    if asked.write:  # what was not made, nor saved, has a dash
+        DOCS.write_text(page(judged))
+
+
+def score(judged: Sequence[Judged]) -> str:
+    return f"{sum(j.by != NOBODY for j in judged)} of {len(judged)} mutants are noticed"
+
+
+# ------------------------------------------------------------------------------------------------------------- the page
+
+INTRODUCTION = """# Mutants of the systems
+
+Each shipped system is changed in one place, in every place and in four ways, and judged again: does a verdict notice?
+(`python -m benchmarks.mutation --jobs 2 --write` makes this page; the tests take a sample of it again, and hold that
+whoever is not noticed has a reason here. Mutants of the checker itself are in [soundness](soundness.md).)
+
+{operators}
+
+A mutant is noticed if the policy named here, or one of the further settings for which that policy promises a verdict,
+gets another verdict, or if a state that makes the system interesting is no longer reached. Changes that make no
+difference in the compiled system are not counted: two statements of one step that do not depend on each other, a step
+whose second half no other process and no property can see. Neither are those that the language refuses. Left as they
+are: what the environment may do (guests by the book, VMs that come and go).
+
+What nobody notices is one of two things: a part of the model that the verdict does not need, or a verdict that needs
+more than the model says. Each has its reason below. Splits and actors that nobody notices mostly speak for the
+policy: it holds with more interleavings than the code has. A dash: not judged in full yet.
+
+"""
+
+
+def page(judged: Sequence[Judged]) -> str:
+    """docs/mutation.md"""
+    rows = []
+    for subject in SUBJECTS:
+        mine = [j for j in judged if j.system == subject.system]
+        of = [[j for j in mine if j.operator == operator] for operator in OPERATORS]
+        rows.append([f"`{subject.system}`", f"`{subject.policy}`", *(_counts(j) for j in (*of, mine))])
+    rows.append(["all", "", *(_counts([j for j in judged if j.operator == o]) for o in OPERATORS), _counts(judged)])
+    table = tabulate(rows, ["system", "policy", *OPERATORS, "noticed"], tablefmt="github", disable_numparse=True)
+    operators = "\n".join(f"- *{operator}*: {meaning}." for operator, meaning in OPERATORS.items())
+    return INTRODUCTION.format(operators=operators) + table + "\n" + "".join(_section(s, judged) for s in SUBJECTS)
+
+
+def _counts(judged: Sequence[Judged]) -> str:
+    return f"{sum(j.by != NOBODY for j in judged)} of {len(judged)}" if judged else "-"
+
+
+def _section(subject: Subject, judged: Sequence[Judged]) -> str:
+    """What nobody notices in a system, by reason, and what must be one step."""
+    mine = [j for j in judged if j.system == subject.system]
+    if not mine:
+        return ""
+    text = f"\n## {subject.system}\n\n"
+    text += _reasons([j for j in mine if j.by == NOBODY])
+    together = [j for j in mine if j.by != NOBODY and j.operator == "split"]
+    if together:
+        text += "\nMust be one step, and is:\n\n" + _reasons(together)
+    return text
+
+
+def _reasons(judged: Sequence[Judged]) -> str:
+    lines = []
+    for why in dict.fromkeys(j.reason for j in judged):
+        lines.append(f"- {why or NO_REASON}")
+        for one in (j for j in judged if j.reason == why):
+            lines.append(f"    - {one.operator}: `{one.name}`" + (f": {one.by}" if one.by != NOBODY else ""))
+    return "\n".join(lines) + "\n"
+
+
+def unnoticed_in(text: str) -> dict[str, set[tuple[str, str]]]:
+    """From the page: by system, the operators and names of the mutants that nobody notices."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for line in text.splitlines():
+        if line.startswith("## "):
+            mine = found.setdefault(line.removeprefix("## "), set())
+        elif line.startswith("    - "):
+            operator, _, name = line.removeprefix("    - ").partition(": ")
+            if name.endswith("`"):  # else it is noticed, and must be one step
+                mine.add((operator, name.strip("`")))
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+"""Why it is right that nobody notices: mutants of the shipped systems (`benchmarks.mutation`) under which all verdicts stay; and of
+steps that must not be split, what makes them one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .operators import Operator
+
+
+@dataclass(frozen=True)
+class Because:
+    """One reason, and the mutants of one operator that it is about."""
+
+    why: str
+    operator: Operator
+    names: tuple[str, ...]
+
+
+OF_ALL: Mapping[Operator, str] = {
+    "split": "Others may come in between, and all holds: the verdict does not rest on these being one step.",
+}
+"""What is the same reason for whatever nobody notices: such a mutant can do all that the system can, and more."""
+
+LESS = "The hardware does less than it may, and what holds goes on to hold; the policies that are violated need it."
+MORE = "Invalidating more than was asked for is always allowed."
+SPURIOUS = "Nothing changes where it was not asked for: such a step does what has been done, or more."
+NEXT_LOAD = "The next vcpu_load puts another one in its place."
+OUT_OF_CONTEXT = "Out of the guest its context is not walked, and the next entry writes it anew; see `stale_context`."
+NO_ORDER = "Neither looks at what the other one writes, and no other process can tell which came first."
+OFF = (
+    "One of the two is not there under this policy; what is left moves over a label at which nothing else waits for it."
+)
+TWO_BARRIERS = (
+    "Two barriers follow a TLBI before anybody relies on it, of which one would do: besides the hypervisor's the guest's own DSB, "
+    "or where the vcpu has moved that in __switch_to."
+)
+
+REASONS: Mapping[str, tuple[Because, ...]] = {
+    "kvm-icache": (
+        Because(MORE, "left out", ("icache.invalidations.performs_tlbi / requires icache.invalidations.pending",)),
+        Because(MORE, "actor", ("IC IALLU / by somebody else",)),
+        Because(
+            "A line that reaches memory without having been cleaned is newer there than it must be: fewer old bytes.",
+            "left out",
+            ("icache.reaches / requires icache.cleaning",),
+        ),
+        Because(
+            "Under this policy the line is always executable: no exec fault is ever taken (`write-xor-execute` is about that), and "
+            "one that is taken all the same cleans and invalidates.",
+            "left out",
+            (
+                "exec_fault / requires guest",
+                "exec_fault / requires executable",
+                "exec_fault / writes icache.older",
+                "exec_fault / writes icache.line",
+                "exec_fault / writes executable",
+            ),
+        ),
+        Because(
+            "Entry and exit both synchronize the context, and one of them is enough.",
+            "left out",
+            ("enter the guest / writes icache.pipeline", "exit the guest / writes icache.pipeline"),
+        ),
+        Because(
+            "Entry and exit both synchronize the context, and one of them is enough.",
+            "reordered",
+            (
+                "vcpu_run: if flush: | self.icache.synchronize(cpu)",
+                "vcpu_run: self.note_mmu_off(cpu, vcpu) | self.icache.synchronize(cpu)",
+            ),
+        ),
+        Because(
+            "The host cleans nothing here: only a vcpu's own DC would be waited for, and its DSB does that.",
+            "left out",
+            ("DSB; ISB / requires icache.cleaning",),
+        ),
+        Because(
+            "A guest may leave at any time; that its thread does not know it makes it flush no less.",
+            "actor",
+            ("exit the guest / by somebody else",),
+        ),
+        Because(
+            "`last_cpu` is not read under this policy.",
+            "reordered",
+            ("vcpu_run: self.last_cpu[vcpu] = cpu | if flush:",),
+        ),
+    ),
+    "kvm-trapped-tlbi": (
+        Because(MORE, "left out", ("tlb.tlbi.performs_tlbi / requires tlb.tlbi.pending",)),
+        Because(
+            MORE,
+            "actor",
+            (
+                "TLBI / by somebody else",
+                "stage 2: TLBI / by somebody else",
+                "stage 2: TLBI VMALLE1IS (2) / by somebody else",
+            ),
+        ),
+        Because(
+            "A store that is seen although it was seen before changes nothing.",
+            "left out",
+            ("tlb.descriptors.store_is_seen / requires tlb.descriptors.storing",),
+        ),
+        Because(
+            LESS,
+            "left out",
+            ("schedule / writes tlb.descriptors.old", "schedule / writes tlb.stage2", "schedule / writes tlb.combined"),
+        ),
+        Because(
+            TWO_BARRIERS,
+            "left out",
+            ("DSB ISH / requires tlb.tlbi.pending", "vcpu_put: DSB ISH in __switch_to / requires tlb.tlbi.pending"),
+        ),
+        Because(
+            TWO_BARRIERS,
+            "reordered",
+            ("emulate: self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAG… | self.tlb.barrier(cpu)",),
+        ),
+        Because(
+            "The DSB comes behind the restored context: it waits for what was issued, whatever is loaded.",
+            "reordered",
+            ("emulate: self.tlb.barrier(cpu) | if self.context != Context.HOST:",),
+        ),
+        Because(
+            "The store to the descriptor is complete before: a DSB ISHST stands behind it, the guest's or the host's.",
+            "left out",
+            (
+                "DSB ISH / requires tlb.descriptors.storing",
+                "stage 2: DSB ISH (2) / requires tlb.descriptors.storing",
+                "stage 2: DSB ISH (3) / requires tlb.descriptors.storing",
+            ),
+        ),
+        Because(
+            "A guest may leave at any time; its TLB keeps what it has.", "actor", ("exit the guest / by somebody else",)
+        ),
+        Because(
+            "The instruction is emulated again at the next entry, and invalidates more.",
+            "left out",
+            ("load the host's context; advance the PC / writes trapped",),
+        ),
+        Because(
+            "The instruction is taken as emulated one step early, by the thread that is about to do it.",
+            "reordered",
+            ("emulate: if self.context != Context.HOST: | self.trapped[vcpu] = False",),
+        ),
+        Because(NEXT_LOAD, "left out", ("vcpu_put: DSB ISH in __switch_to / writes vcpus.loaded",)),
+        Because(
+            "The host then unmaps once and never again; one time shows all that can go wrong, since what a TLB holds of an earlier "
+            "one it holds of this one too.",
+            "left out",
+            ("stage 2: load the host's context / writes mmu_lock.holder",),
+        ),
+        Because(
+            NO_ORDER,
+            "reordered",
+            (
+                "emulate: if self.context != Context.HOST: | scope = Scope.LOCAL if self.executes_locally(vcpu) else Sco…",
+                "unmap: self.tlb.store_barrier(cpu) | self.enter_vmid_context(cpu)",
+            ),
+        ),
+        Because(
+            OFF,
+            "reordered",
+            ("unmap: if self.order == Order.STAGE1_THEN_STAGE2: | if self.order == Order.BOTH_AT_ONCE:",),
+        ),
+    ),
+    "kvm-vcpu-switch": (
+        Because(MORE, "left out", ("tlbi.performs_tlbi / requires tlbi.pending",)),
+        Because(MORE, "actor", ("TLBI VMALLE1 / by somebody else",)),
+        Because(
+            "The host's own regime is not the guest's; the next entry writes VTTBR anew.",
+            "left out",
+            ("restores the host's VTTBR / writes vttbr",),
+        ),
+        Because(
+            "Each of the three effects of an exit keeps the guest's context from being walked.",
+            "left out",
+            ("exits the guest / writes in_guest", "exits the guest / writes vttbr", "exits the guest / writes el1"),
+        ),
+        Because(
+            "`last_cpu` is not read under this policy.",
+            "reordered",
+            ("vcpu_thread: self.last_cpu[vcpu] = cpu | if choose(bool):",),
+        ),
+        Because(
+            "The DSB comes after VTTBR is restored: a TLBI takes the VMID when it is issued, and the vcpu has yet to enter.",
+            "reordered",
+            ("vcpu_thread: if self.wait_for_flush: | yield from self.exit_vmid_context(cpu)",),
+        ),
+    ),
+    "kvm-vmid-allocator": (
+        Because(MORE, "left out", ("tlbi.performs_tlbi / requires tlbi.pending",)),
+        Because(MORE, "actor", ("TLBI ALLE1IS / by somebody else",)),
+        Because(
+            "A slot changes to 0 only, which has no generation: the number need not be kept.",
+            "left out",
+            ("reads active_vmids / writes vcpu_thread.kvm_arm_vmid_update.old_number",),
+        ),
+        Because(
+            "An empty slot that is swept again keeps what is reserved.",
+            "left out",
+            ("xchg active_vmids / requires swept",),
+        ),
+        Because(
+            "A word is 0 if its generation is: the number is not looked at.",
+            "left out",
+            ("xchg active_vmids / writes active_vmids.number",),
+        ),
+        Because(NEXT_LOAD, "left out", ("vcpu_put / writes loaded",)),
+        Because(OUT_OF_CONTEXT, "left out", ("vcpu_put / writes vttbr_vm", "vcpu_put / writes vttbr_vmid")),
+        Because(
+            "A guest may leave at any time; its number stays active.", "actor", ("exits the guest / by somebody else",)
+        ),
+        Because(
+            OFF,
+            "reordered",
+            (
+                "vcpu_thread: while stay: | if self.restore == Restore.AT_PUT:",
+                "vcpu_thread: if self.restore == Restore.AT_PUT: | self.loaded[cpu] = None",
+                "vcpu_thread: if self.vttbr == Vttbr.AT_RUN: | self.in_guest[cpu] = True",
+                "kvm_arm_vmid_update: if changed: | if self.flush_pending[cpu]:",
+                "roll_over: if not self.sweep_first: | self.vmid_generation = fresh(Generation)",
+            ),
+        ),
+        Because(
+            "The guest is left one round later, and any number of rounds is possible anyway.",
+            "reordered",
+            ("vcpu_thread: stay = choose(bool) | enter = stay and self.update == Update.AT_LOAD",),
+        ),
+        Because(
+            "The slot is compared again by the cmpxchg, and what is read of vmid->id later is newer.",
+            "reordered",
+            (
+                "kvm_arm_vmid_update: generation, number = self.id.get(self.loaded[cpu]) | old_generation, old_number = "
+                "self.active_vmids.get(cpu)",
+            ),
+        ),
+        Because(
+            "One step: whether the lock is free decides whether it is taken, not what is seen.",
+            "reordered",
+            (
+                "kvm_arm_vmid_update: self.cpu_vmid_lock.acquire(cpu) | changed = not self.is_current(cpu) or not "
+                "self.recheck_lock…",
+            ),
+        ),
+        Because(
+            NO_ORDER,
+            "reordered",
+            (
+                "keep_number: if number is None: | reserved = any((self.is_reserved(c, vm) for c in Cpu)) and …",
+                "update_reserved: first = choose(Cpu, where=lambda c: self.is_reserved(c, vm)) | "
+                "self.reserved_vmids.generation[first] = self.vmid_generation",
+                "roll_over: self.vmid_map[...] = False | self.swept[...] = False",
+            ),
+        ),
+    ),
+    "kvm-vmid-generation": (
+        Because("A spurious interrupt makes nobody go on.", "left out", ("takes_ipi / requires calls.queued",)),
+        Because(MORE, "left out", ("tlbi.performs_tlbi / requires tlbi.pending",)),
+        Because(MORE, "actor", ("TLBI ALLE1IS / by somebody else",)),
+        Because(
+            "The allocator does not count on a vcpu being on one CPU only.",
+            "left out",
+            ("vcpu_load; reads kvm_vmid_gen / requires vcpus.loaded",),
+        ),
+        Because(
+            "With the generation stored last, who finds it current need not wait for the lock: VTTBR is there already.",
+            "left out",
+            (
+                "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen",
+            ),
+        ),
+        Because(
+            "It only reads, and what somebody else has read decides nothing here.",
+            "actor",
+            ("local_irq_disable; reads kvm_vmid_gen / by somebody else",),
+        ),
+        Because(
+            "A call is queued for whom one is queued already: it is taken once, or once more.",
+            "left out",
+            ("kvm_vmid_gen++; calls the other CPUs / requires calls.queued",),
+        ),
+        Because(
+            "Who tries again may as well stay loaded.",
+            "left out",
+            ("compares it with vmid_gen again / writes vcpus.loaded",),
+        ),
+        Because(
+            OUT_OF_CONTEXT,
+            "left out",
+            (
+                "exits the guest; local_irq_enable / writes live_vm",
+                "exits the guest; local_irq_enable / writes live_vmid",
+            ),
+        ),
+        Because(NEXT_LOAD, "left out", ("exits the guest; local_irq_enable / writes vcpus.loaded",)),
+    ),
+    "xen-pv-paging": (),
+    "xen-tlbflush-clock": (),
+}
+
+ONE_STEP: Mapping[str, tuple[Because, ...]] = {
+    "kvm-trapped-tlbi": (
+        Because(
+            "The second statement is about the ghost that says that the page is gone: it is of the moment of the store.",
+            "split",
+            ("unmap: self.tlb.store_stage2(cpu) | self.stage2_is_gone = False",),
+        ),
+    ),
+    "kvm-vmid-allocator": (
+        Because(
+            "One instruction: atomic64_cmpxchg_relaxed.",
+            "split",
+            (
+                "kvm_arm_vmid_update: was_zero = self.active_vmids.is_zero(cpu) | unchanged = self.active_vmids.get(cpu) == "
+                "(old_generation, …",
+                "kvm_arm_vmid_update: unchanged = self.active_vmids.get(cpu) == (old_generation, … | if unchanged or "
+                "self.fast_path != FastPath.CMPXCHG:",
+            ),
+        ),
+        Because(
+            "One instruction: atomic64_xchg_relaxed; what was reserved before is touched under the lock alone.",
+            "split",
+            (
+                "roll_over: sweep: still = self.active_vmids.is_zero(swept) and self.reserve =… | generation, number = "
+                "self.reserved_vmids.get(swept) if stil…",
+                "roll_over: sweep: generation, number = self.reserved_vmids.get(swept) if stil… | if self.reserve == "
+                "Reserve.NOTHING:",
+                "roll_over: sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
+                "roll_over: sweep: if number is None: | if self.zero_slots:",
+            ),
+        ),
+    ),
+}
+"""Splits that are noticed, and why the code takes no interrupt there, nor another CPU a turn."""
+
+
+def reason(system: str, operator: Operator, name: str, noticed: bool) -> str | None:
+    """Why a mutant is not noticed, or why a step that may not be split is one; None where none is given."""
+    known = ONE_STEP.get(system, ()) if noticed else REASONS[system]
+    written = _first(b.why for b in known if b.operator == operator and name in b.names)
+    return written or (None if noticed else OF_ALL.get(operator))
+
+
+def _first(reasons: Iterator[str]) -> str | None:
+    return next(reasons, None)
