@@ -56,6 +56,16 @@ def test_a_sample_is_judged_as_the_page_says(subject: Subject, tmp_path: Path) -
     assert seen >= 3
 
 
+@pytest.mark.parametrize("system", sorted({s.system for s in SUBJECTS if REASONS[s.system]} - set(UNNOTICED)))
+def test_what_is_left_out_is_noticed_or_has_a_reason(system: str, tmp_path: Path) -> None:
+    """Of systems that are not on the page yet."""
+    subject = next(s for s in SUBJECTS if s.system == system)
+    for mutant in subject.mutants(tmp_path):
+        if mutant.operator == "left out":
+            by = noticed(mutant, subject)
+            assert by != NOBODY or Judged(system, mutant.operator, mutant.name, by).reason, mutant.name
+
+
 def test_the_page_is_as_its_results() -> None:
     """Results are laid out, and read back, as in the page."""
     judged = [
