@@ -22,7 +22,8 @@ bytes (KSM breaking a sharing does that).  This is where PIPT and VPIPT differ: 
 guest fetched into a VPIPT I-cache.  For the isolation of vcpus they do not differ: all happens under one VMID.
 
 **What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has
-no effect; `kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches.  VIPT I-caches with
+no effect; `kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches,
+and those of the VMM that copies guest text (the page says what they would need).  VIPT I-caches with
 aliases, for which KVM invalidates everything.  VMs that hand a page to each other, and VMID rollover.
 
 **Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread
