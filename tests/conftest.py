@@ -82,7 +82,6 @@ ONE_OF = {
 }
 
 WHOLE_ONLY = {
-    "test_what_is_left_out_is_noticed_or_has_a_reason": ("mutation",),
     "test_every_block_of_a_long_document_does_what_it_says": ("docs",),
     "test_generated_systems_are_worth_it": ("cycles", "stuck"),
     "test_the_course_is_written_by_one_command": ("lessons",),

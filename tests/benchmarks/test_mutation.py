@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -42,28 +41,24 @@ def test_every_reason_is_of_somebody() -> None:
         assert not {(b.operator, name) for b in reasons for name in b.names} & UNNOTICED[system]
 
 
-SAMPLE = {"kvm-icache": 11, "kvm-trapped-tlbi": 26, "kvm-vcpu-switch": 9, "kvm-vmid-allocator": 40}
-"""One mutant in so many is judged again where that takes no longer than a few seconds."""
+SAMPLE = {
+    "kvm-icache": 20,
+    "kvm-trapped-tlbi": 40,
+    "kvm-vcpu-switch": 15,
+    "kvm-vmid-allocator": 60,
+    "kvm-vmid-generation": 25,
+}
+"""One change in so many is made and judged again."""
 
 
 @pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.system in SAMPLE], ids=lambda s: s.system)
 def test_a_sample_is_judged_as_the_page_says(subject: Subject, tmp_path: Path) -> None:
     seen = 0
-    for mutant in islice(subject.mutants(tmp_path), 0, None, SAMPLE[subject.system]):
+    for mutant in subject.mutants(tmp_path, SAMPLE[subject.system]):
         unnoticed = (mutant.operator, mutant.name) in UNNOTICED[subject.system]
         assert (noticed(mutant, subject) == NOBODY) == unnoticed, f"{mutant.operator}: {mutant.name}"
         seen += 1
-    assert seen >= 3
-
-
-@pytest.mark.parametrize("system", sorted({s.system for s in SUBJECTS if REASONS[s.system]} - set(UNNOTICED)))
-def test_what_is_left_out_is_noticed_or_has_a_reason(system: str, tmp_path: Path) -> None:
-    """Of systems that are not on the page yet."""
-    subject = next(s for s in SUBJECTS if s.system == system)
-    for mutant in subject.mutants(tmp_path):
-        if mutant.operator == "left out":
-            by = noticed(mutant, subject)
-            assert by != NOBODY or Judged(system, mutant.operator, mutant.name, by).reason, mutant.name
+    assert seen >= 2
 
 
 def test_the_page_is_as_its_results() -> None:
