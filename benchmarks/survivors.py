@@ -295,7 +295,6 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
                 "exits the guest; local_irq_enable / writes live_vmid",
             ),
         ),
-        Because(NEXT_LOAD, "left out", ("exits the guest; local_irq_enable / writes vcpus.loaded",)),
     ),
     "xen-pv-paging": (),
     "xen-tlbflush-clock": (),
