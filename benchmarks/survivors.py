@@ -225,6 +225,11 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
+            "Nobody is offline under `fixed` itself; with `hotplug` it is not decided within the states that a mutant is given.",
+            "reordered",
+            ("issue_to_online: self.tlbi.issue(cpu, self.flush) | for target in Cpu:",),
+        ),
+        Because(
             "The guest is left one round later, and any number of rounds is possible anyway.",
             "reordered",
             ("vcpu_thread: stay = choose(bool) | enter = stay and self.update == Update.AT_LOAD",),
