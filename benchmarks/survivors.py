@@ -268,7 +268,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             "The allocator does not count on a vcpu being on one CPU only.",
             "left out",
-            ("vcpu_load; reads kvm_vmid_gen / requires vcpus.loaded",),
+            ("vcpu_load({vcpu}); reads kvm_vmid_gen / requires vcpus.loaded",),
         ),
         Because(
             "With the generation stored last, who finds it current need not wait for the lock: VTTBR is there already.",
