@@ -23,7 +23,7 @@ NOT_MUTATED = {
 def test_every_shipped_system_is_mutated_or_says_why_not() -> None:
     assert {s.system for s in SUBJECTS} | set(NOT_MUTATED) == set(shipped())
     assert set(UNNOTICED) <= {s.system for s in SUBJECTS} == set(REASONS)
-    assert set(SAMPLE) == set(UNNOTICED), "whatever is on the page is judged again"
+    assert set(SAMPLE) | LONG == set(UNNOTICED), "whatever is on the page is judged again"
 
 
 def test_whoever_is_not_noticed_has_a_reason() -> None:
@@ -45,10 +45,12 @@ SAMPLE = {
     "kvm-icache": 20,
     "kvm-trapped-tlbi": 40,
     "kvm-vcpu-switch": 15,
-    "kvm-vmid-allocator": 35,
     "kvm-vmid-generation": 25,
 }
 """One change in so many is made and judged again."""
+
+LONG = {"kvm-vmid-allocator"}
+"""Those of which a mutant takes a minute, for the many settings of its policy: `python -m benchmarks.mutation` alone."""
 
 
 @pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.system in SAMPLE], ids=lambda s: s.system)
