@@ -205,10 +205,10 @@ class InstructionSide(Part):
         if self.fill == Fill.EAGER:
             for cpu in Cpu:
                 for content in Bytes:
-                    if self.issues(cpu, content):
-                        self.pipeline[cpu, content] = True
                     if self.allocates(cpu, content):
                         self.line[cpu, content] = True
+                    if self.issues(cpu, content):
+                        self.pipeline[cpu, content] = True
 
     @action
     def fetch(self, cpu: Cpu, content: Bytes) -> None:

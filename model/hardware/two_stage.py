@@ -125,12 +125,12 @@ class TwoStageTlb(Part):
     def fill_at_once(self):
         if self.fill == Fill.EAGER:
             for cpu in Cpu:
-                for age1, age2 in each(Age, Age):
-                    if self.may_fill(cpu, age1, age2):
-                        self.combined[cpu, age1, age2] = True
                 for age in Age:
                     if self.may_fill_stage2(cpu, age):
                         self.stage2[cpu, age] = True
+                for age1, age2 in each(Age, Age):
+                    if self.may_fill(cpu, age1, age2):
+                        self.combined[cpu, age1, age2] = True
 
     @action
     def walker_fills(self, cpu: Cpu, age1: Age, age2: Age):
