@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
-from flushproof.model.ir import OptionSort, Sort, StateVar
+from flushproof.model.ir import BOOL, OptionSort, Sort, StateVar
 
 from ..reductions.symmetry import MOST_ELEMENTS, Element, Movable, movable
 from .code import Code, Value
@@ -491,13 +491,17 @@ class _Refine:
         self.instance, self.movable = layout.instance, group.movable
         self.numbers = self.code.variable(f"[{group.elements + 1} x i64]")  # one more, for what is said of none
         self.cells: dict[str, Value] = {}
+        # While elements of a sort are told apart: what known codes are called, what was said already, and of whom.
+        self.names: dict[tuple[Sort, int], tuple[Value, Value]] = {}
+        self.told: dict[tuple[object, ...], Value] = {}
+        self.sums: dict[int, Value] = {}
 
     def text(self) -> str:
         code = self.code
         ties = code.variable("i64", "%ties")
         with code.forever() as leave:
             before = code.get(ties)
-            for sort in self.movable.counts:
+            for sort in sorted(self.movable.counts, key=self._cost):
                 if related := self._related(sort):
                     tied = code.truth(code.bits_and(code.get(ties), self.group.ties_of(sort)))
                     with code.when(tied):
@@ -507,6 +511,10 @@ class _Refine:
             _leave_unless(code, more, leave)
         code.line(f"ret i64 {code.get(ties)}")
         return code.text()
+
+    def _cost(self, sort: str) -> int:
+        """How much is gone through to tell elements of a sort apart: less where others are told apart, so the cheapest comes first."""
+        return sum(map(self.instance.locations, self._related(sort)))
 
     def _related(self, sort: str) -> list[StateVar]:
         """The variables that bring elements of the sort together with others: what all else says, signatures say at first."""
@@ -531,6 +539,7 @@ class _Refine:
         else:  # all has been said
             code.line(f"ret i64 {code.op(arranged)}")
         code.start(unnamed)
+        self.names, self.told, self.sums = {}, {}, {}
         others = {self._base(s) for v in related for s in (*v.index, v.sort)}
         self.cells = {other: self._places(other, before) for other in self.movable.counts if other in others}
         for element in range(self.movable.counts[sort]):
@@ -538,6 +547,9 @@ class _Refine:
         for number, variable in enumerate(related):
             looped = self.instance.locations(variable) > _UNROLLED
             self._locations(sort, words, variable, number, [], looped)
+        for number, total in self.sums.items():
+            at = code.address(self.numbers, 8 * number)
+            code.set(at, code.add(code.get(at), total))
         code.jump(done)
         code.start(done)
         code.set(ties, code.op(arranged))
@@ -574,7 +586,10 @@ class _Refine:
     def _location(
         self, of: str, words: Sequence[Value], variable: StateVar, number: int, index: Sequence[Value]
     ) -> None:
-        """Adds what one location says to the numbers of the elements of one sort that it speaks of."""
+        """Adds what one location says to the numbers of the elements of one sort that it speaks of.
+
+        Of an element that is its cell is not said: it is compared with those of its cell alone.  A false location says nothing.
+        """
         code = self.code
         at: Value = 0
         for i, stride in zip(index, self.instance.strides(variable.name), strict=True):
@@ -584,25 +599,47 @@ class _Refine:
             value = read_field(code, words, self.layout, first + at)
         else:
             value = dynamic_read(code, words, self.layout.pieces[variable.name], first, at)
-        said: Value = self._constant(number, 0)
-        spoken: list[tuple[str, Value]] = []  # a sort, and the number of the element, or of none
-        for place, (sort, i) in enumerate(zip((*variable.index, variable.sort), (*index, value), strict=True), 1):
-            name, element = self._name(sort, i)
-            said = code.add(said, self._scaled(name, self._constant(number, place)))
-            spoken.append((self._base(sort), element))
-        for place, ((sort_a, a), (sort_b, b)) in enumerate(itertools.combinations(spoken, 2)):
-            if sort_a == sort_b and sort_a in self.movable.counts:
-                same = code.number(code.equal(a, b))
-                said = code.add(said, self._scaled(same, self._constant(number, 20 + place)))
-        mixed = self._mixed(said)
-        for place, (sort_name, element) in enumerate(spoken):
+        spoken = [(self._base(sort), *self._name(sort, i)) for sort, i in zip(variable.index, index, strict=True)]
+        truth = variable.sort == BOOL
+        if not truth:
+            spoken.append((self._base(variable.sort), *self._name(variable.sort, value)))
+        for place, (sort_name, _, element) in enumerate(spoken):
             if sort_name == of:
-                target = code.op(f"getelementptr i64, ptr {self.numbers}, i64 {element}")
-                more = self._scaled(mixed, self._constant(number, 100 + place) | 1)
-                code.set(target, code.add(code.get(target), more))
+                said = self._said(number, place, spoken)
+                if truth:
+                    said = code.op(f"mul i64 {value}, {said}")
+                if isinstance(element, int):
+                    self.sums[element] = code.add(self.sums.get(element, 0), said)
+                else:
+                    target = code.op(f"getelementptr i64, ptr {self.numbers}, i64 {element}")
+                    code.set(target, code.add(code.get(target), said))
+
+    def _said(self, number: int, own: int, spoken: Sequence[tuple[str, Value, Value]]) -> Value:
+        """A number for what a location says of the element in the place `own`: how the others are called, and which are the same."""
+        code = self.code
+        others = tuple(name for place, (_, name, _) in enumerate(spoken) if place != own)
+        same = tuple(
+            code.number(code.equal(a, b))
+            for (sort_a, _, a), (sort_b, _, b) in itertools.combinations(spoken, 2)
+            if sort_a == sort_b and sort_a in self.movable.counts
+        )
+        key = number, own, others, same
+        if key not in self.told:
+            said: Value = self._constant(number, own)
+            for place, part in enumerate((*others, *same), 10):
+                said = code.add(said, self._scaled(part, self._constant(number, place)))
+            self.told[key] = self._mixed(said)
+        return self.told[key]
 
     def _name(self, sort: Sort, value: Value) -> tuple[Value, Value]:
         """What a code is called, and the number of the element that it stands for: past the last where that is none."""
+        if isinstance(value, str):
+            return self._named(sort, value)
+        if (sort, value) not in self.names:
+            self.names[sort, value] = self._named(sort, value)
+        return self.names[sort, value]
+
+    def _named(self, sort: Sort, value: Value) -> tuple[Value, Value]:
         code, base, none = self.code, self._base(sort), self.group.elements
         count = self.movable.counts.get(base)
         if count is None:
