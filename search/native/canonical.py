@@ -513,7 +513,7 @@ class _Refine:
         return code.text()
 
     def _cost(self, sort: str) -> int:
-        """How much is gone through to tell elements of a sort apart: less where others are told apart, so the cheapest comes first."""
+        """How much is gone through to tell elements of a sort apart; less once others are, so that the cheapest come first."""
         return sum(map(self.instance.locations, self._related(sort)))
 
     def _related(self, sort: str) -> list[StateVar]:
@@ -615,7 +615,7 @@ class _Refine:
                     code.set(target, code.add(code.get(target), said))
 
     def _said(self, number: int, own: int, spoken: Sequence[tuple[str, Value, Value]]) -> Value:
-        """A number for what a location says of the element in the place `own`: how the others are called, and which are the same."""
+        """What a location says of the element in the place `own`: what the others are called, and which are the same."""
         code = self.code
         others = tuple(name for place, (_, name, _) in enumerate(spoken) if place != own)
         same = tuple(
