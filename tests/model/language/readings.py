@@ -278,13 +278,11 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
 
     def same(way: Way) -> Callable[[], int]:
         def search(its: Outcome, asked: Mapping[str, Any]) -> None:
-            if (not its.complete and its.states >= effort.states) or (
-                its.verdict == "inconclusive" and its.states
-            ):  # it was stopped, and others stop elsewhere
+            if stopped(its):
                 return
             limits = Limits(states=50 * effort.states, seconds=effort.seconds / 20)
             found = explore(instance, limits=limits, symmetry=way.symmetry, engine=way.engine, fuse=way.fuse, **asked)
-            if found.complete or found.verdict != "inconclusive" or not found.states:
+            if not stopped(found):
                 compare(way, found, its)
 
         def both() -> int:
@@ -303,6 +301,11 @@ def searches(cls: type[System], instance: Instance, effort: Effort) -> Iterator[
         yield way.name, same(way)
     for name in effort.slow:
         yield name, elsewhere(name, cls, instance)
+
+
+def stopped(outcome: Outcome) -> bool:
+    """Whether a limit ended a search, whatever it had found by then: others end elsewhere."""
+    return outcome.reason is not None and outcome.states > 0
 
 
 @dataclass(frozen=True)

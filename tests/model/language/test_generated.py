@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from flushproof.model.language.instantiate import instantiate
+from flushproof.search.explore import explore
+from flushproof.search.task import WELL_DEFINED, Limits
 
 from benchmarks.fuzz import covered, smaller
 
-from .grammar import HEADER, source
-from .readings import Effort, Told, examine, other_ways
+from .grammar import HEADER, load, source
+from .readings import Effort, Told, examine, other_ways, stopped
 
 COUNT, EACH = 300, 25
 """Systems, and how many of them are one test."""
@@ -91,6 +94,16 @@ def test_a_wrong_engine_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         for optimised in (False, True):
             wrong = told(Effort(only=way, optimised=optimised))
             assert (wrong.kind, wrong.reading) == ("differs", way)
+
+
+def test_a_search_that_a_limit_ended_is_not_compared(tmp_path: Path) -> None:
+    """Also where it had met a violation by then, and went on: its verdict is that, and its counts are of the limit."""
+    instance = instantiate(load(f"{HEADER}\n\nclass Generated(System):\n{STEP.format('not self.on')}", tmp_path, "two_states"))
+    for asked in ({}, {"focus": WELL_DEFINED}):
+        assert not stopped(explore(instance, **asked))
+        assert stopped(explore(instance, limits=Limits(states=1), **asked))
+    ended = explore(instance, focus=WELL_DEFINED, limits=Limits(depth=1))
+    assert ended.verdict == "violated" and stopped(ended)
 
 
 def test_a_refusal_an_endless_loop_and_a_crash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
