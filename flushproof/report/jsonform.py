@@ -303,7 +303,8 @@ def _untrue(trace: Trace, data: Mapping[str, Any]) -> str | None:
     says = {
         "system": instance.system.name,
         "knobs": dict(instance.knobs),
-        **({"reached_by": begun_json(instance)} if instance.begun else {}),
+        "reached_by": begun_json(instance),
+        **({"set": set_besides(instance, data["set"])} if "set" in data else {}),
         "sizes": dict(instance.sizes),
         "verdict": INCONCLUSIVE if trace.property == WALK else VIOLATED,
         "certified": True,
