@@ -468,7 +468,7 @@ def test_a_forged_trace_is_not_shown(tmp_path: Path) -> None:
     ("change", "reason"),
     [
         (lambda d: d.update(version=99), "its version is 99, and this program reads version 1"),
-        (lambda d: d.update(trace=None), "this check found no violation"),
+        (lambda d: d.update(trace=None), "it has no violation"),
         (lambda d: d.pop("initial"), "'initial' is missing or malformed"),
         (lambda d: d.update(source="no-such-system"), "there is no system 'no-such-system'"),
         (lambda d: d["sizes"].update(Cpu=1), "does not fit switch as it is now"),
