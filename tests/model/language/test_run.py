@@ -50,11 +50,11 @@ def test_python_and_ir_take_the_same_steps_in_shipped_systems(system: str, polic
 
 @pytest.mark.parametrize("system", shipped())
 def test_python_and_ir_take_the_same_steps_in_the_core_of_shipped_systems(system: str) -> None:
-    """Under the knobs' defaults, and under the first policy that promises a violation."""
+    """Under the knobs' defaults, and under the first policy that promises a violation, if there is one."""
     cls = shipped()[system]
     assert agreed(cls, steps=200, core=True)
-    broken = next(name for name, policy in cls.policies.items() if policy.expect != "holds")
-    assert agreed(cls, broken, steps=200, core=True)
+    broken = [name for name, policy in cls.policies.items() if policy.expect != "holds"][:1]
+    assert all(agreed(cls, name, steps=200, core=True) for name in broken)
 
 
 @pytest.mark.parametrize("system", shipped())

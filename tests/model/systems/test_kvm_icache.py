@@ -220,7 +220,7 @@ def test_each_instruction_is_needed(policy: str, old: str, new: str, expected: s
     [
         ("ic-iallu", "        self.last_ran[cpu] = vcpu\n", ""),
         ("ic-iallu", 'enter the guest"\n        self.icache.synchronize(cpu)', 'enter the guest"'),
-        ("ic-iallu", 'exit the guest"\n        self.icache.synchronize(cpu)', 'exit the guest"'),
+        ("ic-iallu", "occurs(EXIT)\n        self.icache.synchronize(cpu)", "occurs(EXIT)"),
         ("write-xor-execute", "                self.icache.drop_line(pe)\n", "                pass\n"),
     ],
     ids=[
@@ -235,8 +235,8 @@ def test_what_is_not_needed(policy: str, old: str, new: str, tmp_path: Path) -> 
 
 
 def test_one_synchronization_between_two_guests_is_needed(tmp_path: Path) -> None:
-    old = 'exit the guest"\n        self.icache.synchronize(cpu)\n'
-    without_exit = rewritten(IcacheIsolation, old, 'exit the guest"\n', tmp_path)
+    old = "occurs(EXIT)\n        self.icache.synchronize(cpu)\n"
+    without_exit = rewritten(IcacheIsolation, old, "occurs(EXIT)\n", tmp_path)
     old = 'enter the guest"\n        self.icache.synchronize(cpu)\n'
     without_both = rewritten(without_exit, old, 'enter the guest"\n', tmp_path)
     assert verdict(found(without_both, Cell("ic-iallu", Expect(STALE)))) == STALE
