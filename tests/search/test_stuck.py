@@ -14,14 +14,8 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import (
     FALSE,
     TRUE,
-    CounterSort,
-    Eq,
     Expr,
-    OptionSort,
     Read,
-    Some,
-    StateVar,
-    Var,
     terms,
 )
 from flushproof.model.ir.evaluate import decode, evaluate, transitions
@@ -235,16 +229,6 @@ def test_what_cannot_be_asked_is_refused() -> None:
         explore(inst, bound=3)
     with pytest.raises(FlushproofError, match="one way"):
         simulate(inst, properties=["no-stuck"])
-    fresh = Var("now", CounterSort("Generation"))
-    kept = Read("g", (), OptionSort(CounterSort("Generation")))
-    changed = tuple(
-        replace(a, fresh=(fresh,), guard=terms.and_(a.guard, Eq(Some(fresh), kept))) if a.process else a
-        for a in inst.system.actions
-    )
-    variables = (*inst.system.variables, StateVar("g", (), kept.of))
-    with pytest.raises(FlushproofError, match="fresh value"):
-        system = replace(inst.system, actions=changed, variables=variables, sorts=(*inst.system.sorts, fresh.of))
-        explore(replace(inst, system=system), properties=["no-stuck"])
 
 
 def test_limits_give_no_verdict() -> None:
