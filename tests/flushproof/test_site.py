@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -47,9 +48,14 @@ def test_it_is_read_from_the_disk_at_any_width(browser: Browser, site: Path, pag
 
 def test_its_search_finds_without_a_server(browser: Browser, site: Path) -> None:
     opened = Opened(browser, site / "systems/kvm-icache.html", 1280)
-    opened.page.locator("input.md-search__input").fill("inconclusive")
-    found = opened.page.locator(".md-search-result__item").first
-    expect(found).to_be_visible(timeout=10_000)
+    box, found = opened.page.locator("input.md-search__input"), opened.page.locator(".md-search-result__item").first
+    box.fill("inconclusive")
+    for _ in range(20):  # a key that is pressed before the page listens to keys is not looked for
+        box.press("End")
+        with contextlib.suppress(AssertionError):
+            expect(found).to_be_visible(timeout=5_000)
+            break
+    expect(found).to_be_visible()
     found.locator("a").first.click()
     opened.page.wait_for_url(lambda url: "kvm-icache" not in url)
     assert "inconclusive" in opened.text("article").lower()
