@@ -298,6 +298,14 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     ),
     (
         "front end",
+        f"{_LANGUAGE}/statements.py",
+        "merged.updates = tuple({id(u): u for end, _ in ends for u in end.updates}.values())",
+        "merged.updates = base.updates + tuple(u for end, _ in ends for u in end.updates[len(base.updates) :])",
+        "what was written before an early return is written again behind what another way writes",
+        BEFORE,
+    ),
+    (
+        "front end",
         f"{_LANGUAGE}/processes.py",
         "            if value is not read:\n",
         "            if value is not read and not (isinstance(value, ir.Node) and isinstance(value, ir.Lit)):\n",
