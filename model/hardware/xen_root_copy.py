@@ -40,6 +40,13 @@ class RootCopies:
             self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
         self.root_pgt_changed[cpu] = False
 
+    def restore_all_guest(self, cpu):
+        """With interrupts off: copy the root table if it changed, and load the copy."""
+        if not self.pcid:
+            self.flush_tlb(cpu)
+        self.copy_root(cpu)
+        self.in_guest[cpu] = True
+
     def must_copy(self, table, in_use, least):
         """Whether an update of this table sends FLUSH_ROOT_PGTBL, if that is done for a root_flush of at least `least`."""
         needed = self.type[table] == PageType.L4 and in_use and least <= self.root_flush
