@@ -10,24 +10,12 @@ followed (Arm ARM DDI 0487, D8, TCR_EL1.EPD0 and EPD1):
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
-from flushproof.model.language.declare import OrderedEnum, choose, occurs, require
-
-from .events import UNMAP
-from .sorts import Vm
 from .vmid_tlbs import VmidTlbs
-
-
-class Restore(OrderedEnum):
-    """When VTTBR_EL2 is replaced by the host's: never (VHE), in vcpu_put before the marker is stored, at guest exit (nVHE)."""
-
-    NEVER = 0
-    AT_PUT = 1
-    AT_EXIT = 2
 
 
 class Stage2Context(VmidTlbs):
     """A system with the state `vttbr_vm` and `vttbr_vmid` (None: the host's; a number of no VM's tables: of a VM that is gone) and
-    `flushing`, the words `id` of VMs, and the knobs `restore` and `epd`."""
+    `flushing`, the words `id` of VMs, and the knob `epd`."""
 
     def vm_in_vttbr(self, cpu):
         return self.vttbr_vm[cpu]
@@ -57,16 +45,3 @@ class Stage2Context(VmidTlbs):
         """VTTBR_EL2 is the host's, or matters to nobody."""
         self.vttbr_vm[cpu] = None
         self.vttbr_vmid[cpu] = None
-
-    def flush_stage2(self, cpu, allowed):
-        """A thread of the host flushes any VM's stage 2 where it is `allowed`: what it invalidates is left in the TLBs."""
-        yield "enter_vmid_context: loads the VM's VTTBR"
-        require(allowed(cpu))
-        occurs(UNMAP)
-        self.load_stage2(cpu, choose(Vm))
-        self.flushing[cpu] = True
-        yield "TLBI IPAS2E1IS, DSB, exit_vmid_context"
-        self.flushing[cpu] = False
-        # With VHE, exit_vmid_context loads the VTTBR of the vcpu that is loaded: none is.
-        if self.restore != Restore.NEVER or not self.stale_context:
-            self.forget_stage2(cpu)

@@ -42,10 +42,10 @@ private-vmidalloc-v1 that followed it (`tla-vmidalloc`); Arm ARM DDI 0487, chapt
 from typing import Annotated, Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
-from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
-from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, VCPU_LOAD
-from flushproof.model.hardware.hotplug import Hotplug, HotpluggedCpus
-from flushproof.model.hardware.stage2_context import Restore, Stage2Context
+from flushproof.model.hardware.costs import DSB_WAIT, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.events import NEW_VM, ROLLOVER
+from flushproof.model.hardware.hotplug import Hotplug
+from flushproof.model.hardware.kvm_run_loop import Restore, RunLoop, Update, Vttbr
 from flushproof.model.hardware.vmid_tlbs import VmidRules
 from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
@@ -64,30 +64,9 @@ from flushproof.model.language.declare import (
     initially,
     invariant,
     occurs,
-    process,
     reachable,
     require,
 )
-
-
-class Update(OrderedEnum):
-    """When kvm_arm_vmid_update is called.
-
-    EACH_RUN: in the run loop, each time before the guest is entered; AT_LOAD: in vcpu_load, before VTTBR is written.
-    """
-
-    EACH_RUN = 0
-    AT_LOAD = 1
-
-
-class Vttbr(OrderedEnum):
-    """When VTTBR_EL2 is written.
-
-    AT_LOAD: in vcpu_load, and again where the update changed the VMID (VHE since v6.7); AT_RUN: each time the guest is entered.
-    """
-
-    AT_LOAD = 0
-    AT_RUN = 1
 
 
 class FastPath(OrderedEnum):
@@ -122,7 +101,7 @@ class Keep(OrderedEnum):
     ALWAYS = 2
 
 
-class VmidAllocator(HotpluggedCpus, Stage2Context, System):
+class VmidAllocator(RunLoop, System):
     """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
     name = "kvm-vmid-allocator"
@@ -173,60 +152,9 @@ class VmidAllocator(HotpluggedCpus, Stage2Context, System):
     reserved_vmids = VmidWords(Cpu)
     id = VmidWords(Vm)
     cpu_vmid_lock = Lock()
-    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=Stage2Context.walkable)
-    orphans = Tlb(tag=(Vmid,), holds=(), walk=Stage2Context.walkable_orphan, title="TLB entries of VMs that are gone")
-    tlbi = Invalidations(perform=Stage2Context.flush_guests)
-
-    # --------------------------------------------------------------------------------------------------------- the run loop
-
-    @process(Cpu)
-    def vcpu_thread(self, cpu):
-        """From vcpu_load to vcpu_put, for any vcpu of any VM."""
-        yield "vcpu_load"
-        require(not self.flushing[cpu] and not self.offline[cpu])
-        occurs(VCPU_LOAD)
-        self.loaded[cpu] = choose(Vm)
-        if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
-            self.load_stage2(cpu, self.loaded[cpu])
-        stay = True
-        while stay:
-            changed = yield from self.kvm_arm_vmid_update(cpu)
-            if self.vttbr == Vttbr.AT_LOAD and (changed or self.update == Update.AT_LOAD):
-                yield "writes VTTBR"
-                self.load_stage2(cpu, self.loaded[cpu])
-            enter = True
-            while enter:
-                if self.vttbr == Vttbr.AT_RUN:
-                    yield "writes VTTBR for this entry"
-                    self.load_stage2(cpu, self.loaded[cpu])
-                yield "enters the guest"
-                self.in_guest[cpu] = True
-                yield "exits the guest"
-                occurs(EXIT)
-                cost(GUEST_EXITS)
-                self.in_guest[cpu] = False
-                if self.restore == Restore.AT_EXIT:
-                    self.forget_stage2(cpu)
-                stay = choose(bool)
-                enter = stay and self.update == Update.AT_LOAD
-        if self.restore == Restore.AT_PUT:
-            yield "replaces VTTBR by the host's"
-            self.forget_stage2(cpu)
-        yield "vcpu_put"
-        self.loaded[cpu] = None
-        if self.invalid_on_put:
-            self.active_vmids.set(cpu, 0, None)
-        # Out of context, VTTBR matters only to a walker with the erratum; forget it otherwise.
-        if self.restore == Restore.NEVER and not self.stale_context:
-            self.forget_stage2(cpu)
-
-    @process(Cpu)
-    def mmu_notifier(self, cpu):
-        """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
-        yield from self.flush_stage2(cpu, self.may_flush_stage2)
-
-    def may_flush_stage2(self, cpu):
-        return self.stage2_flush and self.loaded[cpu] is None and not self.offline[cpu]
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=RunLoop.walkable)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=RunLoop.walkable_orphan, title="TLB entries of VMs that are gone")
+    tlbi = Invalidations(perform=RunLoop.flush_guests)
 
     # -------------------------------------------------------------------------------------------------- kvm_arm_vmid_update
 
@@ -260,6 +188,11 @@ class VmidAllocator(HotpluggedCpus, Stage2Context, System):
         self.active_vmids.set(cpu, generation, number)
         self.cpu_vmid_lock.release(cpu)
         return changed
+
+    def kvm_arm_vmid_clear_active(self, cpu):
+        """The marker: VMID_ACTIVE_INVALID."""
+        if self.invalid_on_put:
+            self.active_vmids.set(cpu, 0, None)
 
     def is_current(self, cpu):
         return self.id.generation[self.loaded[cpu]] == self.vmid_generation

@@ -4,7 +4,7 @@ from typing import Optional
 
 import pytest
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Tlb, Vm, Vmid
-from flushproof.model.hardware.stage2_context import Restore, Stage2Context
+from flushproof.model.hardware.stage2_context import Stage2Context
 from flushproof.model.hardware.vmid_words import VmidWords
 from flushproof.model.language.declare import (
     Ghost,
@@ -28,7 +28,7 @@ class Host(Stage2Context, System):
 
     sizes = {Cpu: 1, Vm: 1, Vmid: 1}
 
-    restore = Knob(Restore, Restore.NEVER, "when VTTBR_EL2 is replaced by the host's")
+    replaced = Knob(bool, False, "VTTBR_EL2 is replaced by the host's where it is not needed")
     epd = Knob(bool, False, "nothing is walked in the flush")
     stale_context = STALE_CONTEXT
 
@@ -61,15 +61,19 @@ class Host(Stage2Context, System):
         yield "exits"
         self.in_guest[cpu] = False
         self.loaded[cpu] = None
-        if self.restore != Restore.NEVER:
+        if self.replaced:
             self.forget_stage2(cpu)
 
     @process(Cpu)
     def unmaps(self, cpu):
-        yield from self.flush_stage2(cpu, self.is_idle)
-
-    def is_idle(self, cpu):
-        return self.loaded[cpu] is None
+        yield "enters the VM's context"
+        require(self.loaded[cpu] is None)
+        self.load_stage2(cpu, choose(Vm))
+        self.flushing[cpu] = True
+        yield "leaves it"
+        self.flushing[cpu] = False
+        if self.replaced:
+            self.forget_stage2(cpu)
 
     @action
     def is_replaced(self, vm: Vm):
@@ -102,8 +106,8 @@ GONE, WALKED = "what-is-gone-is-walked", "only-guests-are-walked"
         ({}, {GONE}),
         ({"stale_context": True}, {WALKED}),
         ({"stale_context": True, "epd": True}, {WALKED}),
-        ({"stale_context": True, "restore": Restore.AT_EXIT}, {WALKED, GONE}),
-        ({"stale_context": True, "restore": Restore.AT_EXIT, "epd": True}, {GONE}),
+        ({"stale_context": True, "replaced": True}, {WALKED, GONE}),
+        ({"stale_context": True, "replaced": True, "epd": True}, {GONE}),
     ],
     ids=named,
 )
