@@ -1,7 +1,7 @@
 """A page in which the reader picks each step from those that are possible: what it changes, and what can break from there.
 
-The graph of states is in the page, so that it needs nothing else; policies stand side by side, and take the same steps as long as
-they can.
+The graph of states is in the page, so that it needs nothing else; policies stand side by side, and take the same steps where they
+can.
 """
 
 from __future__ import annotations
