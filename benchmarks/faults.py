@@ -271,8 +271,8 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         "front end",
         f"{_LANGUAGE}/statements.py",
-        "        merged.updates = base.updates + tuple(u for end, _ in ends for u in end.updates[count:])",
-        "        merged.updates = base.updates + tuple(u for end, _ in ends[:1] for u in end.updates[count:])",
+        "for end, _ in ends for u in end.updates}.values())",
+        "for end, _ in ends[:1] for u in end.updates}.values())",
         "of several branches only the first one writes",
     ),
     (
