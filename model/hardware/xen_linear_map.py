@@ -1,4 +1,4 @@
-"""Xen's linear page tables: what a CPU may cache of them, and what it may still use.
+"""Xen's linear page tables: what a CPU may cache of them, what it may still use, and UPDATE_VA_MAPPING, which uses them.
 
 Follows xen/arch/x86/mm.c and the Intel SDM, volume 3A, 4.10.2 to 4.10.5.  One slot of each L4 table points to the table itself,
 so that page tables appear as data.  The translations to them consist of the guest's own entries:
@@ -13,15 +13,15 @@ the manual or of Xen's comments asks for more, and nothing weaker would keep an 
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
-from flushproof.model.language.declare import Ghost, Map
+from flushproof.model.language.declare import Ghost, Map, choose
 
 from .sorts import Cpu
-from .xen_pages import Frame
+from .xen_pages import Frame, PageType
 
 
 class LinearMap:
-    """A system of typed pages (`TypedPages`) with the state `cr3`, the TLB `upper`, and the knobs `xpti` and
-    `paging_structure_caches`; `overwrote` is what each CPU's update has overwritten so far."""
+    """A system of typed pages (`TypedPages`) with the state `cr3` and `l1_page`, the TLB `upper`, and the knobs `xpti`,
+    `paging_structure_caches` and `double_check`; `overwrote` is what each CPU's update has overwritten so far."""
 
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
@@ -38,6 +38,24 @@ class LinearMap:
             and (self.entry[self.cr3[cpu]] == table or (self.paging_structure_caches and self.upper.entry[cpu, table]))
             for table in Frame
         )
+
+    def update_va_mapping(self, cpu):
+        """Find the L1 entry of the address through the linear map, and write it."""
+        yield "map_guest_l1e: read the L2 entry through the linear map"
+        table = choose(Frame, where=lambda f: self.upper.entry[cpu, f])
+        page = self.entry[table]
+        if page is None:
+            return
+        yield "page_lock: look at the L1 page's type"
+        if self.double_check:
+            if self.type[page] != PageType.L1 or self.refs[page] == 0 or self.validating[page]:
+                return
+            self.page_lock(page)
+        self.l1_page[cpu] = page
+        yield "mod_l1_entry: write the L1 entry"
+        if self.double_check:
+            self.page_unlock(self.l1_page[cpu])
+        self.l1_page[cpu] = None
 
     def permitted(self, table, frame):
         """The entry is in memory, or an update that overwrote it has not returned yet."""

@@ -309,26 +309,6 @@ class XenPvPaging(DirtyCpus, LinearMap, RootCopies, TypedPages, System):
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
 
-    # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
-
-    def update_va_mapping(self, cpu):
-        """Find the L1 entry of the address through the linear map, and write it."""
-        yield "map_guest_l1e: read the L2 entry through the linear map"
-        table = choose(Frame, where=lambda f: self.upper.entry[cpu, f])
-        page = self.entry[table]
-        if page is None:
-            return
-        yield "page_lock: look at the L1 page's type"
-        if self.double_check:
-            if self.type[page] != PageType.L1 or self.refs[page] == 0 or self.validating[page]:
-                return
-            self.page_lock(page)
-        self.l1_page[cpu] = page
-        yield "mod_l1_entry: write the L1 entry"
-        if self.double_check:
-            self.page_unlock(self.l1_page[cpu])
-        self.l1_page[cpu] = None
-
     # --------------------------------------------------------------------------------------------------------- properties
 
     @event

@@ -1,4 +1,4 @@
-"""What CPUs cache of the linear map, and what updates that have returned leave of it."""
+"""What CPUs cache of the linear map, what updates that have returned leave of it, and what is written through it."""
 
 from typing import Optional
 
@@ -11,6 +11,7 @@ from flushproof.model.language.declare import (
     Knob,
     Map,
     System,
+    action,
     choose,
     initially,
     invariant,
@@ -116,3 +117,60 @@ class Updates(LinearMap, TypedPages, System):
 )
 def test_each_ingredient(knobs: dict[str, object], expected: set[str]) -> None:
     assert violated(Updates, knobs) == expected
+
+
+class Writes(LinearMap, TypedPages, System):
+    """A CPU writes an L1 entry, while the last reference to the L1 table may be dropped, and the guest given the page."""
+
+    sizes = {Cpu: 1, Frame: 3}
+
+    double_check = Knob(bool, True, "the L1 page's type is checked under its page_lock")
+    paging_structure_caches = Knob(bool, True, "cached upper entries are used for later walks")
+    xpti = Knob(bool, False, "guests run on a table without the linear map")
+
+    cr3: Map[Cpu, Optional[Frame]]
+    l1_page: Map[Cpu, Optional[Frame]]
+
+    upper = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l4_entry)
+    lower = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l2_entry)
+
+    def executes_guest(self, cpu):
+        return False
+
+    @initially
+    def tables(self):
+        root = choose(Frame)
+        l2 = choose(Frame, where=lambda f: f != root)
+        l1 = choose(Frame, where=lambda f: f not in (root, l2))
+        for f in Frame:
+            self.type[f] = PageType.L4 if f == root else PageType.L2 if f == l2 else PageType.L1
+            self.entry[f] = l2 if f == root else l1 if f == l2 else None
+            self.refs[f] = 1
+        self.cr3[...] = root
+
+    @process(Cpu)
+    def xen(self, cpu):
+        yield from self.update_va_mapping(cpu)
+
+    @action
+    def drops_the_last_reference(self, page: Frame):
+        require(self.type[page] == PageType.L1 and self.refs[page] > 0)
+        self.put_page_type(page)
+
+    @action
+    def gives_to_the_guest(self, page: Frame):
+        require(self.type[page] == PageType.L1 and self.refs[page] == 0)
+        self.type[page] = PageType.WRITABLE
+
+    @invariant(because="{cpu} writes to {page}, which is no L1 table")
+    def an_l1_table_is_written(self):
+        return all(self.type[page] == PageType.L1 for cpu in Cpu for page in Frame if self.l1_page[cpu] == page)
+
+    @reachable
+    def a_page_that_is_mapped_is_none(self):
+        return any(self.type[page] == PageType.WRITABLE and self.lower.entry[cpu, page] for cpu in Cpu for page in Frame)
+
+
+@pytest.mark.parametrize(("checks", "expected"), [(True, set()), (False, {"an-l1-table-is-written"})], ids=named)
+def test_the_type_is_checked_again_before_a_write(checks: bool, expected: set[str]) -> None:
+    assert violated(Writes, {"double_check": checks}) == expected
