@@ -25,7 +25,6 @@ from flushproof.model.language.declare import Knob, System
 from flushproof.model.language.load import load_system
 from flushproof.model.language.policies import knobs_of
 from flushproof.properties.formulas.printing import show
-from flushproof.properties.induction.counterexample import picture
 from flushproof.properties.induction.graph import svg
 from flushproof.proving import ProofResult
 from flushproof.report.audit import audit_text
@@ -34,6 +33,7 @@ from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.machine import Machine
 from flushproof.report.proof import audited_text, effort_text, plain_trace, proof_verdict
 from flushproof.report.simulation import NOTHING_MET, SAMPLING, endless, walked_text
+from flushproof.report.stuck import svg as two_states
 from flushproof.report.telling import Told, beginning, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
@@ -218,7 +218,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
         ],
         wrong=[(w.property, trace_text(w.trace, Look(PRE))) for w in result.wrong_lemmas],
         stuck=[
-            (f.step, f.conjunct.name, str(picture(f.counterexample)))
+            (f.step, f.conjunct.name, Markup(two_states(f.counterexample)))
             for f in (proof.failures if proof and result.verdict != HOLDS else ())
             if f.counterexample
         ],

@@ -121,14 +121,21 @@
       const [left, right, low, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
       const at = (n) => [8 + (wide - 16) * (data.plan[n][0] - left) / (right - left || 1), 8 + (high - 16) * (data.plan[n][1] - low) / (top - low || 1)];
       const dot = (n, size, name) => { pen.fillStyle = colour.getPropertyValue(name); pen.beginPath(); pen.arc(...at(n), size, 0, 7); pen.fill(); };
-      data.plan.forEach((_, n) => dot(n, 1.6, "--line"));
-      violated.forEach((n) => dot(n, 2, "--bad"));
+      const few = data.plan.length <= 150, size = few ? 4 : 1.6;
+      if (few) {
+        pen.strokeStyle = colour.getPropertyValue("--line");
+        pen.beginPath();
+        data.edges.forEach((found, n) => found.forEach(([target]) => { if (target >= 0) { pen.moveTo(...at(n)); pen.lineTo(...at(target)); } }));
+        pen.stroke();
+      }
+      data.plan.forEach((_, n) => dot(n, size, few ? "--soft" : "--line"));
+      violated.forEach((n) => dot(n, size + 0.4, "--bad"));
       pen.strokeStyle = colour.getPropertyValue("--accent");
       pen.lineWidth = 2;
       pen.beginPath();
       passed.forEach((n, i) => (i ? pen.lineTo(...at(n)) : pen.moveTo(...at(n))));
       pen.stroke();
-      passed.forEach((n, i) => dot(n, i === passed.length - 1 ? 5 : 3, "--accent"));
+      passed.forEach((n, i) => dot(n, i === passed.length - 1 ? size + 3 : size + 1, "--accent"));
     }
 
     for (let start = 0; start < data.starts; start++) {
