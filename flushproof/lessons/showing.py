@@ -18,7 +18,8 @@ from flushproof.report.explorer import broken_in, explorer_page
 from flushproof.report.page import proof_page, rendered, trace_page
 from flushproof.report.sequence import svg
 from flushproof.report.stuck import svg as two_states
-from flushproof.report.words import fill, headline, title_of
+from flushproof.report.waiting import fill
+from flushproof.report.words import headline, title_of
 from flushproof.result import HOLDS
 from flushproof.search.graph import Graph, graph
 

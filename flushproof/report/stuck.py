@@ -13,7 +13,8 @@ from flushproof.report.caches import entry, is_cache, is_set
 from flushproof.report.locations import location
 from flushproof.report.machine import Machine
 from flushproof.report.sequence import BAD, BOX, INK, LEADING, SIZE, SOFT, WIDTH
-from flushproof.report.words import Story, fill
+from flushproof.report.waiting import fill
+from flushproof.report.words import Story, shown
 
 PAD, GAP = 6, 14
 """Around the picture and inside of a card; between the two columns: in pixels."""
@@ -145,11 +146,11 @@ def _cards(example: Counterexample, machine: Machine) -> dict[str, list[Line]]:
             caches.setdefault((said["of"], said["title"]), []).append(number)
             continue
         name = said["title"] if said.get("what") in ("at", "context") else location(instance, slot)
-        shown = (f"{name} {instance.show(slot.sort, state[number])}" for state in (before, after))
-        cards[said["of"]].append(Line(*shown))
+        old, new = (f"{name} {shown(instance, slot, state[number])}" for state in (before, after))
+        cards[said["of"]].append(Line(old, new))
     for (owner, title), numbers in caches.items():
         cards[owner].append(Line(f"{title}:", f"{title}:", title=True))
-        entries = [Line(*(_entry(example, n, state) for state in (before, after))) for n in numbers]
+        entries = [Line(_entry(example, n, before), _entry(example, n, after)) for n in numbers]
         cards[owner] += [line for line in entries if line.before or line.after] or [Line("empty", "empty")]
     return {owner or "memory and kernel": lines for owner, lines in cards.items() if lines}
 
