@@ -29,7 +29,8 @@ class RootFlush(OrderedEnum):
 
 
 class RootCopies:
-    """A system of typed pages (`TypedPages`) with the state `guest_table` and the knobs `xpti` and `root_flush`."""
+    """A system of typed pages (`TypedPages`) with the state `guest_table` and `in_guest` and the knobs `xpti`, `pcid` and
+    `root_flush`; `flush_tlb(cpu)` is what a write of CR3 does without PCID."""
 
     root_copy: Annotated[Map[Cpu, Optional[Frame]], View("table", "copy of the root table")]
     root_pgt_changed: Map[Cpu, bool]

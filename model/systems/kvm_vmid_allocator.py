@@ -7,8 +7,8 @@ flush.  A VM's VMID is one word, generation and number, and on the usual way int
 cmpxchg on the CPU's own slot decides whether the CPU or the rollover came first.
 
 What is modelled
-    arch/arm64/kvm/vmid.c and its callers, on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update, VTTBR_EL2 written,
-    guest entered and left any number of times, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
+    arch/arm64/kvm/vmid.c and its callers (`kvm_run_loop`), on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update,
+    VTTBR_EL2 written, guest entered and left, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
     may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.  With
     `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2, with interrupts off from enter_vmid_context to
     exit_vmid_context.  With `hotplug`, a CPU that has no vcpu loaded goes offline, where no TLBI reaches it, and comes back.
