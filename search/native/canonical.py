@@ -5,12 +5,13 @@
 
 The way is that of `reductions.symmetry`, which says why it is right; here names are numbers.  Each element of a permuted
 scalarset has a *signature*: a number computed from the state that no renaming changes (which label a CPU is at, say, and
-whether it holds a lock).  First the elements of each sort are put in order of their signatures, by exchanging neighbours.
-Where all signatures differ, that decides the permutation, and the state is canonical.  Where some are equal, but exchanging
-their elements changes nothing, it is too.
+whether it holds a lock).  One sort after the other, the elements are put in order of their signatures, by exchanging neighbours.
+Where all signatures of a sort differ, its elements have names now, and signatures of the sorts after it speak of them.  Where
+some are equal, but exchanging their elements changes nothing, they do too.  Mostly that decides the permutation.
 
-Otherwise `@search` takes each of the first few equal ones for the first among them, refines the signatures by that, and so
-on; the least state of those that all this leads to is the representative.
+Otherwise the sorts after it are put in order without those names, and `@refine` tells apart what it can.  Where that leaves
+some, `@search` takes each of the first few equal ones for the first among them, refines the signatures by that, and so on; the
+least state of those that all this leads to is the representative.
 
 All elements are numbered together, sort by sort.  A set of *ties* has bit i where elements i and i + 1 of one sort are not told
 apart; they are neighbours, so that a run of bits is a cell.
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,14 +31,20 @@ from itertools import pairwise
 from flushproof.model.ir import BOOL, OptionSort, Sort, StateVar
 
 from ..reductions.symmetry import MOST_ELEMENTS, Element, Movable, movable
-from .code import Code, Value
+from .code import ONES, Code, Value
 from .expressions import dynamic_read, read_field
-from .layout import Layout
+from .layout import WORD, Layout
 
 _MIX = 0x9E3779B97F4A7C15
 
 _UNROLLED = 160
 """Variables of more locations are gone through in loops, when signatures are refined."""
+
+_FEW = 4
+"""So many elements of a sort are put in order without a call."""
+
+_CHEAP = 25
+"""An exchange of so many instructions is made in any case, and taken or not."""
 
 _NONE = 15
 """Of None where others are named by the places of their cells."""
@@ -89,14 +96,16 @@ def canonical_function(layout: Layout, group: Group) -> str:
         [
             _factorials(),
             *(_exchange(layout, group, number) for number in group.exchanges),
-            _dispatch(group),
-            _alike(layout, group),
+            _dispatch(group, "exchange", "void"),
+            *(_alike(layout, group, number) for number in group.exchanges),
+            _dispatch(group, "alike", "i1"),
             *(_arrange(group, sort) for sort in group.first),
             _without_twins(layout),
             _Refine(layout, group).text(),
             _leaf(),
             _Search(layout, group).text(),
-            _canonical(layout, group),
+            *(_orders(count) for count in sorted(set(group.movable.counts.values()))),
+            _Canonical(layout, group).text(),
         ]
     )
 
@@ -116,33 +125,138 @@ def _factorials() -> str:
     return f"@factorials = internal constant [{MOST_ELEMENTS + 1} x i64] [{numbers}]\n"
 
 
-def _canonical(layout: Layout, group: Group) -> str:
-    code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
-    numbers = code.variable(f"[{group.elements} x i64]")
-    signatures, variables = _Signatures(code, layout, group.movable), layout.instance.system.variables
-    words = _load(code, layout)
-    for sort, count in group.movable.counts.items():
-        for element in range(count):
-            at = code.address(numbers, 8 * group.number((sort, element)))
-            code.set(at, signatures.signature(words, (sort, element), variables))
-    ties = str(group.ties)
-    for sort in group.first:
-        ties = code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {ties})")
-    result = code.variable("i64", 1)
-    with code.when(code.truth(ties)):
-        left = code.variable("i64", ties)
-        factor = code.op(f"call i64 @without_twins(ptr %state, ptr {left})")
-        code.set(result, factor)
-        with code.when(code.truth(code.get(left))):
-            code.set(left, code.op(f"call i64 @refine(ptr %state, i64 {code.get(left)})"))
-        ties = code.get(left)
+class _Canonical:
+    """`@canonical`: one sort after the other, each told apart by all that the state says of it, where those before have names.
+
+    Where that leaves elements of a sort that are not alike, the sorts after it are told apart without names, and the rest is
+    for `@refine` and `@search`.
+    """
+
+    def __init__(self, layout: Layout, group: Group) -> None:
+        self.code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
+        self.layout, self.group = layout, group
+        self.result, self.left = self.code.variable("i64", 1), self.code.variable("i64", 0)
+        self.words = _load(self.code, layout)
+
+    def text(self) -> str:
+        code, sorts = self.code, list(self.group.first)
+        nameless = {sort: code.new_block("nameless") for sort in sorts[1:]}
+        blocks = [*nameless.values(), code.new_block("apart")]
+        for place, sort in enumerate(sorts):
+            self._told_apart(sort, self.group.movable.only(sorts[place:]), blocks[place])
+        _put(code, "%state", self.words)
+        code.line(f"ret i64 {code.get(self.result)}")
+        for (sort, block), after in zip(nameless.items(), blocks[1:], strict=True):
+            code.start(block)
+            self.words = _load(code, self.layout)
+            ties = self._called(sort, self._signatures(sort, self.group.movable)[0])
+            code.set(self.left, code.bits_or(code.get(self.left), ties))
+            code.jump(after)
+        code.start(blocks[-1])
+        self._count_twins()
+        with code.when(code.truth(code.get(self.left))):
+            code.set(self.left, code.op(f"call i64 @refine(ptr %state, i64 {code.get(self.left)})"))
+        ties = code.get(self.left)
         with code.when(code.truth(ties)):
-            out = code.variable(f"[{layout.words} x i64]")
-            found = code.op(f"call i64 @search(ptr %state, i64 {ties}, ptr {out})")
-            code.set(result, code.op(f"mul i64 {found}, {factor}"))
-            _put(code, "%state", _load(code, layout, out))
-    code.line(f"ret i64 {code.get(result)}")
-    return code.text()
+            out = code.variable(f"[{self.layout.words} x i64]")
+            self._times(code.op(f"call i64 @search(ptr %state, i64 {ties}, ptr {out})"))
+            _put(code, "%state", _load(code, self.layout, out))
+        code.line(f"ret i64 {code.get(self.result)}")
+        return code.text()
+
+    def _signatures(self, sort: str, movable: Movable) -> tuple[list[Value], bool]:
+        """Of the elements of a sort; and whether any two with the same one are alike."""
+        signatures = _Signatures(self.code, self.layout, movable)
+        variables = self.layout.instance.system.variables
+        count = self.group.movable.counts[sort]
+        found = [signatures.signature(self.words, (sort, i), variables) for i in range(count)]
+        return found, signatures.complete
+
+    def _told_apart(self, sort: str, movable: Movable, unlike: str) -> None:
+        """Puts the elements of a sort in order; goes to a block if some are neither told apart nor alike."""
+        code = self.code
+        signatures, complete = self._signatures(sort, movable)
+        few = len(signatures) <= _FEW
+        ties = self._arranged(sort, signatures) if few else self._called(sort, signatures)
+        if complete:
+            self._count_orders(sort, ties)
+            return
+        with code.when(code.truth(ties)):
+            _put(code, "%state", self.words)
+            code.set(self.left, ties)
+            if few:
+                for number in _numbers(self.group, sort):
+                    with code.when(code.truth(code.bits_and(ties, 1 << number))):
+                        _leave_unless(code, code.op(f"call i1 @alike{number}(ptr %state)"), unlike)
+                self._count_orders(sort, ties)
+            else:
+                self._count_twins()
+                _leave_unless(code, code.equal(code.get(self.left), 0), unlike)
+
+    def _called(self, sort: str, signatures: Sequence[Value]) -> Value:
+        """Puts elements in order of their signatures: the ties that are left."""
+        code = self.code
+        numbers = code.variable(f"[{self.group.elements} x i64]")
+        _put(code, "%state", self.words)
+        for element, signature in enumerate(signatures):
+            code.set(code.address(numbers, 8 * self.group.number((sort, element))), signature)
+        arranger, ties = _arranger(self.group, sort), self.group.ties_of(sort)
+        left = code.op(f"call i64 @{arranger}(ptr %state, ptr {numbers}, i64 {ties})")
+        self.words = _load(code, self.layout)
+        return left
+
+    def _arranged(self, sort: str, signatures: list[Value]) -> Value:
+        """The same where they are few: less has to be predicted."""
+        code, first = self.code, self.group.first[sort]
+        for last in range(len(signatures) - 1, 0, -1):
+            for i in range(last):
+                left, right = signatures[i : i + 2]
+                wrong = code.op(f"icmp ugt i64 {left}, {right}")
+                signatures[i : i + 2] = code.choose(wrong, right, left), code.choose(wrong, left, right)
+                self._exchange_if(wrong, first + i)
+        return _ties(code, signatures, first)
+
+    def _exchange_if(self, cond: Value, number: int) -> None:
+        code, before = self.code, len(self.code.lines)
+        exchanged = _exchanged(code, self.layout, self.group, self.words, number)
+        if len(code.lines) - before <= _CHEAP:
+            self.words = [code.choose(cond, new, old) for new, old in zip(exchanged, self.words, strict=True)]
+            return
+        del code.lines[before:]
+        kept = [code.variable("i64", word) for word in self.words]
+        with code.when(cond):
+            _put(code, "%state", self.words)
+            code.line(f"call void @exchange{number}(ptr %state)")
+            for variable, word in zip(kept, _load(code, self.layout), strict=True):
+                code.set(variable, word)
+        self.words = [code.get(variable) for variable in kept]
+
+    def _count_orders(self, sort: str, ties: Value) -> None:
+        """Of elements of a sort that are alike where they are tied."""
+        code, count = self.code, self.group.movable.counts[sort]
+        place = code.op(f"getelementptr i64, ptr @orders{count}, i64 {code.right(ties, self.group.first[sort])}")
+        self._times(code.get(place))
+
+    def _count_twins(self) -> None:
+        self._times(self.code.op(f"call i64 @without_twins(ptr %state, ptr {self.left})"))
+
+    def _times(self, factor: Value) -> None:
+        code = self.code
+        code.set(self.result, code.op(f"mul i64 {code.get(self.result)}, {factor}"))
+
+
+def _numbers(group: Group, sort: str) -> Iterator[int]:
+    """Of the exchanges of a sort."""
+    return (number for number, exchange in group.exchanges.items() if exchange.sort == sort)
+
+
+def _orders(count: int) -> str:
+    """`@ordersN`: of N elements, by their ties, how many orders those have."""
+    numbers = []
+    for ties in range(1 << count - 1):
+        runs = f"{ties:b}".split("0")
+        numbers.append(f"i64 {math.prod(math.factorial(len(run) + 1) for run in runs)}")
+    return f"@orders{count} = internal constant [{len(numbers)} x i64] [{', '.join(numbers)}]\n"
 
 
 # ------------------------------------------------------------------------------------------------------- cells, ties
@@ -199,11 +313,17 @@ def _arrange(group: Group, sort: str) -> str:
         code.jump(done)
         code.start(done)
     numbers = [code.get(code.address("%numbers", 8 * i)) for i in range(first, last + 1)]
-    equal: Value = ((1 << 64) - 1) & ~group.ties_of(sort)
-    for i, (left, right) in enumerate(pairwise(numbers), first):
-        equal = code.bits_or(equal, code.left(code.number(code.equal(left, right)), i))
+    equal = code.bits_or(_ties(code, numbers, first), ONES & ~group.ties_of(sort))
     code.line(f"ret i64 {code.bits_and('%ties', equal)}")
     return code.text()
+
+
+def _ties(code: Code, numbers: Sequence[Value], first: int) -> Value:
+    """Of neighbours with equal numbers, the first of which belongs to the element `first`."""
+    ties: Value = 0
+    for i, (left, right) in enumerate(pairwise(numbers), first):
+        ties = code.bits_or(ties, code.left(code.number(code.equal(left, right)), i))
+    return ties
 
 
 def _without_twins(layout: Layout) -> str:
@@ -364,30 +484,57 @@ def _leaf() -> str:
 class _Signatures:
     """Writes signatures.
 
-    What is said of an element is put side by side in a word; where that is full, it is multiplied in.
+    What is said of an element is put side by side in words.
+
+    complete: nothing is left unsaid, so that any two elements with the same signature are alike.
     """
 
     def __init__(self, code: Code, layout: Layout, movable: Movable) -> None:
         self.code, self.layout = code, layout
         self.instance, self.movable = layout.instance, movable
+        self.complete = True
 
     def signature(self, words: Sequence[Value], element: Element, variables: Sequence[StateVar]) -> Value:
         """What these variables say of an element without naming any other that may be renamed."""
-        code = self.code
-        signature: Value = 0
-        beside: Value = 0
-        used = 0
+        code, beside = self.code, _Beside(self.code)
+        first = element[0], 0
+        moving: dict[tuple[int, int, int], int] = {}
+        parts: list[tuple[Value, int]] = []
         for variable in variables:
-            for part, bits in (*self._seen(words, variable, element), *self._held(words, variable, element)):
-                if used + bits > 64:
-                    signature = code.add(_times(code, signature), beside)
-                    beside, used = 0, 0
-                beside = code.bits_or(code.left(part, used), beside)
-                used += bits
-        return code.add(_times(code, signature), beside)
+            own_groups, first_groups = self._seen(variable, element), self._seen(variable, first)
+            for slots, (lead, *_) in zip(own_groups, first_groups, strict=True):
+                if len(slots) == 1 and not self._is_named(variable.sort):
+                    own, place = self.layout.fields[slots[0]], self.layout.fields[lead]
+                    key = place.word, own.word, place.shift - own.shift
+                    moving[key] = moving.get(key, 0) | own.mask
+                elif self.layout.fields[lead].bits:
+                    self.complete = False
+                    parts.append(self._said(words, variable.sort, slots, element))
+        for place_word in range(self.layout.words):
+            seen, mask = self._moved(words, {k: v for k, v in moving.items() if k[0] == place_word})
+            beside.put(seen, mask)
+        for (word, bits, own_code), lowest in self._alone(variables, element).items():
+            beside.put(_holds(code, words[word], lowest, bits, own_code), lowest)
+        for variable in variables:
+            parts += self._counted(words, variable, element)
+        for value, bits in parts:
+            beside.put(value, (1 << bits) - 1)
+        self.complete &= len(beside.words) < 2
+        return beside.number()
 
-    def _seen(self, words: Sequence[Value], variable: StateVar, own: Element) -> Iterator[tuple[Value, int]]:
-        """What is at the locations whose index names the element: a value, or a sum where other elements are named as well."""
+    def _moved(self, words: Sequence[Value], moving: Mapping[tuple[int, int, int], int]) -> tuple[Value, int]:
+        """Fields where those of the sort's first element are, and the bits that these take."""
+        code = self.code
+        seen: Value = 0
+        places = 0
+        for (_, source, shift), mask in moving.items():
+            part = code.bits_and(words[source], mask)
+            seen = code.bits_or(seen, code.left(part, shift) if shift >= 0 else code.right(part, -shift))
+            places |= mask << shift if shift >= 0 else mask >> -shift
+        return seen, places
+
+    def _seen(self, variable: StateVar, own: Element) -> list[list[int]]:
+        """The locations whose index names the element; those together whose indices differ in other elements alone."""
         groups: dict[tuple[object, ...], list[int]] = {}
         for index in self.instance.assignments(variable.index):
             named = [self.movable.element(s, i) for s, i in zip(variable.index, index, strict=True)]
@@ -396,43 +543,59 @@ class _Signatures:
                     i if e is None else "own" if e == own else "other" for e, i in zip(named, index, strict=True)
                 )
                 groups.setdefault(key, []).append(self.instance.slot(variable.name, index))
-        for _, slots in sorted(groups.items(), key=lambda group: repr(group[0])):
-            bits = self.layout.fields[slots[0]].bits
-            if not bits:
-                continue
-            fields = [read_field(self.code, words, self.layout, slot) for slot in slots] if bits > 1 else []
-            if bits == 1 and not self._is_named(variable.sort):
-                yield self._ones(words, slots), len(slots).bit_length()
-            else:
-                fields = fields or [read_field(self.code, words, self.layout, slot) for slot in slots]
-                said = [self._nameless(variable.sort, field, bits, own) for field in fields]
-                width = said[0][1]
-                if len(slots) == 1:
-                    yield said[0]
-                else:
-                    total: Value = 0
-                    for value, _ in said:
-                        square = self.code.op(f"mul i64 {value}, {value}") if isinstance(value, str) else value**2
-                        total = self.code.add(total, square)
-                    yield total, min(64, 2 * width + len(slots).bit_length())
+        return [slots for _, slots in sorted(groups.items(), key=lambda group: repr(group[0]))]
 
-    def _held(self, words: Sequence[Value], variable: StateVar, own: Element) -> Iterator[tuple[Value, int]]:
-        """How often the element is a value."""
+    def _said(self, words: Sequence[Value], sort: Sort, slots: Sequence[int], own: Element) -> tuple[Value, int]:
+        """What is at locations that are not told apart, of one its value: a sum, and how many bits that takes."""
+        bits = self.layout.fields[slots[0]].bits
+        if bits == 1 and not self._is_named(sort):
+            return self._ones(words, slots), len(slots).bit_length()
+        fields = [read_field(self.code, words, self.layout, slot) for slot in slots]
+        said = [self._nameless(sort, field, bits, own) for field in fields]
+        width = said[0][1]
+        if len(slots) == 1:
+            return said[0]
+        total: Value = 0
+        for value, _ in said:
+            square = self.code.op(f"mul i64 {value}, {value}") if isinstance(value, str) else value**2
+            total = self.code.add(total, square)
+        return total, min(64, 2 * width + len(slots).bit_length())
+
+    def _held(self, variable: StateVar, own: Element) -> tuple[int | None, list[list[int]]]:
+        """The element as a value, and the locations that may hold it; those together whose indices differ in named elements."""
         instance = self.instance
         code = next((c for c in instance.codes(variable.sort) if self.movable.element(variable.sort, c) == own), None)
         if code is None:
-            return
+            return None, []
         groups: dict[tuple[object, ...], list[int]] = {}
         for index in instance.assignments(variable.index):
             key = tuple(
                 i if self.movable.element(s, i) is None else "other" for s, i in zip(variable.index, index, strict=True)
             )
             groups.setdefault(key, []).append(instance.slot(variable.name, index))
-        for slots in groups.values():
-            total: Value = 0
-            for (word, bits), lowest in self._lanes(slots).items():
-                total = self.code.add(total, self._count(_holds(self.code, words[word], lowest, bits, code)))
-            yield total, len(slots).bit_length()
+        return code, list(groups.values())
+
+    def _alone(self, variables: Sequence[StateVar], own: Element) -> dict[tuple[int, int, int], int]:
+        """The lowest bits of all locations that may hold the element and are told apart, by word, size and the element's code."""
+        lanes: dict[tuple[int, int, int], int] = {}
+        for variable in variables:
+            code, groups = self._held(variable, own)
+            alone = [slots[0] for slots in groups if len(slots) == 1]
+            if code is not None:
+                for (word, bits), lowest in self._lanes(alone).items():
+                    lanes[word, bits, code] = lanes.get((word, bits, code), 0) | lowest
+        return lanes
+
+    def _counted(self, words: Sequence[Value], variable: StateVar, own: Element) -> Iterator[tuple[Value, int]]:
+        """How often the element is a value at locations that are not told apart."""
+        code, groups = self._held(variable, own)
+        for slots in groups:
+            if code is not None and len(slots) > 1:
+                total: Value = 0
+                for (word, bits), lowest in self._lanes(slots).items():
+                    total = self.code.add(total, self._count(_holds(self.code, words[word], lowest, bits, code)))
+                self.complete = False
+                yield total, len(slots).bit_length()
 
     def _ones(self, words: Sequence[Value], slots: Sequence[int]) -> Value:
         """How many fields of one bit are 1."""
@@ -472,8 +635,38 @@ class _Signatures:
         return said, 2
 
 
-def _times(code: Code, value: Value) -> Value:
-    return 0 if value == 0 else code.op(f"mul i64 {value}, {_MIX - (1 << 64)}")
+class _Beside:
+    """Bits put side by side in words, each word filled as far as it goes."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.words: list[tuple[Value, int]] = []
+
+    def put(self, value: Value, mask: int) -> None:
+        """Adds a value that has no bits but those of the mask."""
+        if not mask:
+            return
+        code = self.code
+        highest, lowest = WORD - mask.bit_length(), (mask & -mask).bit_length() - 1
+        for place, (word, used) in enumerate((*self.words, (0, 0))):
+            for by in (0, *range(highest, -lowest - 1, -1)):
+                moved = mask << by if by >= 0 else mask >> -by
+                if not moved & used:
+                    put = code.left(value, by) if by >= 0 else code.right(value, -by)
+                    self.words[place : place + 1] = [(code.bits_or(word, put), used | moved)]
+                    return
+
+    def number(self) -> Value:
+        """All words in one number: as much of the first as it has above, below that something of all."""
+        code = self.code
+        (first, _), *others = self.words or [(0, 0)]
+        if not others:
+            return first
+        mixed = first
+        for word, _ in others:
+            mixed = code.add(code.op(f"mul i64 {mixed}, {_MIX - (1 << WORD)}"), word)
+        mixed = code.op(f"mul i64 {mixed}, {_MIX - (1 << WORD)}")
+        return code.bits_or(code.bits_and(first, ONES << 32 & ONES), code.right(mixed, 32))
 
 
 class _Refine:
@@ -528,7 +721,7 @@ class _Refine:
         named, unnamed, done = (code.new_block(what) for what in ("named", "unnamed", "numbered"))
         code.branch(code.equal(_without(code, before, self.group.ties_of(sort)), 0), named, unnamed)
         code.start(named)
-        alone = Movable({sort: self.movable.counts[sort]}, {sort: self.movable.sizes[sort]})
+        alone = self.movable.only([sort])
         signatures = _Signatures(code, self.layout, alone)
         for element in range(self.movable.counts[sort]):
             at = code.address(self.numbers, 8 * self.group.number((sort, element)))
@@ -709,27 +902,25 @@ def _exchange(layout: Layout, group: Group, number: int) -> str:
     return code.text()
 
 
-def _dispatch(group: Group) -> str:
-    """`void @exchange(ptr state, i64 number)`."""
-    code = Code("exchange", "void", ["ptr %state", "i64 %number"], "noinline nounwind")
-    blocks = {number: code.new_block("exchange") for number in group.exchanges}
+def _dispatch(group: Group, name: str, result: str) -> str:
+    """Of functions for each exchange, `name`N, the one with a number: `name(ptr state, i64 number)`."""
+    code = Code(name, result, ["ptr %state", "i64 %number"], "noinline nounwind")
+    blocks = {number: code.new_block(name) for number in group.exchanges}
     _switch(code, blocks)
     for number, block in blocks.items():
         code.start(block)
-        code.line(f"call void @exchange{number}(ptr %state)")
-        code.line("ret void")
+        call = f"call {result} @{name}{number}(ptr %state)"
+        if result == "void":
+            code.line(call)
+        code.line("ret void" if result == "void" else f"ret {result} {code.op(call)}")
     return code.text()
 
 
-def _alike(layout: Layout, group: Group) -> str:
-    """`i1 @alike(ptr state, i64 number)`: whether the exchange leaves the state as it is."""
-    code = Code("alike", "i1", ["ptr %state", "i64 %number"], "noinline nounwind")
+def _alike(layout: Layout, group: Group, number: int) -> str:
+    """`i1 @alikeN(ptr state)`: whether that exchange leaves the state as it is."""
+    code = Code(f"alike{number}", "i1", ["ptr %state"], "noinline nounwind")
     words = _load(code, layout)
-    blocks = {number: code.new_block("alike") for number in group.exchanges}
-    _switch(code, blocks)
-    for number, block in blocks.items():
-        code.start(block)
-        code.line(f"ret i1 {_equal(code, words, _exchanged(code, layout, group, words, number))}")
+    code.line(f"ret i1 {_equal(code, words, _exchanged(code, layout, group, words, number))}")
     return code.text()
 
 

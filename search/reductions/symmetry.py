@@ -58,6 +58,10 @@ class Movable:
         counts = self.counts
         return {name: size - counts.get(name, 0) for name, size in self.sizes.items() if counts.get(name, 0) < size}
 
+    def only(self, names: Sequence[str]) -> Movable:
+        """Those of these sorts."""
+        return Movable({name: self.counts[name] for name in names}, {name: self.sizes[name] for name in names})
+
     def element(self, sort: Sort, code: int) -> Element | None:
         """The element that a code of any sort stands for, if that one may be renamed.
 

@@ -3195,7 +3195,7 @@ HABITS: dict[str, dict[str, Case]] = {
                 '''{c} sets {x}'''
                 self.bad = True
             """,
-            "“{c} sets {x}” names '{x}'",
+            "the explanation names '{x}'",
         ),
         "check with swapped arguments": refused(
             """
