@@ -128,10 +128,14 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         """Whether the update that this CPU makes has yet to flush the other one."""
         return (
             at(self.hypercall, cpu, WRITES, DROPS, GOES_ON)
-            or (at(self.hypercall, cpu, FLUSHES) and self.mask[cpu, other])
+            or (at(self.hypercall, cpu, FLUSHES) and self.mask[cpu, other] and (other != cpu or not self.is_spared(cpu)))
             or (at(self.hypercall, cpu, SENDS) and self.mask[cpu, other] and other != cpu)
             or (at(self.hypercall, cpu, WAITS) and self.flush_ipi.pending[other])
         )
+
+    def is_spared(self, cpu):
+        """Whether the update that this CPU makes leaves its own TLB alone."""
+        return self.spare_local and local(self.hypercall, cpu, "do_mmu_update.flush_dirty.spared")
 
     def cacheable(self, cpu, table, frame):
         """The entry is in memory, or an update that overwrote it has yet to flush this CPU."""
@@ -149,6 +153,28 @@ class XenPvPagingProof(XenPvPaging, proof=True):
             not local(self.hypercall, cpu, "do_mmu_update.spared")
             and not local(self.hypercall, cpu, "do_mmu_update.flush_dirty.spared")
             for cpu in Cpu
+        )
+
+    @lemma
+    def this_cpu_is_spared_what_it_does_not_walk(self):
+        """Changes of L4 tables that are not its root."""
+        return not self.spare_local or all(
+            self.type[table] == PageType.L4 and (self.guest_table[cpu] != table or self.context[cpu] != Context.RUNNING)
+            for cpu in Cpu
+            for table in Frame
+            for frame in Frame
+            if self.overwrote[cpu, table, frame] and not self.is_yet_to_look(cpu, table)
+            if local(self.hypercall, cpu, "do_mmu_update.spared")
+        )
+
+    @lemma
+    def what_was_overwritten_led_down(self):
+        return self.retyping or not self.spare_local or all(
+            self.leads_down(table, frame)
+            for cpu in Cpu
+            for table in Frame
+            for frame in Frame
+            if self.overwrote[cpu, table, frame]
         )
 
     @lemma
@@ -487,13 +513,13 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     @lemma
     def who_idles_makes_no_update(self):
-        return not self.xpti or all(
+        return not (self.xpti or self.spare_local) or all(
             at(self.hypercall, cpu, ENTERED, *RESUMES) for cpu in Cpu if self.context[cpu] == Context.LAZY
         )
 
     @lemma
     def only_updates_overwrite(self):
-        return not self.xpti or all(
+        return not (self.xpti or self.spare_local) or all(
             at(self.hypercall, cpu, WRITES, DROPS, GOES_ON, FLUSHES, SENDS, WAITS)
             for cpu in Cpu
             for table in Frame
