@@ -139,7 +139,7 @@ def _later(
     if asked.stuck:
         yield look_for_stuck(instance, engine, task.symmetry, task.limits, task.progress, audit, task.points)
     if asked.progress:
-        yield look_for_cycles(instance, asked.progress, task.limits, task.points)
+        yield look_for_cycles(instance, engine, asked.progress, task.limits, task.progress, task.points)
 
 
 def _with_later(outcome: Outcome, later: Later, focus: str | None, asked: Asked) -> Outcome:

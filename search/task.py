@@ -29,6 +29,7 @@ from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.waits import NO_STUCK
 
 from .forecast import most_left
+from .moves import Kinds, Moves, Truths
 from .vacuity import Watched
 
 NO_DEADLOCK = "no-deadlock"
@@ -132,6 +133,12 @@ class Visited(Protocol):
     def representatives(self, states: Sequence[State]) -> set[State]:
         """What the engine stores for these states (with symmetry: one for each class)."""
 
+    def where(self, reachable: str) -> Truths:
+        """Of each state, whether this one of the task's reachables is reached in it."""
+
+    def moves(self, kinds: Kinds, look: Callable[[], None]) -> Moves:
+        """All steps between the states (without symmetry); look: called now and then, for who sees to limits."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -230,6 +237,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """As on the command line: "reference", "native"."""
+
+    @property
+    def plain(self) -> Engine:
+        """One like it with one worker, that keeps whole states, and all of them in memory."""
 
     def search(self, task: Task) -> Found:
         """Carries out the task; an interrupt (Ctrl-C) ends it early and is not raised."""

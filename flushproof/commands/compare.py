@@ -63,7 +63,7 @@ def compare_command(
     flushproof compare kvm-vcpu-switch none last-ran
     flushproof compare kvm-vcpu-switch --versions
 
-    Exit status: 0 there is a trace (with --versions: any), or the policies hold; 3 a limit came first; 2 bad input.
+    Exit status: 0 there is a trace (with --versions: any), or the policies hold; 3 a limit or Ctrl-C came first; 2 bad input.
     """
     limits = Limits(max_states)
     if all_versions:
@@ -73,7 +73,7 @@ def compare_command(
         click.echo(
             json.dumps(versions_json(every), indent=1) if form == "json" else versions_text(every, look()), color=True
         )
-        sys.exit(INCONCLUSIVE if every.undecided and not every.traces else HOLDS)
+        sys.exit(INCONCLUSIVE if every.interrupted or (every.undecided and not every.traces) else HOLDS)
     if len(policies) != 2:
         raise click.UsageError("Give the names of two policies, or --versions. `flushproof show SYSTEM` lists them.")
     found = compare(load_system(system), (policies[0], policies[1]), sizes, properties, limits)
@@ -119,8 +119,8 @@ def repair_command(
     flushproof repair kvm-vcpu-switch --policy on-migration
     flushproof repair kvm-vmid-allocator --policy no-flush --free flush --free defer
 
-    Exit status: 0 there is a repair, or nothing to repair; 1 no values of the open knobs make it safe; 3 a limit came first;
-    2 bad input.
+    Exit status: 0 there is a repair, or nothing to repair; 1 no values of the open knobs make it safe; 3 a limit or Ctrl-C
+    came first; 2 bad input.
     """
     limits = Limits(max_states, seconds=max_seconds)
     question = Question(load_system(system), policy, knobs, sizes, free, properties, limits)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.checking import Request, looked_for, run
-from flushproof.laboratory.deciding import confirmed, judging_by
+from flushproof.laboratory.deciding import confirmed, judging_by, raise_interrupt
 from flushproof.laboratory.lattice import Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import State
@@ -63,7 +63,7 @@ class Versions:
     names: of the policies; traces: of each that is violated, its shortest trace; shared: for each of those, which invariants are
     violated at the end of the same steps under each policy, in order, and under its own what it is a trace to.
     untold: the policies whose traces are to something else than an invariant, of which the same steps do not tell under others.
-    undecided: the policies whose search a limit stopped.
+    undecided: the policies whose search a limit stopped, or an interrupt, which stops them all.
     """
 
     lattice: Lattice
@@ -72,6 +72,7 @@ class Versions:
     shared: Mapping[str, tuple[tuple[str, ...], ...]]
     untold: tuple[str, ...] = ()
     undecided: tuple[str, ...] = ()
+    interrupted: bool = False
 
 
 def compare(
@@ -93,10 +94,8 @@ def compare(
         raise FlushproofError(f"{system_name(system)}: the policies '{names[0]}' and '{names[1]}' set the same knobs")
     lattice = lattice_of(system, names[0], sizes=sizes, free=differ)
     points = lattice.base, lattice_of(system, names[1], sizes=sizes, free=differ).base
-    results = tuple(
-        run(Request(system, n, sizes=sizes or {}, properties=tuple(properties), limits=limits)) for n in names
-    )
-    pair = results[0], results[1]
+    asked = (Request(system, n, sizes=sizes or {}, properties=tuple(properties), limits=limits) for n in names)
+    pair = _checked(next(asked)), _checked(next(asked))
     broken = 1 if pair[0].verdict != VIOLATED and pair[1].verdict == VIOLATED else 0
     wanted = looked_for([pair[broken].violated or ""])
     trace = _searched(lattice, points[broken], wanted, limits).trace if pair[broken].verdict == VIOLATED else None
@@ -156,7 +155,8 @@ def versions(
     properties: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> Versions:
-    """All named policies of the default situation: the shortest trace of each, under each other one.
+    """All named policies of the default situation: the shortest trace of each, under each other one; an interrupt ends it early,
+    and is not raised.
 
     Raises:
         FlushproofError: the system has fewer than two such policies; as `judging_by`.
@@ -169,16 +169,19 @@ def versions(
         )
     families, traces, shared = _families(lattice, judging_by(lattice, properties)), dict[str, Trace](), {}
     engine = NativeEngine()
-    undecided = []
-    for name, point in named.items():
-        outcome = _searched(lattice, point, looked_for(properties), limits, engine)
-        if outcome.trace is not None:
-            traces[name] = outcome.trace
-            shared[name] = tuple(tuple(_shared(families, outcome.trace, point, other)) for other in named.values())
-        elif outcome.verdict != HOLDS:
-            undecided.append(name)
+    undecided, interrupted = list(named), False
+    try:
+        for name, point in named.items():
+            outcome = _searched(lattice, point, looked_for(properties), limits, engine)
+            if outcome.trace is not None:
+                shared[name] = tuple(tuple(_shared(families, outcome.trace, point, other)) for other in named.values())
+                traces[name] = outcome.trace
+            if outcome.trace is not None or outcome.verdict == HOLDS:
+                undecided.remove(name)
+    except KeyboardInterrupt:
+        interrupted = True
     untold = tuple(name for name, trace in traces.items() if not families.tells_of(trace.property))
-    return Versions(lattice, tuple(named), traces, shared, untold, tuple(undecided))
+    return Versions(lattice, tuple(named), traces, shared, untold, tuple(undecided), interrupted)
 
 
 def _shared(families: Families, trace: Trace, own: Point, point: Point) -> list[str]:
@@ -198,6 +201,19 @@ def _searched(
     """What a search finds under one policy; Z3 has confirmed its trace, a shortest one to a violation."""
     points = Points(lattice.names, (point,))
     outcome = explore(lattice.instance, properties=names, limits=limits, engine=engine or NativeEngine(), points=points)
+    raise_interrupt(outcome)
     if outcome.trace is not None:
         confirmed(outcome.trace)
     return outcome
+
+
+def _checked(request: Request) -> Result:
+    """What `check` says.
+
+    Raises:
+        KeyboardInterrupt: it came.
+    """
+    result = run(request)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    return result

@@ -65,6 +65,7 @@ class Decided:
     families: the traces, each with the policies that share it; alone: how many other traces there are, each of one policy, to what
         no state alone tells; together they are about all unsafe ones.
     searches, states, seconds: what it took.
+    confirmed: whether Z3 has confirmed the traces of `families`, which an interrupt leaves undone.
     reason: why it ended before everything was decided; None if it did not.
     """
 
@@ -78,6 +79,7 @@ class Decided:
     searches: int = 0
     states: int = 0
     seconds: float = 0.0
+    confirmed: bool = False
     reason: str | None = None
 
     _closed: tuple[object, ...] = ()
@@ -237,13 +239,12 @@ class Laboratory:
 
     def _search(self, points: Sequence[Point], seconds: float | None = None) -> Outcome:
         """Explores under these policies; seconds: at most."""
-        left = self._seconds_left()
+        left = self.seconds_left()
         seconds = left if seconds is None else seconds if left is None else min(left, seconds)
         outcome = self._explored(points, Limits(self.limits.states, self.limits.memory_bytes, seconds))
         self.decided.searches += 1
         self.decided.states += outcome.states
-        if outcome.reason is not None and "an interrupt" in outcome.reason:
-            raise KeyboardInterrupt
+        raise_interrupt(outcome)
         return outcome
 
     def _explored(self, points: Sequence[Point], limits: Limits) -> Outcome:
@@ -282,6 +283,7 @@ class Laboratory:
             if (policies & ~decided.unsafe).any():
                 self._found_unsafe(policies, shared.trace)
                 decided.families.append(shared)
+                decided.confirmed = False
         assert decided.unsafe[own]
 
     def _found_unsafe(self, policies: Policies, trace: Trace) -> None:
@@ -380,6 +382,7 @@ class Laboratory:
     def certify(self) -> None:
         """Z3 confirms the traces that it takes to show of every unsafe policy that it is: the largest families first."""
         decided = self.decided
+        decided.confirmed = False
         shown = decided.lattice.none()
         sets = [(int(np.count_nonzero(p)), n, p) for n, p in enumerate(map(self._members, decided.families))]
         kept = []
@@ -390,17 +393,18 @@ class Laboratory:
         view = View(decided.lattice.instance)
         for shared in kept:
             _certified_for_all(shared, view)
-        decided.families = kept
+        decided.families, decided.confirmed = kept, True
 
     def _members(self, shared: Shared) -> Policies:
         return self.families.members(shared.open)
 
     def late(self) -> bool:
         """Whether the time is over."""
-        left = self._seconds_left()
+        left = self.seconds_left()
         return left is not None and left <= 0.01
 
-    def _seconds_left(self) -> float | None:
+    def seconds_left(self) -> float | None:
+        """How much of the time is left, and a moment at least; None where there is no limit."""
         if self.limits.seconds is None:
             return None
         return max(0.01, self.limits.seconds - (time.monotonic() - self.begun))
@@ -425,6 +429,16 @@ def judging_by(lattice: Lattice, properties: Sequence[str]) -> Asked:
             "`check --property` says of one policy whether it is reached"
         )
     return asked
+
+
+def raise_interrupt(outcome: Outcome) -> None:
+    """An interrupt, which a search takes for itself, is raised: somebody wants the whole to end.
+
+    Raises:
+        KeyboardInterrupt: it came.
+    """
+    if "an interrupt" in (outcome.reason or ""):
+        raise KeyboardInterrupt
 
 
 def confirmed(trace: Trace) -> Trace:

@@ -16,7 +16,7 @@ import numpy as np
 from flushproof.auditing import AuditError
 from flushproof.checking import Request, looked_for, run_all
 from flushproof.laboratory.apart import Apart
-from flushproof.laboratory.deciding import INTERRUPTED, Decided, Laboratory, Told, confirmed
+from flushproof.laboratory.deciding import INTERRUPTED, Decided, Laboratory, Told, confirmed, raise_interrupt
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
@@ -143,7 +143,7 @@ class Answer:
     @property
     def stopped_by_user(self) -> bool:
         """Whether an interrupt came first, so that nothing else is to be begun."""
-        return self.interrupted or self.decided.reason == INTERRUPTED
+        return self.interrupted
 
 
 @dataclass(frozen=True)
@@ -190,25 +190,30 @@ class Judge:
 
     def answer(self) -> Answer:
         decided = self.laboratory.decide()
-        weakest: tuple[Weakest, ...] = ()
+        weakest = list(merged(decided.lattice, decided.weakest))
         judged: Judgement | None = None
-        larger: tuple[Larger, ...] = ()
+        larger: list[Larger] = []
+        interrupted = decided.reason == INTERRUPTED
         try:
-            while True:
+            while not interrupted:
                 refuted = len(decided.refuted)
-                weakest = tuple(merged(decided.lattice, decided.weakest))
                 self._tell("searching through the weakest policies once more")
-                weakest = tuple(self._explained(weakest))
+                for number, one in enumerate(self._explained(weakest[:EXPLAINED])):
+                    weakest[number] = one
                 if self.question.policy is not None:
                     self._tell("asking what of the policy is needed")
                     judged = self._judged(decided.lattice.base)
                 if len(decided.refuted) == refuted:
                     break
                 self.laboratory.decide()  # what rested on an order that is refuted is open again
-            larger = tuple(self._larger(weakest)) if self.question.larger else ()
+                weakest = list(merged(decided.lattice, decided.weakest))
+                interrupted = decided.reason == INTERRUPTED
+            if self.question.larger and not interrupted:
+                larger.extend(self._larger(weakest))
         except KeyboardInterrupt:
-            return Answer(decided, self.question.properties, weakest, judged, larger, True)
-        return Answer(decided, self.question.properties, tuple(_broken(weakest, larger)), judged, larger)
+            interrupted = True
+        broken = tuple(_broken(weakest, larger))
+        return Answer(decided, self.question.properties, broken, judged, tuple(larger), interrupted)
 
     def _tell(self, text: str) -> None:
         if self.told is not None:
@@ -221,22 +226,23 @@ class Judge:
     # ------------------------------------------------------------------------------------------------------------- reasons
 
     def _explained(self, weakest: Sequence[Weakest]) -> Iterator[Weakest]:
-        first = weakest[:EXPLAINED]
-        for one, result in zip(first, self.checked([w.point for w in first]), strict=True):
+        for one, result in zip(weakest, self.checked([w.point for w in weakest]), strict=True):
             steps = [self._why(one.point, below) for below in self.lattice.below(one.point)]
             yield replace(one, result=result, steps=tuple(steps))
-        yield from weakest[EXPLAINED:]
 
     def checked(self, points: Sequence[Point]) -> list[Result]:
         """What `check` says of these policies.
 
         Raises:
             AuditError: it says something else than the laboratory.
+            KeyboardInterrupt: one of them was interrupted.
         """
         found = []
         for point, result in zip(points, run_all([self._request(p) for p in points], _jobs(len(points))), strict=True):
             if isinstance(result, NoVerdict):
                 raise CertificateError(result.reason) if result.internal else FlushproofError(result.reason)
+            if result.interrupted:
+                raise KeyboardInterrupt
             decided = self.laboratory.decided
             known = {HOLDS: not decided.unsafe[point], VIOLATED: not decided.safe[point]}
             if not known.get(result.verdict, True):
@@ -247,14 +253,16 @@ class Judge:
         return found
 
     def _request(self, point: Point) -> Request:
-        q = self.question
+        q, decided = self.question, self.laboratory.decided
+        # The time is for what is not known: of these `check` finds out what was found out before.
+        seconds = None if decided.safe[point] or decided.unsafe[point] else self.laboratory.seconds_left()
         return Request(
             q.system,
             q.policy,
             self.lattice.set(point),
             q.sizes,
             q.properties,
-            limits=Limits(q.limits.states, q.limits.memory_bytes),
+            limits=Limits(q.limits.states, q.limits.memory_bytes, seconds),
         )
 
     def _why(self, point: Point, other: Point) -> Why:
@@ -305,6 +313,9 @@ class Judge:
         sizes = sizes_of(self.lattice.instance.system, self.question.sizes)
         points = [one.point for one in weakest]
         for sort, count in sizes.items() if points else ():
+            if self.laboratory.late():
+                yield Larger({**sizes, sort: count + 1}, 0, False, {})
+                continue
             self._tell(f"searching through the weakest policies at {sort.lower()}={count + 1}")
             try:
                 yield self._at({**sizes, sort: count + 1}, points)
@@ -324,10 +335,11 @@ class Judge:
             outcome = explore(
                 lattice.instance,
                 properties=looked_for(q.properties),
-                limits=Limits(q.larger, q.limits.memory_bytes),
+                limits=Limits(q.larger, q.limits.memory_bytes, self.laboratory.seconds_left()),
                 engine=self.laboratory.engine,
                 points=Points(lattice.names, tuple(left)) if axes else None,
             )
+            raise_interrupt(outcome)
             states = outcome.states
             if outcome.trace is None:
                 return Larger(sizes, states, outcome.verdict == HOLDS, broken)
@@ -345,9 +357,10 @@ class Judge:
             outcome = explore(
                 lattice.at(point),
                 properties=looked_for(q.properties),
-                limits=Limits(max(1, q.larger - states), q.limits.memory_bytes),
+                limits=Limits(max(1, q.larger - states), q.limits.memory_bytes, self.laboratory.seconds_left()),
                 engine=self.laboratory.engine,
             )
+            raise_interrupt(outcome)
             states += outcome.states
             complete = complete and outcome.verdict != "inconclusive"
             if outcome.trace is not None:

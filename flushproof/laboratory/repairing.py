@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flushproof.laboratory.deciding import Decided, Told
+from flushproof.laboratory.deciding import INTERRUPTED, Decided, Told
 from flushproof.laboratory.judging import Judge, Question
 from flushproof.laboratory.lattice import Lattice, Point, Policies, lattice_of
 from flushproof.model.errors import FlushproofError
@@ -55,7 +55,8 @@ class Repaired:
 
 
 def repair(question: Question, most: int = MOST, told: Callable[[Told | str], None] | None = None) -> Repaired:
-    """Finds the smallest sets of changes of the open knobs that make the question's policy safe.
+    """Finds the smallest sets of changes of the open knobs that make the question's policy safe; an interrupt ends it early, and is
+    not raised, once it is known what `check` says of the policy itself.
 
     most: so many of them; told: is told how far it has come.
 
@@ -69,15 +70,17 @@ def repair(question: Question, most: int = MOST, told: Callable[[Told | str], No
     judge = Judge(question, lattice, told)
     (before,) = judge.checked([lattice.base])
     decided = judge.laboratory.decided
-    found: list[Point] = [] if before.verdict == HOLDS else list(_nearest(judge, lattice, most))
-    judge.laboratory.certify()
-    results = judge.checked(found)
-    repairs = (
-        Repair(p, lattice.differs(p, lattice.base), r)
-        for p, r in zip(found, results, strict=True)
-        if r.verdict == HOLDS
-    )
-    everything = before.verdict == HOLDS or (decided.reason is None and not _open(decided, lattice, found).any())
+    repairs: list[Repair] = []
+    try:
+        for point in _nearest(judge, lattice, most) if before.verdict != HOLDS else ():
+            (result,) = judge.checked([point])
+            if result.verdict == HOLDS:
+                repairs.append(Repair(point, lattice.differs(point, lattice.base), result))
+        judge.laboratory.certify()
+    except KeyboardInterrupt:
+        decided.reason = INTERRUPTED
+    left = _open(decided, lattice, [r.point for r in repairs])
+    everything = before.verdict == HOLDS or (decided.reason is None and not left.any())
     return Repaired(decided, before, tuple(repairs), everything)
 
 

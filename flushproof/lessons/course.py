@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from flushproof.lessons.asking import Asked, own_systems, read
 from flushproof.lessons.puzzles import Lemmas, Puzzle, Spot
-from flushproof.lessons.showing import Explore, Picture, Proof, TracePage, Verdict
+from flushproof.lessons.showing import Drawing, Explore, Picture, Proof, TracePage, Verdict
 from flushproof.model.errors import FlushproofError
 from flushproof.processes import DIED, each
 from flushproof.report.page import rendered
@@ -24,6 +24,7 @@ DIRECTIVES: dict[str, type[Asked]] = {
     "explore": Explore,
     "trace": TracePage,
     "picture": Picture,
+    "drawing": Drawing,
     "verdict": Verdict,
     "proof": Proof,
     "puzzle": Puzzle,

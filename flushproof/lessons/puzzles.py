@@ -16,11 +16,11 @@ from flushproof.model.language.declare import Knob
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import proof_of
 from flushproof.model.language.policies import knobs_of
-from flushproof.properties.induction.counterexample import picture
 from flushproof.proving import ProofRequest, written
 from flushproof.proving import run as prove
 from flushproof.report.cause import links
 from flushproof.report.page import embedded, rendered
+from flushproof.report.stuck import svg as two_states
 from flushproof.report.words import Story
 from flushproof.result import HOLDS, VIOLATED
 
@@ -231,4 +231,4 @@ class Lemmas(Asked):
         if not stuck or stuck[0].counterexample is None:
             raise FlushproofError(f"{self.place}: without a proof there is nothing to show of “{option['say']}”")
         said = f"Not inductive: from a state that all of this allows, the step “{stuck[0].step}” leaves {stuck[0].conjunct.name}."
-        return {"right": False, "text": said, "picture": str(picture(stuck[0].counterexample))}
+        return {"right": False, "text": said, "picture": two_states(stuck[0].counterexample)}

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.resources import files
+from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from flushproof.lessons.asking import Asked, outcome
+from flushproof.lessons.asking import Asked, all_of, outcome
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.instantiate import instantiate
-from flushproof.properties.induction.counterexample import picture
 from flushproof.proving import ProofRequest, ProofResult
 from flushproof.proving import run as prove
 from flushproof.report.explorer import broken_in, explorer_page
 from flushproof.report.page import proof_page, rendered, trace_page
 from flushproof.report.sequence import svg
+from flushproof.report.stuck import svg as two_states
+from flushproof.report.waiting import fill
 from flushproof.report.words import headline, title_of
 from flushproof.result import HOLDS
 from flushproof.search.graph import Graph, graph
@@ -95,6 +98,46 @@ class Picture(Asked):
 
 
 @dataclass(frozen=True)
+class Drawing(Asked):
+    """A drawing made by hand, whose words are the model's.
+
+    file: an SVG beside the lesson. What it says in a text of class `step` a step of the system says, and in one of class `place`
+        a part of its state or of its machine is called so.
+    """
+
+    file: str = ""
+    caption: str = ""
+
+    def html(self) -> str:
+        """A figure.
+
+        Raises:
+            FlushproofError: there is no such drawing, or it names what the system does not have.
+        """
+        known = sorted(f.name for f in files("flushproof.lessons").iterdir() if f.name.endswith(".svg"))
+        all_of("drawing", known, [self.file], self.place)
+        drawn = files("flushproof.lessons").joinpath(self.file).read_text(encoding="utf-8")
+        instance = instantiate(self.loaded, self.policy, self.knobs, self.sizes)
+        system = instance.system
+        said = {
+            "step": [text for a in system.actions for text in (fill(a.doc, {}), fill(a.label or "", {}))],
+            "place": [text for v in system.variables for text in (v.name, v.view.title if v.view else v.doc)],
+        }
+        for kind, texts in said.items():
+            for word in _words(drawn, kind):
+                if not any(word in text for text in texts):
+                    raise FlushproofError(f"{self.place}: {self.file} has a {kind} “{word}”, which {title_of(instance)} has not")
+        return _figure(Markup(drawn), self.caption, self.caption)
+
+
+def _words(drawn: str, kind: str) -> Iterator[str]:
+    """What a drawing says in texts of one class, each in one line."""
+    for text in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text"):
+        if text.get("class") == kind:
+            yield " ".join(" ".join(text.itertext()).split())
+
+
+@dataclass(frozen=True)
 class Verdict(Asked):
     """What a run came to, in a sentence, with the command that asks the same."""
 
@@ -145,4 +188,4 @@ class Proof(Asked):
         first = stuck[0]
         assert first.counterexample is not None
         said = f"The step “{first.step}” leaves {first.conjunct.name}."
-        return _figure(Markup("<pre>{}</pre>").format(str(picture(first.counterexample))), "two states", said)
+        return _figure(Markup(two_states(first.counterexample)), "two states", said)

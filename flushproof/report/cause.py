@@ -55,7 +55,12 @@ def links(story: Story) -> tuple[Link, ...]:
             told[slot] = tuple(_of_entry(story, slot, until))
             made = _made(story, slot, until)
             waiting += [(source, made - 1) for source in _sources(story, slot, made)]
-    return tuple(link for found in reversed(told.values()) for link in found)
+    return tuple(link for found in sorted(told.values(), key=_since) for link in found)
+
+
+def _since(found: tuple[Link, ...]) -> int:
+    """When the story of an entry begins: in the step that made it."""
+    return next(link.step for link in found if link.part == "made")
 
 
 def _violating(story: Story) -> list[Fact]:

@@ -76,7 +76,8 @@ def versions_text(found: Versions, look: Look) -> str:
         for name, trace in found.traces.items()
     ]
     head = look.strong(f"{found.lattice}: {many(len(found.traces), 'trace')} under {len(found.names)} policies")
-    open_ = f"NOT FINISHED: a limit stopped the search under {', '.join(found.undecided)}." if found.undecided else ""
+    stopped = "an interrupt" if found.interrupted else "a limit"
+    open_ = f"NOT FINISHED: {stopped} stopped the search under {', '.join(found.undecided)}." if found.undecided else ""
     left = [look.unsure(look.wrapped(open_))] if open_ else []
     if not rows:
         none = "No violation of a named policy was found." if left else "No named policy is violated here."

@@ -1,7 +1,7 @@
 """A page in which the reader picks each step from those that are possible: what it changes, and what can break from there.
 
-The graph of states is in the page, so that it needs nothing else; policies stand side by side, and take the same steps as long as
-they can.
+The graph of states is in the page, so that it needs nothing else; policies stand side by side, and take the same steps where they
+can.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import networkx as nx
 
 from flushproof.model.ir.trace import walked
 from flushproof.report.machine import Machine
-from flushproof.report.page import embedded, rendered, what
+from flushproof.report.page import Fact, embedded, rendered, what
 from flushproof.report.words import Story, title_of
 from flushproof.search.graph import Graph
 from flushproof.search.walk import Walks
@@ -29,10 +29,17 @@ def explorer_page(graphs: Sequence[Graph], source: str, *, bare: bool = False) -
             {"title": title_of(g.instance), "states": len(g.states), "complete": g.complete, "policy": g.instance.policy or ""}
             for g in graphs
         ],
-        facts=[fact for g in graphs for fact in what(g.instance, source)],
+        facts=_facts(graphs, source),
         data=embedded([_panel(g) for g in graphs]),
         bare=bare,
     )
+
+
+def _facts(graphs: Sequence[Graph], source: str) -> list[Fact]:
+    """What is said of each policy, and once what is said of all."""
+    found = dict.fromkeys(fact for graph in graphs for fact in what(graph.instance, source))
+    order = [fact.about for fact in found]
+    return sorted(found, key=lambda fact: order.index(fact.about))
 
 
 def _panel(graph: Graph) -> dict[str, Any]:
@@ -52,6 +59,7 @@ def _panel(graph: Graph) -> dict[str, Any]:
     broken = dict(broken_in(graph))
     names = list(dict.fromkeys(name for found in broken.values() for name, _ in found))
     plan = nx.multipartite_layout(graph.as_networkx(), subset_key="depth", align="horizontal")
+    may = _may(graph, broken, names) if graph.complete else None
     tree = [machine.difference(graph.states[p] if p >= 0 else None, s) for p, s in zip(graph.parents, graph.states, strict=True)]
     return {
         "policy": instance.policy or "",
@@ -64,7 +72,8 @@ def _panel(graph: Graph) -> dict[str, Any]:
         "edges": edges,
         "broken": {str(number): found for number, found in broken.items()},
         "properties": names,
-        "may": _may(graph, broken, names) if graph.complete else None,
+        "may": may,
+        "begin": next((start for start in range(graph.starts) if may is None or may[start]), 0),
         "plan": [[round(float(plan[n][0]), 4), round(float(plan[n][1]), 4)] for n in range(len(graph.states))],
         "values": machine.values(),
     }

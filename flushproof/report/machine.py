@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flushproof.model.ir import Scalarset, StateVar
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.report.actors import CPU
-from flushproof.report.caches import entry, is_cache, is_real_cache, is_set
+from flushproof.report.caches import entry, is_cache
 from flushproof.report.cause import Link
 from flushproof.report.locations import location
-from flushproof.report.words import Row, Story, assignments, comparison, cost_words
+from flushproof.report.waiting import under_way
+from flushproof.report.words import Row, Story, comparison, cost_words, shown
 
 MEMORY = ""
 """Whose the state is that belongs to no element."""
@@ -37,6 +39,7 @@ class Machine:
             "slots": [self.slot(slot) for slot in instance.slots],
             "initial": [self._value(s, code) for s, code in zip(instance.slots, story.states[0], strict=True)],
             "steps": [self._step(row) for row in story.rows],
+            "waits": self.waits(story.states),
             "links": [self._link(link) for link in links],
         }
         return {**found, "values": self.values()}
@@ -64,8 +67,17 @@ class Machine:
             for number in (i, self._value(slot, after[i]))
         ]
 
+    def waits(self, states: Sequence[State]) -> dict[str, dict[str, str]]:
+        """Until what processes wait that have begun: by the numbers of the state and of the program counter."""
+        found = enumerate(under_way(self.instance, states))
+        return {
+            str(number): {str(self.instance.slot(slot.var, slot.index)): wait.until for slot, wait in waiting.items()}
+            for number, waiting in found
+            if waiting
+        }
+
     def _value(self, slot: Slot, code: int) -> int:
-        return self._values.setdefault(self.instance.show(slot.sort, code), len(self._values))
+        return self._values.setdefault(shown(self.instance, slot, code), len(self._values))
 
     def slot(self, slot: Slot) -> dict[str, Any]:
         """One location: its name, whose it is, what it is, and of a cache its tag, what it holds, and who made it.
@@ -85,9 +97,9 @@ class Machine:
         said |= {"what": var.view.what, "title": var.view.title}
         if is_cache(var):
             # With a code of 0 the content is shown by the script: it is the value itself, then.
-            shown = entry(self.instance, slot, 1)
-            said |= {"tag": shown.tag, "held": shown.held if not self._holds_value(var) else "", "empty": self._empty(slot)}
-            said["by"] = shown.by
+            found = entry(self.instance, slot, 1)
+            said |= {"tag": found.tag, "held": found.held if not self._holds_value(var) else "", "empty": self._empty(slot)}
+            said["by"] = found.by
         elif var.view.what == "pending":
             said |= {"held": self._issued(var, slot, var.view.of), "empty": self._empty(slot)}
         return said
@@ -146,21 +158,3 @@ class Machine:
 def read_words(instance: Instance, row: Row) -> list[str]:
     """The comparisons that decided a step, as they came out."""
     return list(dict.fromkeys(comparison(instance, fact, row.process) for fact in row.reads))
-
-
-def changed_words(story: Story, row: Row) -> list[str]:
-    """What a step changed besides what is in caches, as short assignments."""
-    return assignments(story.instance, row, ghosts=True)
-
-
-def cache_changes(story: Story, row: Row) -> list[tuple[str, str]]:
-    """What came into caches in a step and what left them: a sign, and the entry with its place."""
-    instance, found = story.instance, []
-    for change in row.changes:
-        var = instance.system.variable[change.slot.var]
-        if is_real_cache(var):
-            for sign, code in (("−", change.before), ("+", change.after)):
-                if is_set(change.slot, code):
-                    shown = entry(instance, change.slot, code)
-                    found.append((sign, f"{shown.cache} of {shown.owner}: {shown}"))
-    return found

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import linecache
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flushproof.auditing import Audit
-from flushproof.model.ir import Property, Scalarset
+from flushproof.model.ir import Place, Property, Scalarset
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import WALK, Trace
 from flushproof.model.ir.waits import NO_STUCK
@@ -22,19 +25,20 @@ from flushproof.model.language.declare import Knob, System
 from flushproof.model.language.load import load_system
 from flushproof.model.language.policies import knobs_of
 from flushproof.properties.formulas.printing import show
-from flushproof.properties.induction.counterexample import picture
 from flushproof.properties.induction.graph import svg
 from flushproof.proving import ProofResult
 from flushproof.report.audit import audit_text
 from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
-from flushproof.report.locations import location
-from flushproof.report.machine import Machine, cache_changes, changed_words, read_words
+from flushproof.report.machine import Machine
 from flushproof.report.proof import audited_text, effort_text, plain_trace, proof_verdict
 from flushproof.report.simulation import NOTHING_MET, SAMPLING, endless, walked_text
+from flushproof.report.stuck import svg as two_states
+from flushproof.report.telling import Told, beginning, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
-from flushproof.report.words import Row, Story, cost_words, headline, many, title_of
+from flushproof.report.waiting import fill
+from flushproof.report.words import Row, Story, cost_words, headline, many, reads, title_of
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
 from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
@@ -63,6 +67,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["breakable"] = _breakable
     scripts = {name: _asset(f"{name}.js") for name in ("machine", "page", "explore", "lesson")}
     made.globals.update(version=version("flushproof"), css=_asset("page.css"), scripts=scripts, bare=False)
     return made
@@ -71,6 +76,11 @@ def _templates() -> Environment:
 def _asset(name: str) -> Markup:
     """A file of this package, as it is."""
     return Markup(files("flushproof.report").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+def _breakable(text: str) -> Markup:
+    """Text that may break behind `.`, `_` and `[`, where a narrow column leaves no room for a name."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._\[])(?=\w)", text))
 
 
 def rendered(template: str, **said: Any) -> str:
@@ -104,10 +114,8 @@ def trace_page(trace: Trace, facts: list[Fact], *, bare: bool = False) -> str:
         title=headline(trace),
         story=story,
         links=found,
-        rows=[_row(story, row) for row in story.rows],
-        start=[
-            f"{location(story.instance, c.slot)} = {story.instance.show(c.slot.sort, c.after)}" for c in story.start
-        ],
+        rows=[_row(story, row, told) for row, told in zip(story.rows, tell(story, every_step=True), strict=True)],
+        start=beginning(story),
         facts=[*facts, *_costs(story)],
         data=embedded(Machine(story).data(found)),
         bare=bare,
@@ -126,7 +134,7 @@ def simulation_page(instance: Instance, source: str, found: Simulation, audit: A
     """The page of random walks: the shortest trace among them, or that none met a violation."""
     facts = what(instance, source)
     more = [Fact("Walked", (walked_text(found),)), Fact("How", (SAMPLING,))]
-    more += [Fact("Audit", (audit_text(audit),))] if audit is not None else []
+    more += [Fact("Audited", (audit_text(audit).removeprefix("Audited: "),))] if audit is not None else []
     said = {"Never taken": found.never_taken, "Not reached": found.not_reached, "No walk can tell of": endless(instance)}
     more += [Fact(about, (", ".join(names),)) for about, names in said.items() if names]
     if found.violations:
@@ -190,7 +198,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
     if proof is not None:
         facts.append(Fact("Effort", (effort_text(result),)))
     if result.audit is not None:
-        facts.append(Fact("Audit", (audit_text(result.audit),)))
+        facts.append(Fact("Audited", (audit_text(result.audit).removeprefix("Audited: "),)))
     needs, used = (proof.needs(), proof.used()) if proof else ({}, frozenset())
     lines = proof_verdict(result, Look(WIDE)).splitlines()
     return rendered(
@@ -210,7 +218,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
         ],
         wrong=[(w.property, trace_text(w.trace, Look(PRE))) for w in result.wrong_lemmas],
         stuck=[
-            (f.step, f.conjunct.name, str(picture(f.counterexample)))
+            (f.step, f.conjunct.name, Markup(two_states(f.counterexample)))
             for f in (proof.failures if proof and result.verdict != HOLDS else ())
             if f.counterexample
         ],
@@ -229,7 +237,7 @@ def embedded(data: Any) -> Markup:
     return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _row(story: Story, row: Row) -> dict[str, Any]:
+def _row(story: Story, row: Row, told: Told) -> dict[str, Any]:
     """One step for the table of a trace, readable without any script."""
     return {
         "number": row.number,
@@ -237,12 +245,27 @@ def _row(story: Story, row: Row) -> dict[str, Any]:
         "words": row.words,
         "runs": row.runs,
         "event": row.event,
-        "reads": read_words(story.instance, row),
-        "changes": changed_words(story, row),
-        "caches": cache_changes(story, row),
+        "possible": reads(story.instance, row, "guard"),
+        "reads": reads(story.instance, row, "branch"),
+        "changes": told.changes,
+        "caches": told.caches,
         "costs": cost_words(row.costs),
         "source": source_json(row.place),
+        "statement": _statement(row.place) if row.place is not None else "",
     }
+
+
+def _statement(place: Place) -> str:
+    """What stands at a place: its line, or if brackets are open there the lines of the whole statement as one."""
+    lines = [line.strip() for line in linecache.getlines(place.file)[place.line - 1 :][:8]]
+    for count in range(2, len(lines) + 1):
+        whole = " ".join(lines[:count]).replace("( ", "(").replace(", )", ")")
+        try:
+            ast.parse(whole)
+        except SyntaxError:
+            continue
+        return whole if lines[0].endswith(("(", "[", "{", ",")) else lines[0]
+    return lines[0] if lines else ""
 
 
 def what(instance: Instance, source: str) -> list[Fact]:
@@ -272,7 +295,7 @@ def _first_line(cls: type[System]) -> str:
 
 def _how(result: Result) -> list[Fact]:
     """How the verdict was come to."""
-    found = [Fact("Explored", (explored_text(result),))]
+    found = [Fact("Explored", (explored_text(result).removeprefix("Explored: "),))]
     if result.certified:
         found.insert(0, Fact("Z3", (confirmed_text(result.followed),)))
     if result.trace is not None:
@@ -280,7 +303,7 @@ def _how(result: Result) -> list[Fact]:
     if result.also_violated:
         found.append(Fact("Also violated on the way", (", ".join(result.also_violated),)))
     if result.audit is not None:
-        found.append(Fact("Audit", (audit_text(result.audit),)))
+        found.append(Fact("Audited", (audit_text(result.audit).removeprefix("Audited: "),)))
     if said := [*warnings(result), *result.warnings, *result.hints, *filter(None, [never(result)])]:
         found.append(Fact("Notes", tuple(said)))
     if result.verdict != VIOLATED and result.switched_off:
@@ -317,7 +340,7 @@ def _says(name: str, prop: Property | None) -> str:
     """What a property is about: its docstring, or what would be said of its violation."""
     if prop is None:
         return BUILT_IN.get(name, "")
-    return prop.doc or f"Violated where: {next((c.message for c in prop.clauses if c.message), name)}"
+    return prop.doc or f"Violated where: {fill(next((c.message for c in prop.clauses if c.message), name), {})}"
 
 
 BUILT_IN = {

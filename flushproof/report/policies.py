@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from flushproof.laboratory.deciding import INTERRUPTED
 from flushproof.laboratory.judging import (
     EXPLAINED,
     Answer,
@@ -183,10 +184,12 @@ def _caveats(answer: Answer) -> Iterator[str]:
         )
     if not answer.complete:
         left = int(np.count_nonzero(decided.left))
-        yield (
-            f"NOT FINISHED: stopped by {decided.reason or 'an interrupt'}; {left:,} policies are not decided. What is said of the "
-            "others is so, but there may be more that are safe, and weaker ones."
+        open_ = (
+            f"{left:,} policies are not decided. What is said of the others is so, but there may be more that are safe, and "
+            "weaker ones."
         )
+        done = "every policy is decided, but not all is explained, nor searched through at larger sizes."
+        yield f"NOT FINISHED: stopped by {decided.reason or INTERRUPTED}; {open_ if left else done}"
     for at in answer.larger:
         if at.broken:
             properties = ", ".join(dict.fromkeys(t.property for t in at.broken.values()))
@@ -214,7 +217,8 @@ def _effort(answer: Answer) -> str:
     text = (
         f"Safe: {holds:,}; {safe:,} of them searched through, a sample of their states read again"
         + (f"; {holds - safe:,} by the declared orders alone" if holds > safe else "")
-        + f". Not safe: {fails:,}; {unsafe:,} allow one of {many(decided.traces, 'trace')}, which Z3 confirmed for each"
+        + f". Not safe: {fails:,}; {unsafe:,} allow one of {many(decided.traces, 'trace')}"
+        + (", which Z3 confirmed for each" if decided.confirmed else ", which Z3 had no time to confirm")
         + (f"; {fails - unsafe:,} by the declared orders alone" if fails > unsafe else "")
         + f". This took {decided.searches:,} searches ({decided.states:,} states) instead of {answer.lattice.count:,}, "
         f"{decided.seconds:.1f} s."

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from flushproof.checking import is_wrong
 from flushproof.model.ir.trace import Trace
 from flushproof.report.cause import links
-from flushproof.report.machine import cache_changes, changed_words
 from flushproof.report.pictures import mermaid
+from flushproof.report.telling import Told, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import check_text, confirmed_text, explored_text, heading, mark, verdict_text, warnings
-from flushproof.report.words import Row, Story, many
+from flushproof.report.words import Story, many
 from flushproof.result import NoVerdict, Result
 
 COLUMNS = 72
@@ -53,7 +53,7 @@ def markdown_trace(trace: Trace) -> str:
     """A trace in Markdown."""
     story = Story(trace)
     head = ["", *story.lanes, "what changes"]
-    rows = [_cells(story, row) for row in story.rows]
+    rows = [_cells(story, row) for row in tell(story, every_step=True)]
     table = [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
     told = [f"1. {_safe(link.text)}" for link in links(story)]
     parts = [f"**{story.mark} {_safe(story.sentence)}**", *(["\n".join(told)] if told else []), "\n".join(table)]
@@ -87,10 +87,10 @@ def markdown_all(results: Sequence[Result], missing: Mapping[str, NoVerdict]) ->
     return "\n\n".join([total, *lacking, table, *map(markdown, wrong)])
 
 
-def _cells(story: Story, row: Row) -> list[str]:
-    acts = [row.words if lane == row.actor.name else "" for lane in story.lanes]
-    news = [*changed_words(story, row), *(f"{sign} {text}" for sign, text in cache_changes(story, row))]
-    return [str(row.number), *acts, "\n".join(news)]
+def _cells(story: Story, row: Told) -> list[str]:
+    (act,) = row.acts
+    acts = [act.words if lane == act.actor else "" for lane in story.lanes]
+    return [row.number, *acts, "\n".join([*row.changes, *map(str, row.caches)])]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.cause import Link, links
-from flushproof.report.machine import cache_changes, changed_words
+from flushproof.report.telling import FIXED, Told, tell
 from flushproof.report.words import Row, Story, headline
 
 SIZE, LEADING, WIDTH = 12, 16, 7.25
@@ -68,8 +68,8 @@ class _Diagram:
         self.y += LEADING
         top = self.y
         self.middle[0] = top
-        for row in self.story.rows:
-            self.step(row)
+        for row, told in zip(self.story.rows, tell(self.story, every_step=True), strict=True):
+            self.step(row, told)
         for number in range(len(self.lanes)):
             x = _px(self.axis(number))
             SubElement(self.behind, "line", {"x1": x, "x2": x, "y1": _px(top - 4), "y2": _px(self.y), "stroke": "#c5cbd3"})
@@ -95,10 +95,10 @@ class _Diagram:
             self.line(MARGIN, self.y, part, colour, bold=bold)
             self.y += LEADING
 
-    def step(self, row: Row) -> None:
+    def step(self, row: Row, told: Told) -> None:
         """One row: the number, the box on its lifeline, and what changed."""
         words = textwrap.wrap(row.words, LANE - 8, break_on_hyphens=False) or [""]
-        changed = [*changed_words(self.story, row), *(f"{sign} {text}" for sign, text in cache_changes(self.story, row))]
+        changed = [*told.changes, *(str(entries).replace(FIXED, " ") for entries in told.caches)]
         news = [line for text in changed for line in textwrap.wrap(text, NEWS, subsequent_indent="  ", break_on_hyphens=False)]
         height = max(len(words), len(news), 1) * LEADING + 10
         lane = self.lanes[row.actor.name]

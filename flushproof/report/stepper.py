@@ -26,7 +26,7 @@ from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.report.jsonform import saved_json
 from flushproof.report.locations import location
 from flushproof.report.telling import FIXED, tell
-from flushproof.report.words import Story, many, title_of, told_apart
+from flushproof.report.words import Story, many, shown, title_of, told_apart
 from flushproof.search.walk import Walks, Way
 
 STARTS = 500
@@ -203,17 +203,17 @@ class Stepper(App[None]):
         if number is None:
             return
         _, after, step = self.offered[number]
-        shown = Text(self.beginning(after) if step is None else self.news(step))
+        then = Text(self.beginning(after) if step is None else self.news(step))
         for name, _ in self.violated(after) if step is not None else ():
-            shown.append(f"\n✗ then {name} is violated", "bold red")
-        self.query_one("#change", Static).update(shown)
+            then.append(f"\n✗ then {name} is violated", "bold red")
+        self.query_one("#change", Static).update(then)
 
     def news(self, step: Step) -> str:
         """What a step reads, changes, and does to caches, as in a trace."""
         story = Story(walked(self.instance, self.state, (step,)))
         (told,) = tell(story, every_step=True)
         moved = [c for c in story.rows[0].changes if c.slot.var == f"{story.rows[0].process}.pc"]
-        then = [f"next: {self.instance.show(c.slot.sort, c.after)}" for c in moved]
+        then = [f"next: {shown(self.instance, c.slot, c.after)}" for c in moved]
         return "\n".join([*told.news, *map(str, told.caches), *then]).replace(FIXED, " ") or "nothing"
 
     # --------------------------------------------------------------------------------------------------------- the walking

@@ -36,8 +36,13 @@ class Entries:
     title: str
     texts: tuple[str, ...]
 
+    @property
+    def place(self) -> str:
+        """`cpu0 TLB`, or `every TLB`."""
+        return f"{'every' if self.whose == ALL else self.whose} {self.title}"
+
     def __str__(self) -> str:
-        return f"{'every' if self.whose == ALL else self.whose} {self.title}: {'; '.join(self.texts)}"
+        return f"{self.place}: {'; '.join(self.texts)}"
 
 
 @dataclass(frozen=True)

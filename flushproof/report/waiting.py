@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.model.ir import Action, And, Expr, Lit, Quant, Scalarset, Sort, Var, terms
 from flushproof.model.ir.evaluate import Value, decode, evaluate
-from flushproof.model.ir.instance import Instance, State
+from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.waits import Wait, waits
 from flushproof.properties.formulas.printing import show
 
@@ -37,8 +37,43 @@ class Waiting:
     def text(self) -> str:
         """`vcpu_thread of cpu0 waits at "..." until not called[cpu1, cpu0]`."""
         of = f" of {', '.join(self.who.values())}" if self.who else ""
-        until = f" until {' and '.join(self.conditions)}" if self.conditions else ", and no step begins there"
-        return f'{self.process}{of} waits at "{self.label}"{until}'
+        until = f" {self.until}" if self.conditions else ", and no step begins there"
+        return f'{self.process}{of} waits at "{fill(self.label, {})}"{until}'
+
+
+    @property
+    def until(self) -> str:
+        """`until not called[cpu1, cpu0]`"""
+        return f"until {' and '.join(self.conditions)}" if self.conditions else "for ever: no step begins there"
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """A sentence with `{name}` replaced; a name without a value loses its braces, and two braces are one."""
+    return re.sub(r"\{\{|\}\}|\{([^{}]+)\}", lambda m: values.get(m[1], m[1]) if m[1] else m[0][0], template)
+
+
+def under_way(instance: Instance, states: Sequence[State]) -> list[dict[Slot, Waiting]]:
+    """For each state the processes that have begun and cannot go on, by their program counters.
+
+    Of a system in which that depends on a fresh value nothing is said.
+    """
+    try:
+        found = [w for w in waits(instance.system) if not w.begins]
+    except LookupError:
+        return [{} for _ in states]
+    stands = [
+        (instance.slot(w.pc.name, codes), w.pc_code, w, codes)
+        for w in found
+        for codes in instance.assignments(tuple(v.of for v in w.who))
+    ]
+    return [
+        {
+            instance.slots[number]: waiting(instance, state, wait, codes)
+            for number, code, wait, codes in stands
+            if state[number] == code and evaluate(wait.waiting, _values(wait.who, codes), state, instance)
+        }
+        for state in states
+    ]
 
 
 def who_waits(instance: Instance, state: State) -> list[Waiting]:

@@ -33,7 +33,7 @@ from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, runs_as
 from flushproof.report.caches import is_real_cache
 from flushproof.report.locations import location, locations
 from flushproof.report.reads import Fact, Kind, Reader, Side
-from flushproof.report.waiting import Waiting, waiting, who_waits
+from flushproof.report.waiting import Waiting, fill, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
 from flushproof.search.task import WELL_DEFINED
@@ -248,11 +248,6 @@ class Story:
         return {p.name: self.instance.show(p.of, codes[p.name]) for p in params if p.name in codes}
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """A sentence with `{name}` replaced; a name without a value loses its braces, and two braces are one."""
-    return re.sub(r"\{\{|\}\}|\{([^{}]+)\}", lambda m: values.get(m[1], m[1]) if m[1] else m[0][0], template)
-
-
 def _after(instance: Instance, state: State, step: Step) -> State:
     action = action_of(instance, step.action)
     if action is None or any(p.name not in step.binding for p in action.params):
@@ -375,7 +370,9 @@ def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
         if kind == "branch" and (fact.left, fact.right) in free:
             continue
         slot = fact.left.slot
-        if fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):
+        if slot is not None and process_at(instance, slot) is not None:
+            lines[_stands(instance, slot, fact.left.value)] = None
+        elif fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):
             values.setdefault((slot.var, fact.left.value), []).append(slot)
             lines[f"{slot.var}\0{fact.left.value}"] = None
         else:
@@ -430,6 +427,25 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
 def _is_own(row: Row, var: str) -> bool:
     """Whether a variable is a local of the process whose step this is."""
     return row.process is not None and var.startswith(f"{row.process}.")
+
+
+def process_at(instance: Instance, slot: Slot) -> str | None:
+    """The process of which a location says where it is, if it does."""
+    process, _, last = slot.var.rpartition(".")
+    return process if last == "pc" and any(a.process == process for a in instance.system.actions) else None
+
+
+def _stands(instance: Instance, slot: Slot, label: str) -> str:
+    """`hypercall of cpu1 is at "write the L1 entry"`"""
+    index = zip(instance.system.variable[slot.var].index, slot.index, strict=True)
+    of = ", ".join(instance.show(sort, code) for sort, code in index)
+    return f'{process_at(instance, slot)}{of and f" of {of}"} is at "{fill(label, {})}"'
+
+
+def shown(instance: Instance, slot: Slot, code: int) -> str:
+    """The value of a location for people: where a process is, without the braces of what its words name."""
+    text = instance.show(slot.sort, code)
+    return fill(text, {}) if process_at(instance, slot) else text
 
 
 def _is_bookkeeping(instance: Instance, change: Change) -> bool:

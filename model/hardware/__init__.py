@@ -9,12 +9,13 @@ callbacks for what a part cannot know, such as which translations the walker may
 | translation | `tlb`, `two_stage`, `private` |
 | invalidation | `tlbi`, `flush_ipi` |
 | caches | `icache` |
-| what a CPU executes | `execution`, `tasks`, `sections`, `vcpus`, `guest_context` |
-| between CPUs | `cross_calls`, `locks` |
-| numbers of VMs | `vmid_words`, `bitmaps` |
-| page types, in Xen | `xen_pages`, `xen_root_copy` |
+| what a CPU executes | `execution`, `tasks`, `sections`, `vcpus`, `guest_context`, `hotplug` |
+| between CPUs | `cross_calls`, `locks`, `store_buffers` |
+| numbers of VMs | `vmid_words`, `bitmaps`, `vmid_tlbs`, `stage2_context`, `kvm_run_loop` |
+| a PV guest's tables, in Xen | `xen_pages`, `xen_linear_map`, `xen_root_copy`, `xen_dirty_cpumask` |
 
-`guest_context`, `xen_pages` and `xen_root_copy` are bases: a system inherits from them, and their state is its own.
+`guest_context`, `hotplug`, `store_buffers`, `vmid_tlbs`, `stage2_context`, `kvm_run_loop` and those of Xen are bases: a system
+inherits from them, and their state is its own.
 """
 
 from .cross_calls import CrossCalls

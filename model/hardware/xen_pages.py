@@ -15,7 +15,7 @@ This is a kind of system rather than a part of one: a system inherits it, and it
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, Range, Sort, View, require
+from flushproof.model.language.declare import Map, Range, Sort, View, choose, require
 
 MOST_REFERENCES = 6
 """The largest type count; Xen's is 2**55 - 1 (PGT_count_mask)."""
@@ -32,6 +32,19 @@ class PageType(enum.Enum):
     L1 = 1
     L2 = 2
     L4 = 3
+
+
+class Retype(enum.Enum):
+    """When get_page_type flushes for a page that changes its type: never, before it takes the page for the new type (until
+    2022), or after it (8cc5036bc3)."""
+
+    NO_FLUSH = 0
+    FLUSH_THEN_TAKE = 1
+    TAKE_THEN_FLUSH = 2
+
+
+RETYPE = ((Retype.NO_FLUSH, Retype.FLUSH_THEN_TAKE), (Retype.NO_FLUSH, Retype.TAKE_THEN_FLUSH))
+"""A flush is more than none; when it is best is another question."""
 
 
 class TypedPages:
@@ -76,6 +89,21 @@ class TypedPages:
             require(not (self.locked[below] and self.refs[below] == 2))
             self.refs[below] = self.refs[below] - 1
         self.refs[page] = self.refs[page] - 1
+
+    def get_page_type(self, cpu):
+        """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
+        page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
+        type = choose(PageType, where=lambda t: t not in (self.type[page], PageType.L4))
+        old = self.type[page]
+        if self.retype == Retype.TAKE_THEN_FLUSH:
+            self.validating[page] = True
+        if self.retype != Retype.NO_FLUSH:
+            yield from self.flush_users(cpu)
+        yield "get_page_type: {page} has its new type"
+        if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page] == 0 and self.type[page] == old):
+            self.type[page] = type
+            self.entry[page] = None
+        self.validating[page] = False
 
     def hooked(self, page):
         """Whether something refers to the page besides its lock, which is held, and its pin."""

@@ -29,7 +29,8 @@ class RootFlush(OrderedEnum):
 
 
 class RootCopies:
-    """A system of typed pages (`TypedPages`) with the state `guest_table` and the knobs `xpti` and `root_flush`."""
+    """A system of typed pages (`TypedPages`) with the state `guest_table` and `in_guest` and the knobs `xpti`, `pcid` and
+    `root_flush`; `flush_tlb(cpu)` is what a write of CR3 does without PCID."""
 
     root_copy: Annotated[Map[Cpu, Optional[Frame]], View("table", "copy of the root table")]
     root_pgt_changed: Map[Cpu, bool]
@@ -39,6 +40,13 @@ class RootCopies:
         if self.root_pgt_changed[cpu]:
             self.root_copy[cpu] = self.entry[self.guest_table[cpu]]
         self.root_pgt_changed[cpu] = False
+
+    def restore_all_guest(self, cpu):
+        """With interrupts off: copy the root table if it changed, and load the copy."""
+        if not self.pcid:
+            self.flush_tlb(cpu)
+        self.copy_root(cpu)
+        self.in_guest[cpu] = True
 
     def must_copy(self, table, in_use, least):
         """Whether an update of this table sends FLUSH_ROOT_PGTBL, if that is done for a root_flush of at least `least`."""

@@ -382,7 +382,7 @@ class ProcessCompiler:
         for name, expr, variable in point.segment.named:
             if variable is not None and any(x not in live[number] for x, _ in self.locals.leaves(variable, point.kept[variable])):
                 template, _ = self.template(point)
-                message = f"the explanation names '{{{name}}}', which nothing reads from there on, so that it is not kept"
+                message = f"“{template.text}” names '{{{name}}}', which nothing reads from there on, so that it is not kept"
                 template.source.fail(template.node, message, "Name what the step itself reads.")
             yield name, expr
 

@@ -237,8 +237,8 @@ class Executor(Assignments):
                 merged.env[key] = values[0]
             else:
                 merged.env[key] = self.select(relative, values)
-        count = len(base.updates)
-        merged.updates = base.updates + tuple(u for end, _ in ends for u in end.updates[count:])
+        # What was written before paths part is in each of them, once, and before what they wrote apart.
+        merged.updates = tuple({id(u): u for end, _ in ends for u in end.updates}.values())
         for end, _ in ends:
             merged.loops.update(end.loops)
         for (end, _), cond in zip(ends, relative, strict=True):

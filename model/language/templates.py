@@ -38,7 +38,7 @@ class Template:
             return [field for _, field, _, _ in string.Formatter().parse(self.text) if field is not None]
         except ValueError as error:
             hint = "Write {{ and }} for braces themselves."
-            self.source.fail(self.node, f"the explanation cannot be read: {error}", hint)
+            self.source.fail(self.node, f"“{self.text}” cannot be read: {error}", hint)
 
     def check(self, known: Iterable[str]) -> None:
         """See to it that it names only what it can name."""
@@ -48,7 +48,7 @@ class Template:
                 self.unknown(name, names)
 
     def unknown(self, name: str, known: Iterable[str]) -> None:
-        self.source.fail(self.node, f"the explanation names '{{{name}}}'", nearest(name, known, "names that it can use"))
+        self.source.fail(self.node, f"“{self.text}” names '{{{name}}}'", nearest(name, known, "names that it can use"))
 
     def meanings(
         self,
@@ -97,7 +97,7 @@ class Template:
         reason, hint = "is no single value", "Name a variable that is one."
         if isinstance(value, Bad):
             reason, hint = value.message, value.hint
-        self.source.fail(self.node, f"the explanation names '{{{name}}}', which {reason}", hint)
+        self.source.fail(self.node, f"“{self.text}” names '{{{name}}}', which {reason}", hint)
 
 
 def first_line(function: Any) -> str:

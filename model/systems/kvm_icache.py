@@ -18,8 +18,7 @@ modelled.  A stage-2 exec fault and a write fault are one step each: under `mmu_
 executable in between.
 
 **Moved pages.**  With `moves_page` the host also gives the line another page, which the guest executed before with other
-bytes (KSM breaking a sharing does that).  This is where PIPT and VPIPT differ: a host at EL1 cannot invalidate by VA what a
-guest fetched into a VPIPT I-cache.  For the isolation of vcpus they do not differ: all happens under one VMID.
+bytes.  This is where PIPT and VPIPT differ: a host at EL1 cannot invalidate by VA what a guest fetched into a VPIPT I-cache.
 
 **What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has
 no effect; `kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches,
@@ -123,27 +122,16 @@ class IcacheIsolation(RunningVcpus, System):
     stage2 = Knob(Stage2, Stage2.EXECUTABLE, "how stage 2 maps the line for execution")
 
     moves_page = Knob(
-        bool,
-        False,
-        "the host moves the line to another page that the guest executed before (KSM breaks a sharing)",
-        toggle=True,
+        bool, False, "the host moves the line to another page that the guest executed before (KSM breaks a sharing)", toggle=True
     )
-    ic_at_unmap = Knob(
-        bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2", order="rising"
-    )
+    ic_at_unmap = Knob(bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2", order="rising")
 
     fb = FORCE_BROADCAST
     vhe = Knob(bool, True, "the host runs at EL2", toggle=True)
     bsu = BARRIER_UPGRADE
-    fwb_reaches_fetch = Knob(
-        bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True
-    )
-    dic_reaches_poc = Knob(
-        bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True
-    )
-    off_is_cacheable = Knob(
-        bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True
-    )
+    fwb_reaches_fetch = Knob(bool, False, "with FWB a fetch with the MMU off is cacheable too (Catalin's reading)", toggle=True)
+    dic_reaches_poc = Knob(bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True)
+    off_is_cacheable = Knob(bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True)
 
     last_ran: Map[Cpu, Optional[Vcpu]]
     last_cpu: Map[Vcpu, Optional[Cpu]]
@@ -387,8 +375,7 @@ class IcacheIsolation(RunningVcpus, System):
     policies = {
         "tlb-only": Policy(
             "before the fix: vcpu_load flushes the TLB, and the I-cache keeps what the last vcpu fetched",
-            {"flush": Scope.NONE},
-            "no-stale-fetch",
+            {"flush": Scope.NONE}, "no-stale-fetch",
             also=(
                 Expect("no-stale-fetch", {"icache.vpipt": True}),
                 Expect("no-stale-fetch", {"icache.idc": True}),
@@ -401,8 +388,7 @@ class IcacheIsolation(RunningVcpus, System):
         ),
         "ic-iallu": Policy(
             "commit 01dc9262ff57: IC IALLU whenever another vcpu of the VM was loaded here before",
-            {"flush": Scope.LOCAL, "when": When.LAST_RAN},
-            "holds",
+            {"flush": Scope.LOCAL, "when": When.LAST_RAN}, "holds",
             also=(
                 Expect("holds", {"icache.dic": True}),
                 Expect("holds", {"icache.fwb": True}),
@@ -413,60 +399,43 @@ class IcacheIsolation(RunningVcpus, System):
         ),
         "on-migration": Policy(
             "the same flush, but when the vcpu comes from another PE",
-            {"flush": Scope.LOCAL, "when": When.MIGRATION},
-            "no-stale-fetch",
+            {"flush": Scope.LOCAL, "when": When.MIGRATION}, "no-stale-fetch",
         ),
         "both": Policy(
             "the same flush in both cases: what FB=0 would need",
-            {"flush": Scope.LOCAL, "when": When.EITHER},
-            "holds",
-            also=(Expect("holds", {"fb": False}),),
+            {"flush": Scope.LOCAL, "when": When.EITHER}, "holds", also=(Expect("holds", {"fb": False}),),
         ),
         "always": Policy("the same flush at each load", {"flush": Scope.LOCAL, "when": When.ALWAYS}, "holds"),
         "broadcast": Policy(
             "IC IALLUIS in place of IC IALLU: more than is needed",
-            {"flush": Scope.BROADCAST, "when": When.LAST_RAN},
-            "holds",
+            {"flush": Scope.BROADCAST, "when": When.LAST_RAN}, "holds",
         ),
         "tracked": Policy(
             "IC IALLU only if a vcpu ran here with its MMU off since the last one; KVM would have to trap SCTLR_EL1 writes",
-            {"flush": Scope.LOCAL, "when": When.LAST_RAN, "only_after_mmu_off": True},
-            "holds",
+            {"flush": Scope.LOCAL, "when": When.LAST_RAN, "only_after_mmu_off": True}, "holds",
             also=(Expect("holds", {"icache.dic": True}), Expect("transparent", {"fb": False})),
         ),
         "xn-until-fetched": Policy(
             "no IC IALLU; stage 2 maps a page XN until it is first executed, as KVM does",
-            {"flush": Scope.NONE, "stage2": Stage2.ON_FIRST_FETCH},
-            "no-stale-fetch",
+            {"flush": Scope.NONE, "stage2": Stage2.ON_FIRST_FETCH}, "no-stale-fetch",
         ),
         "write-xor-execute": Policy(
             "no IC IALLU; stage 2 never maps a page writable and executable, and an exec fault cleans it to the PoC",
-            {"flush": Scope.NONE, "stage2": Stage2.WRITE_XOR_EXECUTE},
-            "holds",
-            also=(Expect("holds", {"icache.dic": True}),),
+            {"flush": Scope.NONE, "stage2": Stage2.WRITE_XOR_EXECUTE}, "holds", also=(Expect("holds", {"icache.dic": True}),),
         ),
         "clean-to-poc": Policy(
             "no IC IALLU; the guest's IC IVAU is trapped, and the line is cleaned to the PoC before it: not enough for three vcpus",
-            {"flush": Scope.NONE, "clean_to_poc": True},
-            "holds",
-            also=(
-                Expect("transparent", sizes={"cpu": 1, "vcpu": 3}),
-                Expect("no-stale-fetch", {"icache.dic": True}),
-            ),
+            {"flush": Scope.NONE, "clean_to_poc": True}, "holds",
+            also=(Expect("transparent", sizes={"cpu": 1, "vcpu": 3}), Expect("no-stale-fetch", {"icache.dic": True})),
         ),
         "move-page": Policy(
             "as ic-iallu, while the host moves pages: an IC by VA where the page is mapped again, and no more",
-            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": False},
-            "holds",
-            also=(
-                Expect("holds", {"icache.vpipt": True}),
-                Expect("transparent", {"icache.vpipt": True, "vhe": False}),
-            ),
+            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": False}, "holds",
+            also=(Expect("holds", {"icache.vpipt": True}), Expect("transparent", {"icache.vpipt": True, "vhe": False})),
         ),
         "move-page-ic": Policy(
             "the same, with IC IALLUIS at EL2 where a page is unmapped (while Linux supported VPIPT)",
-            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": True},
-            "holds",
+            {"flush": Scope.LOCAL, "moves_page": True, "ic_at_unmap": True}, "holds",
             also=(Expect("holds", {"icache.vpipt": True, "vhe": False}),),
         ),
     }

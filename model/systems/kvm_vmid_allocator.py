@@ -7,18 +7,14 @@ flush.  A VM's VMID is one word, generation and number, and on the usual way int
 cmpxchg on the CPU's own slot decides whether the CPU or the rollover came first.
 
 What is modelled
-    arch/arm64/kvm/vmid.c and its callers, on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update, VTTBR_EL2 written,
-    guest entered and left any number of times, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
+    arch/arm64/kvm/vmid.c and its callers (`kvm_run_loop`), on each CPU the thread of any vcpu: vcpu_load, kvm_arm_vmid_update,
+    VTTBR_EL2 written, guest entered and left, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
     may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.  With
-    `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2: enter_vmid_context, and exit_vmid_context behind the
-    TLBI, with interrupts off in between; what it invalidates is left there, which only makes more hits possible.
-    With `hotplug`, a CPU that has no vcpu loaded goes offline, where no TLBI reaches it, and comes back.
-    Each access outside of the lock to a word that another CPU writes is a step of its own: reads of vmid->id, the active slot and
-    the generation, the cmpxchg, the marker at vcpu_put, kvm_get_vttbr.  Under the lock, so is each write that others read without
-    it: the generation, each CPU's slot in the sweep, vmid->id, the own slot.  The TLBI is performed CPU by CPU before its DSB ends.
-    What else happens under the lock happens together with one of these: bitmap and reserved slots are never touched without it,
-    vmid->id and the generation never written, so nobody can tell when exactly it happens.  Entry and exit are one step each.
-    The lowest clear number is handed out in reality, here any clear one; CPUs are swept in any order.  What holds here holds there.
+    `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2, with interrupts off from enter_vmid_context to
+    exit_vmid_context.  With `hotplug`, a CPU that has no vcpu loaded goes offline, where no TLBI reaches it, and comes back.
+    Each access outside of the lock to a word that another CPU writes is a step of its own, and so is, under it, each write that
+    others read without it; what else happens under the lock happens together with one of these.  The TLBI is performed CPU by CPU
+    before its DSB ends.  Entry and exit are one step each.  Any clear number is handed out, and CPUs are swept in any order.
 What is left out
     Weak memory order.  The slots are accessed by atomic operations on one word each, which are totally ordered; a stale read of
     vmid->id or the generation is one that was made earlier, and the cmpxchg finds out.  The I-cache flush that a VPIPT cache needs
@@ -46,9 +42,11 @@ private-vmidalloc-v1 that followed it (`tla-vmidalloc`); Arm ARM DDI 0487, chapt
 from typing import Annotated, Optional
 
 from flushproof.model.hardware import STALE_CONTEXT, Cpu, Invalidations, Lock, Scope, Tlb, Vm, Vmid
-from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
-from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, UNMAP, VCPU_LOAD
-from flushproof.model.hardware.guest_context import GuestMode
+from flushproof.model.hardware.costs import DSB_WAIT, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.events import NEW_VM, ROLLOVER
+from flushproof.model.hardware.hotplug import Hotplug
+from flushproof.model.hardware.kvm_run_loop import Restore, RunLoop, Update, Vttbr
+from flushproof.model.hardware.vmid_tlbs import VmidRules
 from flushproof.model.hardware.vmid_words import Generation, VmidWords
 from flushproof.model.language.declare import (
     Expect,
@@ -60,46 +58,15 @@ from flushproof.model.language.declare import (
     View,
     action,
     at,
-    check,
     choose,
     cost,
-    event,
     fresh,
     initially,
     invariant,
     occurs,
-    process,
     reachable,
     require,
 )
-
-
-class Update(OrderedEnum):
-    """When kvm_arm_vmid_update is called.
-
-    EACH_RUN: in the run loop, each time before the guest is entered; AT_LOAD: in vcpu_load, before VTTBR is written.
-    """
-
-    EACH_RUN = 0
-    AT_LOAD = 1
-
-
-class Vttbr(OrderedEnum):
-    """When VTTBR_EL2 is written.
-
-    AT_LOAD: in vcpu_load, and again where the update changed the VMID (VHE since v6.7); AT_RUN: each time the guest is entered.
-    """
-
-    AT_LOAD = 0
-    AT_RUN = 1
-
-
-class Restore(OrderedEnum):
-    """When VTTBR_EL2 is replaced by the host's: never (VHE), in vcpu_put before the marker is stored, at guest exit (nVHE)."""
-
-    NEVER = 0
-    AT_PUT = 1
-    AT_EXIT = 2
 
 
 class FastPath(OrderedEnum):
@@ -134,18 +101,7 @@ class Keep(OrderedEnum):
     ALWAYS = 2
 
 
-class Hotplug(OrderedEnum):
-    """Whether CPUs go offline, out of reach of broadcasts, and what their TLBs hold when they are back from the reset.
-
-    NEVER: they stay online; EMPTIED: nothing; KEPT: what they held before.
-    """
-
-    NEVER = 0
-    EMPTIED = 1
-    KEPT = 2
-
-
-class VmidAllocator(GuestMode, System):
+class VmidAllocator(RunLoop, System):
     """CPUs that run through a rollover keep their VMIDs, all others get a new one before they run, without a lock on the way in."""
 
     name = "kvm-vmid-allocator"
@@ -161,25 +117,18 @@ class VmidAllocator(GuestMode, System):
     recheck_locked = Knob(bool, True, "check the generation again after taking the lock", order="rising")
     copies = Knob(Copies, Copies.ALL, "which reserved copies of a VMID get the new generation", order="rising")
     keep = Knob(Keep, Keep.IF_CLEAR, "when a VM keeps a number that is not reserved", order="falling")
-    zero_slots = Knob(
-        bool, True, "the sweep sets each active slot to 0 (xchg) instead of just reading it", order="rising"
-    )
+    zero_slots = Knob(bool, True, "the sweep sets each active slot to 0 (xchg) instead of just reading it", order="rising")
     reserve = Knob(Reserve, Reserve.ACTIVE_OR_RESERVED, "what the sweep reserves for a CPU", order="rising")
     mark_reserved = Knob(bool, True, "the sweep marks the reserved numbers in the bitmap", order="rising")
     sweep_first = Knob(bool, True, "the sweep comes before the flush")
-    flush = Knob(
-        Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising"
-    )
+    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising")
     wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out", order="rising")
     defer = Knob(bool, False, "each CPU flushes for itself instead, when it next takes the lock (as for ASIDs)")
     stage2_flush = Knob(
         bool, False, "the host flushes VMs' stage 2 (mmu notifiers, unmapping), with their numbers in VTTBR", toggle=True
     )
     epd = Knob(
-        bool,
-        False,
-        "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)",
-        order="rising",
+        bool, False, "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)", order="rising"
     )
     hotplug = Knob(Hotplug, Hotplug.NEVER, "CPUs go offline, and what their TLBs hold behind the reset", toggle=True)
     stale_context = STALE_CONTEXT
@@ -199,95 +148,13 @@ class VmidAllocator(GuestMode, System):
     def nothing_to_sweep(self):
         self.swept[...] = True
 
-    def walkable(self, cpu, vmid, vm):
-        """VTTBR_EL2 holds this VM's tables and this VMID, and EL1 is in context."""
-        return self.walks(cpu, vmid) and self.vttbr_vm[cpu] == vm
-
-    def walkable_orphan(self, cpu, vmid):
-        """The same, for the tables of a VM that is gone."""
-        return self.walks(cpu, vmid) and self.vttbr_vm[cpu] is None
-
-    def walks(self, cpu, vmid):
-        disabled = self.flushing[cpu] and self.epd
-        return self.in_context(cpu) and self.vttbr_vmid[cpu] == vmid and not disabled
-
-    def flush_guests(self, cpu):
-        self.tlb.drop_all(cpu)
-        self.orphans.drop_all(cpu)
-
     active_vmids = VmidWords(Cpu)
     reserved_vmids = VmidWords(Cpu)
     id = VmidWords(Vm)
     cpu_vmid_lock = Lock()
-    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
-    orphans = Tlb(tag=(Vmid,), holds=(), walk=walkable_orphan, title="TLB entries of VMs that are gone")
-    tlbi = Invalidations(perform=flush_guests)
-
-    # --------------------------------------------------------------------------------------------------------- the run loop
-
-    @process(Cpu)
-    def vcpu_thread(self, cpu):
-        """From vcpu_load to vcpu_put, for any vcpu of any VM."""
-        yield "vcpu_load"
-        require(not self.flushing[cpu] and not self.offline[cpu])
-        occurs(VCPU_LOAD)
-        self.loaded[cpu] = choose(Vm)
-        if self.vttbr == Vttbr.AT_LOAD and self.update == Update.EACH_RUN:
-            self.load_stage2(cpu, self.loaded[cpu])
-        stay = True
-        while stay:
-            changed = yield from self.kvm_arm_vmid_update(cpu)
-            if self.vttbr == Vttbr.AT_LOAD and (changed or self.update == Update.AT_LOAD):
-                yield "writes VTTBR"
-                self.load_stage2(cpu, self.loaded[cpu])
-            enter = True
-            while enter:
-                if self.vttbr == Vttbr.AT_RUN:
-                    yield "writes VTTBR for this entry"
-                    self.load_stage2(cpu, self.loaded[cpu])
-                yield "enters the guest"
-                self.in_guest[cpu] = True
-                yield "exits the guest"
-                occurs(EXIT)
-                cost(GUEST_EXITS)
-                self.in_guest[cpu] = False
-                if self.restore == Restore.AT_EXIT:
-                    self.forget_stage2(cpu)
-                stay = choose(bool)
-                enter = stay and self.update == Update.AT_LOAD
-        if self.restore == Restore.AT_PUT:
-            yield "replaces VTTBR by the host's"
-            self.forget_stage2(cpu)
-        yield "vcpu_put"
-        self.loaded[cpu] = None
-        if self.invalid_on_put:
-            self.active_vmids.set(cpu, 0, None)
-        # Out of context, VTTBR matters only to a walker with the erratum; forget it otherwise.
-        if self.restore == Restore.NEVER and not self.stale_context:
-            self.forget_stage2(cpu)
-
-    def load_stage2(self, cpu, vm):
-        """__load_stage2: VTTBR_EL2 gets the VM's tables and the number in vmid->id, 0 if it has none."""
-        self.vttbr_vm[cpu] = vm
-        self.vttbr_vmid[cpu] = self.id.number[vm]
-
-    def forget_stage2(self, cpu):
-        self.vttbr_vm[cpu] = None
-        self.vttbr_vmid[cpu] = None
-
-    @process(Cpu)
-    def mmu_notifier(self, cpu):
-        """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
-        yield "enter_vmid_context: loads the VM's VTTBR"
-        require(self.stage2_flush and self.loaded[cpu] is None and not self.offline[cpu])
-        occurs(UNMAP)
-        self.load_stage2(cpu, choose(Vm))
-        self.flushing[cpu] = True
-        yield "TLBI IPAS2E1IS, DSB, exit_vmid_context"
-        self.flushing[cpu] = False
-        # With VHE, exit_vmid_context loads the VTTBR of the vcpu that is loaded: none is.
-        if self.restore != Restore.NEVER or not self.stale_context:
-            self.forget_stage2(cpu)
+    tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=RunLoop.walkable)
+    orphans = Tlb(tag=(Vmid,), holds=(), walk=RunLoop.walkable_orphan, title="TLB entries of VMs that are gone")
+    tlbi = Invalidations(perform=RunLoop.flush_guests)
 
     # -------------------------------------------------------------------------------------------------- kvm_arm_vmid_update
 
@@ -321,6 +188,11 @@ class VmidAllocator(GuestMode, System):
         self.active_vmids.set(cpu, generation, number)
         self.cpu_vmid_lock.release(cpu)
         return changed
+
+    def kvm_arm_vmid_clear_active(self, cpu):
+        """The marker: VMID_ACTIVE_INVALID."""
+        if self.invalid_on_put:
+            self.active_vmids.set(cpu, 0, None)
 
     def is_current(self, cpu):
         return self.id.generation[self.loaded[cpu]] == self.vmid_generation
@@ -371,7 +243,7 @@ class VmidAllocator(GuestMode, System):
         if not self.sweep_first:
             yield "TLBI ALLE1IS, before the sweep"
             count_invalidation(self.flush, OF_ALL)
-            self.issue_to_online(cpu)
+            self.issue_to_online(cpu, self.flush)
             yield "DSB ISH, before the sweep"
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
@@ -409,17 +281,11 @@ class VmidAllocator(GuestMode, System):
         elif self.flush != Scope.NONE:
             yield "TLBI ALLE1IS"
             count_invalidation(self.flush, OF_ALL)
-            self.issue_to_online(cpu)
+            self.issue_to_online(cpu, self.flush)
             if self.wait_for_flush:
                 yield "DSB ISH"
                 cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
-
-    def issue_to_online(self, cpu):
-        self.tlbi.issue(cpu, self.flush)
-        for target in Cpu:
-            if self.offline[target]:
-                self.tlbi.pending[cpu, target] = False
 
     # ---------------------------------------------------------------------------------------------- VMs, and CPUs, come and go
 
@@ -433,62 +299,25 @@ class VmidAllocator(GuestMode, System):
         for cpu in Cpu:
             if self.vttbr_vm[cpu] == vm:
                 self.vttbr_vm[cpu] = None
-            for vmid in Vmid:
-                if self.tlb.entry[cpu, vmid, vm]:
-                    self.tlb.entry[cpu, vmid, vm] = False
-                    self.orphans.entry[cpu, vmid] = True
+            self.leave_orphans(cpu, vm)
 
     @action
     def goes_offline(self, cpu: Cpu):
         """{cpu}, which has no vcpu loaded, goes offline"""
-        require(self.hotplug != Hotplug.NEVER and not self.offline[cpu])
-        require(at(self.vcpu_thread, cpu, "vcpu_load") and not self.flushing[cpu])
-        require(all(not self.tlbi.pending[issuer, cpu] for issuer in Cpu))
-        self.offline[cpu] = True
+        self.go_offline(cpu, idle=at(self.vcpu_thread, cpu, "vcpu_load") and not self.flushing[cpu])
         self.forget_stage2(cpu)
-        # Nobody can tell whether the reset empties the TLB now or later.
-        if self.hotplug == Hotplug.EMPTIED:
-            self.flush_guests(cpu)
+        self.reset(cpu)
 
     @action
     def comes_online(self, cpu: Cpu):
         """{cpu} is back from its reset"""
-        require(self.hotplug != Hotplug.NEVER and self.offline[cpu])
-        self.offline[cpu] = False
+        self.come_online(cpu)
 
     # ----------------------------------------------------------------------------------------------------------- properties
 
-    @event
-    def tlb_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid, owner: Vm):
-        """{vm} uses an entry of {owner} under {vmid}"""
-        require(self.runs(cpu, vm, vmid) and self.tlb.entry[cpu, vmid, owner])
-        check(
-            "no-foreign-hit",
-            owner == vm,
-            "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.",
-        )
-
-    @event
-    def orphan_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid):
-        """{vm} uses an entry under {vmid} that an earlier VM has left"""
-        require(self.runs(cpu, vm, vmid))
-        check(
-            "no-foreign-hit",
-            not self.orphans.entry[cpu, vmid],
-            "On {cpu}, {vm} runs under {vmid} and hits an entry that a VM which is gone made under that number.",
-        )
-
-    def runs(self, cpu, vm, vmid):
-        return self.in_guest[cpu] and self.vttbr_vm[cpu] == vm and self.vttbr_vmid[cpu] == vmid
-
-    @invariant(because="{a} and {b} run different VMs at once under one VMID: each can hit the other's entries.")
-    def no_shared_vmid(self):
-        return all(
-            self.vttbr_vmid[a] != self.vttbr_vmid[b]
-            for a in Cpu
-            for b in Cpu
-            if self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] != self.vttbr_vm[b]
-        )
+    tlb_hit = VmidRules.tlb_hit
+    orphan_hit = VmidRules.orphan_hit
+    no_shared_vmid = VmidRules.no_shared_vmid
 
     @invariant(
         because="{a} and {b} run one VM at once under different VMIDs: an invalidation by one misses the other's entries."
@@ -501,9 +330,7 @@ class VmidAllocator(GuestMode, System):
             if self.in_guest[a] and self.in_guest[b] and self.vttbr_vm[a] == self.vttbr_vm[b]
         )
 
-    @invariant(because="{cpu} runs a guest under VMID 0, the host's.")
-    def vmid0_never_live(self):
-        return all(self.vttbr_vmid[cpu] is not None for cpu in Cpu if self.in_guest[cpu])
+    vmid0_never_live = VmidRules.vmid0_never_live
 
     @invariant(because="{cpu} has rolled over, and yet all numbers are taken.")
     def a_vmid_is_free(self):
@@ -552,16 +379,7 @@ class VmidAllocator(GuestMode, System):
             if self.vmid_generation != 0
         )
 
-    @reachable
-    def an_entry_survives_a_switch(self):
-        """A VM runs where another VM's entry has survived, under another number."""
-        return any(
-            self.in_guest[cpu] and self.vttbr_vm[cpu] == vm and self.tlb.entry[cpu, vmid, other] and other != vm
-            for cpu in Cpu
-            for vm in Vm
-            for other in Vm
-            for vmid in Vmid
-        )
+    an_entry_survives_a_switch = VmidRules.an_entry_survives_a_switch
 
     @reachable
     def an_entry_survives_its_vm(self):
@@ -571,19 +389,15 @@ class VmidAllocator(GuestMode, System):
     policies = {
         "merged": Policy(
             "Linux v5.18: update and VTTBR before each entry",
-            {"update": Update.EACH_RUN, "vttbr": Vttbr.AT_RUN},
-            "holds",
-            also=(Expect("no-foreign-hit", {"stale_context": True}),),
+            {"update": Update.EACH_RUN, "vttbr": Vttbr.AT_RUN}, "holds", also=(Expect("no-foreign-hit", {"stale_context": True}),),
         ),
         "vmid0": Policy(
             "Linux v6.7 with VHE: VTTBR at vcpu_load, and again if the update before entry changed the VMID",
-            {"update": Update.EACH_RUN},
-            "vmid0-never-live",
+            {"update": Update.EACH_RUN}, "vmid0-never-live",
         ),
         "fixed": Policy(
             "commit fa808ed4e199 (v6.14): at vcpu_load first the update, then VTTBR",
-            {},
-            "holds",
+            {}, "holds",
             also=(
                 Expect("no-foreign-hit", {"stale_context": True}),
                 Expect("holds", {"stage2_flush": True}),
@@ -593,8 +407,7 @@ class VmidAllocator(GuestMode, System):
         ),
         "fixed-nvhe": Policy(
             "the same without VHE: VTTBR is written at each entry and replaced at each exit",
-            {"vttbr": Vttbr.AT_RUN, "restore": Restore.AT_EXIT},
-            "holds",
+            {"vttbr": Vttbr.AT_RUN, "restore": Restore.AT_EXIT}, "holds",
             also=(
                 Expect("holds", {"stale_context": True}),
                 Expect("no-foreign-hit", {"stale_context": True, "stage2_flush": True}),
@@ -603,8 +416,7 @@ class VmidAllocator(GuestMode, System):
         ),
         "restored-at-put": Policy(
             "a remedy for walkers that use a stale context: vcpu_put replaces VTTBR before it stores the marker",
-            {"restore": Restore.AT_PUT},
-            "holds",
+            {"restore": Restore.AT_PUT}, "holds",
             also=(
                 Expect("holds", {"stale_context": True}),
                 Expect("no-foreign-hit", {"stale_context": True, "stage2_flush": True}),
@@ -615,22 +427,16 @@ class VmidAllocator(GuestMode, System):
         "local-flush": Policy("a rollover flushes its own CPU alone", {"flush": Scope.LOCAL}, "no-foreign-hit"),
         "deferred": Policy(
             "each CPU flushes for itself when it next takes the lock; the marker of vcpu_put lets it pass without",
-            {"defer": True},
-            "no-foreign-hit",
+            {"defer": True}, "no-foreign-hit",
         ),
         "no-invalid-on-put": Policy(
             "no marker: what ran last stays active, and more VMIDs than CPUs are needed",
-            {"invalid_on_put": False},
-            "a-vmid-is-free",
-            also=(
-                Expect("holds", {}, {"vmid": 3}),
-                Expect("no-foreign-hit", {"stale_context": True}, {"vmid": 3}),
-            ),
+            {"invalid_on_put": False}, "a-vmid-is-free",
+            also=(Expect("holds", {}, {"vmid": 3}), Expect("no-foreign-hit", {"stale_context": True}, {"vmid": 3})),
         ),
         "asid-like": Policy(
             "deferred flushes and no marker, as in arm64's ASID allocator",
-            {"defer": True, "invalid_on_put": False},
-            "a-vmid-is-free",
+            {"defer": True, "invalid_on_put": False}, "a-vmid-is-free",
             also=(
                 Expect("holds", {}, {"vmid": 3}),
                 Expect("holds", {"stale_context": True}, {"vmid": 3}),
@@ -639,7 +445,6 @@ class VmidAllocator(GuestMode, System):
         ),
         "xchg": Policy(
             "the fast path exchanges without comparing, as the ASID allocator did before commit a8ffaaa060b8",
-            {"fast_path": FastPath.XCHG},
-            "a-vmid-is-free",
+            {"fast_path": FastPath.XCHG}, "a-vmid-is-free",
         ),
     }

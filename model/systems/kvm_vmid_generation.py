@@ -56,7 +56,7 @@ from flushproof.model.hardware import (
 )
 from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
 from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, VCPU_LOAD
-from flushproof.model.hardware.guest_context import GuestMode
+from flushproof.model.hardware.vmid_tlbs import VmidRules, VmidTlbs
 from flushproof.model.language.declare import (
     Counter,
     Expect,
@@ -68,10 +68,8 @@ from flushproof.model.language.declare import (
     System,
     View,
     action,
-    check,
     choose,
     cost,
-    event,
     fresh,
     initially,
     invariant,
@@ -124,27 +122,18 @@ class Start(enum.Enum):
     BOOT = 1
 
 
-class VmidGeneration(GuestMode, System):
+class VmidGeneration(VmidTlbs, System):
     """A VM gets a new VMID when its generation is over, and all its vcpus must agree on it, without a lock on the way in."""
 
     name = "kvm-vmid-generation"
     sizes = {Cpu: 3, Vm: 2, Vcpu: 3, Vmid: 3}
 
-    locked_check = Knob(
-        bool, False, "make the first check under the lock (its read side), rather than without", order="rising"
-    )
+    locked_check = Knob(bool, False, "make the first check under the lock (its read side), rather than without", order="rising")
     recheck_locked = Knob(
-        bool,
-        True,
-        "check again after taking the lock: another vcpu of the VM may have got a number meanwhile",
-        order="rising",
+        bool, True, "check again after taking the lock: another vcpu of the VM may have got a number meanwhile", order="rising"
     )
-    recheck_entry = Knob(
-        bool, True, "check again with interrupts off, right before the guest is entered", order="rising"
-    )
-    publish = Knob(
-        Publish, Publish.GENERATION_LAST, "whether others see the new generation before or after the new VTTBR"
-    )
+    recheck_entry = Knob(bool, True, "check again with interrupts off, right before the guest is entered", order="rising")
+    publish = Knob(Publish, Publish.GENERATION_LAST, "whether others see the new generation before or after the new VTTBR")
     call = Knob(
         Call,
         Call.EXIT,
@@ -152,23 +141,14 @@ class VmidGeneration(GuestMode, System):
         order="rising",
     )
     wait_for_call = Knob(bool, True, "wait until every other CPU has acknowledged the IPI", order="rising")
-    flush = Knob(
-        Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising"
-    )
+    flush = Knob(Scope, Scope.BROADCAST, "what TLBI ALLE1 at a rollover reaches: nothing, this CPU, or every CPU", order="rising")
     wait_for_flush = Knob(bool, True, "DSB behind that TLBI, before a number is handed out", order="rising")
     start = Knob(
-        Start,
-        Start.THREAD,
-        "thread: at first all numbers are handed out, to VMs long gone but for one; boot: none is",
-        toggle=True,
+        Start, Start.THREAD, "thread: at first all numbers are handed out, to VMs long gone but for one; boot: none is", toggle=True
     )
-    churn = Knob(
-        bool, True, "VMs are destroyed and others created, which is how numbers run out time and again", toggle=True
-    )
+    churn = Knob(bool, True, "VMs are destroyed and others created, which is how numbers run out time and again", toggle=True)
     vttbr_twice = Knob(bool, False, "vttbr is stored without a VMID first, which is or-ed to it then (v3.9 to v3.16)")
-    unmap_flushes = Knob(
-        bool, True, "unmapping the stage 2 of a VM that is destroyed flushes its VMID", order="rising"
-    )
+    unmap_flushes = Knob(bool, True, "unmapping the stage 2 of a VM that is destroyed flushes its VMID", order="rising")
     loads = Knob(Loads, Loads.IN_ORDER, "in which order the way into the guest makes its loads", toggle=True)
     stale_context = STALE_CONTEXT
 
@@ -189,9 +169,11 @@ class VmidGeneration(GuestMode, System):
         """The tables of a VM that is gone are loaded nowhere."""
         return False
 
-    def flush_guests(self, cpu):
-        self.tlb.drop_all(cpu)
-        self.orphans.drop_all(cpu)
+    def vm_in_vttbr(self, cpu):
+        return self.live_vm[cpu]
+
+    def vmid_in_vttbr(self, cpu):
+        return self.live_vmid[cpu]
 
     def called(self, cpu):
         if self.call == Call.FLUSH:
@@ -204,7 +186,7 @@ class VmidGeneration(GuestMode, System):
     calls = CrossCalls(cpus)
     tlb = Tlb(tag=(Vmid,), holds=(Vm,), by=(Vm,), walk=walkable)
     orphans = Tlb(tag=(Vmid,), holds=(), walk=no_tables, title="TLB entries of VMs that are gone")
-    tlbi = Invalidations(perform=flush_guests)
+    tlbi = Invalidations(perform=VmidTlbs.flush_guests)
 
     @initially
     def history(self):
@@ -230,10 +212,7 @@ class VmidGeneration(GuestMode, System):
                 self.orphans.drop_tagged(cpu, self.vttbr[vm])
         else:
             for cpu in Cpu:
-                for vmid in Vmid:
-                    if self.tlb.entry[cpu, vmid, vm]:
-                        self.tlb.entry[cpu, vmid, vm] = False
-                        self.orphans.entry[cpu, vmid] = True
+                self.leave_orphans(cpu, vm)
         self.vmid_gen[vm] = 0
         self.vttbr[vm] = None
 
@@ -383,39 +362,10 @@ class VmidGeneration(GuestMode, System):
             if self.in_guest[a] and self.in_guest[b] and self.live_vm[a] == self.live_vm[b]
         )
 
-    @invariant(because="{a} and {b} run different VMs at once under one VMID: each can hit the other's entries.")
-    def no_shared_vmid(self):
-        return all(
-            self.live_vmid[a] != self.live_vmid[b]
-            for a in Cpu
-            for b in Cpu
-            if self.in_guest[a] and self.in_guest[b] and self.live_vm[a] != self.live_vm[b]
-        )
-
-    @invariant(because="{cpu} runs a guest under VMID 0, the host's.")
-    def vmid0_never_live(self):
-        return all(self.live_vmid[cpu] is not None for cpu in Cpu if self.in_guest[cpu])
-
-    @event
-    def tlb_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid, owner: Vm):
-        """{vm} uses an entry of {owner} under {vmid}"""
-        require(self.in_guest[cpu] and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid)
-        require(self.tlb.entry[cpu, vmid, owner])
-        check(
-            "no-foreign-hit",
-            owner == vm,
-            "On {cpu}, {vm} runs under {vmid} and hits an entry that {owner} made under that number.",
-        )
-
-    @event
-    def orphan_hit(self, cpu: Cpu, vm: Vm, vmid: Vmid):
-        """{vm} uses an entry under {vmid} that an earlier VM has left"""
-        require(self.in_guest[cpu] and self.live_vm[cpu] == vm and self.live_vmid[cpu] == vmid)
-        check(
-            "no-foreign-hit",
-            not self.orphans.entry[cpu, vmid],
-            "On {cpu}, {vm} runs under {vmid} and hits an entry that a VM which is gone made under that number.",
-        )
+    no_shared_vmid = VmidRules.no_shared_vmid
+    vmid0_never_live = VmidRules.vmid0_never_live
+    tlb_hit = VmidRules.tlb_hit
+    orphan_hit = VmidRules.orphan_hit
 
     @reachable
     def a_second_rollover(self):
@@ -445,16 +395,7 @@ class VmidGeneration(GuestMode, System):
             for vm in Vm
         )
 
-    @reachable
-    def an_entry_survives_a_switch(self):
-        """A VM runs where another VM's entry has survived, under another number."""
-        return any(
-            self.in_guest[cpu] and self.live_vm[cpu] == vm and self.tlb.entry[cpu, vmid, other] and other != vm
-            for cpu in Cpu
-            for vm in Vm
-            for other in Vm
-            for vmid in Vmid
-        )
+    an_entry_survives_a_switch = VmidRules.an_entry_survives_a_switch
 
     policies = {
         "thread": Policy(

@@ -8,15 +8,11 @@ does not know of them.
 
 **What is modelled.**  One domain, one virtual address.  Levels L4 -> L2 -> L1 (an L3 would repeat the L2's step: a test
 adds it and finds every verdict the same); each table is a frame with one entry, the one that the address uses.  Page
-types with type counts, page_lock, validation that takes references further down; hypercalls on all CPUs at once, in the
-code's order: lock, reference, write, drop the old reference, accumulate, flush locally, send, wait.  The TLB holds two
-kinds of translations: `upper`, the L4 entry (a leaf for the linear map of the L2 table, and a paging-structure entry on
-the way to the L1 table), and `lower`, the L2 entry (a leaf for the linear map of the L1 table), filled from the present
-L4 entry or, with paging-structure caches, from a cached one.  Then XPTI's copy of the root table on each CPU, lazy
-context switches with dirty_cpumask, and updates from another domain (pt_owner != current).
-
-**What is permitted.**  A cached entry may be used while it is in memory, and as long as an update that overwrote it has not
-returned.  No reading of the manual or of Xen's comments asks for more, and nothing weaker would keep an update's promise.
+types with type counts, page_lock and validation (`xen_pages`); hypercalls on all CPUs at once, in the code's order: lock,
+reference, write, drop the old reference, accumulate, flush locally, send, wait.  What TLBs and paging-structure caches
+hold of the linear map, and of that what may be used (`xen_linear_map`): what is in memory, and what an update overwrote
+that has not returned.  Then XPTI's copy of the root table on each CPU (`xen_root_copy`), lazy context switches with
+dirty_cpumask (`xen_dirty_cpumask`), and updates from another domain (pt_owner != current).
 
 **What the verdicts mean.**  no-stale-linear-access: Xen never reads or writes a page table through what an update that has
 returned overwrote (XSA-286).  linear-map-shows-tables: what it reads there is a page table, and not a page that the guest
@@ -25,9 +21,7 @@ that a guest runs on with XPTI.  foreign-updater-is-clean: who updates another d
 
 **What is left out.**  The guest's own accesses and its own flushes, superpages, the clock that filters the flush of
 get_page_type (that is `xen-tlbflush-clock`), INVLPG, and sync_vcpu_execstate.  Interrupts are on in the context switch,
-where Xen masks them: more interleavings, the same verdicts or worse.  The mask is copied in the step that decides to flush,
-since the code between the two reads nothing shared.  Taking page_lock and the new reference is one step, and so is dropping
-the old one with what it holds further down: others find the lock bit set or the validated bit clear meanwhile, and wait.
+where Xen masks them: more interleavings, the same verdicts or worse.
 
 **Sources.**  Xen commits 2d0557c5cb and 178c9c3991 (2009), 9d1d31ad94 (2018), 16a20963b3 and 055e1c3a3d (2020), edcfce5591,
 bed7e6cad3 and cb199cc7de (2021), 8cc5036bc3 (2022, XSA-401); xen/arch/x86/mm.c, pv/mm.c, smp.c, flushtlb.c, domain.c and
@@ -41,14 +35,14 @@ from typing import Annotated, Optional
 from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.hardware.events import PAGE_RETYPED, UNMAP, VCPU_LOAD
-from flushproof.model.hardware.xen_pages import Frame, PageType, TypedPages
+from flushproof.model.hardware.xen_dirty_cpumask import Context, DirtyCpus, Scope
+from flushproof.model.hardware.xen_linear_map import LinearMap
+from flushproof.model.hardware.xen_pages import RETYPE, Frame, PageType, Retype, TypedPages
 from flushproof.model.hardware.xen_root_copy import RootCopies, RootFlush
 from flushproof.model.language.declare import (
     Expect,
-    Ghost,
     Knob,
     Map,
-    OrderedEnum,
     Policy,
     System,
     View,
@@ -78,14 +72,6 @@ class Flush(enum.Enum):
     ON_EXIT = 1
     PER_BATCH = 2
     PER_ENTRY = 3
-
-
-class Scope(OrderedEnum):
-    """Which CPUs are flushed: this one, those in dirty_cpumask, all."""
-
-    LOCAL = 0
-    DIRTY = 1
-    ALL = 2
 
 
 class Target(enum.Enum):
@@ -119,27 +105,6 @@ class Access(enum.Enum):
     MAPPED = 1
 
 
-class Retype(enum.Enum):
-    """When get_page_type flushes for a page that changes its type: never, before it takes the page for the new type (until
-    2022), or after it (8cc5036bc3)."""
-
-    NO_FLUSH = 0
-    FLUSH_THEN_TAKE = 1
-    TAKE_THEN_FLUSH = 2
-
-
-RETYPE = ((Retype.NO_FLUSH, Retype.FLUSH_THEN_TAKE), (Retype.NO_FLUSH, Retype.TAKE_THEN_FLUSH))
-"""A flush is more than none; when it is best is another question."""
-
-
-class Context(enum.Enum):
-    """What a CPU does: run the domain, idle with the domain's CR3 still loaded, or something else."""
-
-    RUNNING = 0
-    LAZY = 1
-    AWAY = 2
-
-
 class Call(enum.Enum):
     """What happens next on a CPU."""
 
@@ -150,28 +115,21 @@ class Call(enum.Enum):
     RETURN = 4
 
 
-class XenPvPaging(RootCopies, TypedPages, System):
+class XenPvPaging(DirtyCpus, LinearMap, RootCopies, TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
 
-    flush = Knob(
-        Flush, Flush.PER_BATCH, "when do_mmu_update flushes the TLB after a change of an L2 or L4 entry", order="rising"
-    )
+    flush = Knob(Flush, Flush.PER_BATCH, "when do_mmu_update flushes the TLB after a change of an L2 or L4 entry", order="rising")
     scope = Knob(Scope, Scope.DIRTY, "which CPUs do_mmu_update flushes", order="rising")
     target = Knob(Target, Target.NON_GLOBAL, "whether the flush takes global entries too", order="rising")
     skip = Knob(Skip, Skip.NOTHING, "which updates are believed to need no flush", order=SKIP)
     root_flush = Knob(
-        RootFlush,
-        RootFlush.NEEDED,
-        "who copies the root table again after a change of an L4 entry (XPTI)",
-        order="rising",
+        RootFlush, RootFlush.NEEDED, "who copies the root table again after a change of an L4 entry (XPTI)", order="rising"
     )
     access = Knob(Access, Access.MAPPED, "how UPDATE_VA_MAPPING writes the L1 entry")
     double_check = Knob(bool, True, "UPDATE_VA_MAPPING takes page_lock, which checks the type", order="rising")
-    retype = Knob(
-        Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type", order=RETYPE
-    )
+    retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when get_page_type flushes for a page that changes its type", order=RETYPE)
     set_first = Knob(bool, True, "a CPU is in dirty_cpumask before it loads the domain's CR3")
     clear_last = Knob(bool, True, "a CPU leaves dirty_cpumask after it has loaded another CR3")
 
@@ -186,24 +144,14 @@ class XenPvPaging(RootCopies, TypedPages, System):
     xpti = Knob(bool, False, "the guest runs on a copy of its root table (XPTI)", toggle=True)
     own_roots = Knob(bool, False, "one vcpu has a root table of its own", toggle=True)
     lazy = Knob(bool, False, "CPUs go idle and keep the domain's CR3", toggle=True)
-    foreign = Knob(
-        bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)", toggle=True
-    )
+    foreign = Knob(bool, False, "other domains run, and update the domain's page tables (pt_owner != current->domain)", toggle=True)
 
-    paging_structure_caches = Knob(
-        bool, True, "cached upper entries are used for later walks (SDM 4.10.3)", toggle=True
-    )
+    paging_structure_caches = Knob(bool, True, "cached upper entries are used for later walks (SDM 4.10.3)", toggle=True)
     pcid = Knob(bool, True, "PCID: TLB entries survive the CR3 writes of XPTI (SDM 4.10.1)", toggle=True)
     global_linear = Knob(
         bool, False, "what if upper entries, and so the linear map's, had the global bit, and a flush could leave them", toggle=True
     )
 
-    overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
-
-    guest_table: Annotated[Map[Cpu, Optional[Frame]], View("context", "guest_table")]
-    context: Annotated[Map[Cpu, Context], View("context", "runs")]
-    cr3: Annotated[Map[Cpu, Optional[Frame]], View("context", "CR3")]
-    dirty_cpumask: Map[Cpu, bool]
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
     interrupted: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
@@ -213,26 +161,8 @@ class XenPvPaging(RootCopies, TypedPages, System):
 
     # ----------------------------------------------------------------------------------------------- what hardware caches
 
-    def walkable(self, cpu):
-        """Whether the linear map is in the tables that this CPU walks; XPTI's copy of the root does without."""
-        return self.cr3[cpu] is not None and not (self.xpti and self.executes_guest(cpu))
-
-    def executes_guest(self, cpu):
-        return self.in_guest[cpu] and self.context[cpu] == Context.RUNNING
-
-    def l4_entry(self, cpu, frame):
-        return self.walkable(cpu) and self.entry[self.cr3[cpu]] == frame
-
-    upper = Tlb(tag=(), holds=(Frame,), walk=l4_entry, title="paging-structure cache")
-
-    def l2_entry(self, cpu, frame):
-        return self.walkable(cpu) and any(
-            self.entry[table] == frame
-            and (self.entry[self.cr3[cpu]] == table or (self.paging_structure_caches and self.upper.entry[cpu, table]))
-            for table in Frame
-        )
-
-    lower = Tlb(tag=(), holds=(Frame,), walk=l2_entry)
+    upper = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l4_entry, title="paging-structure cache")
+    lower = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l2_entry)
 
     def flush_tlb(self, cpu):
         """FLUSH_TLB, or a CR3 write that flushes."""
@@ -332,13 +262,6 @@ class XenPvPaging(RootCopies, TypedPages, System):
         self.interrupted[cpu] = False
         self.restore_all_guest(cpu)
 
-    def restore_all_guest(self, cpu):
-        """With interrupts off: copy the root table if it changed, and load the copy."""
-        if not self.pcid:
-            self.flush_tlb(cpu)
-        self.copy_root(cpu)
-        self.in_guest[cpu] = True
-
     # ---------------------------------------------------------------------------------------------------------- MMU_UPDATE
 
     def do_mmu_update(self, cpu):
@@ -386,119 +309,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
         skipped = (self.skip == Skip.UNUSED and unused) or (self.skip == Skip.TOP and self.type[table] == PageType.L4)
         return self.flush != Flush.NEVER and not skipped
 
-    def flush_dirty(self, cpu, scope, tlb, spared, root_local, root_others):
-        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them.
-
-        spared: the TLB of this CPU is not flushed.
-        """
-        others = scope != Scope.LOCAL and (tlb or root_others)
-        if tlb or root_local or root_others:
-            for c in Cpu:
-                self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]
-            yield "flush_local"
-            if self.mask[cpu, cpu]:
-                if tlb and not spared:
-                    self.flush_tlb(cpu)
-                if root_local:
-                    self.root_pgt_changed[cpu] = True
-            if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
-                yield "flush_mask: take flush_lock and interrupt the others"
-                self.flush_ipi.send(cpu, self.mask)
-                self.flush_tlb_flag = tlb or (root_others and self.sync_flushes)
-                self.flush_root_flag = root_others
-                yield "flush_mask: wait until they have flushed"
-                self.flush_ipi.wait(cpu)
-                self.flush_tlb_flag = False
-                self.flush_root_flag = False
-            self.mask[cpu, :] = False
-
-    # ---------------------------------------------------------------------------------------------------------- page types
-
-    def get_page_type(self, cpu):
-        """A page that is in use as nothing gets another type; the guest may write to it, or have used it as a table."""
-        page = choose(Frame, where=lambda f: self.refs[f] == 0 and not self.validating[f])
-        type = choose(PageType, where=lambda t: t not in (self.type[page], PageType.L4))
-        old = self.type[page]
-        if self.retype == Retype.TAKE_THEN_FLUSH:
-            self.validating[page] = True
-        if self.retype != Retype.NO_FLUSH:
-            yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False, False)
-        yield "get_page_type: {page} has its new type"
-        if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page] == 0 and self.type[page] == old):
-            self.type[page] = type
-            self.entry[page] = None
-        self.validating[page] = False
-
-    # --------------------------------------------------------------------------------------------------- UPDATE_VA_MAPPING
-
-    def update_va_mapping(self, cpu):
-        """Find the L1 entry of the address through the linear map, and write it."""
-        yield "map_guest_l1e: read the L2 entry through the linear map"
-        table = choose(Frame, where=lambda f: self.upper.entry[cpu, f])
-        page = self.entry[table]
-        if page is None:
-            return
-        yield "page_lock: look at the L1 page's type"
-        if self.double_check:
-            if self.type[page] != PageType.L1 or self.refs[page] == 0 or self.validating[page]:
-                return
-            self.page_lock(page)
-        self.l1_page[cpu] = page
-        yield "mod_l1_entry: write the L1 entry"
-        if self.double_check:
-            self.page_unlock(self.l1_page[cpu])
-        self.l1_page[cpu] = None
-
-    # ------------------------------------------------------------------------------------------------------- the scheduler
-
-    def context_switch(self, cpu):
-        """To the idle vcpu, which leaves CR3 alone; to another domain, which loads its own; or back."""
-        to = choose(Context, where=lambda c: c != self.context[cpu])
-        require(self.lazy or (self.foreign and to != Context.LAZY))
-        require(to != Context.LAZY or self.context[cpu] == Context.RUNNING)
-        if to == Context.AWAY:
-            self.context[cpu] = Context.AWAY
-            if not self.clear_last:
-                self.dirty_cpumask[cpu] = False
-            yield "write_ptbase: load another domain's CR3"
-            self.cr3[cpu] = None
-            self.flush_tlb(cpu)
-            if self.clear_last:
-                yield "leave dirty_cpumask"
-                self.dirty_cpumask[cpu] = False
-        elif self.context[cpu] == Context.AWAY:
-            if self.set_first:
-                self.dirty_cpumask[cpu] = True
-            yield "write_ptbase: load the domain's CR3"
-            self.cr3[cpu] = self.guest_table[cpu]
-            self.flush_tlb(cpu)
-            self.root_pgt_changed[cpu] = self.xpti
-            if not self.set_first:
-                yield "enter dirty_cpumask"
-                self.dirty_cpumask[cpu] = True
-            yield from self.resume(cpu)
-        elif to == Context.LAZY:
-            self.context[cpu] = Context.LAZY
-        else:
-            yield from self.resume(cpu)
-
-    def resume(self, cpu):
-        """Run the guest again."""
-        if self.xpti:
-            yield "restore_all_guest, after a context switch"
-            self.restore_all_guest(cpu)
-        self.context[cpu] = Context.RUNNING
-
     # --------------------------------------------------------------------------------------------------------- properties
-
-    def permitted(self, table, frame):
-        """The entry is in memory, or an update that overwrote it has not returned yet."""
-        return self.entry[table] == frame or any(self.overwrote[c, table, frame] for c in Cpu)
-
-    def walk_permitted(self, cpu, page):
-        """So is each entry on some way from the CPU's root table to this L1 page."""
-        root = self.cr3[cpu]
-        return root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame)
 
     @event
     def linear_read(self, cpu: Cpu, table: Frame):
@@ -543,22 +354,14 @@ class XenPvPaging(RootCopies, TypedPages, System):
             self.walk_permitted(cpu, page),
             "an entry on the way to {page} was overwritten, and the update has returned",
         )
-        check(
-            "no-type-confusion",
-            self.type[page] == PageType.L1 and self.refs[page] > 0,
-            "{page} is no L1 table in use",
-        )
+        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
 
     @event
     def mapped_write(self, cpu: Cpu, page: Frame):
         """{cpu} writes the L1 entry, through a mapping of the frame, in {page}"""
         require(self.access == Access.MAPPED and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
         require(self.l1_page[cpu] == page)
-        check(
-            "no-type-confusion",
-            self.type[page] == PageType.L1 and self.refs[page] > 0,
-            "{page} is no L1 table in use",
-        )
+        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
 
     @event
     def guest_walk(self, cpu: Cpu, table: Frame):
@@ -606,8 +409,7 @@ class XenPvPaging(RootCopies, TypedPages, System):
     policies = {
         "2009": Policy(
             "2009 to 2020 (178c9c3991): no flush; the linear map is used, and the L1 page's type checked again",
-            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE},
-            "no-stale-linear-access",
+            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE}, "no-stale-linear-access",
             also=(
                 Expect("no-stale-linear-access", sizes={"cpu": 1}),
                 Expect("no-stale-linear-access", {"paging_structure_caches": False}),
@@ -616,14 +418,12 @@ class XenPvPaging(RootCopies, TypedPages, System):
         ),
         "2018": Policy(
             "2018 to 2020 with XPTI (9d1d31ad94): no flush but of the other CPUs that use an L4 table that changed",
-            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE, "xpti": True, "sync_flushes": True},
-            "no-stale-linear-access",
+            {"flush": Flush.NEVER, "retype": Retype.FLUSH_THEN_TAKE, "xpti": True, "sync_flushes": True}, "no-stale-linear-access",
             also=(Expect("no-stale-linear-access", sizes={"cpu": 1, "frame": 4}),),
         ),
         "per-batch": Policy(
             "2020 (16a20963b3), with 8cc5036bc3 of 2022: flush dirty_cpumask before the hypercall returns",
-            {},
-            "holds",
+            {}, "holds",
             also=(
                 Expect("holds", {"batches": True}, {"frame": 4}),
                 Expect("holds", {"retyping": True}, {"frame": 4}),
@@ -639,20 +439,16 @@ class XenPvPaging(RootCopies, TypedPages, System):
         ),
         "xsa-401": Policy(
             "2020 (16a20963b3) as it was until 2022: get_page_type flushes before it takes the page (XSA-401)",
-            {"retype": Retype.FLUSH_THEN_TAKE, "retyping": True},
-            "linear-map-shows-tables",
+            {"retype": Retype.FLUSH_THEN_TAKE, "retyping": True}, "linear-map-shows-tables",
             also=(Expect("holds", {"retyping": False}),),
         ),
         "per-entry": Policy(
             "flush after each entry of a batch",
-            {"flush": Flush.PER_ENTRY},
-            "holds",
-            also=(Expect("holds", {"batches": True}, {"frame": 4}),),
+            {"flush": Flush.PER_ENTRY}, "holds", also=(Expect("holds", {"batches": True}, {"frame": 4}),),
         ),
         "exit-resync": Policy(
             "only have root tables copied again on the way to the guest, where CR3 is written anyway (XPTI)",
-            {"flush": Flush.ON_EXIT, "xpti": True, "pcid": False},
-            "no-stale-linear-access",
+            {"flush": Flush.ON_EXIT, "xpti": True, "pcid": False}, "no-stale-linear-access",
             also=(
                 Expect("no-stale-linear-access", sizes={"cpu": 1}),
                 Expect("no-stale-linear-access", {"multicall": False}),
@@ -662,41 +458,29 @@ class XenPvPaging(RootCopies, TypedPages, System):
         ),
         "skip-unused": Policy(
             "edcfce5591 (2021): no flush for a table whose type count says that nothing refers to it",
-            {"skip": Skip.UNUSED},
-            "no-stale-linear-access",
+            {"skip": Skip.UNUSED}, "no-stale-linear-access",
             also=(Expect("holds", sizes={"cpu": 1}), Expect("holds", {"batches": True}, {"cpu": 1})),
         ),
         "skip-top": Policy(
             "bed7e6cad3 (2021): no flush for the guest's top-level table",
-            {"skip": Skip.TOP},
-            "no-stale-linear-access",
-            also=(Expect("no-stale-linear-access", sizes={"cpu": 1}),),
+            {"skip": Skip.TOP}, "no-stale-linear-access", also=(Expect("no-stale-linear-access", sizes={"cpu": 1}),),
         ),
         "local-only": Policy(
             "flush this CPU only",
-            {"scope": Scope.LOCAL},
-            "no-stale-linear-access",
-            also=(
-                Expect("holds", sizes={"cpu": 1}),
-                Expect("no-stale-linear-access", {"foreign": True}),
-            ),
+            {"scope": Scope.LOCAL}, "no-stale-linear-access",
+            also=(Expect("holds", sizes={"cpu": 1}), Expect("no-stale-linear-access", {"foreign": True})),
         ),
         "all-cpus": Policy(
             "flush all CPUs rather than those in dirty_cpumask",
-            {"scope": Scope.ALL},
-            "holds",
-            also=(Expect("holds", {"lazy": True, "foreign": True}, {"frame": 4}),),
+            {"scope": Scope.ALL}, "holds", also=(Expect("holds", {"lazy": True, "foreign": True}, {"frame": 4}),),
         ),
         "global": Policy(
             "FLUSH_TLB_GLOBAL, as 9d1d31ad94 had it for XPTI",
-            {"target": Target.GLOBAL},
-            "holds",
-            also=(Expect("holds", {"global_linear": True}),),
+            {"target": Target.GLOBAL}, "holds", also=(Expect("holds", {"global_linear": True}),),
         ),
         "local-in-use": Policy(
             "per-batch, but this CPU is flushed only for levels below 4 and for an L4 that it uses: disputed in the thread",
-            {"spare_local": True},
-            "holds",
+            {"spare_local": True}, "holds",
             also=(
                 Expect("holds", {"batches": True, "lazy": True, "foreign": True}, {"frame": 4}),
                 Expect("holds", {"xpti": True, "own_roots": True}),
@@ -705,24 +489,18 @@ class XenPvPaging(RootCopies, TypedPages, System):
         ),
         "write-through": Policy(
             "per-batch, but the L1 entry is written through the linear map, as until 2d0557c5cb (2009)",
-            {"access": Access.LINEAR},
-            "no-type-confusion",
-            also=(Expect("holds", sizes={"cpu": 1}),),
+            {"access": Access.LINEAR}, "no-type-confusion", also=(Expect("holds", sizes={"cpu": 1}),),
         ),
         "root-nobody": Policy(
             "per-batch, without FLUSH_ROOT_PGTBL (XPTI)",
-            {"xpti": True, "root_flush": RootFlush.NOBODY},
-            "no-stale-root-copy",
+            {"xpti": True, "root_flush": RootFlush.NOBODY}, "no-stale-root-copy",
         ),
         "root-local": Policy(
             "per-batch, with FLUSH_ROOT_PGTBL for this CPU alone (XPTI)",
-            {"xpti": True, "root_flush": RootFlush.LOCAL},
-            "no-stale-root-copy",
-            also=(Expect("holds", sizes={"cpu": 1}),),
+            {"xpti": True, "root_flush": RootFlush.LOCAL}, "no-stale-root-copy", also=(Expect("holds", sizes={"cpu": 1}),),
         ),
         "root-everywhere": Policy(
             "per-batch, with FLUSH_ROOT_PGTBL for every CPU and every level (XPTI): redundant",
-            {"xpti": True, "root_flush": RootFlush.EVERYWHERE},
-            "holds",
+            {"xpti": True, "root_flush": RootFlush.EVERYWHERE}, "holds",
         ),
     }

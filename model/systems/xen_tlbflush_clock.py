@@ -11,8 +11,8 @@ flushed, and starts again.
 unmaps it (PTE, then reference), flushes its TLB at any time (a CR3 write, a guest's request), and makes an unused page a
 page table.  A TLB may hold a mapping from the moment its PTE is there until the CPU flushes; nobody flushes for unmapping:
 that is the guest's business, and the guest is not trusted.  A flush is three steps with interrupts off; other CPUs are
-flushed by an interrupt that waits for them; _put_page_type reads the clock, stores the stamp and changes the count in three
-steps.
+flushed by an interrupt that waits for them, whose handler is a process of its own: what it interrupts stands still meanwhile
+(`in_handler`).  _put_page_type reads the clock, stores the stamp and changes the count in three steps.
 
 **What the verdict means.**  no-writable-page-table: once a page is a page table, no CPU writes to it through an old TLB entry.
 
@@ -22,20 +22,15 @@ change, from a page table to a writable page, is one step: read-only mappings br
 all CPUs in one step; all of them run the domain.  Several references to a page by one CPU.  The clock has 2 bits instead of
 32 (10 in debug builds of Xen): what matters is that it wraps, and that there are times before and after.
 
-**Interrupts.**  The handler is a process of its own, and what it interrupts stands still meanwhile (`in_handler`).
-
-**The toggles `prompt` and `sti_shadow`.**  Xen reads the clock, stores the stamp and changes the count within a few
-instructions.  Is it possible that another CPU flushes, maps the page, writes to it and unmaps it in between?  `prompt=on`
-says no, unless a flush interrupt comes in between; `off`, the default, makes no assumption about time: the CPU may be a
-virtual one, or be held by an SMI.  With `sti_shadow=on` no interrupt comes between the stamp and the cmpxchg: STI delays
-interrupts by one instruction, and whether that is the cmpxchg is up to the compiler.
+**The toggles `prompt` and `sti_shadow`.**  With `prompt=on` no other CPU flushes, maps the page, writes to it and unmaps it
+between the few instructions of _put_page_type, unless a flush interrupt comes in between; `off`, the default, makes no
+assumption about time: the CPU may be a virtual one, or be held by an SMI.  With `sti_shadow=on` no interrupt comes between the
+stamp and the cmpxchg: STI delays interrupts by one instruction, and whether that is the cmpxchg is up to the compiler.
 
 **The toggle `tso`.**  Release builds write PTEs by a plain store, and _put_page_type loads the clock before its first locked
-instruction.  x86 lets a load pass an older store to another place: with `tso=on` the cleared PTE is still in the CPU's store
-buffer when the clock is read, and becomes visible with the CPU's next locked or serializing instruction (the cmpxchg of the
-count, the tick, the CR3 write of a flush); with `prompt=on` too, for it is the cmpxchg itself that waits.  It might become
-visible earlier, and then walkers find less: the entries that a TLB may have are the most that there can be.  For the same
-reason the store that sets a PTE is not delayed.
+instruction, so that the load may pass the store that cleared a PTE (`store_buffers`).  With `tso=on` that store becomes visible
+with the CPU's next locked or serializing instruction: the cmpxchg of the count, the tick, the CR3 write of a flush; with
+`prompt=on` too, for it is the cmpxchg itself that waits.
 
 **Sources.**  Xen commits 23a183607a (2017, XSA-241) and 8cc5036bc3 (2022, XSA-401); xen/arch/x86/flushtlb.c, smp.c, mm.c
 (_put_page_type, _get_page_type) and include/asm-x86/flushtlb.h at 16a20963b3; Intel SDM volume 3A, 4.10.4 (what a flush
@@ -48,6 +43,7 @@ from typing import Annotated, Optional
 from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
 from flushproof.model.hardware.costs import LOCAL_ALL
 from flushproof.model.hardware.events import FLUSH_REQUEST, MAP, PAGE_RETYPED, ROLLOVER, UNMAP, VCPU_LOAD
+from flushproof.model.hardware.store_buffers import StoreBuffers
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -135,15 +131,13 @@ class Work(enum.Enum):
     NEW_PERIOD = 6
 
 
-class XenTlbflushClock(System):
+class XenTlbflushClock(StoreBuffers, System):
     """The clock that tells which CPUs need no flush when a page changes its type."""
 
     name = "xen-tlbflush-clock"
     sizes = {Page: 1}
 
-    filter = Knob(
-        bool, True, "CPUs that have flushed since are not flushed (off: tlb_clk_enabled = false)", order="falling"
-    )
+    filter = Knob(bool, True, "CPUs that have flushed since are not flushed (off: tlb_clk_enabled = false)", order="falling")
     stamp = Knob(Stamp, Stamp.IRQS_OFF, "interrupts while a page is stamped", order="rising")
     drop = Knob(Drop, Drop.STAMP_THEN_DROP, "how the last reference to a writable page is dropped")
     retype = Knob(Retype, Retype.TAKE_THEN_FLUSH, "when a page is taken for a new type, and when the flush is")
@@ -153,24 +147,14 @@ class XenTlbflushClock(System):
     or_equal = Knob(bool, True, "NEED_FLUSH: a CPU whose time equals the stamp is flushed", order="rising")
     zero_check = Knob(bool, True, "NEED_FLUSH: every CPU is flushed while the clock is 0", order="rising")
     period_check = Knob(
-        bool,
-        True,
-        "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period",
-        order="falling",
+        bool, True, "NEED_FLUSH: no CPU is flushed for a stamp later than the clock, which is of an earlier period", order="falling"
     )
     requests = Knob(bool, False, "the guest asks for flushes of all CPUs, at any time", toggle=True)
-    prompt = Knob(
-        bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True
-    )
+    prompt = Knob(bool, False, "no other CPU gets far between a stamp and what follows it, but for an interrupt", toggle=True)
     sti_shadow = Knob(
-        bool,
-        False,
-        "the cmpxchg is the instruction after the STI that ends the stamp: no interrupt in between",
-        toggle=True,
+        bool, False, "the cmpxchg is the instruction after the STI that ends the stamp: no interrupt in between", toggle=True
     )
-    tso = Knob(
-        bool, False, "a PTE that was cleared waits in the CPU's store buffer, and loads pass it (SDM 8.2.3.4)", toggle=True
-    )
+    tso = Knob(bool, False, "a PTE that was cleared waits in the CPU's store buffer, and loads pass it (SDM 8.2.3.4)", toggle=True)
     writes_in_flush = Knob(bool, False, "something writes through the guest's mapping while a CPU flushes", toggle=True)
 
     tlbflush_clock: Annotated[int, Range(0, WRAP_MASK)]
@@ -203,22 +187,6 @@ class XenTlbflushClock(System):
 
     def not_interrupted(self, cpu):
         require(not self.in_handler[cpu])
-
-    # ------------------------------------------------------------------------------------------------------- memory order
-
-    def clear_pte(self, cpu, page):
-        """A plain store."""
-        if self.tso:
-            self.store_buffer[cpu] = page
-        else:
-            self.pte[cpu, page] = False
-
-    def drain(self, cpu):
-        """What a locked or serializing instruction waits for."""
-        page = self.store_buffer[cpu]
-        if page is not None:
-            self.pte[cpu, page] = False
-            self.store_buffer[cpu] = None
 
     # ----------------------------------------------------------------------------------------------------------- flushing
 
@@ -328,7 +296,7 @@ class XenTlbflushClock(System):
                 occurs(PAGE_RETYPED)
                 yield from self.get_table_type(cpu, page)
             else:
-                require(self.type[page] == PageType.TABLE and self.validated[page])
+                require(self.is_table(page))
                 occurs(PAGE_RETYPED)
                 self.tlbflush_timestamp[page] = self.tlbflush_clock
                 self.type[page] = PageType.WRITABLE
@@ -409,18 +377,15 @@ class XenTlbflushClock(System):
         """{cpu} writes to {page} through a mapping in its TLB"""
         require(self.tlb.entry[cpu, page])
         require(self.writes_in_flush or not (self.irqs_off[cpu] or self.in_handler[cpu]))
-        check(
-            "no-writable-page-table",
-            not (self.type[page] == PageType.TABLE and self.validated[page]),
-            "{page} is a page table, which only Xen may write to",
-        )
+        check("no-writable-page-table", not self.is_table(page), "{page} is a page table, which only Xen may write to")
+
+    def is_table(self, page):
+        return self.type[page] == PageType.TABLE and self.validated[page]
 
     @reachable
     def a_page_table(self):
         """A page that some CPU could once write to is a page table."""
-        return any(
-            self.type[p] == PageType.TABLE and self.validated[p] and self.tlbflush_timestamp[p] != 0 for p in Page
-        )
+        return any(self.is_table(p) and self.tlbflush_timestamp[p] != 0 for p in Page)
 
     @reachable
     def a_flush_is_spared(self):
@@ -446,8 +411,7 @@ class XenTlbflushClock(System):
     policies = {
         "before-xsa-241": Policy(
             "until 2017: an interrupt may come between reading the clock and storing the stamp",
-            {"stamp": Stamp.IRQS_ON},
-            "no-writable-page-table",
+            {"stamp": Stamp.IRQS_ON}, "no-writable-page-table",
             also=(
                 Expect("no-writable-page-table", {"prompt": True, "requests": True}),
                 Expect("no-writable-page-table", {"prompt": True, "requests": True, "sti_shadow": True}),
@@ -455,8 +419,7 @@ class XenTlbflushClock(System):
         ),
         "xsa-241": Policy(
             "23a183607a (2017), with 8cc5036bc3 (2022): interrupts are off while a page is stamped",
-            {},
-            "no-writable-page-table",
+            {}, "no-writable-page-table",
             also=(
                 Expect("no-writable-page-table", {"prompt": True, "requests": True}),
                 Expect("holds", {"prompt": True, "requests": True, "sti_shadow": True}),
@@ -465,14 +428,12 @@ class XenTlbflushClock(System):
         ),
         "xsa-241-retype": Policy(
             "23a183607a (2017) as it was until 2022: the flush comes before the page is taken (XSA-401)",
-            {"retype": Retype.FLUSH_THEN_TAKE},
-            "no-writable-page-table",
+            {"retype": Retype.FLUSH_THEN_TAKE}, "no-writable-page-table",
             also=(Expect("no-writable-page-table", {"prompt": True}),),
         ),
         "invalidate-first": Policy(
             "writable pages are dropped as page tables are: no new reference while the stamp is set",
-            {"drop": Drop.INVALIDATE_FIRST},
-            "holds",
+            {"drop": Drop.INVALIDATE_FIRST}, "holds",
             also=(
                 Expect("holds", {"prompt": True}),
                 Expect("holds", {"stamp": Stamp.IRQS_ON}),
@@ -483,11 +444,7 @@ class XenTlbflushClock(System):
         ),
         "no-filter": Policy(
             "without the clock: every change of type flushes all CPUs",
-            {"filter": False},
-            "holds",
-            also=(
-                Expect("holds", {"stamp": Stamp.IRQS_ON}),
-                Expect("holds", {"tso": True, "prompt": True, "requests": True}),
-            ),
+            {"filter": False}, "holds",
+            also=(Expect("holds", {"stamp": Stamp.IRQS_ON}), Expect("holds", {"tso": True, "prompt": True, "requests": True})),
         ),
     }

@@ -18,7 +18,7 @@ For a "reachable" property a trace is a witness, and its last state must satisfy
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -113,8 +113,24 @@ class View:
         self.locations = Locations(instance, self.domain)
         self.checker = Checker(self.domain)
         self.actions: Mapping[str, Action] = {a.name: a for a in instance.system.actions}
-        self.met: dict[Condition, Formula] = {}
+        self.steps: dict[Hashable, list[frozenset[int]]] = {}
+        self._conditions: dict[Condition, int] = {}
         self._taken: dict[tuple[str, tuple[int, ...]], tuple[tuple[Formula, ...], Formula, After]] = {}
+
+    def met(self, condition: Condition) -> int:
+        """The number by which it can be supposed that a condition is met in the present state."""
+        if condition not in self._conditions:
+            number = self._conditions[condition] = len(self._conditions)
+            self.checker.suppose(number, self.meets(condition, self.symbols))
+        return self._conditions[condition]
+
+    def meets(self, condition: Condition, state: SymbolicState) -> Formula:
+        """That a condition is met in a state."""
+        slots = tuple(map(self.locations.instance.slot, condition.names))
+        return disjunction(
+            conjunction(self.locations.has(state, s, code) for s, code in zip(slots, codes, strict=True))
+            for codes in sorted(condition.values)
+        )
 
     def taken(self, action: Action, codes: Mapping[str, int]) -> tuple[tuple[Formula, ...], Formula, After]:
         """What a step's fresh values are, whether it is possible, and the state after it."""
@@ -138,6 +154,7 @@ class _Certifier:
         self.view, self.domain, self.symbols, self.actions = view, view.domain, view.symbols, view.actions
         self.reader, self.locations, self.checker = view.reader, view.locations, view.checker
         self.open = frozenset(map(trace.instance.slot, self.policies.knobs))
+        self.met = frozenset(map(view.met, self.policies.conditions))
         self.property = find_property(self.instance, trace.property)
         self.progress = next((p for p in self.system.progress if p.name == trace.property), None)
 
@@ -167,19 +184,19 @@ class _Certifier:
         start = initially(self.domain)
         facts = (*start.facts, *self._same(start.after, self.trace.initial))
         for given in self._openings(start.after):
-            if self.checker.can((*facts, *given)).outcome != "satisfiable":
+            if self.checker.can((*facts, *given), only=()).outcome != "satisfiable":
                 raise _Refuted("the first state is not an initial one", 0)
 
     def _openings(self, start: SymbolicState) -> Iterator[tuple[Formula, ...]]:
         """Each combination that the policies have of values on which the initial action depends."""
         variable, read = self.system.variable, terms.reads(*terms.deciding(self.system.init))
         names = [name for name in self.policies.knobs if name in read]
-        meant = tuple(self._meets(condition, start) for condition in self.policies.conditions)
+        meant = tuple(self.view.meets(condition, start) for condition in self.policies.conditions)
         for codes in self.instance.assignments(tuple(variable[name].sort for name in names)):
             given = tuple(
                 self.locations.has(start, self.instance.slot(n), c) for n, c in zip(names, codes, strict=True)
             )
-            if not names or self.checker.can((*meant, *given)).outcome != "unsatisfiable":
+            if not names or self.checker.can((*meant, *given), only=()).outcome != "unsatisfiable":
                 yield given
 
     def check_step(self, number: int, state: State, step: Step) -> None:
@@ -190,11 +207,19 @@ class _Certifier:
         if action is None:
             raise _Refuted(f"there is no action '{step.action}'", number)
         self.values(action.params, step.binding, number)
+        codes = (step.binding[p.name] for p in action.params)
+        same = (self.open, action.name, *codes, *map(self._fixed, (state, step.state)))
+        known = self.view.steps.setdefault(same, [])
+        if any(enough <= self.met for enough in known):
+            return  # another trace has this step, and under all of these policies
         fresh, guard, after = self.view.taken(action, step.binding)
-        given = (*self._are(state), *fresh)
-        if not self._follows(given, guard):
+        given, leads = (*self._are(state), *fresh), conjunction(self._same(after, step.state))
+        enough = self._enough(given, conjunction((guard, leads)))
+        if enough is not None:
+            known.append(enough)
+        elif not self._follows(given, guard):
             raise _Refuted(f"the guard of '{action.name}' does not hold", number)
-        if not self._follows(given, conjunction(self._same(after, step.state))):
+        else:
             raise _Refuted(f"'{action.name}' does not lead to this state", number)
 
     def _check_event(self, number: int, state: State, step: Step) -> None:
@@ -256,7 +281,7 @@ class _Certifier:
             raise _Refuted("the last state is a final one", last)
         for action in self.system.actions:
             step = transition(self.domain, self.symbols, action, of=action.name)
-            if self.checker.can((*given, *step.facts)).outcome != "unsatisfiable":
+            if self.checker.can((*given, *step.facts), only=()).outcome != "unsatisfiable":
                 raise _Refuted(f"'{action.name}' is possible in the last state", last)
 
     def _check_wait(self, last: int) -> None:
@@ -313,23 +338,12 @@ class _Certifier:
     # --------------------------------------------------------------------------------------------------- questions
 
     def _are(self, state: State) -> tuple[Formula, ...]:
-        """That the present state has these codes, under any of the policies."""
-        fixed = (self.locations.has(self.symbols, i, code) for i, code in enumerate(state) if i not in self.open)
-        return *fixed, *map(self._met, self.policies.conditions)
+        """That the present state has these codes, apart from the knobs'."""
+        return tuple(self.locations.has(self.symbols, i, code) for i, code in enumerate(state) if i not in self.open)
 
-    def _met(self, condition: Condition) -> Formula:
-        """That the condition is met in the present state."""
-        known = self.view.met.get(condition)
-        if known is None:
-            known = self.view.met[condition] = self._meets(condition, self.symbols)
-        return known
-
-    def _meets(self, condition: Condition, state: SymbolicState) -> Formula:
-        slots = tuple(map(self.instance.slot, condition.names))
-        return disjunction(
-            conjunction(self.locations.has(state, s, code) for s, code in zip(slots, codes, strict=True))
-            for codes in sorted(condition.values)
-        )
+    def _fixed(self, state: State) -> State:
+        """The codes of a state, apart from the knobs'."""
+        return tuple(code for i, code in enumerate(state) if i not in self.open) if self.open else state
 
     def _same(self, after: SymbolicState, codes: State) -> Iterator[Formula]:
         """That a state has these codes, apart from the knobs' and up to a renaming of counters."""
@@ -357,4 +371,9 @@ class _Certifier:
         assert_never(part)
 
     def _follows(self, given: tuple[Formula, ...], claim: Formula) -> bool:
-        return self.checker.can((*given, negation(claim))).outcome == "unsatisfiable"
+        return self._enough(given, claim) is not None
+
+    def _enough(self, given: tuple[Formula, ...], claim: Formula) -> frozenset[int] | None:
+        """Which conditions on the policies it takes for a claim to follow; None if it does not follow."""
+        answer = self.checker.can((*given, negation(claim)), only=self.met)
+        return frozenset(answer.core) if answer.outcome == "unsatisfiable" else None

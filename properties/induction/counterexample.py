@@ -215,22 +215,29 @@ def picture(example: Counterexample) -> Picture:
     instance = example.instance
     action = example.action
     clause = example.conjunct.clause
-    matters = reads(action.guard, clause.guard, clause.expr, *(e for u in action.updates for e in _parts(u)))
     rows = []
-    for number, slot in enumerate(instance.slots):
+    for number in telling(example):
+        slot = instance.slots[number]
         new = instance.show(slot.sort, example.after[number])
         old = "" if example.before is None else instance.show(slot.sort, example.before[number])
-        if slot.var in matters or (example.before is not None and new != old):
-            index = ", ".join(
-                instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
-            )
-            rows.append((f"{slot.var}[{index}]" if index else slot.var, old, "" if new == old else new))
+        index = ", ".join(
+            instance.show(s, i) for s, i in zip(instance.system.variable[slot.var].index, slot.index, strict=True)
+        )
+        rows.append((f"{slot.var}[{index}]" if index else slot.var, old, "" if new == old else new))
     step = _call(instance, action.name, action.params, example.binding)
     broken = _call(instance, example.conjunct.name, clause.params, example.witness)
     headline = f"{step} breaks {broken}"
     if example.before is None:
         headline = f"the initial state breaks {broken}"
     return Picture(headline, tuple(rows), _remark(example))
+
+
+def telling(example: Counterexample) -> list[int]:
+    """The numbers of the locations that the step or the conjunct looks at, or that change."""
+    action, clause = example.action, example.conjunct.clause
+    matters = reads(action.guard, clause.guard, clause.expr, *(e for u in action.updates for e in _parts(u)))
+    before = example.before or example.after
+    return [n for n, s in enumerate(example.instance.slots) if s.var in matters or before[n] != example.after[n]]
 
 
 def _parts(update: Update) -> tuple[Expr, ...]:

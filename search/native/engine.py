@@ -76,6 +76,10 @@ class NativeEngine:
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
         self._compiled: tuple[Instance, tuple[Any, ...], Library] | None = None
 
+    @property
+    def plain(self) -> NativeEngine:
+        return NativeEngine(self.budget, optimised=self.optimised)
+
     def search(self, task: Task) -> Found:
         """Carries out the task.
 
@@ -235,7 +239,8 @@ class Search:
             happened,
             len(self.task.watched),
         )
-        self.task.audited(StoredStates(store), stopped, violated)
+        initial = self.levels[1] if len(self.levels) > 1 else count
+        self.task.audited(StoredStates(store, initial, names), stopped, violated)
         return found
 
     def _kept(self) -> str:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
-from flushproof.model.ir import FALSE, Property
+from flushproof.model.ir import FALSE, Action, Expr, Property, System
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.terms import map_action, map_property
 
@@ -30,7 +30,7 @@ PRINT_BYTES = 10
 """What a fingerprint takes in memory, with the origin beside it."""
 
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
-_STEP_LINES, _CHECK_LINES = 6000, 3000
+STEP_LINES, _CHECK_LINES = 6000, 3000
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
 # Of code that soon has nothing to do, mostly.
@@ -63,7 +63,7 @@ class Library:
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
-        self.sweeping, self.optimised = sweeping, optimised
+        self.sweeping, self.optimised, self.budget = sweeping, optimised, budget
         self.compact = compact and self.layout.state_bytes > PRINT_BYTES
         self.permutations = self.group.order if self.group else 1
         self.meaning = meaning(self.layout, properties, self.group, budget, watched)
@@ -71,25 +71,36 @@ class Library:
         loop = LoopFunctions(self.layout, self.permutations, shared, self.compact, watching)
         sweep = SweepFunctions(self.layout, self.permutations, shared, self.compact, watching).text() if sweeping else ""
         self.source = "\n".join((DECLARATIONS, self.meaning, loop.text(), sweep))
-        self._machine, self._engine = _compile(self.source, optimised)
-        self.begin = self._function("begin")
-        self.expand = self._function("expand")
-        self.insert = self._function("insert")
-        self.rehash = self._function("rehash")
-        self.predecessor = self._function("predecessor")
-        self.judge = self._function("judge")
-        self.mark = self._function("mark")
-        self.follow = self._function("follow")
-        self.back = self._function("back")
+        self._compiled = Compiled(self.source, optimised)
+        function = self._compiled.function
+        self.begin = function("begin")
+        self.expand = function("expand")
+        self.insert = function("insert")
+        self.rehash = function("rehash")
+        self.predecessor = function("predecessor")
+        self.judge = function("judge")
+        self.mark = function("mark")
+        self.follow = function("follow")
+        self.back = function("back")
         if sweeping:
-            self.collect = self._function("collect")
-            self.arrange = self._function("arrange")
-            self.probe = self._function("probe")
-            self.compare = self._function("compare")
-            self.enter = self._function("enter")
+            self.collect = function("collect")
+            self.arrange = function("arrange")
+            self.probe = function("probe")
+            self.compare = function("compare")
+            self.enter = function("enter")
         self.seconds = time.monotonic() - started
 
-    def _function(self, name: str) -> Function:
+
+class Compiled:
+    """Machine code in this process; its functions are callable for as long as it is there.
+
+    optimised: see `Library`.
+    """
+
+    def __init__(self, text: str, optimised: bool) -> None:
+        self._machine, self._engine = _compile(text, optimised)
+
+    def function(self, name: str) -> Function:
         prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
         function: Function = prototype(self._engine.get_function_address(name))
         return function
@@ -105,19 +116,24 @@ def meaning(
     """The system itself in LLVM's language: its steps, properties and symmetry."""
     system = layout.instance.system
     simplified = simplifier(held(system))
-    actions = [a for a in (map_action(a, simplified) for a in system.actions) if a.guard is not FALSE]
+    actions = possible(system, simplified)
     claims = [map_property(prop, simplified) for prop in properties]
     looked_for = [map_property(prop, simplified) for prop in watched]
     parts = (
         canonical_function(layout, group) if group else "",
         rename_functions(layout),
         step_function(layout, "start", [system.init], _SMALL),
-        within(_STEP_LINES, budget, lambda b: step_function(layout, "step", actions, b)),
+        within(STEP_LINES, budget, lambda b: step_function(layout, "step", actions, b)),
         within(_CHECK_LINES, budget, lambda b: check_function(layout, claims, b)),
         watch_function(layout, looked_for, len(claims), _WATCH) if looked_for else "",
         final_function(layout, system.final, budget),
     )
     return "\n".join(parts).replace("define ", "define internal ")
+
+
+def possible(system: System, simplified: Callable[[Expr], Expr]) -> list[Action]:
+    """The actions, simplified, that may be possible."""
+    return [a for a in (map_action(a, simplified) for a in system.actions) if a.guard is not FALSE]
 
 
 @cache

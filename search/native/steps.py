@@ -35,6 +35,7 @@ from flushproof.model.ir import (
     terms,
 )
 
+from ..moves import Kinds
 from ..reductions.counters import Counted, counters
 from .code import ONES, Code, TooLong, Value
 from .expressions import Expressions, dynamic_write, read_field
@@ -76,12 +77,14 @@ def within(lines: int, budget: Budget, write: Callable[[Budget], str]) -> str:
     return write(budget)
 
 
-def step_function(layout: Layout, name: str, actions: Sequence[Action], budget: Budget) -> str:
-    """A function that makes all successors by these actions."""
+def step_function(
+    layout: Layout, name: str, actions: Sequence[Action], budget: Budget, kinds: Kinds | None = None
+) -> str:
+    """A function that makes all successors by these actions; kinds: after the words of each it writes its kind."""
     words = [f"%word{i}" for i in range(layout.words)]
     code = Code(name, "ptr", [*(f"i64 {w}" for w in words), "ptr %out"], "noinline nounwind", budget.lines)
     out = code.variable("ptr", "%out")
-    steps = _Steps(code, layout, words, out, budget)
+    steps = _Steps(code, layout, words, out, budget, kinds)
     for action in actions:
         steps.action(action)
     code.line(f"ret ptr {code.get(out, 'ptr')}")
@@ -271,8 +274,10 @@ def conjuncts_of(*exprs: Expr) -> list[Expr]:
 class _Steps:
     """Writes actions into one function."""
 
-    def __init__(self, code: Code, layout: Layout, words: Sequence[Value], out: str, budget: Budget) -> None:
-        self.code, self.layout, self.out, self.budget = code, layout, out, budget
+    def __init__(
+        self, code: Code, layout: Layout, words: Sequence[Value], out: str, budget: Budget, kinds: Kinds | None
+    ) -> None:
+        self.code, self.layout, self.out, self.budget, self.kinds = code, layout, out, budget, kinds
         self.instance = layout.instance
         self.expressions = Expressions(code, layout, words, budget.quantifier)
         self.counters = counters(layout.instance)
@@ -309,7 +314,15 @@ class _Steps:
         for number, counted in enumerate(self.counters):
             if any(_holds(self.instance.system.variable[u.var].sort, counted.sort) for u in action.updates):
                 code.line(f"call void @rename{number}(ptr {out})")
-        code.set(self.out, code.address(out, 8 * len(after.words)), "ptr")
+        written = len(after.words)
+        if self.kinds is not None:
+            first, weights = self.kinds.weights(action)
+            kind: Value = first
+            for param, weight in zip(action.params, weights, strict=False):
+                kind = code.add(kind, code.mul(self.expressions.env[param], weight))
+            code.set(code.address(out, 8 * written), kind)
+            written += 1
+        code.set(self.out, code.address(out, 8 * written), "ptr")
 
 
 def _holds(sort: object, counter: CounterSort) -> bool:

@@ -483,15 +483,20 @@ class Store:
         again until no mark is new.  No predecessors are stored; a state that is marked is not expanded again.
         look: called now and then, for who sees to limits.
         """
-        marks, unused = np.zeros(self.count, dtype=np.uint8), np.zeros(FILTER, dtype=np.uint8)
-        self._set(marks=address_of(marks), filter=address_of(unused), which=which, bit=1)
-        self._all(0, self.count, self.library.judge)
-        new = True
+        marks, new = self.judged(which), True
+        self._set(marks=address_of(marks))
         while new:
             new = False
             for end in range(self.count, 0, -_LOOK):
                 new |= self._all(max(0, end - _LOOK), end, self.library.back) > 0
                 look()
+        return marks
+
+    def judged(self, which: int) -> Bytes:
+        """Of each state, whether the property of this number is violated, or reached, in it."""
+        marks, unused = np.zeros(self.count, dtype=np.uint8), np.zeros(FILTER, dtype=np.uint8)
+        self._set(marks=address_of(marks), filter=address_of(unused), which=which, bit=1)
+        self._all(0, self.count, self.library.judge)
         return marks
 
     def _all(self, first: int, last: int, function: Callable[[int], int]) -> int:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
+import numpy as np
 from flushproof.model.ir.instance import State
 
+from ..moves import Kinds, Moves, Truths
+from .moves import moves_of
 from .store import Store, most_successors
 
 
 class StoredStates:
-    """What a finished search has stored (see `task.Visited`).
+    """What a finished search has stored (see `task.Visited`): so many initial states first; names: of its properties.
 
     To ask for a state is to try to store it: one that is missing is stored then, so that the search is of no use afterwards.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, initial: int, names: Sequence[str]) -> None:
+        self.store, self.initial, self.names = store, initial, names
 
     @property
     def count(self) -> int:
@@ -43,3 +46,9 @@ class StoredStates:
         with closing(Store(self.store.library, len(states) + most_successors(self.store.layout.instance))) as alone:
             alone.add(states)
             return set(alone.states(0, alone.count))
+
+    def where(self, reachable: str) -> Truths:
+        return self.store.judged(self.names.index(reachable)).astype(np.bool_)
+
+    def moves(self, kinds: Kinds, look: Callable[[], None]) -> Moves:
+        return moves_of(self.store, kinds, self.initial, look)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import psutil
 from flushproof.model.ir.instance import State
 
+from ..moves import Kinds, Moves, Truths
 from ..reductions.symmetry import Symmetry
 from ..task import NO_DEADLOCK, Found, Progress, Task, refuse_too_little_memory
-from .interpreter import Reference
+from .interpreter import Codes, Reference
 
 # Seconds between two looks at memory and two calls of the progress callback.
 _INTERVAL = 0.25
+# States whose steps are taken between two looks at limits.
+_LOOK = 4096
 
 
 class ReferenceEngine:
@@ -21,6 +26,10 @@ class ReferenceEngine:
 
     name = "reference"
     cannot_look_back = None
+
+    @property
+    def plain(self) -> ReferenceEngine:
+        return self
 
     def search(self, task: Task) -> Found:
         """Carries out the task."""
@@ -69,7 +78,7 @@ class _Search:
             stopped = "an interrupt"
         violated = {name: self._path(state) for name, state in self.violating.items()}
         depth = self.depth + bool(self.found)
-        self.task.audited(_Visited(self.came_from, self.canonical), stopped, violated)
+        self.task.audited(_Visited(self), stopped, violated)
         return Found(
             len(self.came_from),
             self.transitions,
@@ -186,9 +195,9 @@ class _Visited:
 
     kept = True
 
-    def __init__(self, came_from: Mapping[State, State | None], canonical: Callable[[State], State]) -> None:
-        self._all, self._canonical = list(came_from), canonical
-        self._set = came_from
+    def __init__(self, search: _Search) -> None:
+        self._search, self._canonical, self._set = search, search.canonical, search.came_from
+        self._all = list(self._set)
 
     @property
     def count(self) -> int:
@@ -202,6 +211,27 @@ class _Visited:
 
     def representatives(self, states: Sequence[State]) -> set[State]:
         return set(map(self._canonical, states))
+
+    def where(self, reachable: str) -> Truths:
+        search = self._search
+        missed = search.reference.checker(next(p for p in search.task.reachables if p.name == reachable))
+        return np.fromiter((missed(state) is None for state in self._all), np.bool_, self.count)
+
+    def moves(self, kinds: Kinds, look: Callable[[], None]) -> Moves:
+        numbers = {state: number for number, state in enumerate(self._all)}
+        offsets, targets, taken = array("q", [0]), array("q"), array("q")
+        known: dict[tuple[str, Codes], int] = {}
+        for number, state in enumerate(self._all):
+            for action, codes, after in self._search.reference.successors(state):
+                kind = known.get((action.name, codes))
+                if kind is None:
+                    kind = known[action.name, codes] = kinds.number(action, codes)
+                targets.append(numbers[self._canonical(after)])
+                taken.append(kind)
+            offsets.append(len(targets))
+            if number % _LOOK == 0:
+                look()
+        return Moves(kinds, self._search.levels[0], np.array(offsets), np.array(targets), np.array(taken), 0.0)
 
 
 def _itself(state: State) -> State:

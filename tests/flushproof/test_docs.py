@@ -17,10 +17,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import MethodType
 
 import pytest
 from click.testing import CliRunner
 from flushproof.model import language
+from flushproof.model.hardware import BitLock, CrossCalls, Execution, Lock, RwLock, Tasks
+from flushproof.model.hardware.execution import Context
+from flushproof.model.hardware.sections import Section
+from flushproof.model.language.declare import Part
+from flushproof.model.language.instantiate import instantiate
+from flushproof.model.language.load import load_system
 
 import flushproof
 from flushproof.cli import main
@@ -205,3 +212,22 @@ def test_the_language_page_has_every_word_and_an_example_of_it() -> None:
         assert re.search(rf"\b{word}\b", example), f"{word} is not in the example"
         assert any(re.search(rf"\b{word}\b", row.split("|")[1]) for row in rows), f"{word} is in no row"
     assert all(row.split("|")[3].strip() for row in rows if row.count("|") == 4), "a word without an example"
+
+
+def test_the_language_page_has_every_word_of_the_parts_and_examples_that_compile(tmp_path: Path) -> None:
+    text = (ROOT / "docs/language.md").read_text()
+    section = text.split("## Every word of three parts")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.split("\n") if line.startswith("| `")]
+    words = " ".join(row[0] for row in rows)
+    for part in (Execution(), Tasks(Execution()), CrossCalls(Execution()), Lock(), BitLock(), RwLock()):
+        own = {name for name in dir(part) if isinstance(getattr(part, name), (MethodType, Section, Context))}
+        for word in own - {"acquire", "release", "resume", "switch_in", "switch_out"} - set(dir(Part)):
+            assert re.search(rf"\b{word}\b", words), f"{word} of {type(part).__name__} is in no row"
+    system = next(b.text for b in blocks("docs/language.md") if b.text.startswith("# file: parts.py"))
+    choices = "        thread, caller, page = choose(Thread), choose(Cpu), choose(Page)\n"
+    for number, (_, _, example) in enumerate(rows):
+        code = example.strip("`") + " pass" * example.endswith(":`")
+        system += f'\n    @process(Cpu)\n    def example{number}(self, cpu):\n        yield "one"\n{choices}        {code}\n'
+    (tmp_path / "parts.py").write_text(system)
+    compiled = instantiate(load_system(f"{tmp_path / 'parts.py'}:Parts")).system
+    assert {a.process for a in compiled.actions if a.process} == {f"example{n}" for n in range(len(rows))}

@@ -113,8 +113,14 @@ def test_where_the_other_policy_has_no_such_step_that_is_said(browser: Browser, 
     assert "300 states are in this page, the nearest" in first.locator(".scope").inner_text()
     first.locator(".choices button", has_text="cpu0 vcpu_load").first.click()
     first.locator(".choices button", has_text="cpu0 stores last_vcpu_ran").first.click()
-    assert "is not possible here: cpu0: stores last_vcpu_ran." in second.locator(".status").inner_text()
-    assert (first.locator(".path li").count(), second.locator(".path li").count()) == (2, 1)
+    said = "The last step is not possible here, and is left out: cpu0: stores last_vcpu_ran."
+    assert said in second.locator(".status").inner_text()
+    assert (first.locator(".path button").count(), second.locator(".path button").count()) == (2, 1)
+    second.locator(".choices button", has_text="cpu0 writes the VM's VTTBR").first.click()
+    assert "and is left out: cpu0: writes the VM's VTTBR" in first.locator(".status").inner_text()
+    assert (first.locator(".path button").count(), second.locator(".path button").count()) == (2, 2)
+    first.locator(".choices button", has_text="cpu1 vcpu_load(vcpu1)").first.click()
+    assert (first.locator(".path button").count(), second.locator(".path button").count()) == (3, 3), "both go on"
 
 
 def test_the_address_holds_the_walk_and_keys_walk_it(browser: Browser, page: Path) -> None:
@@ -131,7 +137,53 @@ def test_the_address_holds_the_walk_and_keys_walk_it(browser: Browser, page: Pat
     again.press("Home")
     assert again.texts(".panel:first-child .path li") == []
     spoiled = Opened(browser, page, at="#%5B0,%22no such step%22%5D")
-    assert "is not possible here: no such step" in spoiled.text(".status")
+    assert "is not possible here, and is left out: no such step." in spoiled.text(".status")
+
+
+FUSE = """
+from flushproof.model.language import System, action, invariant, require
+
+class Fuse(System):
+    burning: bool
+    wet: bool
+
+    @action
+    def catches_fire(self):
+        require(not self.wet)
+        self.burning = True
+
+    @action
+    def gets_wet(self):
+        self.wet = True
+
+    @invariant("it burns")
+    def no_fire(self):
+        return not self.burning
+"""
+"""What can be violated until it gets wet, and then no longer."""
+
+
+def test_who_walks_is_told_when_something_breaks_and_when_it_no_longer_can(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "fuse.py").write_text(FUSE)
+    file = tmp_path / "page.html"
+    called = CliRunner().invoke(cli.main, ["explore", f"{tmp_path / 'fuse.py'}:Fuse", "--html", str(file)])
+    assert called.exit_code == 0, called.output
+    opened = Opened(browser, file)
+    fire, water = opened.texts(".choices button")
+    assert "then no-fire is violated" in fire and "then no-fire can no longer be violated" in water
+    assert opened.text(".status") == "Can still be violated from here: no-fire."
+    opened.press("1")
+    assert opened.text(".status") == "no-fire is violated: it burns"
+    opened.press("ArrowLeft", "2")
+    assert opened.text(".status") == "Can no longer be violated, whatever happens: no-fire."
+
+
+def test_the_keyboard_stays_where_it_was(browser: Browser, page: Path) -> None:
+    opened = Opened(browser, page)
+    opened.page.locator(".choices button").first.focus()
+    opened.press("Enter", "Enter")
+    assert opened.page.locator(".panel:first-child .path button").count() == 2
+    assert opened.page.evaluate("document.activeElement.closest('.choices') !== null")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

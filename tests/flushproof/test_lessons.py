@@ -20,7 +20,7 @@ from flushproof.checking import expectations, is_wrong, run
 from flushproof.lessons.asking import Asked, own_systems, read
 from flushproof.lessons.course import DIRECTIVES, Lesson, lessons, page_of
 from flushproof.lessons.puzzles import Lemmas, Puzzle, Spot
-from flushproof.lessons.showing import Explore, Picture, Proof, TracePage
+from flushproof.lessons.showing import Drawing, Explore, Picture, Proof, TracePage
 
 from .browser import Opened
 
@@ -60,8 +60,7 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callab
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
 def test_a_lesson_has_a_picture_something_to_try_a_puzzle_and_notes_for_the_teacher(lesson: Lesson) -> None:
     asked = list(lesson.directives())
-    drawn = lesson.text.partition("\n## A picture\n")[2].partition("\n## ")[0]
-    assert "```text" in drawn or any(isinstance(d, Picture | Proof) for d in asked)
+    assert any(isinstance(d, Picture | Drawing | Proof) for d in asked)
     assert any(isinstance(d, Explore | TracePage) for d in asked)
     assert any(isinstance(d, Puzzle | Spot | Lemmas) for d in asked)
     headings = [line for line in lesson.text.split("\n") if line.startswith("## ")]
@@ -123,6 +122,8 @@ def test_a_weaker_answer_that_holds_makes_a_stronger_one_wrong() -> None:
     ("kind", "said", "message"),
     [
         (Explore, {"sise": {}}, "there is no 'sise' here. Did you mean 'sizes'?"),
+        (Drawing, {"system": "one_tlb.py", "file": "4-rolover.svg"}, "Did you mean '4-rollover.svg'?"),
+        (Drawing, {"system": "one_tlb.py", "file": "4-rollover.svg"}, "“compares it with vmid_gen”, which one-tlb has not"),
         (Explore, {}, "missing 1 required positional argument: 'system'"),
         (TracePage, {"system": "one_tlb.py", "policy": "after"}, "nothing is violated, so there is no trace"),
         (Explore, {"system": "one_tlb.py", "policy": "after", "find": "no-use-after-free"}, "is violated in none of"),
@@ -191,6 +192,20 @@ def test_a_puzzle_is_solved_with_keys(opened: Callable[..., Opened]) -> None:
     expect(form.locator("output")).to_contain_text("something weaker holds as well")
 
 
+def test_where_a_proof_is_stuck_two_states_are_drawn(opened: Callable[..., Opened]) -> None:
+    one = opened("9-proof", 360)
+    drawn = one.page.locator("main > figure svg")
+    assert drawn.locator("desc").text_content().startswith("load(cpu=cpu0, vcpu=vcpu0) breaks no-foreign-hit")  # type: ignore[union-attr]
+    box = drawn.bounding_box()
+    assert box is not None and box["x"] + box["width"] <= 360
+    said = [text for text in drawn.locator("text").all_text_contents() if "runs" in text]
+    assert said[:2] == ["runs None", "runs vcpu0"]  # of cpu0: before, after
+    form = one.page.locator("form.puzzle")
+    form.get_by_text("none: what must hold").click()
+    form.get_by_role("button").click()
+    expect(form.locator("output svg")).to_be_visible()
+
+
 def test_a_violation_is_hunted_for_in_the_machine(opened: Callable[..., Opened]) -> None:
     one = opened("1-tlb")
     output, frame = one.page.locator(".hunt output"), one.page.frame_locator(".hunt iframe")
@@ -218,9 +233,12 @@ def test_a_lesson_is_read_at_any_width_and_without_a_mouse(opened: Callable[...,
     assert narrow.violations() == []
 
 
-def test_the_course_is_written_by_one_command(tmp_path: Path) -> None:
+def test_the_course_is_written_by_one_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = LESSONS[:1]  # each page by itself is made, and looked at, above
+    for module in ("lessons.course", "commands.lessons"):
+        monkeypatch.setattr(f"flushproof.{module}.lessons", lambda: first)
     called = CliRunner().invoke(cli.main, ["lessons", str(tmp_path / "course")])
     assert called.exit_code == 0 and called.stdout.strip() == str(tmp_path / "course" / "index.html"), called.output
     index = (tmp_path / "course" / "index.html").read_text()
-    for name in (*(lesson.page for lesson in LESSONS), *(path.name for path in own_systems())):
+    for name in (first[0].page, *(path.name for path in own_systems())):
         assert (tmp_path / "course" / name).exists() and f'href="{name}"' in index

@@ -35,6 +35,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "trace": check_page(check("kvm-vcpu-switch", "last-ran", knobs={"fb": "off"}, audit=None)),
         "holds": check_page(check("kvm-vcpu-switch", "last-ran")),
+        "waits": check_page(check(f"{HERE.parent / 'search' / 'waiting.py'}:TlbFlush", "as-filed", audit=None)),
         "long": check_page(check(f"{HERE / 'long.py'}:Count", sizes={"cpu": 1}, audit=None)),
     }
     proof = prove(ProofRequest(load_system(f"{HERE / 'small.py'}:Switch"), policy="always", audit=None))
@@ -49,7 +50,7 @@ def shown(trace: Trace, number: int) -> dict[str, str]:
     story = Story(trace)
     instance = trace.instance
     return {
-        location(instance, slot): instance.show(slot.sort, code)
+        location(instance, slot): instance.show(slot.sort, code).replace("{", "").replace("}", "")
         for slot, code in zip(instance.slots, story.states[number], strict=True)
     }
 
@@ -155,6 +156,43 @@ def test_the_story_is_drawn_as_arrows(browser: Browser, pages: dict[str, Path]) 
     assert lane is not None and lane["x"] <= head["x"] <= lane["x"] + lane["width"]
 
 
+@pytest.mark.parametrize("width", [360, 768])
+def test_where_the_machine_stands_above_the_steps_its_buttons_stay_in_sight(
+    browser: Browser, pages: dict[str, Path], width: int
+) -> None:
+    opened = Opened(browser, pages["trace"], width)
+    opened.page.locator("#back").scroll_into_view_if_needed()
+    before = opened.page.evaluate("scrollY")
+    for _ in range(3):
+        opened.page.locator("#back").click()
+    opened.press("ArrowLeft")
+    assert opened.text("#when") == "after step 24 of 28"
+    assert opened.page.evaluate("scrollY") == before
+    opened.page.locator(".story a").first.click()
+    expect(opened.page.locator("tr.now")).to_be_in_viewport()
+
+
+def test_who_waits_is_told_where_they_stand(browser: Browser, pages: dict[str, Path]) -> None:
+    opened = Opened(browser, pages["waits"])
+    opened.press("Home")
+    assert opened.page.locator(".card .wait").count() == 0
+    opened.press("End")
+    assert "next in tlb_flush\nwaits for every ack\nwaits\nuntil not missing[cpu0, cpu1]" in opened.texts(".card")[0]
+    expect(opened.page.locator("#others")).to_be_hidden()
+    opened.press("ArrowLeft")
+    expect(opened.page.locator("#others")).to_be_visible()
+
+
+def test_what_made_a_step_possible_is_told_beside_the_machine_and_on_paper(browser: Browser, pages: dict[str, Path]) -> None:
+    opened = Opened(browser, pages["waits"])
+    opened.page.locator("tr[data-step]:has-text('sends the IPI') td.acts").first.click()
+    assert opened.text("#why") == "Possible since has_idt[cpu0] = True; flushing = None."
+    made = opened.page.locator("tr.now .possible")
+    expect(made).to_be_hidden()
+    opened.page.emulate_media(media="print")
+    expect(made).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("name", ["trace", "holds", "proof"])
@@ -167,6 +205,7 @@ def test_no_barrier_and_no_overflow(
 ) -> None:
     opened = Opened(browser, pages[name], width, scheme)
     if name == "trace":
+        opened.press("ArrowLeft")
         opened.page.locator("#state summary").click()
         opened.page.locator("#others summary").click()
     assert opened.violations() == []

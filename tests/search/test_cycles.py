@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from flushproof.model.errors import FlushproofError, ModelError
-from flushproof.model.ir import Progress
-from flushproof.model.ir.evaluate import transitions
+from flushproof.model.ir import BOOL, TRUE, Expr, Progress, Quant, Read, Var
+from flushproof.model.ir.evaluate import evaluate, transitions
 from flushproof.model.ir.fairness import Unit, unit_of
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace
@@ -21,15 +21,18 @@ from flushproof.model.language.declare import Map, System, process, progress
 from flushproof.model.language.instantiate import instantiate
 from flushproof.properties.confirmation.certify import certify
 from flushproof.search import cycles
+from flushproof.search.cycles import look_for_cycles
 from flushproof.search.explore import explore
 from flushproof.search.native.engine import NativeEngine
+from flushproof.search.reference.breadth_first import ReferenceEngine
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.simulate import simulate
-from flushproof.search.task import Limits
+from flushproof.search.task import Engine, Limits
 
 from flushproof.checking import check
 from flushproof.cli import main
 from flushproof.report.jsonform import schema
+from tests.generated import FINITE
 from tests.search.brute_force import reachable
 from tests.search.progressing import Cpu, Polite, Queue, TryBoth
 from tests.search.test_explore import check_trace
@@ -40,12 +43,20 @@ SEEDS = range(120)
 
 @cache
 def made(seed: int) -> Instance:
-    """A generated system, some of whose steps are progress."""
+    """A generated system, some of whose steps are progress; some owe it only where a flag is set."""
     inst = with_process(seed)
     rng = random.Random(seed)
     names = [a.name for a in inst.system.actions]
     some = tuple(rng.sample(names, rng.randrange(min(3, len(names)))))
-    return replace(inst, system=replace(inst.system, progress=(Progress("done", some),)))
+    flags = [v for v in inst.system.variables if v.kind == "state" and v.sort == BOOL and set(v.index) <= set(FINITE)]
+    within: Expr = TRUE
+    if flags and seed % 2:
+        flag = rng.choice(flags)
+        binders = tuple(Var(f"i{number}", sort) for number, sort in enumerate(flag.index))
+        within = Read(flag.name, binders, BOOL)
+        for binder in binders:
+            within = Quant("exists", binder, within)
+    return replace(inst, system=replace(inst.system, progress=(Progress("done", some, within=within),)))
 
 
 def goes_round_for_nothing(inst: Instance) -> bool:
@@ -60,7 +71,7 @@ def goes_round_for_nothing(inst: Instance) -> bool:
         ]
     can = {state: {unit for _, unit, _ in found} for state, found in moves.items()}
     done = inst.system.progress[0].actions
-    inside = set(moves)
+    inside = {state for state in moves if evaluate(inst.system.progress[0].within, {}, state, inst)}
     while True:
         kept = set(inside)
         for unit in {u for units in can.values() for u in units} | {("nobody", ())}:
@@ -88,14 +99,17 @@ def test_cycles_agree_with_fixpoints(seed: int) -> None:
     if not 0 < len(reachable(inst).depth) <= 150:
         pytest.skip("too many for the slow twin, or none")
     outcome = explore(inst, properties=["done"])
-    assert outcome.verdict == ("violated" if goes_round_for_nothing(inst) else "holds")
-    if outcome.trace is not None:
-        trace = outcome.trace
-        assert trace.cycle is not None and trace.states[trace.cycle] == trace.states[-1] and not outcome.shortest
-        check_trace(trace)
-        assert certify(trace).ok
-        fairless = replace(inst, system=replace(inst.system, progress=(Progress("done", (trace.steps[-1].action,)),)))
-        assert "is a step of" in certify(replace(trace, instance=fairless)).reason
+    native = explore(inst, properties=["done"], engine=NativeEngine(optimised=False))
+    assert outcome.verdict == native.verdict == ("violated" if goes_round_for_nothing(inst) else "holds")
+    assert [v.depth for v in outcome.violations] == [v.depth for v in native.violations]
+    for found in (outcome, native):
+        if found.trace is not None:
+            trace = found.trace
+            assert trace.cycle is not None and trace.states[trace.cycle] == trace.states[-1] and not found.shortest
+            check_trace(trace)
+            assert certify(trace).ok
+            fairless = replace(inst, system=replace(inst.system, progress=(Progress("done", (trace.steps[-1].action,)),)))
+            assert "is a step of" in certify(replace(trace, instance=fairless)).reason
 
 
 def test_generated_systems_are_worth_it() -> None:
@@ -163,12 +177,23 @@ def test_what_a_system_asks_for_is_shown() -> None:
     assert "No walk can tell of: a-request-is-served." in told
 
 
-def test_limits_give_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", [ReferenceEngine(), NativeEngine(optimised=False)], ids=lambda e: e.name)
+def test_limits_give_no_verdict(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     inst = instantiate(TryBoth, "in-order")
-    monkeypatch.setattr(cycles, "MOST_STATES", 4)
-    outcome = explore(inst, engine=NativeEngine())
-    assert outcome.verdict == "inconclusive" and "cycles without progress" in (outcome.reason or "")
-    assert explore(inst, properties=["no-deadlock"], engine=NativeEngine()).verdict == "holds"
+    states = explore(inst, properties=["no-deadlock"]).states
+    outcome = explore(inst, limits=Limits(states=states), engine=engine)  # with symmetry, they are enough for the rest
+    assert outcome.verdict == "inconclusive"
+    assert f"the limit of {states} states while cycles without progress" in (outcome.reason or "")
+    assert explore(inst, properties=["no-deadlock"], limits=Limits(states=states), engine=engine).verdict == "holds"
+    found = look_for_cycles(inst, engine, inst.system.progress, Limits(seconds=1e-9))
+    assert "the limit of 1e-09 seconds while cycles" in (found.reason or "") and found.violated is None
+    monkeypatch.setattr(cycles, "Kinds", _interrupted)
+    found = look_for_cycles(inst, engine, inst.system.progress, Limits())
+    assert "an interrupt while cycles" in (found.reason or "") and found.violated is None
+
+
+def _interrupted(instance: Instance) -> None:
+    raise KeyboardInterrupt
 
 
 def test_what_cannot_be_asked_is_refused() -> None:

@@ -4,7 +4,7 @@
   const all = JSON.parse(document.getElementById("data").textContent);
   const words = new Map(all.flatMap((data) => data.steps.map(({ who, text, key }) => [key, `${who}: ${text}`])));
   const panels = [...document.querySelectorAll(".panel")].map((root, number) => panel(root, all[number]));
-  let walk = { start: 0, keys: [] };
+  let walk = { start: all[0].begin, keys: [] };
 
   function panel(root, data) {
     const find = (selector) => root.querySelector(selector);
@@ -20,17 +20,21 @@
       return found;
     }
 
-    // Where the walk leads: the states passed, and the first step that is not possible here.
+    // Where the walk leads: the states passed, and for each of its steps the one that is taken here, or why none is.
     function follow({ start, keys }) {
-      const passed = [Math.min(start, data.starts - 1)], taken = [];
-      for (const key of keys) {
-        const edge = data.edges[passed.at(-1)].find(([target, step]) => target >= 0 && data.steps[step].key === key);
-        if (!edge) return { passed, taken, stuck: key };
+      const passed = [Math.min(start, data.starts - 1)];
+      const moves = keys.map((key) => {
+        const edge = data.edges[passed.at(-1)].find(([, step]) => data.steps[step].key === key);
+        if (!edge) return { lacking: "is not possible here" };
+        if (edge[0] < 0) return { lacking: "leads out of what is in this page" };
         passed.push(edge[0]);
-        taken.push(data.steps[edge[1]]);
-      }
-      return { passed, taken, stuck: null };
+        return data.steps[edge[1]];
+      });
+      return { passed, moves };
     }
+
+    const can = (name, number) => Boolean(data.may[number] & (1 << data.properties.indexOf(name)));
+    const settled = (before, after) => (data.may ? data.properties.filter((name) => can(name, before) && !can(name, after)) : []);
 
     function differences(before, after) {
       const news = new Map();
@@ -49,7 +53,7 @@
       return [...texts, ...more, ...next].join(", ");
     }
 
-    function choice([target, step], before, number) {
+    function choice([target, step], here, before, number) {
       const { who, text, key } = data.steps[step];
       const button = element("button", { type: "button", "data-key": key }, element("b", {}, who), ` ${text}`);
       if (target < 0) {
@@ -57,21 +61,24 @@
         button.append(element("small", {}, "leads out of what is in this page"));
       } else {
         const bad = violated.has(target) ? [element("small", { class: "bad" }, `then ${data.broken[target].map(([name]) => name).join(", ")} is violated`)] : [];
-        button.append(element("small", {}, effect(before, target)), ...bad);
+        const safe = settled(here, target).map((name) => element("small", { class: "holds" }, `then ${name} can no longer be violated`));
+        button.append(element("small", {}, effect(before, target)), ...bad, ...safe);
         button.addEventListener("click", () => take(key));
       }
       return element("li", { value: number + 1 }, button);
     }
 
-    function status({ stuck }, here) {
+    function status({ passed, moves }, here) {
       const found = data.broken[here] || [];
       const lines = found.map(([name, sentence]) => element("p", { class: "bad" }, element("b", {}, `${name} is violated: `), sentence));
-      if (stuck) lines.unshift(element("p", { class: "unsure" }, `The next step of the walk is not possible here: ${words.get(stuck) ?? stuck}.`));
+      const last = walk.keys.at(-1), lacking = moves.at(-1)?.lacking;
+      if (lacking) lines.unshift(element("p", { class: "unsure" }, `The last step ${lacking}, and is left out: ${words.get(last) ?? last}.`));
       if (data.may) {
-        const open = data.properties.filter((_, bit) => data.may[here] & (1 << bit) && !found.some(([name]) => name === data.properties[bit]));
-        const closed = data.properties.filter((_, bit) => !(data.may[here] & (1 << bit)));
+        const open = data.properties.filter((name) => can(name, here) && !found.some(([one]) => one === name));
+        const closed = settled(passed[0], here), never = data.properties.filter((name) => !can(name, passed[0]));
         if (open.length) lines.push(element("p", {}, `Can still be violated from here: ${open.join(", ")}.`));
         if (closed.length) lines.push(element("p", { class: "holds" }, `Can no longer be violated, whatever happens: ${closed.join(", ")}.`));
+        if (never.length) lines.push(element("p", { class: "holds" }, `Cannot be violated from this start on: ${never.join(", ")}.`));
         if (!data.properties.length) lines.push(element("p", { class: "holds" }, "Nothing can be violated in any of these states."));
       } else if (!found.length) {
         lines.push(element("p", {}, "Nothing is violated here."));
@@ -80,19 +87,26 @@
     }
 
     function show() {
+      const focused = [".choices", ".path", ".controls"].find((one) => find(one).contains(document.activeElement));
       const way = follow(walk), here = way.passed.at(-1), now = state(here);
+      const acting = way.moves.findLast((step) => !step.lacking)?.who;
       const before = way.passed.length > 1 ? state(way.passed.at(-2)) : now;
       find(".status").replaceChildren(...status(way, here));
-      find(".cards").replaceChildren(...cards(now, differences(before, now), way.taken.length ? way.taken.at(-1).who : null));
-      const possible = data.edges[here].map((edge, number) => choice(edge, now, number));
+      find(".cards").replaceChildren(...cards(now, differences(before, now), acting));
+      const possible = data.edges[here].map((edge, number) => choice(edge, here, now, number));
       find(".choices").replaceChildren(...(possible.length ? possible : [element("li", { class: "none" }, "Nothing.")]));
-      find(".path").replaceChildren(...way.taken.map(({ who, text }, number) => {
-        const link = element("button", { type: "button", class: "plain" }, `${who}: ${text}`);
+      find(".path").replaceChildren(...way.moves.map((step, number) => {
+        const key = walk.keys[number];
+        if (step.lacking) return element("li", { class: "none" }, `${words.get(key) ?? key}: ${step.lacking}`);
+        const link = element("button", { type: "button", class: "plain" }, `${step.who}: ${step.text}`);
         link.addEventListener("click", () => go({ ...walk, keys: walk.keys.slice(0, number + 1) }));
         return element("li", {}, link);
       }));
       find(".undo").disabled = find(".restart").disabled = !walk.keys.length;
       find("select").value = way.passed[0];
+      // What was pressed is replaced: who goes by the keyboard goes on where they were.
+      const next = focused === ".path" ? find(".path li:last-child button") : focused === ".controls" ? null : find(".choices button:enabled");
+      if (focused && !find(focused).contains(document.activeElement)) (next ?? find(".choices button:enabled") ?? find(".undo")).focus();
       draw(way.passed);
     }
 
@@ -107,14 +121,21 @@
       const [left, right, low, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
       const at = (n) => [8 + (wide - 16) * (data.plan[n][0] - left) / (right - left || 1), 8 + (high - 16) * (data.plan[n][1] - low) / (top - low || 1)];
       const dot = (n, size, name) => { pen.fillStyle = colour.getPropertyValue(name); pen.beginPath(); pen.arc(...at(n), size, 0, 7); pen.fill(); };
-      data.plan.forEach((_, n) => dot(n, 1.6, "--line"));
-      violated.forEach((n) => dot(n, 2, "--bad"));
+      const few = data.plan.length <= 150, size = few ? 4 : 1.6;
+      if (few) {
+        pen.strokeStyle = colour.getPropertyValue("--line");
+        pen.beginPath();
+        data.edges.forEach((found, n) => found.forEach(([target]) => { if (target >= 0) { pen.moveTo(...at(n)); pen.lineTo(...at(target)); } }));
+        pen.stroke();
+      }
+      data.plan.forEach((_, n) => dot(n, size, few ? "--soft" : "--line"));
+      violated.forEach((n) => dot(n, size + 0.4, "--bad"));
       pen.strokeStyle = colour.getPropertyValue("--accent");
       pen.lineWidth = 2;
       pen.beginPath();
       passed.forEach((n, i) => (i ? pen.lineTo(...at(n)) : pen.moveTo(...at(n))));
       pen.stroke();
-      passed.forEach((n, i) => dot(n, i === passed.length - 1 ? 5 : 3, "--accent"));
+      passed.forEach((n, i) => dot(n, i === passed.length - 1 ? size + 3 : size + 1, "--accent"));
     }
 
     for (let start = 0; start < data.starts; start++) {
@@ -128,12 +149,13 @@
     find(".restart").addEventListener("click", () => go({ ...walk, keys: [] }));
     find(".undo").addEventListener("click", () => go({ ...walk, keys: walk.keys.slice(0, -1) }));
     const brokenHere = () => (data.broken[follow(walk).passed.at(-1)] || []).map(([name]) => name);
-    return { show, length: () => follow(walk).taken.length, violated: brokenHere };
+    return { show, moves: () => follow(walk).moves, violated: brokenHere };
   }
 
-  // A step leads on from where the walk is possible everywhere: what was not, is forgotten.
+  // A policy leaves out the steps that it has not got; what none of them has is forgotten.
   function take(key) {
-    go({ ...walk, keys: [...walk.keys.slice(0, Math.max(...panels.map((one) => one.length()))), key] });
+    const taken = panels.map((one) => one.moves());
+    go({ ...walk, keys: [...walk.keys.filter((_, number) => taken.some((moves) => !moves[number].lacking)), key] });
   }
 
   function go(to) {
@@ -146,14 +168,14 @@
   // A lesson in whose frame this page stands hears how long the walk is, and what is violated where it has come to.
   function tell() {
     const first = panels[0];
-    if (parent !== window) parent.postMessage({ walk: first.length(), violated: first.violated() }, "*");
+    if (parent !== window) parent.postMessage({ walk: first.moves().filter((step) => !step.lacking).length, violated: first.violated() }, "*");
   }
 
   function asked() {
     try {
       const [start, ...keys] = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-      return Number.isInteger(start) && keys.every((key) => typeof key === "string") ? { start: Math.max(0, start), keys } : { start: 0, keys: [] };
-    } catch { return { start: 0, keys: [] }; }
+      return Number.isInteger(start) && keys.every((key) => typeof key === "string") ? { start: Math.max(0, start), keys } : { start: all[0].begin, keys: [] };
+    } catch { return { start: all[0].begin, keys: [] }; }
   }
 
   document.addEventListener("keydown", (event) => {

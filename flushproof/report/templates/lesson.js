@@ -31,7 +31,11 @@
       const { right, text, note, steps, story, picture } = marks[key];
       output.replaceChildren(marked(right), ` ${text} ${note || ""}`);
       if (steps && steps.length) output.append(listed("The steps", steps));
-      if (picture) output.append(made("pre", { tabindex: "0", role: "group", "aria-label": "two states" }, picture));
+      if (picture) {
+        const figure = made("figure", { tabindex: "0", role: "group", "aria-label": "two states" });
+        figure.innerHTML = picture;
+        output.append(figure);
+      }
       if (story && story.length) output.append(listed("How it comes to that", story));
     });
     form.addEventListener("change", () => output.replaceChildren());

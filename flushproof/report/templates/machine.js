@@ -45,7 +45,7 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
     return list;
   }
 
-  function card(name, numbers, state, news, acting) {
+  function card(name, numbers, state, news, acting, waits) {
     const made = element("section", { class: name && acting === name ? "card acting" : "card" }, element("h3", {}, name || "memory and kernel"));
     const titled = new Map();
     const plain = element("dl");
@@ -58,6 +58,7 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
       } else {
         const named = slot.what === "at" ? `next in ${slot.title}` : slot.what === "context" ? slot.title : slot.name;
         plain.append(element("div", { class: marks(number, news) }, element("dt", {}, ...breakable(named)), element("dd", {}, values[state[number]])));
+        if (waits[number]) plain.append(element("div", { class: "wait" }, element("dt", {}, "waits"), element("dd", {}, waits[number])));
       }
     }
     if (plain.children.length) made.append(plain);
@@ -71,9 +72,10 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
     return made;
   }
 
-  // state: the value of each location; news: the values before the step, of those that it changed; acting: who took it.
-  function cards(state, news, acting) {
-    return [...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, state, news, acting));
+  // state: the value of each location; news: the values before the step, of those that it changed; acting: who took it; waits: until what those
+  // processes wait that cannot go on, by their program counters.
+  function cards(state, news, acting, waits = {}) {
+    return [...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, state, news, acting, waits));
   }
 
   return { element, marks, cards };

@@ -8,6 +8,7 @@
   const hot = new Set(links.filter((link) => link.part !== "wrote").map((link) => link.slot));
   const state = [...data.initial];
   const { element, marks, cards } = machineOf(data, hot);
+  const beside = matchMedia("(min-width: 62.01rem)");
   let now = 0;
 
   // ------------------------------------------------------------------------------------------------------------- states
@@ -34,7 +35,7 @@
     if (row) {
       row.classList.add("now");
       row.setAttribute("aria-current", "step");
-      if (from === "keys") row.scrollIntoView({ block: "nearest" });
+      if (from === "link" || (from === "keys" && beside.matches)) row.scrollIntoView({ block: "nearest" });
     }
     byId("when").textContent = now ? `after step ${now} of ${steps.length}` : "at the start";
     byId("slider").value = now;
@@ -43,7 +44,9 @@
     byId("last").disabled = byId("forth").disabled = now === steps.length;
     const words = row ? row.querySelector(".acts") : null;
     byId("said").replaceChildren(...(words ? [element("b", {}, data.lanes[step.lane] + ": "), said(words), spent(step)] : ["Nothing has happened yet."]));
-    byId("cards").replaceChildren(...cards(state, news, step && data.lanes[step.lane]));
+    const reads = row && !row.classList.contains("event") ? row.querySelector(".possible") : null;
+    byId("why").textContent = reads ? `Possible since ${reads.textContent}.` : "";
+    byId("cards").replaceChildren(...cards(state, news, step && data.lanes[step.lane], data.waits[now] || {}));
     others();
     if (byId("state").open) table();
     if (from) keep(`#step-${now}`);
@@ -59,6 +62,7 @@
 
   function others() {
     const possible = now < steps.length ? steps[now].others : [];
+    byId("others").hidden = now === steps.length;
     byId("others").querySelector("summary").textContent = `What else could have happened next: ${possible.length}`;
     byId("others").querySelector("ul").replaceChildren(...possible.map(({ who, text }) => element("li", {}, `${who}: ${text}`)));
   }
@@ -138,9 +142,9 @@
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#step-"]');
-    if (link) show(Number(link.getAttribute("href").slice(6)), "keys");
+    if (link) show(Number(link.getAttribute("href").slice(6)), "link");
   });
-  addEventListener("hashchange", () => show(asked(), "keys"));
+  addEventListener("hashchange", () => show(asked(), "link"));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input[type=search]")) return;
     const keys = { ArrowLeft: (at) => at - 1, ArrowRight: (at) => at + 1, Home: () => 0, End: () => steps.length };
@@ -159,6 +163,7 @@
   }
 
   document.querySelector(".machine").hidden = false;
+  document.body.classList.add("walked");
   show(asked());
   arrows();
   new ResizeObserver(arrows).observe(document.querySelector(".steps"));

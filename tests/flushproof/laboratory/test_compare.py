@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from flushproof.model.language.load import load_system
 
 from flushproof import cli
 from flushproof.checking import check
+from flushproof.laboratory import comparing
 from flushproof.laboratory.comparing import compare
+from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.judging import Question
 from flushproof.laboratory.lattice import combinations
 from flushproof.laboratory.repairing import repair
@@ -100,6 +103,50 @@ def test_what_a_limit_left_open_is_said_of_every_policy() -> None:
     assert "NOT FINISHED" in text and "No named policy is violated" not in text
     called = call("compare", FLUSHES, "none", "load", "--max-states", "3")
     assert called.exit_code == 3 and "No trace was found that breaks either" in called.stdout
+
+
+def test_an_interrupt_keeps_the_traces_that_were_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched, asked = comparing.explore, list[Any]()
+
+    def explored(*args: Any, **options: Any) -> Any:
+        asked.append(options["points"])
+        outcome = searched(*args, **options)
+        return outcome if len(asked) == 1 else replace(outcome, verdict="inconclusive", reason="an interrupt")
+
+    monkeypatch.setattr(comparing, "explore", explored)
+    found, status = data("compare", FLUSHES, "--versions")
+    assert status == 3 and [t["policy"] for t in found["traces"]] == ["none"] and len(asked) == 2
+    assert found["undecided"] == ["load", "both"]
+    asked.clear()
+    assert "an interrupt stopped the search under load, both" in call("compare", FLUSHES, "--versions").stdout
+
+
+def test_of_two_policies_an_interrupt_ends_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked, asked = comparing.run, list[Any]()
+
+    def run(request: Any) -> Any:
+        asked.append(request)
+        return replace(checked(request), verdict="inconclusive", reason="an interrupt")
+
+    monkeypatch.setattr(comparing, "run", run)
+    called = call("compare", FLUSHES, "none", "load")
+    assert called.exit_code == 3 and "interrupted: no verdict" in called.stderr and len(asked) == 1
+
+
+def test_an_interrupt_keeps_the_repairs_that_were_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, _ = data("repair", FLUSHES, "--policy", "none")
+    looked = Laboratory.look
+
+    def look(self: Laboratory, point: Any) -> None:
+        if self.decided.safe.any():
+            raise KeyboardInterrupt
+        looked(self, point)
+
+    monkeypatch.setattr(Laboratory, "look", look)
+    found, status = data("repair", FLUSHES, "--policy", "none")
+    assert found["repairs"] == before["repairs"][:1] and len(before["repairs"]) > 1 and status == 0
+    assert not found["everything"] and found["reason"] == "an interrupt"
+    assert "There may be more: stopped by an interrupt." in call("repair", FLUSHES, "--policy", "none").stdout
 
 
 def test_what_repairs_a_policy() -> None:

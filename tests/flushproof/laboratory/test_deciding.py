@@ -12,7 +12,7 @@ from flushproof.model.ir.trace import Condition, Open
 from flushproof.model.language.declare import Knob, System
 from flushproof.model.language.load import load_system
 from flushproof.model.language.policies import at_most, check_declared
-from flushproof.properties.confirmation.certify import certify
+from flushproof.properties.confirmation.certify import View, certify
 from flushproof.search.task import Limits
 
 from flushproof.checking import certified, check
@@ -106,10 +106,12 @@ def test_z3_confirms_a_trace_for_no_policy_that_does_not_allow_it() -> None:
     lattice = lattice_of(Flushes, free=("at_load", "at_put"))
     laboratory = Laboratory(lattice)
     (shared, *_) = laboratory.decide().families
-    assert certify(shared.trace, shared.open).ok
-    assert not certify(shared.trace, Open(lattice.names)).ok
+    view = View(shared.trace.instance)
+    assert certify(shared.trace, shared.open, view).ok
     wider = Open(lattice.names, (Condition(("at_load",), frozenset({(0,), (1,)})),))
-    assert not certify(shared.trace, wider).ok
+    for seen in (None, view):  # also where the same steps were confirmed under fewer policies before
+        assert not certify(shared.trace, Open(lattice.names), seen).ok
+        assert not certify(shared.trace, wider, seen).ok
 
 
 def test_a_search_and_a_trace_that_contradict_each_other_are_no_verdict() -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 from click.testing import CliRunner, Result
+from flushproof.search.explore import explore
 from flushproof.search.task import Limits
 
 from flushproof import cli
 from flushproof.commands.policies import _status
-from flushproof.laboratory.judging import Answer, Judge, Question
+from flushproof.laboratory import judging
+from flushproof.laboratory.deciding import Laboratory
+from flushproof.laboratory.judging import Answer, Judge, Question, Weakest
 from flushproof.laboratory.lattice import lattice_of
 from flushproof.report import lattice
 from flushproof.report.jsonform import schema
@@ -122,6 +126,55 @@ def test_what_a_limit_left_open_is_not_said_to_be_necessary(monkeypatch: pytest.
     assert "Nothing of it can be weaker" not in text and "A limit left open" in text
     assert [n["need"] for n in policies_json(found)["judged"]["knobs"]] == ["not known", "not known"]
     assert _status(found) == 3
+
+
+def test_an_interrupt_ends_it_and_what_is_known_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = Laboratory._explored
+
+    def explored(self: Laboratory, *args: Any) -> Any:
+        if self.decided.searches == 2:
+            raise KeyboardInterrupt
+        return searched(self, *args)
+
+    monkeypatch.setattr(Laboratory, "_explored", explored)
+    monkeypatch.setattr(judging, "run_all", None)  # nothing else is begun
+    found, status = data(FLUSHES, "--policy", "load")
+    assert status == 3 and found["reason"] == "an interrupt" and not found["complete"] and found["judged"] is None
+    assert found["undecided"] > 0 and found["safe"]["policies"] > 0 and found["larger"] == []
+    text = " ".join(call(FLUSHES).stdout.split())
+    assert "stopped by an interrupt" in text and f"{found['undecided']} policies are not decided" in text
+    assert "which Z3 had no time to confirm" in text and "Z3 confirmed" not in text
+
+
+def test_an_interrupt_between_reasons_keeps_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    explained, asked = Laboratory.explain, list[Any]()
+
+    def explain(self: Laboratory, point: Any) -> Any:
+        asked.append(point)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return explained(self, point)
+
+    monkeypatch.setattr(Laboratory, "explain", explain)
+    found, status = data(FLUSHES)
+    assert status == 3 and not found["complete"] and found["undecided"] == 0 and found["larger"] == []
+    assert [len(w["steps"]) for w in found["weakest"]] == [1, 0]
+    asked.clear()
+    assert "every policy is decided, but not all is explained" in " ".join(call(FLUSHES).stdout.split())
+
+
+def test_an_interrupt_at_a_larger_size_ends_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        judging, "explore", lambda *a, **k: replace(explore(*a, **k), verdict="inconclusive", reason="an interrupt")
+    )
+    found, status = data(FLUSHES)
+    assert status == 3 and found["weakest"][0]["checked"] and found["larger"] == []
+
+
+def test_no_larger_size_is_begun_when_the_time_is_over() -> None:
+    judge = Judge(Question(Flushes, limits=Limits(seconds=1e-6)), lattice_of(Flushes, "both"), None)
+    larger = list(judge._larger([Weakest({}, judge.lattice.base)]))
+    assert [(at.states, at.complete) for at in larger] == [(0, False), (0, False)]
 
 
 @pytest.mark.parametrize(

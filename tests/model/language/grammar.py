@@ -199,7 +199,8 @@ def parts(type: Type) -> tuple[Type, ...]:
 class Writer:
     """Writes one module.
 
-    scope: local names with their types; mode: "step" (may choose and change state) or "pure"; avoid: state that is not to be read.
+    scope: local names with their types; mode: "step" (may choose and change state) or "pure"; avoid: state that is not to be read;
+    written: what this member has written, with how it said where, and the names that were in scope there.
     """
 
     def __init__(self, seed: int) -> None:
@@ -211,6 +212,7 @@ class Writer:
         self.scope: dict[str, Type] = {}
         self.mode = "pure"
         self.avoid: set[str] = set()
+        self.written: dict[State, tuple[str, dict[str, Type]]] = {}
         self.looping = 0
         self.inner = 0
         self.process = False
@@ -586,7 +588,7 @@ class Writer:
         )
         if not self.looping:
             ways += [self.require, self.function]
-            if self.maybe(0.15):
+            if self.maybe(0.5):
                 ways.append(self.leave)
         if nesting:
             ways += [lambda: self.branch(nesting)] * 3 + [lambda: self.loop(nesting)] * 2
@@ -601,6 +603,9 @@ class Writer:
         if self.looping:
             loops = set(self.loop_names.values())
             mine = [s for s in mine if loops <= set(s.index)] or (mine if self.maybe(0.3) else [])
+        again = [s for s in self.written if s in mine]
+        if again and self.maybe(0.3):  # the last write counts, of those that happen
+            return self.pick(again)
         if not mine:
             raise NoWay
         return self.pick(mine)
@@ -608,6 +613,9 @@ class Writer:
     def target(self, state: State) -> str:
         if not state.index:
             return state.text
+        before, scope = self.written.get(state, ("", {}))
+        if before and not self.looping and scope.items() <= self.scope.items() and self.maybe(0.5):
+            return before
         if self.looping and self.maybe(0.9):
             left = dict(self.loop_names)
             given = []
@@ -640,6 +648,8 @@ class Writer:
         if self.maybe(0.05) and not self.looping:
             other = self.pick([s for s in self.state if s.type == state.type and s.kind == state.kind])
             target += f" = {self.target(other)}"
+        elif not self.looping:
+            self.written[state] = target, dict(self.scope)
         self.put(f"{target} = {value}")
 
     def augmented(self) -> None:
@@ -732,17 +742,23 @@ class Writer:
         scope = dict(self.scope)
         with self.block(f"if {test}:"):
             self.scope.update(narrowed)
-            self.body(2, nesting - 1)
+            self.way(nesting)
         after = self.scope
         self.scope = {n: t for n, t in scope.items()}
         if self.maybe(0.2):
             with self.block(f"elif {self.e('bool', 1)}:"):
-                self.body(2, nesting - 1)
+                self.way(nesting)
         if self.maybe(0.5):
             with self.block("else:"):
-                self.body(2, nesting - 1)
+                self.way(nesting)
         self.scope = {n: t for n, t in self.scope.items() if after.get(n) == t or n in narrowed}
         self.avoid |= before
+
+    def way(self, nesting: int) -> None:
+        """One of a branch's ways, which may end here."""
+        self.body(2, nesting - 1)
+        if not self.looping and self.maybe(0.2):
+            self.returned()
 
     loop_names: dict[str, Type] = {}
 
@@ -825,7 +841,7 @@ class Writer:
         for decorator in decorators:
             self.put(decorator)
         self.scope, self.mode, self.avoid, self.looping, self.used = dict(params), mode, set(), 0, 0
-        self.loop_names = {}
+        self.loop_names, self.written = {}, {}
         with self.block(header):
             write()
         self.scope = {}

@@ -3195,7 +3195,7 @@ HABITS: dict[str, dict[str, Case]] = {
                 '''{c} sets {x}'''
                 self.bad = True
             """,
-            "the explanation names '{x}'",
+            "“{c} sets {x}” names '{x}'",
         ),
         "check with swapped arguments": refused(
             """

@@ -262,7 +262,7 @@ MISTAKES = {
     ),
     "explanation": (
         "@invariant(because='{vm} is wrong')\ndef f(self):\n    return all(self.on[c] for c in Cpu)",
-        ["the explanation names '{vm}'", "The names that it can use are: c."],
+        ["“{vm} is wrong” names '{vm}'", "The names that it can use are: c."],
     ),
     "event without check": (
         "@event\ndef f(self, cpu: Cpu):\n    require(self.on[cpu])",

@@ -137,6 +137,55 @@ def test_what_is_written_before_paths_part_is_written_first(body: str, tmp_path:
     assert agreed(text, tmp_path, 200) >= 200
 
 
+RESET = """
+        self.x = 1
+        if self.c:
+            self.x = 2
+        elif self.d:
+            return
+        self.on = not self.on
+"""
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        f"@action\n    def go(self):{RESET}",
+        f"@action\n    def go(self):\n        self.reset()\n\n    def reset(self):{RESET}",
+        f"@action\n    def go(self):\n        self.x = self.reset()\n\n    def reset(self):{RESET.replace('return', 'return 3')}"
+        "        return self.x\n",
+        f"@action\n    def go(self):\n        with self.lock(choose(A)):{RESET}".replace("\n        ", "\n            ").replace(
+            "            with", "        with"
+        ),
+        f"@action\n    def go(self):\n        for e in (0, 1):{RESET}".replace("\n        ", "\n            ")
+        .replace("            for", "        for")
+        .replace("return", "continue"),
+        f"@initially\n    def boot(self):\n        self.c, self.d = choose(bool), choose(bool){RESET}",
+        f"@process(A)\n    def run(self, a):\n        self.reset()\n        yield 'done'\n\n    def reset(self):{RESET}",
+    ],
+    ids=["action", "helper", "value", "with", "for", "initially", "process"],
+)
+def test_what_is_set_before_an_early_return_is_not_set_again(member: str, tmp_path: Path) -> None:
+    """In actions and helpers it was: the ways of a step were put one behind the other, each with all that it had written."""
+    text = f"""
+    c: bool
+    d: bool
+    on: bool
+    x: Annotated[int, Range(0, 3)]
+    lock = Lock()
+
+    {member}
+    @action
+    def turn(self):
+        self.c, self.d = choose(bool), choose(bool)
+
+    @invariant("two is not reached")
+    def two(self):
+        return self.x != 2 or not self.on
+"""
+    assert agreed(text, tmp_path, 200) >= 200
+
+
 @pytest.mark.parametrize(
     "step",
     [

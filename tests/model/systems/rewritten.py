@@ -27,15 +27,11 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
         proof = Path(inspect.getsourcefile(proof_of(cls)) or "").read_text()
         text += re.sub(rf"^from {cls.__module__} import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
     bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
-    for module, base in bases.items():
-        copied = (
-            Path(inspect.getsourcefile(base) or "").read_text().replace("from .", "from flushproof.model.hardware.")
-        )
-        imported = re.compile(rf"^from {module} import .*\n", re.MULTILINE)
-        before, *after = imported.split(text, maxsplit=1)
-        text = before + copied + "".join(after) if after else before
-    for module in bases:
-        text = re.sub(rf"^from {module} import .*\n", "", text, flags=re.MULTILINE)
+    if bases:  # where the first of them is imported, in the order in which they build on each other
+        imported = re.compile(rf"^from (?:{'|'.join(map(re.escape, bases))}) import .*\n", re.MULTILINE)
+        copied = "".join(Path(inspect.getsourcefile(base) or "").read_text() for base in bases.values())
+        before, after = imported.split(text, maxsplit=1)
+        text = before + imported.sub("", copied.replace("from .", "from flushproof.model.hardware.") + after)
     words = "from flushproof.model.language.declare import "
     text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
     text = COSTS.sub("", text)

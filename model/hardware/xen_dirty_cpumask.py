@@ -1,0 +1,117 @@
+"""dirty_cpumask: the CPUs on which a PV domain's translations may be cached, how they come to be in it, and how they are flushed.
+
+Follows xen/arch/x86: context_switch and __context_switch in domain.c, write_ptbase and flush_area_mask's callers in mm.c and smp.c.
+A CPU enters its domain's dirty_cpumask with the domain's CR3 and leaves it with another one; going idle changes neither (a lazy
+context switch).  Flushing a domain is flushing the CPUs in the mask: this one by itself, the others by an interrupt (`flush_ipi`).
+
+Interrupts are on in the context switch, where Xen masks them: more interleavings.  The mask is copied in the step that decides
+to flush, since the code between the two reads nothing shared.
+
+This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
+"""
+
+import enum
+from typing import Annotated, Optional
+
+from flushproof.model.language.declare import Map, OrderedEnum, View, choose, require
+
+from .sorts import Cpu
+from .xen_pages import Frame
+
+
+class Context(enum.Enum):
+    """What a CPU does: run the domain, idle with the domain's CR3 still loaded, or something else."""
+
+    RUNNING = 0
+    LAZY = 1
+    AWAY = 2
+
+
+class Scope(OrderedEnum):
+    """Which CPUs are flushed: this one, those in dirty_cpumask, all."""
+
+    LOCAL = 0
+    DIRTY = 1
+    ALL = 2
+
+
+class DirtyCpus:
+    """A system with the state `mask`, `flush_tlb_flag` and `flush_root_flag`, which is what each CPU is about to flush and what
+    the interrupt is for, the part `flush_ipi`, what XPTI has (`xen_root_copy`), and the knobs `lazy`, `foreign`, `set_first`,
+    `clear_last` and `sync_flushes`; `flush_tlb(cpu)` is what the flush does on a CPU."""
+
+    guest_table: Annotated[Map[Cpu, Optional[Frame]], View("context", "guest_table")]
+    context: Annotated[Map[Cpu, Context], View("context", "runs")]
+    cr3: Annotated[Map[Cpu, Optional[Frame]], View("context", "CR3")]
+    dirty_cpumask: Map[Cpu, bool]
+
+    def executes_guest(self, cpu):
+        return self.in_guest[cpu] and self.context[cpu] == Context.RUNNING
+
+    def context_switch(self, cpu):
+        """To the idle vcpu, which leaves CR3 alone; to another domain, which loads its own; or back."""
+        to = choose(Context, where=lambda c: c != self.context[cpu])
+        require(self.lazy or (self.foreign and to != Context.LAZY))
+        require(to != Context.LAZY or self.context[cpu] == Context.RUNNING)
+        if to == Context.AWAY:
+            self.context[cpu] = Context.AWAY
+            if not self.clear_last:
+                self.dirty_cpumask[cpu] = False
+            yield "write_ptbase: load another domain's CR3"
+            self.cr3[cpu] = None
+            self.flush_tlb(cpu)
+            if self.clear_last:
+                yield "leave dirty_cpumask"
+                self.dirty_cpumask[cpu] = False
+        elif self.context[cpu] == Context.AWAY:
+            if self.set_first:
+                self.dirty_cpumask[cpu] = True
+            yield "write_ptbase: load the domain's CR3"
+            self.cr3[cpu] = self.guest_table[cpu]
+            self.flush_tlb(cpu)
+            self.root_pgt_changed[cpu] = self.xpti
+            if not self.set_first:
+                yield "enter dirty_cpumask"
+                self.dirty_cpumask[cpu] = True
+            yield from self.resume(cpu)
+        elif to == Context.LAZY:
+            self.context[cpu] = Context.LAZY
+        else:
+            yield from self.resume(cpu)
+
+    def resume(self, cpu):
+        """Run the guest again."""
+        if self.xpti:
+            yield "restore_all_guest, after a context switch"
+            self.restore_all_guest(cpu)
+        self.context[cpu] = Context.RUNNING
+
+    def flush_dirty(self, cpu, scope, tlb, spared, root_local, root_others):
+        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them.
+
+        spared: the TLB of this CPU is not flushed.
+        """
+        others = scope != Scope.LOCAL and (tlb or root_others)
+        if tlb or root_local or root_others:
+            for c in Cpu:
+                self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]
+            yield "flush_local"
+            if self.mask[cpu, cpu]:
+                if tlb and not spared:
+                    self.flush_tlb(cpu)
+                if root_local:
+                    self.root_pgt_changed[cpu] = True
+            if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
+                yield "flush_mask: take flush_lock and interrupt the others"
+                self.flush_ipi.send(cpu, self.mask)
+                self.flush_tlb_flag = tlb or (root_others and self.sync_flushes)
+                self.flush_root_flag = root_others
+                yield "flush_mask: wait until they have flushed"
+                self.flush_ipi.wait(cpu)
+                self.flush_tlb_flag = False
+                self.flush_root_flag = False
+            self.mask[cpu, :] = False
+
+    def flush_users(self, cpu):
+        """Flush the TLBs of the domain's CPUs."""
+        yield from self.flush_dirty(cpu, Scope.DIRTY, True, False, False, False)
