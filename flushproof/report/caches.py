@@ -50,10 +50,13 @@ def entry(instance: Instance, slot: Slot, code: int) -> Entry:
     shown = [instance.show(s, i) for s, i in zip(var.index, slot.index, strict=True)]
     behind = [n for n, sort in enumerate(var.index) if n != view.of and not _is_placeholder(sort)]
     tag = [shown[n] for n in behind if n <= view.tag]
-    held = [shown[n] for n in behind if n > view.tag and n not in view.by]
+    content = [n for n in range(len(var.index)) if n > view.tag and n not in view.by and n != view.of]
+    called = dict(zip(content, view.holds, strict=False))
+    held = [f"{called[n]} {shown[n]}" if n in called else shown[n] for n in content if n in behind]
     if not isinstance(var.sort, BoolSort):
         held.append(instance.show(var.sort, code))
-    return Entry(shown[view.of], view.title, " ".join(tag), " ".join(held), " ".join(shown[n] for n in view.by))
+    between = ", " if called else " "
+    return Entry(shown[view.of], view.title, " ".join(tag), between.join(held), " ".join(shown[n] for n in view.by))
 
 
 def is_set(slot: Slot, code: int) -> bool:

@@ -73,7 +73,8 @@ def tell(story: Story, every_step: bool = False) -> list[Told]:
     """The rows of a trace, in order.
 
     Steps in a row that are told as one: a process's of which at most one has news; and the same step of several actors.  The last
-    one stands alone.  every_step: each in a row of its own, with all that made it possible and with what only properties see.
+    one stands alone, and a cycle begins with a row of its own.  every_step: so does each step, with all that made it possible and
+    with what only properties see.
     """
     groups: list[list[Row]] = []
     for row in story.rows:
@@ -86,7 +87,7 @@ def tell(story: Story, every_step: bool = False) -> list[Told]:
 
 def _joins(story: Story, group: Sequence[Row], row: Row) -> bool:
     """Whether a step is told together with those before it."""
-    if row.number == len(story.rows):  # what breaks the property stands alone
+    if row.number == len(story.rows) or row.number - 1 == story.trace.cycle:
         return False
     mine = (row.actor, row.process, row.runs)
     if row.process is not None and all((r.actor, r.process, r.runs) == mine for r in group):

@@ -37,7 +37,8 @@ def heading(instance: Instance, look: Look) -> str:
     lines = [look.strong(title_of(instance))]
     if instance.knobs:
         lines.append(look.wrapped(settings(instance.knobs), indent="  "))
-    lines.append(look.wrapped(_sizes(instance), indent="  "))
+    if sizes := _sizes(instance):
+        lines.append(look.wrapped(sizes, indent="  "))
     return "\n".join(lines)
 
 

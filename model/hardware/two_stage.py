@@ -82,7 +82,7 @@ class TwoStageTlb(Part):
 
     fill = Knob(Fill, Fill.EAGER, "as for any TLB: eager, lazy or literal", toggle=True)
 
-    combined: Annotated[Map[Cpu, Age, Age, bool], View("cache", "combined TLB")]
+    combined: Annotated[Map[Cpu, Age, Age, bool], View("cache", "combined TLB", holds=("stage 1", "stage 2"))]
     stage2: Annotated[Map[Cpu, Age, bool], View("cache", "stage-2 TLB")]
     descriptors = Descriptors()
 

@@ -409,6 +409,7 @@ class View:
     of: whose it is: the position of that element in the index.
     tag: of a cache, how many of the sorts behind the first one the hardware compares; what follows is what an entry holds.
     by: which positions in the index say who made an entry, which the hardware does not know.
+    holds: what the others behind the tag are called, where their values do not say what they are of.
     """
 
     what: Literal["cache", "pending", "context", "table", "slots", "lock"]
@@ -416,6 +417,7 @@ class View:
     of: int = 0
     tag: int = 0
     by: tuple[int, ...] = ()
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -199,6 +199,12 @@ def viewed(index: tuple[ir.Sort, ...], view: ir.View | None) -> ir.View | None:
             f"View(by={view.by}) names what is no position behind the tag",
             hint="It says which positions in the index tell who made an entry, and the hardware compares none of them.",
         )
+    content = len([n for n in range(len(index)) if n > view.tag and n not in view.by and n != view.of])
+    if len(view.holds) not in (0, content):
+        raise ModelError(
+            f"View(holds={view.holds}) names {len(view.holds)} parts of an entry that holds {content}",
+            hint="It says what each is called that stands behind the tag in the index and does not tell who made the entry.",
+        )
     return view
 
 

@@ -227,6 +227,11 @@ def test_the_same_step_of_several_actors_is_one_row(trace: Trace) -> None:
     ]
 
 
+def test_a_cycle_begins_with_a_row_of_its_own(trace: Trace) -> None:
+    told = tell(Story(replace(trace, cycle=1)))
+    assert [r.number for r in told[:3]] == ["1", "2", "3–4"]
+
+
 def test_every_step_has_a_row_of_its_own_on_request(trace: Trace) -> None:
     assert [r.number for r in tell(Story(trace), every_step=True)] == [str(n + 1) for n in range(len(trace.steps))]
 
@@ -357,6 +362,7 @@ VM = Scalarset("Page")
         ((CPU, PAGE, VM), BOOL, View("cache", "TLB", tag=1), "page1 → page1"),
         ((CPU, PAGE, VM), BOOL, View("cache", "TLB", tag=1, by=(2,)), "page1, by page1"),
         ((CPU, PAGE, PAGE, VM), BOOL, View("cache", "TLB", tag=2, by=(3,)), "page1 page1, by page1"),
+        ((CPU, PAGE, VM), BOOL, View("cache", "TLB", holds=("stage 1", "stage 2")), "stage 1 page1, stage 2 page1"),
         ((CPU, PAGE), OptionSort(IntSort(4, 6)), View("cache", "TLB", tag=1), "page1 → 4"),
         ((CPU, ONE, PAGE), BOOL, View("cache", "TLB", tag=1), "page1"),
     ],

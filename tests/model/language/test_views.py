@@ -48,6 +48,7 @@ def test_annotations_maps_and_parts_say_what_state_is() -> None:
         (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=2)], "tag=2"),
         (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=1, by=(1,))], "behind the tag"),
         (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", by=(2,))], "behind the tag"),
+        (Annotated[Map[Cpu, Vm, bool], View("cache", "TLB", tag=1, holds=("owner",))], "names 1 parts of an entry that holds 0"),
         (Annotated[bool, View("cache", "TLB")], "no position"),
         (Annotated[Map[Cpu, bool], View("context", "a"), View("lock", "b")], "one View"),
     ],
