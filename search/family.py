@@ -154,17 +154,20 @@ class Families:
 
     def members(self, policies: Open) -> Policies:
         """The policies that meet all of the conditions: an array of truth values with one axis for each knob."""
-        chosen = np.ones(self.shape, dtype=np.bool_)
+        met: dict[tuple[int, ...], frozenset[Codes]] = {}
         for condition in policies.conditions:
             axes = tuple(map(self.knobs.index, condition.names))
+            met[axes] = met.get(axes, condition.values) & condition.values
+        chosen = np.ones([1] * len(self.shape), dtype=np.bool_)
+        for axes, values in sorted(met.items()):  # so that it grows late: the array may be large
             table = np.zeros([size if axis in axes else 1 for axis, size in enumerate(self.shape)], dtype=np.bool_)
-            for codes in condition.values:
+            for codes in values:
                 place = [0] * len(self.shape)
                 for axis, code in zip(axes, codes, strict=True):
                     place[axis] = code
                 table[tuple(place)] = True
-            chosen &= table
-        return chosen
+            chosen = chosen & table
+        return np.broadcast_to(chosen, self.shape)
 
     def values(self, state: State) -> Codes:
         """The knobs' values in a state."""
