@@ -123,7 +123,7 @@ def repair_command(
     came first; 2 bad input.
     """
     limits = Limits(max_states, seconds=max_seconds)
-    question = Question(load_system(system), policy, knobs, sizes, free, properties, limits)
+    question = Question(load_system(system), policy, knobs, sizes, free, properties, limits, workload=workload)
     with shown("looking for repairs") as progress:
 
         def told(what: Told | str) -> None:

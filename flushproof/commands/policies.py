@@ -136,6 +136,7 @@ def policies_command(
         Limits(max_states, max_memory, max_seconds),
         any_size,
         larger,
+        workload,
     )
     if any_size and policy is None:
         raise click.UsageError("--any-size is about what a policy does without: give a --policy with it.")

@@ -38,6 +38,9 @@ REPLAYED = 2000
 TOGETHER = 256
 """So many policies are explored in one search at most, where all of them are believed to be safe."""
 
+IN_VAIN = 64
+"""So many searches in a row that a limit of states or memory ends, and no more are begun: the next ones are as large."""
+
 CONFIRMING = 0.5
 """This part of the time that deciding took, and a few seconds, goes to policies that only a declared order decided."""
 
@@ -211,21 +214,29 @@ class Laboratory:
 
     def _decide(self) -> None:
         at: Point | None = None
-        while (point := self._next(at)) is not None:
+        vain = 0
+        while (point := self._next(at, vain)) is not None:
             if self.late():
                 self.decided.reason = f"the limit of {self.limits.seconds:g} seconds"
                 return
+            if vain == IN_VAIN:
+                self.decided.reason = f"a limit of states or memory, which {IN_VAIN} searches in a row came to"
+                return
             outcome = self._search([point])
             self._note([point], outcome)
+            vain = vain + 1 if outcome.verdict == "inconclusive" else 0
             if outcome.verdict == "holds":
                 at = point
             self._check_order()
             self._tell()
 
-    def _next(self, at: Point | None) -> Point | None:
-        """What to search through next: a policy one step below the last safe one, or else one of the strongest that are left."""
+    def _next(self, at: Point | None, vain: int) -> Point | None:
+        """What to search through next: a policy one step below the last safe one, or else one of the strongest that are left; where
+        limits ended the last searches (`vain` of them), every other time any one: its trace may be within them."""
         left = self.decided.left & ~self.decided.unknown
         lattice = self.decided.lattice
+        if vain % 2 and left.any():
+            return lattice.point(int(self.random.choice(np.flatnonzero(left))))
         if at is not None:
             below = next((p for p in lattice.below(at) if left[p]), None)
             if below is not None:

@@ -20,12 +20,14 @@ from flushproof.laboratory.deciding import INTERRUPTED, Decided, Laboratory, Tol
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
-from flushproof.model.language.instantiate import settings, sizes_of
+from flushproof.model.language.instantiate import instantiate, settings, sizes_of
 from flushproof.proving import ProofRequest
 from flushproof.proving import run as prove
 from flushproof.result import HOLDS, VIOLATED, CertificateError, NoVerdict, Result
+from flushproof.search.chances import Workload
 from flushproof.search.explore import explore
 from flushproof.search.task import Limits, Points
+from flushproof.workloads import refuse_strange
 
 EXPLAINED = 4
 """Of so many of the weakest policies each step down is explained, and each is searched through by `check` once more."""
@@ -153,6 +155,7 @@ class Question:
     system, policy, knobs, sizes, free: as in `lattice_of`; properties, limits: as in `Laboratory`.
     any_size: have the prover lift what is redundant to any number of elements.
     larger: how many states of each larger size to look at; 0 for none.
+    workload: what costs are to be measured under afterwards; none is, here.
     """
 
     system: type[Any]
@@ -164,6 +167,21 @@ class Question:
     limits: Limits = field(default_factory=Limits)
     any_size: bool = False
     larger: int = LARGER_STATES
+    workload: Workload | None = None
+
+    def lattice(self) -> Lattice:
+        """What it is about.
+
+        Raises:
+            FlushproofError: there is no such knob or policy; no open knob changes anything; nothing of the workload happens.
+        """
+        lattice = lattice_of(self.system, self.policy, self.knobs, self.sizes, self.free, apart=True)
+        if not lattice.axes:
+            raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
+        if self.workload is not None and not lattice.apart:  # before all that searching, and not only when it is measured
+            counted = instantiate(self.system, self.policy, self.knobs, self.sizes, free=lattice.names, events=True)
+            refuse_strange(self.workload, (counted,))
+        return lattice
 
 
 def answer(question: Question, told: Callable[[Told | str], None] | None = None) -> Answer:
@@ -172,13 +190,10 @@ def answer(question: Question, told: Callable[[Told | str], None] | None = None)
     told: is told how far it has come.
 
     Raises:
-        FlushproofError: there is no such knob, policy or property; no open knob changes anything.
+        FlushproofError: as `Question.lattice`; there is no such property.
         AuditError, CertificateError: two readings of the system differ.
     """
-    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free, apart=True)
-    if not lattice.axes:
-        raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
-    return Judge(question, lattice, told).answer()
+    return Judge(question, question.lattice(), told).answer()
 
 
 class Judge:

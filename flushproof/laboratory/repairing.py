@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from flushproof.laboratory.deciding import INTERRUPTED, Decided, Told
 from flushproof.laboratory.judging import Judge, Question
-from flushproof.laboratory.lattice import Lattice, Point, Policies, lattice_of
-from flushproof.model.errors import FlushproofError
+from flushproof.laboratory.lattice import Lattice, Point, Policies
 from flushproof.result import HOLDS, Result
 
 MOST = 8
@@ -61,12 +60,10 @@ def repair(question: Question, most: int = MOST, told: Callable[[Told | str], No
     most: so many of them; told: is told how far it has come.
 
     Raises:
-        FlushproofError: there is no such knob, policy or property.
+        FlushproofError: as `Question.lattice`; there is no such property.
         AuditError, CertificateError: two readings of the system differ.
     """
-    lattice = lattice_of(question.system, question.policy, question.knobs, question.sizes, question.free, apart=True)
-    if not lattice.axes:
-        raise FlushproofError(f"{lattice}: nothing depends on the open knobs here: {', '.join(lattice.idle)}")
+    lattice = question.lattice()
     judge = Judge(question, lattice, told)
     (before,) = judge.checked([lattice.base])
     decided = judge.laboratory.decided

@@ -15,7 +15,7 @@ from flushproof.search.task import Limits
 
 from flushproof import cli
 from flushproof.commands.policies import _status
-from flushproof.laboratory import judging
+from flushproof.laboratory import deciding, judging
 from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.judging import Answer, Judge, Question, Weakest
 from flushproof.laboratory.lattice import lattice_of
@@ -108,6 +108,22 @@ def test_what_is_cut_short_says_so() -> None:
         "kvm-vcpu-switch", "--free", "always", "--free", "if_other_ran", "--max-states", "500", "--larger", "0"
     )
     assert called.exit_code == 3 and "NOT FINISHED: stopped by a limit" in called.stdout
+
+
+def test_where_every_search_is_too_large_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "IN_VAIN", 3)
+    found, status = data(FLUSHES, "--max-states", "1")
+    assert status == 3 and found["searches"] == 3 and found["undecided"] == 24
+    assert "3 searches in a row" in found["reason"]
+
+
+@pytest.mark.parametrize(("command", "asks"), [("policies", "judging"), ("repair", "repairing")])
+def test_a_workload_of_which_nothing_happens_is_refused_before_anything_is_searched(
+    command: str, asks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"flushproof.laboratory.{asks}.Judge", None)
+    called = CliRunner().invoke(cli.main, [command, HALTS, "--workload", "build"])
+    assert called.exit_code == 2 and "Nothing of the workload 'build' happens" in called.stderr
 
 
 def test_what_a_limit_left_open_is_not_said_to_be_necessary(monkeypatch: pytest.MonkeyPatch) -> None:
