@@ -83,7 +83,9 @@ class Normaliser:
         theirs = {*self.code.co_varnames, *self.code.co_cellvars}
         if set(function.locals) != theirs:
             differ = ", ".join(sorted(theirs ^ set(function.locals)))
-            self.fail(self.source.tree, f"the variables of '{function.name}' are not understood: {differ}")
+            bare = any(isinstance(n, ast.AnnAssign) and n.value is None for n in ast.walk(self.source.tree))
+            hint = "Give a variable its first value where it is declared." if bare else ""
+            self.fail(self.source.tree, f"the variables of '{function.name}' are not understood: {differ}", hint)
 
     def fail(self, node: ast.AST, message: str, hint: str = "") -> NoReturn:
         self.source.fail(node, message, hint)

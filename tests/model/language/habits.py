@@ -3188,6 +3188,15 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
             "(1,) is not a value that a state can hold",
         ),
+        "annotation without a value": refused(
+            """
+            @action
+            def a(self, c: Cpu):
+                x: bool
+                self.bad = True
+            """,
+            "Give a variable its first value where it is declared.",
+        ),
         "docstring with braces": refused(
             """
             @action
