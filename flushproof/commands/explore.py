@@ -36,7 +36,7 @@ MOST_DRAWN = 300
 @system_argument()
 @settings_options
 @click.option("--beside", metavar="NAME", multiple=True, help="Another policy to stand beside, under the same settings.")
-@along_option("whose states are in the page, and what is near them")
+@along_option("at whose end the page opens; its states are in the page, and what is near them")
 @click.option(
     "--max-states",
     metavar="N",
@@ -80,7 +80,8 @@ def explore_command(
     """
     cls = load_system(system)
     instances = [instantiate(cls, name, knobs, sizes) for name in (policy, *beside)]
-    walk = () if along is None else begun_by(along, system, instances[0]).states
+    begun = None if along is None else begun_by(along, system, instances[0])
+    walk = () if begun is None else begun.states
     if picture is not None:
         refuse_picture(picture)
         try_path(picture)
@@ -95,4 +96,4 @@ def explore_command(
         for number, instance in enumerate(instances):
             graphs.append(graph(instance, max_states or MOST, walk if number == 0 else ()))
             done()
-    page_written(page, explorer_page(graphs, source_of(cls)), opens)
+    page_written(page, explorer_page(graphs, source_of(cls), along=begun), opens)

@@ -11,7 +11,7 @@ from typing import Any
 
 import networkx as nx
 
-from flushproof.model.ir.trace import walked
+from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.report.machine import Machine
 from flushproof.report.page import Fact, embedded, rendered, what
 from flushproof.report.words import Story, title_of
@@ -19,8 +19,11 @@ from flushproof.search.graph import Graph
 from flushproof.search.walk import Walks
 
 
-def explorer_page(graphs: Sequence[Graph], source: str, *, bare: bool = False) -> str:
-    """The page of one or more policies of a system; source: how to load it again; bare: within another page."""
+def explorer_page(graphs: Sequence[Graph], source: str, *, along: Trace | None = None, bare: bool = False) -> str:
+    """The page of one or more policies of a system.
+
+    source: how to load it again; along: a walk through the first graph, at whose end the page opens; bare: within another page.
+    """
     first = graphs[0].instance
     return rendered(
         "explore.html",
@@ -30,7 +33,7 @@ def explorer_page(graphs: Sequence[Graph], source: str, *, bare: bool = False) -
             for g in graphs
         ],
         facts=_facts(graphs, source),
-        data=embedded([_panel(g) for g in graphs]),
+        data=embedded({"panels": [_panel(g) for g in graphs], "walk": _begun(graphs[0], along)}),
         bare=bare,
     )
 
@@ -52,8 +55,7 @@ def _panel(graph: Graph) -> dict[str, Any]:
         story = Story(walked(instance, state))
         row = []
         for edge in found:
-            key = ", ".join([edge.step.action, *(f"{n} {c}" for n, c in sorted(edge.step.binding.items()))])
-            said = (story.actor(0, edge.step).name, story.words(edge.step, state), key)
+            said = (story.actor(0, edge.step).name, story.words(edge.step, state), _key(edge.step))
             row.append([-1 if edge.target is None else edge.target, steps.setdefault(said, len(steps))])
         edges.append(row)
     broken = dict(broken_in(graph))
@@ -77,6 +79,18 @@ def _panel(graph: Graph) -> dict[str, Any]:
         "plan": [[round(float(plan[n][0]), 4), round(float(plan[n][1]), 4)] for n in range(len(graph.states))],
         "values": machine.values(),
     }
+
+
+def _key(step: Step) -> str:
+    """What tells a step from others, whatever the policy."""
+    return ", ".join([step.action, *(f"{name} {code}" for name, code in sorted(step.binding.items()))])
+
+
+def _begun(graph: Graph, along: Trace | None) -> list[Any] | None:
+    """A walk as an address of the page has it: the number of its start, and its steps."""
+    if along is None:
+        return None
+    return [graph.states.index(along.initial), *(_key(step) for step in along.steps if not step.event)]
 
 
 def broken_in(graph: Graph) -> Iterator[tuple[int, list[tuple[str, str]]]]:

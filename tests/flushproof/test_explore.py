@@ -203,3 +203,18 @@ def test_a_trace_at_other_sizes_is_refused(tmp_path: Path) -> None:
     for other in (["--size", "cpu=3"], ["--set", "flush=on"]):
         called = CliRunner().invoke(cli.main, [*args, *other])
         assert called.exit_code == 2 and "at other sizes or of another policy" in called.stderr
+
+
+def test_from_a_trace_the_page_opens_at_its_end(browser: Browser, tmp_path: Path) -> None:
+    saved, file = tmp_path / "trace.json", tmp_path / "page.html"
+    assert CliRunner().invoke(cli.main, ["check", SWITCH, "--policy", "none", "--save", str(saved)]).exit_code == 1
+    args = ["explore", SWITCH, "--policy", "none", "--from", str(saved), "--html", str(file)]
+    assert CliRunner().invoke(cli.main, args).exit_code == 0
+    opened = Opened(browser, file)
+    assert "no-foreign-hit is violated: vcpu1 on cpu0 hits an entry that vcpu0 created." in opened.text(".status")
+    way = opened.texts(".path li")
+    assert len(way) == 4 and "the walker fills an entry" in way[1]
+    opened.press("ArrowLeft")
+    assert opened.texts(".path li") == way[:3]
+    opened.press("ArrowLeft", "ArrowLeft")
+    assert any("cpu0 TLB: + vcpu" in text for text in opened.texts(".choices button")), "entries are told as such"

@@ -1,14 +1,14 @@
 "use strict";
 // Walks through the states of a system: the reader picks the steps.  Several policies take the same steps as long as they can.
 (() => {
-  const all = JSON.parse(document.getElementById("data").textContent);
+  const { panels: all, walk: begun } = JSON.parse(document.getElementById("data").textContent);
   const words = new Map(all.flatMap((data) => data.steps.map(({ who, text, key }) => [key, `${who}: ${text}`])));
   const panels = [...document.querySelectorAll(".panel")].map((root, number) => panel(root, all[number]));
-  let walk = { start: all[0].begin, keys: [] };
+  let walk;
 
   function panel(root, data) {
     const find = (selector) => root.querySelector(selector);
-    const { element, cards } = machineOf(data);
+    const { element, cards, entryOf } = machineOf(data);
     const violated = new Set(Object.keys(data.broken).map(Number));
 
     // The values of all locations: the changes from the state before, back to an initial one, which has them all.
@@ -44,13 +44,21 @@
 
     const telling = (slot) => !["at", "local"].includes(data.slots[slot].what) && data.slots[slot].kind !== "ghost";
 
+    // What becomes of a location: of a cache's, whether its entry comes or goes.
+    function change(number, before, after) {
+      const { what, of, title, name, empty } = data.slots[number];
+      if (what !== "cache" || (before !== empty && after !== empty)) return `${name} = ${data.values[after]}`;
+      const entry = element("span", {}, ...entryOf(number, after === empty ? before : after)).textContent;
+      return `${of} ${title}: ${after === empty ? "−" : "+"} ${entry}`;
+    }
+
     function effect(before, target) {
       const after = state(target);
       const changed = [...differences(before, after).keys()], news = changed.filter(telling);
       const next = changed.filter((slot) => data.slots[slot].what === "at").map((slot) => `next: ${data.values[after[slot]]}`);
-      const texts = news.slice(0, 5).map((slot) => `${data.slots[slot].name} = ${data.values[after[slot]]}`);
+      const texts = news.slice(0, 5).map((slot) => change(slot, before[slot], after[slot]));
       const more = news.length > 5 ? [`and ${news.length - 5} more`] : [];
-      return [...texts, ...more, ...next].join(", ");
+      return [...texts, ...more, ...next].join("; ");
     }
 
     function choice([target, step], here, before, number) {
@@ -172,10 +180,12 @@
   }
 
   function asked() {
+    const [first, ...steps] = begun ?? [all[0].begin];
     try {
       const [start, ...keys] = JSON.parse(decodeURIComponent(location.hash.slice(1)));
-      return Number.isInteger(start) && keys.every((key) => typeof key === "string") ? { start: Math.max(0, start), keys } : { start: all[0].begin, keys: [] };
-    } catch { return { start: all[0].begin, keys: [] }; }
+      if (Number.isInteger(start) && keys.every((key) => typeof key === "string")) return { start: Math.max(0, start), keys };
+    } catch { /* no walk */ }
+    return { start: first, keys: steps };
   }
 
   document.addEventListener("keydown", (event) => {

@@ -78,5 +78,5 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
     return [...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, state, news, acting, waits));
   }
 
-  return { element, marks, cards };
+  return { element, marks, cards, entryOf };
 }
