@@ -16,7 +16,7 @@ from flushproof.model.ir.trace import Step
 from flushproof.report.caches import Entry, entry, is_cache, is_set
 from flushproof.report.locations import location
 from flushproof.report.reads import Fact, Reader
-from flushproof.report.words import Story, action_of, clause_of
+from flushproof.report.words import Story, action_of, clause_of, process_at
 
 Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "used", "hit"]
 
@@ -38,7 +38,8 @@ class Link:
 
 
 def links(story: Story) -> tuple[Link, ...]:
-    """The story of every entry that the violation rests on, step by step; of a violation without any, of what it read."""
+    """The story of every entry that the violation rests on, step by step, and which other steps wrote since then what it rests on
+    too; of a violation without any entry, what it read."""
     instance = story.instance
     facts = _violating(story)
     slots = list(dict.fromkeys(slot for fact in facts for slot in fact.values))
@@ -55,7 +56,18 @@ def links(story: Story) -> tuple[Link, ...]:
             told[slot] = tuple(_of_entry(story, slot, until))
             made = _made(story, slot, until)
             waiting += [(source, made - 1) for source in _sources(story, slot, made)]
-    return tuple(link for found in sorted(told.values(), key=_since) for link in found)
+    *others, last = sorted(told.values(), key=_since)
+    known = {link.step for link in last}
+    written = _of_locations(story, [s for s in slots if _was_written(story, s, _since(last))])
+    whole = sorted((*last, *(link for link in written if link.step not in known)), key=lambda link: link.step)
+    return (*(link for found in others for link in found), *whole)
+
+
+def _was_written(story: Story, slot: Slot, since: int) -> bool:
+    """Whether something was written behind a step that is no entry, no register, no program counter and not a property's own."""
+    var = story.instance.system.variable[slot.var]
+    plain = var.kind == "state" and (var.view is None or var.view.what == "table")
+    return plain and process_at(story.instance, slot) is None and _last_change(story, slot) > since
 
 
 def _since(found: tuple[Link, ...]) -> int:

@@ -89,7 +89,7 @@ def markdown_all(results: Sequence[Result], missing: Mapping[str, NoVerdict]) ->
 
 def _cells(story: Story, row: Told) -> list[str]:
     (act,) = row.acts
-    acts = [act.words if lane == act.actor else "" for lane in story.lanes]
+    acts = [str(act) if lane == act.actor else "" for lane in story.lanes]
     return [row.number, *acts, "\n".join([*row.changes, *map(str, row.caches)])]
 
 

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.cause import Link, links
-from flushproof.report.telling import FIXED, Told, tell
+from flushproof.report.telling import Told, tell
 from flushproof.report.words import Row, Story, headline
 
 SIZE, LEADING, WIDTH = 12, 16, 7.25
@@ -54,7 +54,7 @@ class _Diagram:
         self.behind = Element("g")
         self.y = float(MARGIN)
         self.middle: dict[int, float] = {}
-        self.edge: dict[int, float] = {}
+        self.box: dict[int, tuple[float, float]] = {}
 
     def text(self) -> str:
         title = headline(self.story.trace)
@@ -97,8 +97,8 @@ class _Diagram:
 
     def step(self, row: Row, told: Told) -> None:
         """One row: the number, the box on its lifeline, and what changed."""
-        words = textwrap.wrap(row.words, LANE - 8, break_on_hyphens=False) or [""]
-        changed = [*told.changes, *(str(entries).replace(FIXED, " ") for entries in told.caches)]
+        words = textwrap.wrap(str(told.acts[0]), LANE - 8, break_on_hyphens=False) or [""]
+        changed = [*told.changes, *map(str, told.caches)]
         news = [line for text in changed for line in textwrap.wrap(text, NEWS, subsequent_indent="  ", break_on_hyphens=False)]
         height = max(len(words), len(news), 1) * LEADING + 10
         lane = self.lanes[row.actor.name]
@@ -111,7 +111,7 @@ class _Diagram:
             self.line(self.axis(lane), self.y + 1 + number * LEADING, text, BAD if row.event else INK, anchor="middle")
         for number, text in enumerate(news):
             self.line(self.news, self.y + 1 + number * LEADING, text, SOFT)
-        self.edge[row.number] = self.axis(lane) - wide / 2
+        self.box[row.number] = (self.axis(lane) - wide / 2, self.axis(lane) + wide / 2)
         self.middle[row.number] = self.y + LEADING / 2 + 2
         self.y += height
 
@@ -141,8 +141,10 @@ class _Diagram:
     def missed(self, x: float, number: int) -> None:
         """A step that does not reach the entry whose line is at `x`: a dashed line to a cross."""
         y, stroke = self.middle[number], {"stroke": UNSURE, "stroke-width": "2", "fill": "none"}
-        if x + 12 < self.edge[number]:
-            dashed = {"d": f"M{_px(x + 8)} {_px(y)}H{_px(self.edge[number])}", "stroke-dasharray": "5 4"}
+        left, right = self.box[number]
+        start, end = (x + 8, left) if x < left else (right, x - 8)
+        if start + 4 < end:
+            dashed = {"d": f"M{_px(start)} {_px(y)}H{_px(end)}", "stroke-dasharray": "5 4"}
             self.behind.append(Element("path", {**dashed, **stroke, "stroke-width": "1.2"}))
         SubElement(self.root, "path", {"d": f"M{_px(x - 5)} {_px(y - 5)}l10 10m0 -10l-10 10", **stroke})
 

@@ -6,11 +6,12 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware import Cpu, Invalidations, Scope, Tlb, Vm
-from flushproof.model.language import Ghost, Map, System, View, action, event, invariant, require
+from flushproof.model.language import Ghost, Map, System, View, action, dropped, event, invariant, require
 from flushproof.model.language import check as demand
 
 from flushproof.checking import check
 from flushproof.report.cause import Link, links
+from flushproof.report.sequence import svg
 from flushproof.report.words import Story
 
 
@@ -26,9 +27,10 @@ def parts(found: tuple[Link, ...]) -> list[tuple[int, str]]:
 
 def test_an_entry_that_two_invalidations_on_another_cpu_miss() -> None:
     found = story_of("kvm-vcpu-switch", "last-ran", fb="off")
-    assert parts(found) == [(8, "made"), (15, "missed"), (21, "missed"), (28, "hit")]
+    assert parts(found) == [(8, "made"), (9, "wrote"), (15, "missed"), (21, "missed"), (22, "wrote"), (28, "hit")]
     assert "brought vm0 → page0, by vcpu0, into the TLB of cpu0" in found[0].text
-    assert "in the TLB of cpu1; the entry is in that of cpu0; issued in step 14 (cpu1: TLBI VMALLE1)" in found[1].text
+    assert "in the TLB of cpu1; the entry is in that of cpu0; issued in step 14 (cpu1: TLBI VMALLE1)" in found[2].text
+    assert "stores an invalid descriptor) wrote invalid[vcpu0] = True." in found[1].text
 
 
 def test_where_nothing_is_invalidated_that_is_said() -> None:
@@ -201,3 +203,104 @@ class Bare(System):
 
 def test_of_a_cache_that_no_step_is_said_to_empty_nothing_is_claimed() -> None:
     assert parts(story_of(Bare)) == [(1, "made"), (1 + 1, "hit")]
+
+
+class Freed(System):
+    """A page that is freed while an entry leads to it; whoever enters and leaves changes nothing about that."""
+
+    entry: Annotated[Map[Cpu, bool], View("cache", "TLB")]
+    inside: Map[Cpu, bool]
+    refs: bool
+    sizes = {Cpu: 2}
+
+    @action
+    def enters(self, cpu: Cpu):
+        """{cpu} enters"""
+        self.inside[cpu] = self.refs = True
+
+    @action
+    def fills(self, cpu: Cpu):
+        """{cpu} fills"""
+        require(self.inside[cpu])
+        self.entry[cpu] = True
+
+    @action
+    def frees(self):
+        """the page is freed"""
+        self.refs = False
+
+    @event
+    def hit(self, cpu: Cpu):
+        """{cpu} uses the entry"""
+        require(self.inside[cpu] and self.entry[cpu])
+        demand("no-use-after-free", self.refs, "the page of {cpu} is free")
+
+
+class Twice(System):
+    """Two entries that must not be there at once."""
+
+    entry: Annotated[Map[Cpu, Vm, bool], View("cache", "TLB")]
+    sizes = {Cpu: 1, Vm: 2}
+
+    @action
+    def fills(self, cpu: Cpu, vm: Vm):
+        """{cpu} fills for {vm}"""
+        self.entry[cpu, vm] = True
+
+    @invariant("two at once")
+    def one_at_a_time(self):
+        return not all(self.entry[cpu, vm] for cpu in Cpu for vm in Vm)
+
+
+def test_what_was_written_behind_the_entry_and_makes_the_hit_wrong_is_told() -> None:
+    found = story_of(Freed)
+    assert parts(found) == [(2, "made"), (3, "wrote"), (4, "hit")]
+    assert "the page is freed) wrote refs = False." in found[1].text
+
+
+def test_of_two_entries_the_one_that_was_made_first_is_told_first() -> None:
+    assert parts(story_of(Twice)) == [(1, "made"), (2, "hit"), (2, "made"), (2, "hit")]
+
+
+class OtherFlushes(System):
+    """Whoever comes first flushes its own TLB, and not that of the other one."""
+
+    entry: Annotated[Map[Cpu, bool], View("cache", "TLB")]
+    first: Optional[Cpu]
+    flushed: bool
+    sizes = {Cpu: 2}
+
+    @action
+    def comes(self, cpu: Cpu):
+        """{cpu} comes first"""
+        require(self.first is None)
+        self.first = cpu
+        self.entry[cpu] = True
+
+    @action
+    def fills(self, cpu: Cpu):
+        """{cpu} fills"""
+        require(self.first is not None and self.first is not cpu and not self.flushed)
+        self.entry[cpu] = True
+
+    @action
+    def flushes(self, cpu: Cpu):
+        """{cpu} flushes"""
+        require(self.first is cpu)
+        dropped(self.entry[cpu])
+        self.entry[cpu] = False
+        self.flushed = True
+
+    @event
+    def hit(self, cpu: Cpu):
+        """{cpu} uses the entry"""
+        require(self.entry[cpu])
+        demand("no-hit", not self.flushed, "{cpu} hits it")
+
+
+def test_an_invalidation_that_misses_is_drawn_to_the_entry_from_either_side() -> None:
+    for system, policy, knobs in ((OtherFlushes, None, {}), ("kvm-vcpu-switch", "last-ran", {"fb": "off"})):
+        trace = check(system, policy, knobs=knobs, audit=None).trace
+        assert trace is not None
+        count = [link.part for link in links(Story(trace))].count("missed")
+        assert svg(trace).count("stroke-dasharray") == count > 0
