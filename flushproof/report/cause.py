@@ -56,10 +56,10 @@ def links(story: Story) -> tuple[Link, ...]:
             told[slot] = tuple(_of_entry(story, slot, until))
             made = _made(story, slot, until)
             waiting += [(source, made - 1) for source in _sources(story, slot, made)]
-    *others, last = sorted(told.values(), key=_since)
-    known = {link.step for link in last}
-    written = _of_locations(story, [s for s in slots if _was_written(story, s, _since(last))])
-    whole = sorted((*last, *(link for link in written if link.step not in known)), key=lambda link: link.step)
+    *others, final = sorted(told.values(), key=_since)
+    known = {link.step for link in final}
+    written = _of_locations(story, [s for s in slots if _was_written(story, s, _since(final))])
+    whole = sorted((*final, *(link for link in written if link.step not in known)), key=lambda link: link.step)
     return (*(link for found in others for link in found), *whole)
 
 
