@@ -16,7 +16,7 @@ from flushproof.model.ir.trace import Step
 from flushproof.report.caches import Entry, entry, is_cache, is_set
 from flushproof.report.locations import location
 from flushproof.report.reads import Fact, Reader
-from flushproof.report.words import Story, action_of, clause_of, process_at
+from flushproof.report.words import Story, action_of, by_whom, clause_of, process_at
 
 Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "used", "hit"]
 
@@ -261,4 +261,4 @@ def _step(story: Story, number: int, capital: bool = True) -> str:
         return "The initial state" if capital else "the initial state"
     row = story.rows[number - 1]
     word = "Step" if capital else "step"
-    return f"{word} {number} ({row.actor.name}: {row.words})"
+    return f"{word} {number} ({by_whom(row.actor.name, row.words)})"

@@ -54,8 +54,9 @@ def _panel(graph: Graph) -> dict[str, Any]:
     for state, found in zip(graph.states, graph.edges, strict=True):
         story = Story(walked(instance, state))
         row = []
-        for edge in found:
-            said = (story.actor(0, edge.step).name, story.words(edge.step, state), _key(edge.step))
+        possible = [edge.step for edge in found]
+        for edge, text in zip(found, story.told(possible, 0), strict=True):
+            said = (story.actor(0, edge.step).name, text, _key(edge.step))
             row.append([-1 if edge.target is None else edge.target, steps.setdefault(said, len(steps))])
         edges.append(row)
     broken = dict(broken_in(graph))

@@ -138,10 +138,7 @@ class Machine:
                 ]
                 for c in row.changes
             ],
-            "others": [
-                {"who": story.actor(row.number - 1, other).name, "text": story.words(other, story.states[row.number - 1])}
-                for other in story.enabled[row.number - 1]
-            ],
+            "others": story.told(story.enabled[row.number - 1], row.number - 1),
             "costs": cost_words(row.costs),
             "process": " ".join(filter(None, [row.process, row.runs and f"of {row.runs}"])),
         }

@@ -26,7 +26,7 @@ from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.report.jsonform import saved_json
 from flushproof.report.locations import location
 from flushproof.report.telling import FIXED, tell
-from flushproof.report.words import Story, many, shown, title_of, told_apart
+from flushproof.report.words import Story, by_whom, many, shown, title_of, told_apart
 from flushproof.search.walk import Walks, Way
 
 STARTS = 500
@@ -174,8 +174,7 @@ class Stepper(App[None]):
         key = (state, step.action, *step.binding.values())
         if key not in self.known:
             (row,) = Story(walked(self.instance, state, (step,))).rows
-            told = row.words if row.words.startswith(f"{row.actor.name} ") else f"{row.actor.name}: {row.words}"
-            self.known[key] = told
+            self.known[key] = by_whom(row.actor.name, row.words)
         return self.known[key]
 
     def violated(self, state: State) -> list[tuple[str, str]]:

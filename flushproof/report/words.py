@@ -142,6 +142,11 @@ class Story:
         guard = Reader(self.instance, self.states[number]).guard(acts, env)
         return actor_of(self.instance, acts, step.binding, guard, self.states[number])
 
+    def told(self, steps: Sequence[Step], number: int) -> list[str]:
+        """Who does what in steps that are possible before the one of this number, counted from 0: no two in the same words."""
+        texts = [by_whom(self.actor(number, step).name, self.words(step, self.states[number])) for step in steps]
+        return told_apart(self.instance, steps, texts)
+
     @cached_property
     def enabled(self) -> tuple[tuple[Step, ...], ...]:
         """For each step what else was possible instead of it, in order of declaration."""
@@ -266,6 +271,11 @@ def _costs(instance: Instance, before: State, step: Step) -> Mapping[str, int]:
 def many(count: int, noun: str) -> str:
     """`1 state`, `1,204 states`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def by_whom(actor: str, words: str) -> str:
+    """`cpu0: enters the guest`; where the words begin with who acts, they alone."""
+    return words if words.startswith(f"{actor} ") else f"{actor}: {words}"
 
 
 def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 // Walks through the states of a system: the reader picks the steps.  Several policies take the same steps as long as they can.
 (() => {
   const { panels: all, walk: begun } = JSON.parse(document.getElementById("data").textContent);
-  const words = new Map(all.flatMap((data) => data.steps.map(({ who, text, key }) => [key, `${who}: ${text}`])));
+  const words = new Map(all.flatMap((data) => data.steps.map(({ text, key }) => [key, text])));
   const panels = [...document.querySelectorAll(".panel")].map((root, number) => panel(root, all[number]));
   let walk;
 
@@ -63,7 +63,7 @@
 
     function choice([target, step], here, before, number) {
       const { who, text, key } = data.steps[step];
-      const button = element("button", { type: "button", "data-key": key }, element("b", {}, who), ` ${text}`);
+      const button = element("button", { type: "button", "data-key": key }, element("b", {}, who), text.slice(who.length).replace(/^:/, ""));
       if (target < 0) {
         button.disabled = true;
         button.append(element("small", {}, "leads out of what is in this page"));
@@ -106,7 +106,7 @@
       find(".path").replaceChildren(...way.moves.map((step, number) => {
         const key = walk.keys[number];
         if (step.lacking) return element("li", { class: "none" }, `${words.get(key) ?? key}: ${step.lacking}`);
-        const link = element("button", { type: "button", class: "plain" }, `${step.who}: ${step.text}`);
+        const link = element("button", { type: "button", class: "plain" }, step.text);
         link.addEventListener("click", () => go({ ...walk, keys: walk.keys.slice(0, number + 1) }));
         return element("li", {}, link);
       }));

@@ -64,7 +64,7 @@
     const possible = now < steps.length ? steps[now].others : [];
     byId("others").hidden = now === steps.length;
     byId("others").querySelector("summary").textContent = `What else could have happened next: ${possible.length}`;
-    byId("others").querySelector("ul").replaceChildren(...possible.map(({ who, text }) => element("li", {}, `${who}: ${text}`)));
+    byId("others").querySelector("ul").replaceChildren(...possible.map((text) => element("li", {}, text)));
   }
 
   function table() {
