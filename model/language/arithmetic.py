@@ -26,6 +26,9 @@ from .values import (
 MOST_CASES = 1024
 """Arithmetic on two numbers of the state goes case by case, through so many at the most."""
 
+MOST_BITS = 1024
+"""Constants may have so many bits at the most."""
+
 FUNCTIONS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -66,8 +69,10 @@ class Arithmetic(Atoms):
         left, right = self.ev(operation.left, path, at), self.ev(operation.right, path, at)
         function = FUNCTIONS.get(type(operation.operator))
         if function is not None and are_constants(left, right):
+            assert isinstance(left, Static) and isinstance(right, Static)
+            self.refuse_huge(function, left.value, right.value, node, at)
             try:
-                return Static(function(left.value, right.value))  # type: ignore[union-attr]
+                return Static(function(left.value, right.value))
             except ZeroDivisionError:
                 at.source.fail(node, "this divides by zero")
             except (ValueError, OverflowError) as error:
@@ -93,6 +98,12 @@ class Arithmetic(Atoms):
             case ast.Sub():
                 return terms.plus(one, terms.negated(other))
         return self.tabulated(function, one, other, node, path, at)
+
+    def refuse_huge(self, function: Callable[[Any, Any], Any], left: int, right: int, node: ast.AST, at: Scope) -> None:
+        """See to it that a constant has no more bits than there is room and time for."""
+        more = {operator.lshift: right, operator.mul: right.bit_length()}.get(function, 0)
+        if left and more + left.bit_length() > MOST_BITS:
+            at.source.fail(node, f"this number has more than {MOST_BITS:,} bits", "A state holds numbers of some 32 bits.")
 
     # -------------------------------------------------------------------------------------------------- ordered elements
 

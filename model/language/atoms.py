@@ -5,7 +5,7 @@ from __future__ import annotations
 from flushproof.model.errors import nearest
 
 from . import core, declare
-from .conversions import Conversions, items_of
+from .conversions import Conversions, few, items_of
 from .core import Atom, Constant, Local, Star
 from .source import import_hint
 from .values import (
@@ -87,6 +87,8 @@ class Atoms(Conversions):
     def starred(self, star: Star, path: Path, at: Scope) -> tuple[Value, ...]:
         value = self.ev(star.atom, path, at)
         parts = value.items if isinstance(value, Once) else items_of(value)
+        if isinstance(value, Static) and isinstance(value.value, range):
+            parts = tuple(map(Static, few(value.value, star.atom.node, at)))
         if parts is None:
             hint = "A sort has any number of elements: use all(...), any(...), or a loop."
             at.source.fail(star.atom.node, "only a tuple can be unpacked here", hint)

@@ -12,7 +12,7 @@ from flushproof.model.ir import terms
 
 from . import declare
 from .arithmetic import Arithmetic
-from .conversions import items_of
+from .conversions import are_numbers, few, items_of
 from .values import (
     MapRef,
     Object,
@@ -23,6 +23,7 @@ from .values import (
     Value,
     is_none,
     is_number,
+    sort_in,
 )
 
 CONTAINERS = (set, frozenset, list, range, Mapping)
@@ -61,7 +62,10 @@ class Comparisons(Arithmetic):
         """``in``: equal to one of a fixed group of values."""
         items = items_of(right)
         if items is None and isinstance(right, Static) and isinstance(right.value, CONTAINERS):
-            items = tuple(map(Static, right.value))
+            sort = self.sort_of(left)
+            if isinstance(right.value, range) and sort is not None and are_numbers(sort_in(sort)):
+                return self.in_range(left, right.value, node, at)
+            items = tuple(map(Static, few(right.value, node, at)))
         if items is not None:
             return terms.or_(*(self.equal(left, item, node, path, at) for item in items))
         hint = "Write `x in (a, b)`, or read a Map[..., bool]."
@@ -71,6 +75,26 @@ class Comparisons(Arithmetic):
         if isinstance(right, Static) and isinstance(right.value, type):
             at.source.fail(node, f"`in` asks nothing of {right.value.__name__}: sorts are known when compiling", hint)
         at.source.fail(node, "`in` needs a tuple of values", hint)
+
+    def in_range(self, left: Value, numbers: range, node: ast.AST, at: Scope) -> ir.Expr:
+        """Whether a number, or the number of an option, is one of a range."""
+        rising = numbers if numbers.step > 0 else numbers[::-1]
+        value = self.expr(left, node, at)
+        term = value
+        if isinstance(value.sort, ir.OptionSort):
+            few(numbers, node, at)  # Python looks for a None among all of them
+            term = terms.the(value)
+        mine = term.sort
+        assert isinstance(mine, ir.IntSort)
+        if rising.step != 1:
+            found = terms.or_(*(terms.eq(term, ir.Lit(n, mine)) for n in few(rising, node, at) if mine.lo <= n <= mine.hi))
+        elif not rising or rising[0] > mine.hi or rising[-1] < mine.lo:
+            found = ir.FALSE
+        else:
+            above = ir.TRUE if rising[0] <= mine.lo else terms.not_(terms.less(term, ir.Lit(rising[0], mine)))
+            below = ir.TRUE if rising[-1] >= mine.hi else terms.not_(terms.less(ir.Lit(rising[-1], mine), term))
+            found = terms.and_(above, below)
+        return found if term is value else terms.and_(terms.not_(terms.is_none(value)), found)
 
     def comparable(self, left: Value, right: Value, node: ast.AST, path: Path, at: Scope) -> tuple[ir.Expr, ir.Expr]:
         """Both values as terms of one sort that has an order; of an option, its element."""

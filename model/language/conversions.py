@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flushproof.model import ir
@@ -28,6 +28,9 @@ from .values import (
     sort_in,
     static_literal,
 )
+
+MOST_VALUES = 1024
+"""A sum, a count or a loop over a range goes through so many values at the most."""
 
 
 class Conversions:
@@ -151,6 +154,9 @@ class Conversions:
         if isinstance(value, type) and sort_in(sort).name == value.__name__:
             return f"{shown} is no element of it", f"Write choose({value.__name__}), or use a parameter."
         base = sort_in(sort)
+        if isinstance(base, ir.IntSort) and isinstance(value, enum.Enum) and is_number(value.value):
+            member = f"{type(value).__name__}.{value.name}"
+            return f"{member} is no number", f"Write {member}.value."
         if isinstance(base, ir.IntSort) and is_number(value):
             return f"{shown} is not one of {base.name}", "Its range is the one that was declared."
         if isinstance(base, ir.CounterSort) and is_number(value):
@@ -409,6 +415,13 @@ def items_of(value: Value) -> tuple[Value, ...] | None:
     """The parts of a tuple, also of one that is a constant; None for any other value."""
     if isinstance(value, Tup):
         return value.items
-    if isinstance(value, Static) and isinstance(value.value, tuple):
+    if isinstance(value, Static) and isinstance(value.value, tuple) and not isinstance(value.value, enum.Enum):
         return tuple(map(Static, value.value))
     return None
+
+
+def few(values: Iterable[Any], node: ast.AST, at: Scope) -> tuple[Any, ...]:
+    """The values of a constant group, which are gone through one by one: a range may have more than anybody waits for."""
+    if isinstance(values, range) and values[MOST_VALUES:]:
+        at.source.fail(node, f"more than {MOST_VALUES:,} values are gone through here", "Compare with `<`, or take fewer.")
+    return tuple(values)

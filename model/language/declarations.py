@@ -84,11 +84,10 @@ class Declarations:
         return self.objects[owners[0]]
 
     def happens(self, method: Method) -> bool:
-        """Whether a method with a role happens by itself; one that a class below overrides does not, and is called by `super`."""
-        if method.owner is None:
-            return True
-        path = method.owner.path
-        return any(m.owner.path == path and m.function is method.function for m in self.members)
+        """Whether a method with a role happens by itself; one that a class below overrides does not, and is called by `super`, or
+        by its class's name."""
+        owners = [m.owner.path for m in self.members if m.function is method.function]
+        return bool(owners) if method.owner is None else method.owner.path in owners
 
     def sort(self, annotation: Any) -> ir.Sort:
         """The sort that an annotation names; its classes are noted down.
@@ -256,6 +255,13 @@ class Declarations:
                 raise ModelError(
                     f"there are two {kind} called {cls.__name__}", class_place(cls), hint="Rename one of them."
                 )
+        alike = next((n for n in known if n != cls.__name__ and n.lower() == cls.__name__.lower()), None)
+        if alike is not None and known is self.classes:
+            raise ModelError(
+                f"the sorts {alike} and {cls.__name__} are both written '{alike.lower()}'",
+                class_place(cls),
+                hint="Sizes and elements are called by their sort in lower case: rename one of them.",
+            )
         known[cls.__name__] = cls
 
     def _declare(self, name: str, declared: Declared, place: ir.Place | None, doc: str = "") -> None:
@@ -323,6 +329,15 @@ def refuse_special(cls: type, base: type) -> None:
 
 def refuse_order(cls: type) -> None:
     """Refuse a sort, counter or enumeration whose elements compare otherwise than those of its kind."""
+    for c in inspect.getmro(type(cls)):
+        if c in (type(Sort), enum.EnumMeta, type):
+            break
+        for name in special(c):
+            raise ModelError(
+                f"{cls.__name__} is made by {c.__name__}, whose {name} is not read",
+                class_place(cls),
+                hint="Leave the metaclass out: what there is of a sort, is its elements as they are listed.",
+            )
     for c in cls.__mro__:
         if c in (Sort, Counter, OrderedEnum) or c.__module__ in ("enum", "builtins"):
             break

@@ -302,7 +302,17 @@ Ghost = Annotated[T, Kind.GHOST]
 """``Ghost[Map[Cpu, bool]]``: for properties alone; no guard and no other state depends on it."""
 
 
-@dataclass(frozen=True)
+def _too_early() -> ModelError:
+    """What is said of a knob that is asked for its value where there is none yet."""
+    frame = sys._getframe(2)
+    return ModelError(
+        "a knob has no value while the class is made: a policy gives it one",
+        Place(frame.f_code.co_filename, frame.f_lineno),
+        hint="Ask self.<knob> in a method.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class Knob:
     """A choice that a policy makes once and for all: a flush's scope, an order of stores, a hardware assumption.
 
@@ -321,6 +331,16 @@ class Knob:
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self
+
+    def __bool__(self) -> bool:
+        raise _too_early()
+
+    def __eq__(self, other: object) -> bool:
+        if other is None or isinstance(other, (bool, enum.Enum)):
+            raise _too_early()
+        return self is other
+
+    __hash__ = object.__hash__
 
     def values(self) -> tuple[Any, ...]:
         """All values, as they are listed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from flushproof.model import ir
 from flushproof.model.ir import terms
 
 from . import declare
-from .conversions import items_of, number
+from .conversions import few, items_of, number
 from .statements import Executor
 from .values import Generated, MapRef, Once, Path, Product, Scope, Static, Tup, Value, is_number
 from .wording import of_a_sort
@@ -42,10 +43,12 @@ class Functions(Executor):
     def length(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         value = args[0].value if len(args) == 1 else None
         items = items_of(value) if value is not None else None
+        if items is None and value is not None:
+            items = members_of(value)
         if items is not None:
             return Static(len(items))
         if isinstance(value, Static) and isinstance(value.value, (str, range)):
-            return Static(len(value.value))
+            return Static(len(value.value) if isinstance(value.value, str) else len(few(value.value, node, at)))
         if isinstance(value, MapRef):
             hint = "Count its elements: count(self.on[c] for c in Cpu)."
             at.source.fail(node, "a map has no length", hint)
@@ -58,6 +61,8 @@ class Functions(Executor):
         """The values of what has a fixed number of them."""
         if isinstance(given.value, Generated):
             return self.collected(given.value, what, node, path, at)
+        if (members := members_of(given.value)) is not None:
+            return members
         iterated = self.iterated(given.value, given.node, at)
         if isinstance(iterated, Product):
             at.source.fail(node, *of_a_sort(what))
@@ -191,6 +196,13 @@ PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Va
     abs: Functions.absolute,
     isinstance: Functions.is_instance,
 }
+
+
+def members_of(value: Value) -> tuple[Value, ...] | None:
+    """The members of an enumeration, in their order; None for any other value."""
+    if isinstance(value, Static) and isinstance(value.value, type) and issubclass(value.value, enum.Enum):
+        return tuple(map(Static, value.value))
+    return None
 
 
 def as_number(cond: ir.Expr) -> ir.Expr:

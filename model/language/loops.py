@@ -12,7 +12,7 @@ from flushproof.model.errors import ModelError
 from flushproof.model.ir import terms
 
 from . import core
-from .conversions import items_of
+from .conversions import MOST_VALUES, few, items_of
 from .operations import Operations
 from .values import Access, Bad, Generated, Once, Path, Product, Scope, Static, Tup, Value, named_after
 from .wording import of_a_sort
@@ -21,9 +21,6 @@ AGAIN = Bad(
     "is given a value in a loop whose rounds all happen at once",
     "Gather with all(...), any(...), count(...) or sum(...); behind the loop name one element.",
 )
-MOST_VALUES = 1024
-"""A sum or a count goes through so many values at the most."""
-
 LEAVING = {
     core.Stop: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
     core.Delegate: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),
@@ -52,7 +49,10 @@ class Loops(Operations):
         if parts is not None:
             return parts
         if isinstance(value, Static) and isinstance(value.value, range):
-            return tuple(map(Static, value.value))
+            return tuple(map(Static, few(value.value, node, at)))
+        if isinstance(value, Static) and get_origin(value.value) is not None:
+            text = at.source.text(node)
+            at.source.fail(node, f"Python goes through no {text}", f"Write `for (x,) in each({text})`.")
         return Product((self.finite(value, node, at),), False)
 
     def finite(self, value: Value, node: ast.AST, at: Scope) -> ir.Sort:

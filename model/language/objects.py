@@ -73,6 +73,13 @@ class Objects(Comparisons):
             case Static(type() as sort) if issubclass(sort, declare.Sort) and name == "size":
                 reason = f"{sort.__name__}.size is its default, and not how many elements there are"
                 at.source.fail(node, reason, f"Write size({sort.__name__}).")
+            case Static(declare.Part() as part):
+                known = self.declared.parts.get(id(part))
+                hint = "Give it to the system, or to a part, under a name of its own: `lock = Lock()`, and write self.lock."
+                if known is not None:
+                    hint = f"Write self.{known.path[:-1]}."
+                text = at.source.text(operation.owner.node)
+                at.source.fail(node, f"{text} is a part, which is reached through `self` only", hint)
             case Static():
                 try:
                     found = Static(getattr(value.value, name))
@@ -100,7 +107,7 @@ class Objects(Comparisons):
             case ir.Node():
                 sort = value.sort.name
                 if isinstance(value.sort, ir.EnumSort):
-                    if hasattr(self.declared.enumerations[sort], name):
+                    if hasattr(next(iter(self.declared.enumerations[sort])), name):
                         hint = f"Make it a helper of the system that takes {articled(sort)}, and compares."
                         what = f"'{name}' of {sort} is known of its members only, and {owner} depends on the state"
                         at.source.fail(node, what, hint)

@@ -87,9 +87,10 @@ class Operations(Objects):
             if None in args:
                 at.source.fail(node, "a slice can only be written", "Read with all(...) or any(...) over the sort.")
             return self.read(value.variable, tuple(a for a in args if a is not None), node, path, at)
-        position = None
-        if operation.single and isinstance(operation.index[0], Atom):
-            position = self.ev(operation.index[0], path, at)
+        position: Value | None = None
+        if all(isinstance(part, Atom) for part in operation.index):
+            given = tuple(self.ev(part, path, at) for part in operation.index if isinstance(part, Atom))
+            position = constant(given[0] if operation.single else Tup(given))
         parts = items_of(value)
         if parts is not None:
             if (
@@ -119,7 +120,9 @@ class Operations(Objects):
                         nearest(str(position.value), list(map(str, names)), "names"),
                     )
         hint = "Declare it as Map[...] to index it."
-        if isinstance(value, Static) and isinstance(value.value, (Mapping, list)):
+        if isinstance(value, Static) and isinstance(value.value, list):
+            hint = "Make it a tuple, which is indexed by a constant; a list may change."
+        elif isinstance(value, Static) and isinstance(value.value, Mapping):
             hint = "It is indexed by a constant; for what depends on the state declare a Map[...], or write `if`."
         at.source.fail(node, f"{at.source.text(owner)} is not a map", hint)
 
@@ -221,3 +224,11 @@ class Operations(Objects):
         at.source.fail(
             node, f"{cls.__name__}(...) takes a constant", f"Name the member: {cls.__name__}.{next(iter(cls)).name}."
         )
+
+
+def constant(value: Value) -> Value:
+    """A tuple of constants as a constant; any other value as it is."""
+    parts = tuple(map(constant, items_of(value) or ()))
+    if isinstance(value, Tup) and all(isinstance(part, Static) for part in parts):
+        return Static(tuple(part.value for part in parts if isinstance(part, Static)))
+    return value

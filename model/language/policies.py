@@ -56,7 +56,9 @@ def check_declared(cls: type[System]) -> None:
         ModelError: a knob without values, an argument in the wrong place, a key that is given twice.
     """
     place = class_place(cls)
-    for name, knob in knobs_of(cls).items():
+    known = knobs_of(cls)
+    refuse_twins("knobs", known, place)
+    for name, knob in known.items():
         if problem := _wrong_knob(knob):
             raise ModelError(f"knob '{name}': {problem}", place, hint=_KNOB)
         if not any(knob.default is value for value in knob.values()):
@@ -65,6 +67,7 @@ def check_declared(cls: type[System]) -> None:
                 place,
                 hint=f"They are: {', '.join(map(Knob.text, knob.values()))}.",
             )
+        refuse_twins(f"values of the knob '{name}'", map(Knob.text, knob.values()), place)
     if not isinstance(cls.policies, Mapping):
         raise ModelError(
             f"{cls.__name__}.policies is {_a(cls.policies)}, and must be a dictionary: name -> Policy",
@@ -102,6 +105,17 @@ def check_verdicts(cls: type[System], properties: Iterable[str]) -> None:
                     class_place(cls),
                     hint=_ASKS if verdict == NO_STUCK else nearest(verdict, verdicts, "verdicts"),
                 )
+
+
+def refuse_twins(what: str, names: Iterable[str], place: ir.Place | None) -> None:
+    """See to it that no two names are one on a command line."""
+    seen: set[str] = set()
+    for name in names:
+        plain = name.lower().replace("-", "_")
+        if plain in seen:
+            hint = "On a command line upper and lower case, hyphens and underscores are alike: rename one of them."
+            raise ModelError(f"two {what} are both written '{name}'", place, hint=hint)
+        seen.add(plain)
 
 
 def _wrong_knob(knob: Knob) -> str | None:

@@ -67,6 +67,13 @@ class Truth(metaclass=_Truths):
         return bool(value)
 
 
+class Made:
+    """Stands above what a machine makes of a class, so that what the user's own does with each class below it is not done again."""
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        pass
+
+
 @dataclass
 class Script:
     """Which way each choice of a step goes.
@@ -132,6 +139,11 @@ def plain(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
+def key_of(index: Any) -> tuple[Any, ...]:
+    """The parts of an index; a member of an enumeration is one, whatever its value is."""
+    return index if isinstance(index, tuple) and not isinstance(index, enum.Enum) else (index,)
+
+
 class View:
     """A state map while a system runs."""
 
@@ -141,14 +153,14 @@ class View:
 
     def __getitem__(self, index: Any) -> Any:
         try:
-            return self.machine.store[self.name, index if isinstance(index, tuple) else (index,)]
+            return self.machine.store[self.name, key_of(index)]
         except (KeyError, TypeError):
             raise Undefined(f"{self.name} is read at {index}, where it has no value") from None
 
     def __setitem__(self, index: Any, value: Any) -> None:
         machine = self.machine
         machine.touched = True
-        key = index if isinstance(index, tuple) else (index,)
+        key = key_of(index)
         value = self.convert(value)
         for location in self._locations(key) if any(k is ... or isinstance(k, slice) for k in key) else [key]:
             if (self.name, location) not in machine.store:
@@ -404,11 +416,10 @@ class Machine:
             declared = to_declared(annotation, self.size_of)
             if declared is not None:
                 self.declare(space, path, name, annotation, declared)
-        for base in reversed(cls.__mro__):
-            for name, value in vars(base).items():
-                if isinstance(value, Knob):
-                    space[name] = self.knob_property(path + name)
-        sub = type(cls.__name__, (cls,), space)
+        for name in dict.fromkeys(n for c in cls.__mro__ for n in vars(c)):
+            if isinstance(inspect.getattr_static(cls, name), Knob):  # a class below may give it one value for good
+                space[name] = self.knob_property(path + name)
+        sub = type(cls.__name__, (Made, cls), space)
         made = object.__new__(sub)
         self._paths[id(made)] = path
         self.objects.append(made)

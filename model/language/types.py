@@ -12,6 +12,7 @@ from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
 from .declare import Counter, Kind, Map, Range, Size, Sort
+from .source import class_place
 
 SizeOf = Callable[[Any], int]
 """How many elements a sort has."""
@@ -58,8 +59,11 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         bounds = [a for a in args[1:] if isinstance(a, Range)]
-        if bounds:
-            return to_sort(bounds[0], size_of)
+        if len(bounds) != 1 or args[0] is not int:
+            what = f"Annotated[{getattr(args[0], '__name__', args[0])}, ...]"
+            hint = "Write Annotated[int, Range(0, 3)] of a number, with one Range, and any other sort alone."
+            raise ModelError(f"{what} is no sort", hint=hint)
+        return to_sort(bounds[0], size_of)
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
         base = to_sort(next(a for a in args if a is not type(None)), size_of)
         if isinstance(base, ir.OptionSort):
@@ -225,7 +229,8 @@ def hints(owner: Any) -> Mapping[str, Any]:
     try:
         return get_type_hints(owner, include_extras=True)
     except (NameError, TypeError) as error:
-        name = getattr(owner, "__qualname__", str(owner))
+        name, code = getattr(owner, "__qualname__", str(owner)), getattr(owner, "__code__", None)
+        place = ir.Place(code.co_filename, code.co_firstlineno) if code else class_place(owner)
         raise ModelError(
-            f"an annotation of {name} cannot be read: {error}", hint="Is the sort imported or defined above?"
+            f"an annotation of {name} cannot be read: {error}", place, hint="Is the sort imported or defined above?"
         ) from None

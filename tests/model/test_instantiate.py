@@ -198,6 +198,19 @@ def test_declarations_that_name_what_does_not_exist() -> None:
     assert "sizes: Cpu has size 0, and the least is 1" in wrong(sizes={Cpu: 0})
 
 
+class Spelled(enum.Enum):
+    """Members that are one on a command line."""
+
+    a_b = 0
+    A_B = 1
+
+
+def test_names_that_are_one_on_a_command_line() -> None:
+    knob = Knob(bool, False, "a knob")
+    assert "two knobs are both written 'FAST'" in wrong(fast=knob, FAST=knob)
+    assert "two values of the knob 'k' are both written 'a-b'" in wrong(k=Knob(Spelled, Spelled.a_b, "a knob"))
+
+
 def test_a_decorator_without_its_parentheses() -> None:
     with pytest.raises(FlushproofError, match=r'Write @invariant\("what is wrong"\)'):
         invariant(lambda self: True)  # type: ignore[arg-type]

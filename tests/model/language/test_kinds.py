@@ -18,6 +18,7 @@ from flushproof.checking import check
 from flushproof.proving import prove
 
 from .checks import CHECKS
+from .classes import CLASSES
 from .habits import HABITS
 from .kinds import KINDS, Holds, Refused, Violated, module
 from .numbers import NUMBERS
@@ -25,8 +26,8 @@ from .written import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some cases are what Python warns of
 
-TABLE = KINDS | HABITS | NUMBERS | CHECKS
-assert len(TABLE) == sum(map(len, (KINDS, HABITS, NUMBERS, CHECKS)))
+TABLE = KINDS | HABITS | NUMBERS | CHECKS | CLASSES
+assert len(TABLE) == sum(map(len, (KINDS, HABITS, NUMBERS, CHECKS, CLASSES)))
 CASES = [(kind, name) for kind, cases in TABLE.items() for name in cases]
 
 
@@ -50,7 +51,9 @@ def test_it_is_read_as_python_reads_it(kind: str, name: str, tmp_path: Path) -> 
                 assert (found.verdict, found.violated) == ("violated", prop)
                 assert found.trace is not None and len(found.trace.steps) == steps
     if case.python:
-        Agreement(cls, instantiate(cls), knob_values(cls, None, {})).compare(150, None)
+        agreement = Agreement(cls, instantiate(cls), knob_values(cls, None, {}))
+        agreement.compare(150, None)
+        assert not agreement.walked.could_not_run
 
 
 BUILT_IN = ("no-deadlock", "well-defined")

@@ -1,0 +1,359 @@
+"""Cases for `test_kinds`: what stands around the methods of a system: classes, members, annotations, constants."""
+
+from __future__ import annotations
+
+from .kinds import Case, bad, refused
+
+CLASSES: dict[str, dict[str, Case]] = {
+    "what a class does with those below it": {
+        "an attribute from __init_subclass__": bad(
+            """
+            class Sized(System):
+                def __init_subclass__(cls, most=1, **more):
+                    super().__init_subclass__(**more)
+                    cls.most = most
+
+            class Generated(Sized, most=4):
+                bad: bool
+
+                @action
+                def a(self):
+                    self.bad = self.most == 4
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "a class below gives a knob one value": bad(
+            """
+            class Slow(System):
+                bad: bool
+                fast = Knob(bool, False, "x")
+
+                @action
+                def a(self):
+                    self.bad = self.fast
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+
+            class Generated(Slow):
+                fast = True
+            """,
+            1,
+        ),
+        "an overridden step by its class's name": bad(
+            """
+            class Counts(System):
+                bad: bool
+                n: Digit
+
+                @action
+                def a(self):
+                    self.n += 1
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+
+            class Generated(Counts):
+                @action
+                def a(self):
+                    Counts.a(self)
+                    Counts.a(self)
+                    self.bad = self.n == 2
+            """,
+            1,
+        ),
+        "a step that is not overridden, by its class's name": refused(
+            """
+            class Counts(System):
+                n: Digit
+
+                @action
+                def a(self):
+                    self.n = 1
+
+            class Generated(Counts):
+                @action
+                def b(self):
+                    Counts.a(self)
+            """,
+            "'a' is an action and happens by itself",
+        ),
+        "a metaclass that says what there is": refused(
+            """
+            class Fewer(type(Sort)):
+                def __iter__(cls):
+                    return iter(list(super().__iter__())[:1])
+
+            class Few(Sort, metaclass=Fewer):
+                pass
+
+            class Generated(System):
+                m: Map[Few, bool]
+
+                @action
+                def a(self):
+                    for f in Few:
+                        self.m[f] = True
+            """,
+            "made by Fewer, whose __iter__ is not read",
+        ),
+        "a metaclass of an enumeration": refused(
+            """
+            class Backwards(enum.EnumMeta):
+                def __iter__(cls):
+                    return reversed(list(super().__iter__()))
+
+            class Way(enum.Enum, metaclass=Backwards):
+                IN = 0
+                OUT = 1
+
+            class Generated(System):
+                way: Way
+
+                @action
+                def a(self):
+                    self.way = Way.OUT
+            """,
+            "made by Backwards",
+        ),
+    },
+    "a knob where no policy is known": {
+        "as a condition": refused(
+            "fast = Knob(bool, False, 'x')\nif fast:\n    @action\n    def a(self):\n        self.bad = True",
+            "a knob has no value while the class is made",
+        ),
+        "in a conditional expression": refused(
+            "fast = Knob(bool, False, 'x')\nMOST = 3 if fast else 1", "a knob has no value while the class is made"
+        ),
+        "compared with a member": refused(
+            "kind = Knob(Kind, Kind.B, 'x')\nMOST = 3 if kind == Kind.A else 1", "a knob has no value while the class is made"
+        ),
+        "as a default": refused(
+            "fast = Knob(bool, False, 'x')\ndef h(self, on=fast):\n    return on\n@action\ndef a(self):\n    self.bad = self.h()",
+            "is no bool",
+        ),
+    },
+    "members whose values are tuples": {
+        "compared and stored": bad(
+            """
+            class Way(tuple, enum.Enum):
+                IN = (0, 1)
+                OUT = (0, 2)
+
+            class Generated(System):
+                bad: bool
+                way: Way
+                m: Map[Way, bool]
+
+                @action
+                def a(self):
+                    other = Way.OUT if self.way is Way.IN else Way.IN
+                    for w in Way:
+                        self.m[w] = w == other
+                    self.m[Way.IN] = not self.m[Way.IN]
+                    self.bad = other is Way.OUT and self.m[Way.IN] and self.m[other] and self.way in (Way.IN,)
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "with names for their parts": bad(
+            """
+            import typing
+
+            class Pair(typing.NamedTuple):
+                x: int
+                y: int
+
+            class Way(Pair, enum.Enum):
+                IN = 0, 1
+                OUT = 0, 2
+
+            class Generated(System):
+                bad: bool
+                way: Way
+
+                @process(One)
+                def p(self, o):
+                    yield "reads"
+                    way = Way.OUT
+                    if self.way != Way.OUT:
+                        way = Way.IN
+                    yield "compares"
+                    self.bad = way is Way.IN and Way.OUT.y == 2
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            2,
+        ),
+    },
+    "what is many": {
+        "in a range of any length": bad(
+            """
+            n: Digit
+            o: Optional[Digit]
+
+            @action
+            def a(self):
+                no = self.n + 3 not in range(0, 9, 4) and self.n not in range(0) and self.o not in range(5)
+                yes = self.n in range(-5, 1 << 60) and self.n in range(10, -1, -1) and self.n + 4 in range(0, 9, 4)
+                self.bad = no and yes and self.n not in range(1, 1 << 60) and self.n not in range(10, 20) and 3 in range(4)
+            """,
+            1,
+        ),
+        "an option in a range": bad(
+            """
+            o: Optional[Digit]
+
+            @action
+            def down(self):
+                self.o = 9 if self.o is None else self.o - 1
+
+            @action
+            def a(self):
+                require(self.o != 9)
+                self.bad = self.o in range(8, 10)
+            """,
+            3,
+        ),
+        "an element in a range": refused(
+            "l: Level\n@action\ndef a(self):\n    self.bad = self.l in range(1 << 60)", "more than 1,024 values"
+        ),
+        "an option in a long range": refused(
+            "o: Optional[Digit]\n@action\ndef a(self):\n    self.bad = self.o in range(1 << 60)", "more than 1,024 values"
+        ),
+        "a step of a range that is long": refused(
+            "n: Digit\n@action\ndef a(self):\n    self.bad = self.n in range(0, 1 << 60, 2)", "more than 1,024 values"
+        ),
+        "a loop": refused("@action\ndef a(self):\n    for i in range(1 << 60):\n        self.bad = True", "more than 1,024 values"),
+        "a length": refused("@action\ndef a(self):\n    self.bad = len(range(1 << 70)) > 1", "more than 1,024 values"),
+        "a star": refused("@action\ndef a(self):\n    self.bad = (*range(1 << 60), 1)[0] == 0", "more than 1,024 values"),
+        "products": refused(
+            "@action\ndef a(self):\n    x = 3\n    for i in range(99):\n        x = x * x\n    self.bad = x > 1", "1,024 bits"
+        ),
+        "a shift": refused("@action\ndef a(self):\n    self.bad = 1 << (1 << 60) > 1", "1,024 bits"),
+    },
+    "what is few": {
+        "the members of an enumeration, in their order": bad(
+            """
+            m: Map[Kind, Digit]
+
+            @action
+            def a(self):
+                for i, k in enumerate(Kind):
+                    self.m[k] = i
+                for k, v in zip(reversed(tuple(Kind)), (5, 6, 7)):
+                    self.m[k] += v + k.value
+                self.bad = tuple(self.m[k] for k in tuple(Kind)) == (7, 8, 9) and len(Kind) == 3
+            """,
+            1,
+        ),
+        "the value of a member that depends on the state": refused(
+            "m: Map[Kind, Digit]\n@action\ndef a(self):\n    for k in Kind:\n        self.m[k] = k.value",
+            "'value' of Kind is known of its members only",
+        ),
+        "a star of a range": bad("@action\ndef a(self):\n    self.bad = (*range(3), 4) == (0, 1, 2, 4)", 1),
+        "a dictionary with pairs as keys": bad(
+            """
+            TABLE = {(Kind.A, True): 1, (Kind.B, False): 2}
+
+            @action
+            def a(self):
+                self.bad = self.TABLE[Kind.B, False] == 2 and self.TABLE[(Kind.A, True)] == 1
+            """,
+            1,
+        ),
+        "a list by its number": refused("L = [1, 2]\n@action\ndef a(self):\n    self.bad = self.L[0] == 1", "Make it a tuple"),
+        "what Python does not go through": refused(
+            "@action\ndef a(self):\n    self.bad = any(c is None for c in Optional[Cpu])", "for (x,) in each(Optional[Cpu])"
+        ),
+        "a member where a number is needed": refused("n: Digit\n@action\ndef a(self):\n    self.n = Kind.B", "Write Kind.B.value"),
+    },
+    "a part that is reached past the system": {
+        "a global": refused(
+            """
+            shared = Lock()
+
+            class Generated(System):
+                lock = shared
+
+                @action
+                def a(self, c: Cpu):
+                    shared.acquire(c)
+            """,
+            "shared is a part",
+            "self.lock",
+        ),
+        "one that the system has not": refused(
+            """
+            shared = Lock()
+
+            class Generated(System):
+                on: bool
+
+                @action
+                def a(self, c: Cpu):
+                    self.on = shared.holder is c
+            """,
+            "shared is a part",
+        ),
+        "a default": refused(
+            "lock = Lock()\ndef h(self, c, lock=lock):\n    lock.acquire(c)\n@action\ndef a(self, c: Cpu):\n    self.h(c)",
+            "lock is a part",
+            "self.lock",
+        ),
+    },
+    "what an annotation says": {
+        "a range in a range": refused("n: Annotated[Digit, Range(0, 3)]", "with one Range"),
+        "a range of what is no number": refused("l: Annotated[Level, Range(0, 1)]", "Annotated[Level, ...] is no sort"),
+        "something else": refused("on: Annotated[bool, 'a remark']", "Annotated[bool, ...] is no sort"),
+        "a name that is not there": refused("@action\ndef a(self, c: 'Cpus'):\n    pass", "name 'Cpus' is not defined", "kinds.py"),
+        "a sort that reads like another": refused(
+            """
+            class CPU(Sort):
+                pass
+
+            class Generated(System):
+                m: Map[Cpu, CPU, bool]
+
+                @action
+                def a(self, c: Cpu, d: CPU):
+                    self.m[c, d] = True
+            """,
+            "Cpu and CPU are both written 'cpu'",
+        ),
+        "private state of two classes": bad(
+            """
+            class Above(System):
+                bad: bool
+                __n: Digit
+
+                def count(self):
+                    self.__n += 1
+                    return self.__n
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+
+            class Generated(Above):
+                __n: Digit
+
+                @action
+                def a(self):
+                    self.bad = self.count() == 1 and self.__n == 0
+            """,
+            1,
+        ),
+    },
+}
