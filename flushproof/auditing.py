@@ -222,7 +222,7 @@ class Auditor:
         report: dict[str, Any] = {
             "differs": said,
             "system": system_name(self.cls),
-            "source": f"{inspect.getsourcefile(self.cls)}:{self.cls.__qualname__}",
+            "source": f"{inspect.getsourcefile(self.cls)}:{self.cls.__name__}",
             "policy": self.policy,
             "knobs": dict(self.instance.knobs),
             "sizes": dict(self.instance.sizes),

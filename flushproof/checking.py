@@ -457,7 +457,7 @@ def source_of(cls: type[System]) -> str:
     """How to load a system again: its name if it is shipped, or else `path/to/file.py:Class`."""
     if is_shipped(cls):
         return system_name(cls)
-    return f"{Path(inspect.getsourcefile(cls) or '').resolve()}:{cls.__qualname__}"
+    return f"{Path(inspect.getsourcefile(cls) or '').resolve()}:{cls.__name__}"
 
 
 def _focus(request: Request, instance: Instance) -> str | None:

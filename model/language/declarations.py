@@ -294,6 +294,9 @@ class Declarations:
                 raise ModelError(
                     f"sizes: there is no sort '{name}'", class_place(self.cls), hint=nearest(name, sizes, "sorts")
                 )
+            if self.classes[name] is not sort_class:
+                hint = f"Write sizes = {{{name}: {size!r}}}, with the class itself."
+                raise ModelError(f"sizes: {sort_class!r} is not the sort {name}", class_place(self.cls), hint=hint)
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size

@@ -173,16 +173,20 @@ def _line(place: Place) -> str:
 
 
 def _named(module: ModuleType, name: str, path: str) -> type[System]:
-    found = {cls.__name__: cls for cls in systems_in(module)}
-    if not name and len(found) == 1:
-        return next(iter(found.values()))
-    known = nearest(name, found, "systems") if found else "A system is a class that inherits from System."
-    if not name:
-        raise FlushproofError(f"{path}: {'which class?' if found else 'there is no system in it.'} {known}")
-    if name in found:
-        return found[name]
-    other = getattr(module, name, None)
-    if isinstance(other, type) and issubclass(other, System):
-        return other  # imported into the file from elsewhere
-    what = "is not a subclass of System" if other is not None else "is not defined in it"
-    raise FlushproofError(f"{path}: '{name}' {what}. {known}")
+    """The system that a file's variable of this name is, else the one whose class is called so; without a name the only one."""
+    systems = list(dict.fromkeys(systems_in(module)))
+    called = getattr(module, name, None) if name else None
+    if not (isinstance(called, type) and issubclass(called, System)):
+        mine = [cls for cls in systems if not name or cls.__name__ == name]
+        if len(mine) != 1:
+            found = {cls.__name__: cls for cls in systems}
+            known = nearest(name, found, "systems") if found else "A system is a class that inherits from System."
+            if not name:
+                raise FlushproofError(f"{path}: {'which class?' if found else 'there is no system in it.'} {known}")
+            what = "is not a subclass of System" if called is not None else "is not defined in it"
+            raise FlushproofError(f"{path}: '{name}' {what}. {known}")
+        called = mine[0]
+    if called in systems and any(cls is not called and cls.__name__ == called.__name__ for cls in systems):
+        hint = "Write a class statement for each, with a name of its own."
+        raise FlushproofError(f"{path}: two of its systems are classes called '{called.__name__}'. {hint}")
+    return called

@@ -101,6 +101,9 @@ class Objects(Comparisons):
                 at.source.fail(node, f"{what} has no '{name}'", nearest(name, members, f"members of {what}"))
             case Above():
                 at.source.fail(node, f"no class above {value.cls.__name__} has '{name}'")
+            case Static(type() as part) if issubclass(part, declare.Part):
+                hint = f"A part is made by calling its class: `lock = {part.__name__}(...)`."
+                at.source.fail(node, f"{owner} is the class of a part, and no part", hint)
             case Static():
                 names = [n for n in dir(value.value) if not n.startswith("_")]
                 at.source.fail(node, f"{owner} has no '{name}'", nearest(name, names, f"members of {owner}"))

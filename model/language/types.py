@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origi
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Counter, Kind, Map, Range, Size, Sort
+from .declare import Counter, Kind, Map, Part, Range, Size, Sort
 from .source import class_place
 
 SizeOf = Callable[[Any], int]
@@ -79,7 +79,9 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
         if annotation is int
         else "A sort is bool, an enum.Enum class, a Sort or Counter class, Annotated[int, Range(lo, hi)], or Optional[...] of one."
     )
-    if isinstance(annotation, type) and annotation.__module__ != "builtins":
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        hint = f"A part is a value, without an annotation: `lock = {shown}(...)`."
+    elif isinstance(annotation, type) and annotation.__module__ != "builtins":
         hint = f"Write class {shown}(Sort). {hint}"
     raise ModelError(f"{shown} is not a sort", hint=hint)
 

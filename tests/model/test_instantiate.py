@@ -196,6 +196,7 @@ def test_declarations_that_name_what_does_not_exist() -> None:
     assert "Did you mean 'fine'?" in wrong(policies={"p": Policy("", {}, "fin")})
     assert "sizes: there is no sort 'Cpus'. " in wrong(sizes={"Cpus": 2}).replace("\n  ", ". ")
     assert "sizes: Cpu has size 0, and the least is 1" in wrong(sizes={Cpu: 0})
+    assert "sizes: 'Cpu' is not the sort Cpu" in wrong(sizes={"Cpu": 3})
 
 
 class Spelled(enum.Enum):

@@ -10,6 +10,8 @@ from flushproof.model import systems
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import load_system, shipped
 
+from flushproof.checking import source_of
+
 GOOD = '''
 from flushproof.model.language.declare import Map, Sort, System, action
 
@@ -115,6 +117,32 @@ def test_a_file_without_a_system(file: Path, name: str) -> None:
 def test_which_of_several(file: Path) -> None:
     file.write_text(GOOD + "\n\nclass Lamp(Light):\n    '''Another.'''\n")
     assert "which class? The systems are: Lamp, Light." in message(str(file))
+
+
+MADE = """
+
+def made(start):
+    class Lamp(Light):
+        number = start
+
+    return Lamp
+
+
+First = made(1)
+"""
+
+
+def test_a_class_that_a_function_makes(file: Path) -> None:
+    file.write_text(GOOD + MADE)
+    found = load_system(f"{file}:First")
+    assert (found.__name__, vars(found)["number"]) == ("Lamp", 1)
+    assert load_system(source_of(found)) is found
+
+
+@pytest.mark.parametrize("name", ["First", "Second", "Lamp"])
+def test_two_classes_of_one_name(file: Path, name: str) -> None:
+    file.write_text(f"{GOOD}{MADE}Second = made(2)\n{'Lamp = First' * (name == 'Lamp')}\n")
+    assert "two of its systems are classes called 'Lamp'" in message(f"{file}:{name}")
 
 
 @pytest.mark.parametrize(

@@ -307,6 +307,8 @@ CLASSES: dict[str, dict[str, Case]] = {
             """,
             "shared is a part",
         ),
+        "an annotation": refused("lock: Lock = Lock()\n", "Lock is not a sort", "without an annotation"),
+        "a class": refused("lock = Lock\n@action\ndef a(self):\n    self.bad = self.lock.holder is None", "no part", "lock = Lock"),
         "a default": refused(
             "lock = Lock()\ndef h(self, c, lock=lock):\n    lock.acquire(c)\n@action\ndef a(self, c: Cpu):\n    self.h(c)",
             "lock is a part",
