@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import enum
+import itertools
+from collections.abc import Mapping
+from functools import cache
+
 from flushproof.model.errors import nearest
 
 from . import core, declare
 from .conversions import Conversions, few, items_of
 from .core import Atom, Constant, Local, Star
+from .declarations import SILENT, special
 from .source import import_hint
 from .values import (
     Bad,
@@ -16,6 +22,7 @@ from .values import (
     Scope,
     Static,
     Value,
+    articled,
 )
 
 UNSET = Bad("is set on some ways to this place only", "Give it a value on each of them.")
@@ -31,6 +38,9 @@ class Atoms(Conversions):
             named = isinstance(atom.of, Local) and not atom.of.temporary
             shown = f"'{atom.of.shown}'" if isinstance(atom.of, Local) and named else at.source.text(atom.node)
             at.source.fail(atom.node, f"{shown} {found.message}", found.hint)
+        if isinstance(found, Static) and (way := own_way(type(found.value))) is not None:
+            what = f"{at.source.text(atom.node)} is {articled(type(found.value).__name__)}, whose {way} is not read"
+            at.source.fail(atom.node, what, "Make it a plain number, text, tuple or dictionary.")
         return found
 
     def look(self, atom: Atom, path: Path, at: Scope) -> Value:
@@ -93,3 +103,17 @@ class Atoms(Conversions):
             hint = "A sort has any number of elements: use all(...), any(...), or a loop."
             at.source.fail(star.atom.node, "only a tuple can be unpacked here", hint)
         return parts
+
+
+COLLECTED = (int, str, tuple, list, set, frozenset, Mapping)
+SILENT_OF_CONSTANTS = SILENT | {"__new__", "__init__", "__hash__", "__getnewargs__"}
+"""Special methods of theirs that no operation on a constant calls."""
+
+
+@cache
+def own_way(cls: type) -> str | None:
+    """The special method with which a class of numbers, texts or collections differs from Python's own, if there is one."""
+    if not issubclass(cls, COLLECTED) or issubclass(cls, enum.Enum):
+        return None
+    own = itertools.takewhile(lambda c: c.__module__ != "builtins", cls.__mro__)
+    return next((name for c in own for name in special(c) if name not in SILENT_OF_CONSTANTS), None)

@@ -279,6 +279,87 @@ CLASSES: dict[str, dict[str, Case]] = {
         ),
         "a member where a number is needed": refused("n: Digit\n@action\ndef a(self):\n    self.n = Kind.B", "Write Kind.B.value"),
     },
+    "constants of classes with ways of their own": {
+        "a dictionary that has everything": refused(
+            """
+            class Full(dict):
+                def __contains__(self, key):
+                    return True
+
+            FULL = Full({Kind.A: 1})
+
+            class Generated(System):
+                on: bool
+
+                @action
+                def a(self):
+                    self.on = Kind.C in FULL
+            """,
+            "FULL is a Full, whose __contains__ is not read",
+        ),
+        "a tuple that is longer than it is": refused(
+            """
+            class Long(tuple):
+                def __len__(self):
+                    return 9
+
+            class Generated(System):
+                on: bool
+                parts = Long((1, 2))
+
+                @action
+                def a(self):
+                    self.on = len(self.parts) == 9
+            """,
+            "self.parts is a Long, whose __len__ is not read",
+        ),
+        "a number that equals all": refused(
+            """
+            class Joker(int):
+                def __eq__(self, other):
+                    return True
+
+            class Generated(System):
+                n: Digit
+                on: bool
+
+                @action
+                def a(self):
+                    self.on = self.n == self.three
+
+                three = Joker(3)
+            """,
+            "self.three is a Joker, whose __eq__ is not read",
+        ),
+        "plain ones with names, and a default": bad(
+            """
+            import collections
+            import typing
+
+            class Pair(typing.NamedTuple):
+                x: int
+                y: int
+
+                def total(self):
+                    return self.x + self.y
+
+            class Generated(System):
+                bad: bool
+                pair = Pair(3, 4)
+                table = collections.defaultdict(lambda: 7, {Kind.A: 1})
+
+                @action
+                def a(self):
+                    x, y = self.pair
+                    self.bad = (x, y) == self.pair == (3, 4) and self.pair.y == 4 and self.table[Kind.C] == 7
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+    },
     "a part that is reached past the system": {
         "a global": refused(
             """
