@@ -145,7 +145,9 @@ def _cards(example: Counterexample, machine: Machine) -> dict[str, list[Line]]:
         if is_cache(var):
             caches.setdefault((said["of"], said["title"]), []).append(number)
             continue
-        name = said["title"] if said.get("what") in ("at", "context") else location(instance, slot)
+        name = said["title"] if said.get("what") == "context" else location(instance, slot)
+        if said.get("what") == "at":
+            name = f"next in {said['title']}:"
         old, new = (f"{name} {shown(instance, slot, state[number])}" for state in (before, after))
         cards[said["of"]].append(Line(old, new))
     for (owner, title), numbers in caches.items():
