@@ -5,8 +5,8 @@
 Each mutant of `benchmarks.operators` is explored under one policy that holds, and where that goes on to hold, under
 the further settings, at the same sizes, for which the policy promises a verdict. It is noticed if any of these
 verdicts is another one, or a state that makes the system interesting is no longer reached. Of what nobody notices
-`benchmarks.survivors` says why that is right. `--write` makes docs/mutation.md; `--json` writes the same as a list of
-objects: system, operator, name, by, reason.
+`benchmarks.survivors` says why that is right. `--write` makes docs/mutation.md. With `--json FILE` each mutant that was judged
+is a line of that file at once (an object: system, operator, name, by), and a run that was stopped goes on where `--saved` ends.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -39,9 +39,6 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "mutation.md"
 STATES = 200_000
 """Where a mutant holds in as many states and there are more, it counts as one that nobody notices."""
 
-FIRST = 1_000
-"""So many are explored by the interpreter first."""
-
 NOBODY = ""
 NO_REASON = "No reason is known."
 
@@ -51,22 +48,20 @@ class Subject:
     """A system under one policy that holds.
 
     environment: what is left as it is (see `operators.mutants`).
-    operators: those that are asked; of the others nothing is said yet.
     """
 
     system: str
     policy: str
     environment: tuple[str, ...] = ()
-    operators: tuple[Operator, ...] = tuple(OPERATORS)
 
     def cls(self) -> type[System]:
         return load_system(self.system)
 
-    def mutants(self, folder: Path, one_of: int = 1) -> Iterator[Mutant]:
-        """Those that are other systems than the system itself; of so many neighbouring changes one is made."""
+    def mutants(self, folder: Path, one_of: int = 1, known: Container[tuple[Operator, str]] = ()) -> Iterator[Mutant]:
+        """Those that are other systems than the system itself, as the known are; of so many neighbouring changes one is made."""
         setting = Setting(self.policy)
         for mutant in islice(mutants(self.cls(), setting, folder, self.environment), 0, None, one_of):
-            if mutant.operator in self.operators and mutant.made(setting) is not None:
+            if (mutant.operator, mutant.name) in known or mutant.made(setting) is not None:
                 yield mutant
 
 
@@ -75,7 +70,8 @@ SUBJECTS = (
     Subject("kvm-trapped-tlbi", "exact", ("remap", "preempts")),
     Subject("kvm-vcpu-switch", "last-ran", ("guest_",)),
     Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",)),
-    Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",), ("left out", "actor")),
+    Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",)),
+    Subject("kvm-world-switch", "both", ("guest_",)),
     Subject("xen-pv-paging", "per-batch"),
     Subject("xen-tlbflush-clock", "invalidate-first"),
 )
@@ -101,34 +97,28 @@ def noticed(mutant: Mutant, subject: Subject) -> str:
     instance = mutant.made(Setting(subject.policy))
     assert instance is not None
     found = _other_than(instance, "holds")
-    more = mutant.operator in (
-        "split",
-        "actor",
-    )  # it can do all that the system can: where that holds, it is noticed above
+    more = mutant.operator in ("split", "actor")  # they add steps: who is violated stays so
     for expect in subject.cls().policies[subject.policy].also if found == NOBODY and not more else ():
         if expect.sizes:
             continue
         setting = _setting(subject.policy, expect)
         there = mutant.made(setting)
         if there is not None and (by := _other_than(there, expect.verdict)) != NOBODY:
-            words = " ".join(f"{name}={Knob.text(value)}" for name, value in expect.knobs.items())
+            words = " ".join(f"{name}={value}" for name, value in setting.knobs)
             return f"{by}, with {words}" if words else by
     return found
 
 
 def _setting(policy: str, expect: Expect) -> Setting:
-    return Setting(policy, tuple(expect.knobs.items()), tuple((str(s), n) for s, n in expect.sizes.items()))
+    """Values as text: a changed source has enumerations of its own."""
+    return Setting(policy, tuple((name, Knob.text(value)) for name, value in expect.knobs.items()))
 
 
 def _other_than(instance: Instance, verdict: str) -> str:
     """What gives away that the verdict is no longer this one."""
     focus = None if verdict == "holds" else verdict
     try:
-        outcome = explore(
-            instance, focus=focus, limits=Limits(states=FIRST)
-        )  # most are noticed before it is worth compiling
-        if outcome.property is None or (focus and outcome.property != focus):
-            outcome = explore(instance, focus=focus, engine=NativeEngine(), limits=Limits(states=STATES))
+        outcome = explore(instance, focus=focus, engine=NativeEngine(optimised=False), limits=Limits(states=STATES))
     except ReplayError:  # it reads a local that was never written: an element that symmetry knows nothing of
         return "no verdict"
     except FlushproofError as error:
@@ -140,13 +130,32 @@ def _other_than(instance: Instance, verdict: str) -> str:
     return f"unreached: {outcome.not_reached[0]}" if outcome.complete and outcome.not_reached else NOBODY
 
 
-def judge(subject: Subject) -> list[Judged]:
-    """Every mutant of a system."""
-    with tempfile.TemporaryDirectory() as folder:
-        judged = []
-        for mutant in subject.mutants(Path(folder)):
-            judged.append(Judged(subject.system, mutant.operator, mutant.name, noticed(mutant, subject)))
-            print(f"  {mutant.operator}: {mutant.name}: {judged[-1].by or 'nobody'}", flush=True)
+@dataclass(frozen=True)
+class Work:
+    """A system whose mutants are judged.
+
+    saved: what is judged already, and is not made anew.
+    lines: a file that gets a line for each mutant as soon as it is judged.
+    """
+
+    subject: Subject
+    saved: tuple[Judged, ...]
+    lines: Path | None
+
+    def judge(self) -> list[Judged]:
+        """Every mutant of the system, in their order."""
+        known = {(j.operator, j.name): j for j in self.saved if j.system == self.subject.system}
+        with tempfile.TemporaryDirectory() as folder:
+            return [
+                known.get((m.operator, m.name)) or self._judged(m) for m in self.subject.mutants(Path(folder), known=known)
+            ]
+
+    def _judged(self, mutant: Mutant) -> Judged:
+        judged = Judged(self.subject.system, mutant.operator, mutant.name, noticed(mutant, self.subject))
+        print(f"  {mutant.operator}: {mutant.name}: {judged.by or 'nobody'}", flush=True)
+        if self.lines:
+            with self.lines.open("a") as file:
+                file.write(json.dumps(asdict(judged)) + "\n")
         return judged
 
 
@@ -154,28 +163,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--only", nargs="+", choices=[s.system for s in SUBJECTS], help="these systems alone")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--json", type=Path, help="where the results are saved")
+    parser.add_argument("--json", type=Path, help="a file that gets each result as a line")
     parser.add_argument(
-        "--saved", type=Path, nargs="+", default=[], help="results that were saved: these are not made anew"
+        "--saved", type=Path, nargs="+", default=[], help="such files: the mutants in them are not judged anew"
     )
     parser.add_argument("--write", action="store_true", help=f"into {DOCS.name}")
     asked = parser.parse_args()
+    saved = tuple(Judged(**json.loads(line)) for file in asked.saved for line in file.read_text().splitlines())
     subjects = [s for s in SUBJECTS if asked.only is None or s.system in asked.only]
-    judged = [
-        Judged(*(one[f.name] for f in fields(Judged))) for file in asked.saved for one in json.loads(file.read_text())
-    ]
-    subjects = [s for s in subjects if s.system not in {j.system for j in judged}]
-    for subject, found in zip(subjects, each(judge, subjects, asked.jobs), strict=True):
+    judged: list[Judged] = []
+    work = [Work(s, saved, asked.json) for s in subjects]
+    for subject, found in zip(subjects, each(Work.judge, work, asked.jobs), strict=True):
         assert not isinstance(found, str), found
         judged += found
         print(f"{subject.system}: {score(found)}", flush=True)
         for one in found:
             if one.by == NOBODY and one.reason is None:
                 print(f"  nobody notices, and no reason is given: {one.operator}: {one.name}", flush=True)
-    if asked.json:
-        asked.json.write_text(json.dumps([{**asdict(j), "reason": j.reason} for j in judged], indent=1) + "\n")
-    if asked.write:  # what was not made, nor saved, has a dash
-        DOCS.write_text(page(judged))
+    if asked.write:
+        DOCS.write_text(page(judged, DOCS.read_text()))
 
 
 def score(judged: Sequence[Judged]) -> str:
@@ -192,11 +198,12 @@ whoever is not noticed has a reason here. Mutants of the checker itself are in [
 
 {operators}
 
-A mutant is noticed if the policy named here, or one of the further settings for which that policy promises a verdict,
-gets another verdict, or if a state that makes the system interesting is no longer reached. Changes that make no
-difference in the compiled system are not counted: two statements of one step that do not depend on each other, a step
-whose second half no other process and no property can see. Neither are those that the language refuses. Left as they
-are: what the environment may do (guests by the book, VMs that come and go).
+A mutant is noticed if the policy named here, or one of the further settings for which that policy promises a verdict
+at the same sizes, gets another verdict, or if a state that makes the system interesting is no longer reached. (What adds
+steps, a split or an actor, is judged under the policy alone.) Changes that make no difference in the compiled system are
+not counted: two statements of one step that do not depend on each other, a step whose second half no other process and
+no property can see. Neither are those that the language refuses. Left as they are: what the environment may do (guests by
+the book, VMs that come and go), and the statements of the parts that several systems share, which have tests of their own.
 
 What nobody notices is one of two things: a part of the model that the verdict does not need, or a verdict that needs
 more than the model says. Each has its reason below. Splits and actors that nobody notices mostly speak for the
@@ -205,34 +212,57 @@ policy: it holds with more interleavings than the code has. A dash: not judged i
 """
 
 
-def page(judged: Sequence[Judged]) -> str:
-    """docs/mutation.md"""
-    rows = []
+def page(judged: Sequence[Judged], before: str) -> str:
+    """docs/mutation.md.
+
+    before: the page as it is: of a system that was not judged it stays so.
+    """
+    rows, sections = [], []
     for subject in SUBJECTS:
         mine = [j for j in judged if j.system == subject.system]
-        of = [[j for j in mine if j.operator == operator] for operator in OPERATORS]
-        rows.append([f"`{subject.system}`", f"`{subject.policy}`", *(_counts(j) for j in (*of, mine))])
-    rows.append(["all", "", *(_counts([j for j in judged if j.operator == o]) for o in OPERATORS), _counts(judged)])
+        rows.append(_row(subject, mine) if mine else _row_before(subject, before))
+        sections.append(_section(subject, mine) if mine else _section_before(subject, before))
+    rows.append(["all", "", *(_sum(cells) for cells in list(zip(*rows, strict=True))[2:])])
     table = tabulate(rows, ["system", "policy", *OPERATORS, "noticed"], tablefmt="github", disable_numparse=True)
     operators = "\n".join(f"- *{operator}*: {meaning}." for operator, meaning in OPERATORS.items())
-    return INTRODUCTION.format(operators=operators) + table + "\n" + "".join(_section(s, judged) for s in SUBJECTS)
+    return INTRODUCTION.format(operators=operators) + table + "\n" + "".join(sections)
+
+
+def _row(subject: Subject, mine: Sequence[Judged]) -> list[str]:
+    of = [[j for j in mine if j.operator == operator] for operator in OPERATORS]
+    return [f"`{subject.system}`", f"`{subject.policy}`", *(_counts(j) for j in (*of, mine))]
+
+
+def _row_before(subject: Subject, before: str) -> list[str]:
+    for line in before.splitlines():
+        if line.startswith(f"| `{subject.system}` "):
+            return [cell.strip() for cell in line.strip("|").split("|")]
+    return [f"`{subject.system}`", f"`{subject.policy}`", *("-" for _ in (*OPERATORS, ""))]
 
 
 def _counts(judged: Sequence[Judged]) -> str:
     return f"{sum(j.by != NOBODY for j in judged)} of {len(judged)}" if judged else "-"
 
 
-def _section(subject: Subject, judged: Sequence[Judged]) -> str:
+def _sum(cells: Sequence[str]) -> str:
+    counts = [tuple(map(int, cell.split(" of "))) for cell in cells if cell != "-"]
+    return f"{sum(n for n, _ in counts)} of {sum(n for _, n in counts)}"
+
+
+def _section(subject: Subject, mine: Sequence[Judged]) -> str:
     """What nobody notices in a system, by reason, and what must be one step."""
-    mine = [j for j in judged if j.system == subject.system]
-    if not mine:
-        return ""
     text = f"\n## {subject.system}\n\n"
     text += _reasons([j for j in mine if j.by == NOBODY])
     together = [j for j in mine if j.by != NOBODY and j.operator == "split"]
     if together:
         text += "\nMust be one step, and is:\n\n" + _reasons(together)
     return text
+
+
+def _section_before(subject: Subject, before: str) -> str:
+    heading = f"\n## {subject.system}\n"
+    _, found, behind = before.partition(heading)
+    return heading + behind.partition("\n## ")[0] if found else ""
 
 
 def _reasons(judged: Sequence[Judged]) -> str:

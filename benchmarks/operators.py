@@ -43,11 +43,10 @@ AND_THEN = "and then"
 
 @dataclass(frozen=True)
 class Setting:
-    """A policy of a system, with further knobs and sizes."""
+    """A policy of a system, with further knobs, at the system's own sizes."""
 
     policy: str
     knobs: tuple[tuple[str, Any], ...] = ()
-    sizes: tuple[tuple[str, int], ...] = ()
 
     def instance(self, cls: type[System]) -> Instance:
         return _instance(cls, self)
@@ -55,7 +54,7 @@ class Setting:
 
 @lru_cache(maxsize=30)
 def _instance(cls: type[System], setting: Setting) -> Instance:
-    return instantiate(cls, setting.policy, dict(setting.knobs), dict(setting.sizes))
+    return instantiate(cls, setting.policy, dict(setting.knobs))
 
 
 @dataclass(frozen=True)
@@ -299,7 +298,7 @@ def _compiled_from(cls: type[System], tree: ast.Module, file: Path) -> Callable[
 
     def made(setting: Setting) -> Instance | None:
         try:
-            instance = instantiate(loaded(), setting.policy, dict(setting.knobs), dict(setting.sizes))
+            instance = instantiate(loaded(), setting.policy, dict(setting.knobs))
         except FlushproofError:  # the language refuses it
             return None
         return None if _is_the_same(instance.system, setting.instance(cls).system) else instance
@@ -316,12 +315,21 @@ def _is_the_same(system: ir.System, other: ir.System) -> bool:
 
 
 def _meaning(system: ir.System) -> object:
-    def of(action: ir.Action) -> object:
-        owed = frozenset((o.when, o.expr) for o in action.obligations)
-        return (action.name, action.params, action.fresh, action.guard, frozenset(_last(action.updates)), owed)
+    """What a system does, whatever the order in which its steps, their guards' parts and its labels are listed."""
 
+    def listed(expr: ir.Expr) -> ir.Expr | None:
+        if isinstance(expr, (ir.Lit, ir.Read)) and isinstance(expr.of, ir.EnumSort) and expr.of.name.endswith(".pc"):
+            return replace(expr, of=replace(expr.of, members=tuple(sorted(expr.of.members))))
+        return None
+
+    def of(action: ir.Action) -> object:
+        guard = frozenset(terms.conjuncts(action.guard))
+        owed = frozenset((o.when, o.expr) for o in action.obligations)
+        return (action.name, action.params, action.fresh, guard, frozenset(_last(action.updates)), owed)
+
+    system = terms.map_system(system, choose_in(listed))
     clauses = [(p.name, p.kind, [(c.params, c.guard, c.expr) for c in p.clauses]) for p in system.properties]
-    return of(system.init), [of(a) for a in system.actions], clauses, system.final
+    return of(system.init), frozenset(of(a) for a in system.actions), clauses, system.final
 
 
 def _last(updates: Sequence[ir.Update]) -> Iterator[tuple[object, ...]]:

@@ -300,9 +300,386 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
                 "exits the guest; local_irq_enable / writes live_vmid",
             ),
         ),
+        Because(
+            "Not taken under `fixed`: of `loads=generations-swapped`, where a local would be read before it is written.",
+            "reordered",
+            (
+                "vcpu_thread: own = self.vmid_gen[self.vm_on(cpu)] | stale = own != self.kvm_vmid_gen",
+                "update_vttbr: own = self.vmid_gen[self.vm_on(cpu)] | need = own != self.kvm_vmid_gen",
+            ),
+        ),
+        Because(
+            "The first comparison and the one under the lock are made in one step: fewer interleavings.",
+            "reordered",
+            (
+                "update_vttbr: if self.recheck_locked: | if self.recheck_locked and (not self.is_old(cpu)):",
+            ),
+        ),
+        Because(
+            OFF,
+            "reordered",
+            (
+                "roll_over: self.called(cpu) | if self.wait_for_call:",
+            ),
+        ),
+    ),
+    "kvm-world-switch": (
+        Because(
+            MORE,
+            "left out",
+            (
+                "tlbi.performs_tlbi / requires tlbi.pending",
+            ),
+        ),
+        Because(
+            "With EPD set no tables are walked: less is cached.",
+            "actor",
+            (
+                "enter_vmid_context: sets TCR_EL1.EPD0, EPD1 / by somebody else",
+                "restores TCR_EL1 with EPD0, EPD1; ISB / by somebody else",
+                "__deactivate_traps: sets TCR_EL1.EPD0, EPD1; ISB / by somebody else",
+            ),
+        ),
+        Because(
+            MORE,
+            "actor",
+            (
+                "TLBI VMALLE1 / by somebody else",
+            ),
+        ),
+        Because(
+            "With the erratum a guest's registers are walked whoever executes; and at no step would the guest, if it "
+            "executed, hit what is not its own.",
+            "actor",
+            (
+                "enters the guest / by somebody else",
+            ),
+        ),
+        Because(
+            "With the erratum a guest's registers are walked whoever executes; and at no step would the guest, if it "
+            "executed, hit what is not its own.",
+            "left out",
+            (
+                "exits the guest / writes in_guest",
+            ),
+        ),
+        Because(
+            "A guest may leave at any time.",
+            "actor",
+            (
+                "exits the guest / by somebody else",
+            ),
+        ),
+        Because(
+            "With EPD set no tables are walked: less is cached.",
+            "left out",
+            (
+                "exit_vmid_context: restores TCR_EL1 / writes epd",
+                "restores TCR_EL1 / writes epd",
+                "restores the host's TCR_EL1 / writes epd",
+            ),
+        ),
+        Because(
+            "With stage 2 left on nothing is walked without it: less is cached.",
+            "left out",
+            (
+                "clears HCR_EL2.VM / writes s2_off",
+            ),
+        ),
+        Because(
+            "With stage 2 left on nothing is walked without it: less is cached.",
+            "actor",
+            (
+                "__activate_traps: sets HCR_EL2.VM / by somebody else",
+            ),
+        ),
+        Because(
+            OFF,
+            "reordered",
+            (
+                "run: if not self.vhe: | if self.vhe:",
+                "deactivate: if not self.epd_in_switch: | self.el1[cpu] = None",
+            ),
+        ),
+        Because(
+            "With the erratum a guest's registers are walked whoever executes; and at no step would the guest, if it "
+            "executed, hit what is not its own.",
+            "reordered",
+            (
+                "run: self.in_guest[cpu] = True | self.leave_guest(cpu)",
+                "run: self.leave_guest(cpu) | if not self.vhe:",
+            ),
+        ),
+        Because(
+            "Nothing is walked between the two, with EPD set: which comes first is of no matter.",
+            "reordered",
+            (
+                "activate: self.el1[cpu] = self.vcpus.loaded[cpu] | self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]",
+                "activate: self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]] | self.s2_off[cpu] = False",
+                "deactivate: self.s2_off[cpu] = True | self.vttbr[cpu] = None",
+            ),
+        ),
+        Because(
+            "Both are in one step then, and what is walked behind it is the host's.",
+            "reordered",
+            (
+                "deactivate: self.el1[cpu] = None | if self.epd_in_switch:",
+            ),
+        ),
+        Because(
+            "What is walked before EPD is set goes with the TLBI, which comes behind both.",
+            "reordered",
+            (
+                "enter_vmid_context: if self.epd_in_flush: | self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]",
+            ),
+        ),
+        Because(
+            "Both come before VTTBR_EL2 is the VM's.",
+            "reordered",
+            (
+                "enter_vmid_context: self.epd[cpu] = True | self.s1_off[cpu] = False",
+            ),
+        ),
+        Because(
+            "Both come behind VTTBR_EL2, which is the host's again.",
+            "reordered",
+            (
+                "exit_vmid_context: self.s1_off[cpu] = self.el1[cpu] is not None and self.runs_… | self.epd[cpu] = False",
+            ),
+        ),
     ),
     "xen-pv-paging": (),
-    "xen-tlbflush-clock": (),
+    "xen-tlbflush-clock": (
+        Because(
+            "The clock stands at 0 for longer, and while it does every CPU is flushed (`zero_check`).",
+            "left out",
+            (
+                "pre_flush: tick the clock / writes softirq",
+                "pre_flush: tick the clock / writes softirq (2)",
+                "pre_flush: tick the clock (2) / writes softirq",
+                "pre_flush: tick the clock (3) / writes softirq",
+            ),
+        ),
+        Because(
+            "A CPU's time is noted as 0, earlier than it is: it is flushed more often.",
+            "left out",
+            (
+                "pre_flush: tick the clock / writes invalidate_interrupt.do_tlb_flush.time",
+                "pre_flush: tick the clock / writes xen.do_tlb_flush.time",
+                "pre_flush: tick the clock (2) / writes xen.flush_mask.do_tlb_flush.time",
+                "pre_flush: tick the clock (3) / writes xen.get_table_type.flush_mask.do_tlb_flush.time",
+            ),
+        ),
+        Because(
+            MORE,
+            "actor",
+            (
+                "flush the TLB / by somebody else",
+                "flush the TLB / by somebody else (2)",
+                "flush the TLB (2) / by somebody else",
+                "flush the TLB (3) / by somebody else",
+            ),
+        ),
+        Because(
+            "The CPU stands still after its first flush interrupt: it does less, and the others go on.",
+            "left out",
+            (
+                "post_flush: note the time / writes in_handler",
+            ),
+        ),
+        Because(
+            "What a handler has interrupted may as well go on meanwhile.",
+            "left out",
+            (
+                "Xen is entered: {work} / requires in_handler",
+                "flush_mask: take flush_lock and interrupt the others / requires in_handler",
+                "new_tlbflush_clock_period: restart the clock / requires in_handler",
+                "mod_l1_entry: write the PTE / requires in_handler",
+                "_put_page_type: look at the count; the last one reads the clock / requires in_handler",
+                "tlbflush_filter: choose whom to flush / requires in_handler",
+                "flush_mask: wait until they have flushed / requires in_handler",
+                "_put_page_type: read the clock, with the page invalidated / requires in_handler",
+                "set_tlbflush_timestamp: store the stamp / requires in_handler",
+                "_put_page_type: cmpxchg the count / requires in_handler",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires in_handler",
+                "_get_page_type: the page is a page table / requires in_handler",
+                "flush_mask: wait until they have flushed (2) / requires in_handler",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires in_handler",
+                "flush_mask: wait until they have flushed (3) / requires in_handler",
+            ),
+        ),
+        Because(
+            "While a page was a page table no TLB could get a writable mapping of it: the stamp of its last unmapping is "
+            "late enough.",
+            "left out",
+            (
+                "Xen is entered: {work} / writes tlbflush_timestamp",
+            ),
+        ),
+        Because(
+            "There is one page at this size, and no other value.",
+            "left out",
+            (
+                "Xen is entered: {work} / writes xen.page",
+                "Xen is entered: {work} / writes xen.put_page_type.page",
+                "Xen is entered: {work} / writes xen.get_table_type.page",
+            ),
+        ),
+        Because(
+            "Who is overtaken in `flush_lock` waits for ever, for the lock that is no longer its own, and does nothing "
+            "that rests on its flush.",
+            "left out",
+            (
+                "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.holder",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.holder",
+                "flush_mask: take flush_lock and interrupt the others (2) / writes flush_ipi.holder",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires flush_ipi.holder",
+            ),
+        ),
+        Because(
+            "It chooses again, and who has flushed since then is rightly spared.",
+            "actor",
+            (
+                "tlbflush_filter: choose whom to flush / by somebody else",
+            ),
+        ),
+        Because(
+            "Who waits holds `flush_lock`: nobody else can have taken it.",
+            "left out",
+            (
+                "flush_mask: wait until they have flushed / requires flush_ipi.holder",
+                "flush_mask: wait until they have flushed (2) / requires flush_ipi.holder",
+                "flush_mask: wait until they have flushed (3) / requires flush_ipi.holder",
+            ),
+        ),
+        Because(
+            "The mask is made anew before each flush.",
+            "left out",
+            (
+                "flush_mask: wait until they have flushed / writes mask",
+                "post_flush: note the time (2) / writes mask",
+                "flush_mask: wait until they have flushed (2) / writes mask",
+                "post_flush: note the time (3) / writes mask",
+                "flush_mask: wait until they have flushed (3) / writes mask",
+            ),
+        ),
+        Because(
+            "This is `stamp=irqs-on`, with which the policy holds.",
+            "left out",
+            (
+                "_put_page_type: read the clock, with the page invalidated / writes irqs_off",
+            ),
+        ),
+        Because(
+            "It turns interrupts off for a while on that CPU; what it reads is nobody's.",
+            "actor",
+            (
+                "_put_page_type: read the clock, with the page invalidated / by somebody else",
+            ),
+        ),
+        Because(
+            "The page stays invalid until it is a page table: nobody maps it before, which is less.",
+            "left out",
+            (
+                "_put_page_type: cmpxchg the count / writes validated",
+            ),
+        ),
+        Because(
+            "A flush that the guest has asked for: no page's type rests on it.",
+            "left out",
+            (
+                "flush_mask: take flush_lock and interrupt the others (3) / writes flush_ipi.pending",
+            ),
+        ),
+        Because(
+            "`note=before` alone reads the time there.",
+            "reordered",
+            (
+                "do_tlb_flush: time = self.tlbflush_clock | if self.note == Order.BEFORE:",
+            ),
+        ),
+        Because(
+            "The TLB is flushed one step later, with interrupts off still, and behind the tick.",
+            "reordered",
+            (
+                "do_tlb_flush: self.tlb.drop_all(cpu) | if self.tick == Order.AFTER:",
+            ),
+        ),
+        Because(
+            "The mask is made anew before each flush.",
+            "reordered",
+            (
+                "flush_mask: yield from self.do_tlb_flush(cpu, False) | self.mask[cpu, cpu] = False",
+            ),
+        ),
+        Because(
+            "A flush that the guest has asked for: no page's type rests on it.",
+            "reordered",
+            (
+                "xen: self.mask[cpu, :] = True | yield from self.flush_mask(cpu)",
+            ),
+        ),
+        Because(
+            "Without `tso` nothing is unmapped any more, which is less; with it the store takes effect later, as without "
+            "the exchange.",
+            "reordered",
+            (
+                "xen: require(self.pte[cpu, page]) | self.clear_pte(cpu, page)",
+            ),
+        ),
+        Because(
+            "Whether a handler is running is asked one step earlier; nothing lies between.",
+            "reordered",
+            (
+                "put_page_type: self.not_interrupted(cpu) | if self.refs[page] != 1:",
+                "get_table_type: yield from self.flush_mask(cpu) | self.not_interrupted(cpu)",
+            ),
+        ),
+        Because(
+            "A page is invalid for a while also where the reference that goes is not the last: nobody maps it meanwhile, "
+            "which is less.",
+            "reordered",
+            (
+                "put_page_type: if self.refs[page] != 1: | if self.drop == Drop.INVALIDATE_FIRST:",
+            ),
+        ),
+        Because(
+            "The clock is read in the step that makes the page invalid: nobody takes a reference between the two.",
+            "reordered",
+            (
+                "put_page_type: if self.drop == Drop.INVALIDATE_FIRST: | stamp = self.tlbflush_clock",
+            ),
+        ),
+        Because(
+            "The stamp is stored in the step that reads the clock: fewer interleavings.",
+            "reordered",
+            (
+                "put_page_type: if interrupted or passed or (not self.prompt): | self.tlbflush_timestamp[page] = stamp",
+            ),
+        ),
+        Because(
+            "`shadowed` is false wherever `sti_shadow` is off, as it is here.",
+            "reordered",
+            (
+                "put_page_type: shadowed = self.stamp == Stamp.IRQS_OFF and self.sti_shadow | if not self.prompt or "
+                "(self.flush_ipi.pending[cpu] and (not…",
+            ),
+        ),
+        Because(
+            "A store that waits is seen one step earlier; nothing lies between but that step.",
+            "reordered",
+            (
+                "put_page_type: if not self.prompt or (self.flush_ipi.pending[cpu] and (not… | self.drain(cpu)",
+            ),
+        ),
+        Because(
+            "This is `stamp=irqs-on`, with which the policy holds.",
+            "reordered",
+            (
+                "put_page_type: self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF | self.not_interrupted(cpu)",
+            ),
+        ),
+    ),
 }
 
 ONE_STEP: Mapping[str, tuple[Because, ...]] = {
@@ -334,6 +711,58 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
                 "Reserve.NOTHING:",
                 "roll_over: sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
                 "roll_over: sweep: if number is None: | if self.zero_slots:",
+            ),
+        ),
+    ),
+    "xen-tlbflush-clock": (
+        Because(
+            "Whether an interrupt may come, or whether none is being taken, is so at the moment of the step: the code does "
+            "not test it.",
+            "split",
+            (
+                "do_tlb_flush: require(self.flush_ipi.pending[cpu] and (not self.irqs_off[… | self.in_handler[cpu] = True",
+                "do_tlb_flush: self.not_interrupted(cpu) | self.irqs_off[cpu] = True",
+            ),
+        ),
+        Because(
+            "A choice of the model, of what is possible: chosen and then not possible any more, it is none.",
+            "split",
+            (
+                "xen: work = choose(Work) | if work == Work.FLUSH:",
+                "xen: page = choose(Page) | if work == Work.MAP:",
+            ),
+        ),
+        Because(
+            "Type, count and validated bit are one word, type_info, which one cmpxchg compares and exchanges.",
+            "split",
+            (
+                "xen: require(self.type[page] == PageType.WRITABLE and self.valid… | self.refs[page] = self.refs[page] + 1",
+                "xen: require(self.type[page] == PageType.WRITABLE and self.refs[… | yield from self.get_table_type(cpu, page)",
+                "put_page_type: self.refs[page] = 0 | self.validated[page] = True",
+                "get_table_type: self.refs[page] = 1 | self.type[page] = PageType.TABLE",
+                "get_table_type: self.type[page] = PageType.TABLE | self.validated[page] = False",
+            ),
+        ),
+        Because(
+            "The last reference to a page table goes in one step of the model; in Xen the validated bit is cleared first, "
+            "and the word is exchanged by a cmpxchg.",
+            "split",
+            (
+                "xen: require(self.type[page] == PageType.TABLE and self.validate… | self.tlbflush_timestamp[page] = "
+                "self.tlbflush_clock",
+                "xen: self.tlbflush_timestamp[page] = self.tlbflush_clock | self.type[page] = PageType.WRITABLE",
+                "xen: self.type[page] = PageType.WRITABLE | self.refs[page] = 0",
+            ),
+        ),
+        Because(
+            "One locked instruction, which waits for the store buffer: what it compares and what it writes is one word.",
+            "split",
+            (
+                "put_page_type: if self.refs[page] != 1: | if self.drop == Drop.INVALIDATE_FIRST:",
+                "put_page_type: self.drain(cpu) | self.refs[page] = self.refs[page] - 1",
+                "put_page_type: drain: page = self.store_buffer[cpu] | if page is not None: (2)",
+                "put_page_type: self.drain(cpu) | self.validated[page] = False",
+                "put_page_type: drain: page = self.store_buffer[cpu] | if page is not None: (3)",
             ),
         ),
     ),
