@@ -203,7 +203,7 @@ at the same sizes, gets another verdict, or if a state that makes the system int
 steps, a split or an actor, is judged under the policy alone.) Changes that make no difference in the compiled system are
 not counted: two statements of one step that do not depend on each other, a step whose second half no other process and
 no property can see. Neither are those that the language refuses. Left as they are: what the environment may do (guests by
-the book, VMs that come and go), and the statements of the parts that several systems share, which have tests of their own.
+the book, VMs that come and go), and the statements of the parts in `model/hardware`, which have tests of their own.
 
 What nobody notices is one of two things: a part of the model that the verdict does not need, or a verdict that needs
 more than the model says. Each has its reason below. Splits and actors that nobody notices mostly speak for the

@@ -50,8 +50,8 @@ SAMPLE = {
 }
 """One change in so many is made and judged again."""
 
-LONG = {"kvm-vmid-allocator"}
-"""Those of which a mutant takes a minute, for the many settings of its policy: `python -m benchmarks.mutation` alone."""
+LONG = {"kvm-vmid-allocator", "xen-pv-paging"}
+"""Those of which a mutant takes long, for the many settings of its policy: `python -m benchmarks.mutation` alone."""
 
 
 @pytest.mark.parametrize("subject", [s for s in SUBJECTS if s.system in SAMPLE], ids=lambda s: s.system)
@@ -114,7 +114,7 @@ def test_a_system_that_was_not_judged_stays_on_the_page_as_it_is() -> None:
 
 
 def test_a_setting_is_judged_in_a_changed_source_too(tmp_path: Path) -> None:
-    """Though the source has enumerations of its own: a comparison of generations that comes too early is noticed where it matters."""
+    """Though it has enumerations of its own: a comparison of generations that comes too early is noticed where it matters."""
     subject = next(s for s in SUBJECTS if s.system == "kvm-vmid-generation")
     (early,) = (
         m
