@@ -12,7 +12,7 @@ unmaps it (PTE, then reference), flushes its TLB at any time (a CR3 write, a gue
 page table.  A TLB may hold a mapping from the moment its PTE is there until the CPU flushes; nobody flushes for unmapping:
 that is the guest's business, and the guest is not trusted.  A flush is three steps with interrupts off; other CPUs are
 flushed by an interrupt that waits for them, whose handler is a process of its own: what it interrupts stands still meanwhile
-(`in_handler`).  _put_page_type reads the clock, stores the stamp and changes the count in three steps.
+(`execution`).  _put_page_type reads the clock, stores the stamp and changes the count in three steps.
 
 **What the verdict means.**  no-writable-page-table: once a page is a page table, no CPU writes to it through an old TLB entry.
 
@@ -40,7 +40,7 @@ invalidates), 8.2.3.4 and 8.2.5 (loads that pass stores, and what orders them).
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.hardware import Cpu, FlushIpi, Page, Tlb
+from flushproof.model.hardware import Cpu, Execution, FlushIpi, Page, Tlb
 from flushproof.model.hardware.costs import LOCAL_ALL
 from flushproof.model.hardware.events import FLUSH_REQUEST, MAP, PAGE_RETYPED, ROLLOVER, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.store_buffers import StoreBuffers
@@ -166,8 +166,7 @@ class XenTlbflushClock(StoreBuffers, System):
     pte: Annotated[Map[Cpu, Page, bool], View("table", "page table")]
 
     store_buffer: Map[Cpu, Optional[Page]]
-    irqs_off: Map[Cpu, bool]
-    in_handler: Map[Cpu, bool]
+    cpus = Execution()
     softirq: Map[Cpu, bool]
     mask: Map[Cpu, Cpu, bool]
     flush_ipi = FlushIpi()
@@ -185,9 +184,6 @@ class XenTlbflushClock(StoreBuffers, System):
         for page in Page:
             self.validated[page] = True
 
-    def not_interrupted(self, cpu):
-        require(not self.in_handler[cpu])
-
     # ----------------------------------------------------------------------------------------------------------- flushing
 
     def do_tick(self, cpu):
@@ -198,15 +194,23 @@ class XenTlbflushClock(StoreBuffers, System):
         elif self.tlbflush_clock != 0:
             self.tlbflush_clock = self.tlbflush_clock + 1
 
-    def do_tlb_flush(self, cpu, interrupt):
-        """Flush the TLB of this CPU with interrupts off: tick, flush, note the time."""
+    def do_tlb_flush(self, cpu):
+        """Flush the TLB of this CPU with interrupts off."""
         yield "pre_flush: tick the clock"
-        if interrupt:
-            require(self.flush_ipi.pending[cpu] and not self.irqs_off[cpu])
-            self.in_handler[cpu] = True
-        else:
-            self.not_interrupted(cpu)
-            self.irqs_off[cpu] = True
+        with self.cpus.irqs_disabled(cpu):
+            yield from self.flush(cpu)
+
+    @process(Cpu)
+    def invalidate_interrupt(self, cpu):
+        """the flush interrupt on {cpu}"""
+        yield "pre_flush: tick the clock"
+        with self.cpus.hardirq(cpu):
+            require(self.flush_ipi.pending[cpu])
+            yield from self.flush(cpu)
+            self.flush_ipi.acknowledge(cpu)
+
+    def flush(self, cpu):
+        """Tick, flush, note the time."""
         if self.tlbflush_clock != 0:
             self.drain(cpu)
         if self.tick == Order.BEFORE:
@@ -224,28 +228,16 @@ class XenTlbflushClock(StoreBuffers, System):
             time = self.tlbflush_clock
         if self.note == Order.AFTER:
             self.tlbflush_time[cpu] = time
-        if interrupt:
-            self.flush_ipi.acknowledge(cpu)
-            self.in_handler[cpu] = False
-        else:
-            self.irqs_off[cpu] = False
-
-    @process(Cpu)
-    def invalidate_interrupt(self, cpu):
-        """the flush interrupt on {cpu}"""
-        yield from self.do_tlb_flush(cpu, True)
 
     def flush_mask(self, cpu):
         """Flush the CPUs of the mask, and wait until they have flushed."""
         if self.mask[cpu, cpu]:
-            yield from self.do_tlb_flush(cpu, False)
+            yield from self.do_tlb_flush(cpu)
             self.mask[cpu, cpu] = False
         if any(self.mask[cpu, c] for c in Cpu if c != cpu):
             yield "flush_mask: take flush_lock and interrupt the others"
-            self.not_interrupted(cpu)
             self.flush_ipi.send(cpu, self.mask)
             yield "flush_mask: wait until they have flushed"
-            self.not_interrupted(cpu)
             self.flush_ipi.wait(cpu)
             self.mask[cpu, :] = False
 
@@ -263,44 +255,43 @@ class XenTlbflushClock(StoreBuffers, System):
     def xen(self, cpu):
         """Xen on {cpu}"""
         yield "Xen is entered: {work}"
-        self.not_interrupted(cpu)
-        work = choose(Work)
-        if work == Work.FLUSH:
-            occurs(VCPU_LOAD)
-            yield from self.do_tlb_flush(cpu, False)
-        elif work == Work.FLUSH_ALL:
-            require(self.requests)
-            occurs(FLUSH_REQUEST)
-            self.mask[cpu, :] = True
-            yield from self.flush_mask(cpu)
-        elif work == Work.NEW_PERIOD:
-            require(self.softirq[cpu])
-            occurs(ROLLOVER)
-            yield from self.new_tlbflush_clock_period(cpu)
-        else:
-            page = choose(Page)
-            if work == Work.MAP:
-                require(self.type[page] == PageType.WRITABLE and self.validated[page] and not self.pte[cpu, page])
-                occurs(MAP)
-                self.refs[page] = self.refs[page] + 1
-                yield "mod_l1_entry: write the PTE"
-                self.not_interrupted(cpu)
-                self.pte[cpu, page] = True
-            elif work == Work.UNMAP:
-                require(self.pte[cpu, page])
-                occurs(UNMAP)
-                self.clear_pte(cpu, page)
-                yield from self.put_page_type(cpu, page)
-            elif work == Work.MAKE_TABLE:
-                require(self.type[page] == PageType.WRITABLE and self.refs[page] == 0)
-                occurs(PAGE_RETYPED)
-                yield from self.get_table_type(cpu, page)
+        with self.cpus.task(cpu):
+            work = choose(Work)
+            if work == Work.FLUSH:
+                occurs(VCPU_LOAD)
+                yield from self.do_tlb_flush(cpu)
+            elif work == Work.FLUSH_ALL:
+                require(self.requests)
+                occurs(FLUSH_REQUEST)
+                self.mask[cpu, :] = True
+                yield from self.flush_mask(cpu)
+            elif work == Work.NEW_PERIOD:
+                require(self.softirq[cpu])
+                occurs(ROLLOVER)
+                yield from self.new_tlbflush_clock_period(cpu)
             else:
-                require(self.is_table(page))
-                occurs(PAGE_RETYPED)
-                self.tlbflush_timestamp[page] = self.tlbflush_clock
-                self.type[page] = PageType.WRITABLE
-                self.refs[page] = 0
+                page = choose(Page)
+                if work == Work.MAP:
+                    require(self.type[page] == PageType.WRITABLE and self.validated[page] and not self.pte[cpu, page])
+                    occurs(MAP)
+                    self.refs[page] = self.refs[page] + 1
+                    yield "mod_l1_entry: write the PTE"
+                    self.pte[cpu, page] = True
+                elif work == Work.UNMAP:
+                    require(self.pte[cpu, page])
+                    occurs(UNMAP)
+                    self.clear_pte(cpu, page)
+                    yield from self.put_page_type(cpu, page)
+                elif work == Work.MAKE_TABLE:
+                    require(self.type[page] == PageType.WRITABLE and self.refs[page] == 0)
+                    occurs(PAGE_RETYPED)
+                    yield from self.get_table_type(cpu, page)
+                else:
+                    require(self.is_table(page))
+                    occurs(PAGE_RETYPED)
+                    self.tlbflush_timestamp[page] = self.tlbflush_clock
+                    self.type[page] = PageType.WRITABLE
+                    self.refs[page] = 0
 
     def new_tlbflush_clock_period(self, cpu):
         """The softirq of the CPU that made the clock wrap: it has flushed, and now flushes all others."""
@@ -313,14 +304,12 @@ class XenTlbflushClock(StoreBuffers, System):
             yield from self.flush_mask(cpu)
         if self.wrap != Wrap.RESTART_THEN_FLUSH:
             yield "new_tlbflush_clock_period: restart the clock"
-            self.not_interrupted(cpu)
             self.tlbflush_clock = 1
 
     def put_page_type(self, cpu, page):
         """Drop a reference to a writable page; with the last one goes a stamp."""
         while True:
             yield "_put_page_type: look at the count; the last one reads the clock"
-            self.not_interrupted(cpu)
             if self.refs[page] != 1:
                 self.drain(cpu)
                 self.refs[page] = self.refs[page] - 1
@@ -329,21 +318,19 @@ class XenTlbflushClock(StoreBuffers, System):
                 self.drain(cpu)
                 self.validated[page] = False
                 yield "_put_page_type: read the clock, with the page invalidated"
-                self.not_interrupted(cpu)
             stamp = self.tlbflush_clock
             interrupted = self.stamp == Stamp.IRQS_ON and self.flush_ipi.pending[cpu]
             passed = self.store_buffer[cpu] is not None
             if interrupted or passed or not self.prompt:
-                self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF
+                if self.stamp == Stamp.IRQS_OFF:
+                    self.cpus.local_irq_disable(cpu)
                 yield "set_tlbflush_timestamp: store the stamp"
-                self.not_interrupted(cpu)
-                require(not (self.prompt and self.flush_ipi.pending[cpu] and not self.irqs_off[cpu]))
-                self.irqs_off[cpu] = False
+                require(not (self.prompt and self.flush_ipi.pending[cpu] and not self.cpus.irqs_off[cpu]))
+                self.cpus.local_irq_enable(cpu)
             self.tlbflush_timestamp[page] = stamp
             shadowed = self.stamp == Stamp.IRQS_OFF and self.sti_shadow
             if not self.prompt or (self.flush_ipi.pending[cpu] and not shadowed):
                 yield "_put_page_type: cmpxchg the count"
-                self.not_interrupted(cpu)
                 require(not (self.prompt and self.flush_ipi.pending[cpu]))
             self.drain(cpu)
             if self.refs[page] == 1:
@@ -358,12 +345,10 @@ class XenTlbflushClock(StoreBuffers, System):
             self.type[page] = PageType.TABLE
             self.validated[page] = False
         yield "tlbflush_filter: choose whom to flush"
-        self.not_interrupted(cpu)
         for c in Cpu:
             self.mask[cpu, c] = self.need_flush(c, page)
         yield from self.flush_mask(cpu)
         yield "_get_page_type: the page is a page table"
-        self.not_interrupted(cpu)
         if self.retype == Retype.TAKE_THEN_FLUSH:
             self.validated[page] = True
         elif self.type[page] == PageType.WRITABLE and self.refs[page] == 0:
@@ -376,7 +361,7 @@ class XenTlbflushClock(StoreBuffers, System):
     def write(self, cpu: Cpu, page: Page):
         """{cpu} writes to {page} through a mapping in its TLB"""
         require(self.tlb.entry[cpu, page])
-        require(self.writes_in_flush or not (self.irqs_off[cpu] or self.in_handler[cpu]))
+        require(self.writes_in_flush or (self.cpus.takes_irqs(cpu) and self.cpus.not_in_interrupt(cpu)))
         check("no-writable-page-table", not self.is_table(page), "{page} is a page table, which only Xen may write to")
 
     def is_table(self, page):
