@@ -21,6 +21,7 @@ from flushproof.model.ir import (
     Property,
     Scalarset,
     Sort,
+    StateVar,
     Var,
     default_value,
 )
@@ -404,7 +405,7 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
 
     A process's own locals are shown by their bare names.  Left out are program counters (the row itself says which step is
     taken), locals that a process has no more use for or that a helper has as another one's copy, or whose element the row names as
-    it is, the content of caches, and without `ghosts` what only properties see.
+    it is, the content of caches, and without `ghosts` what only properties see and where the kernel is entered and left.
     """
     shown = [
         c
@@ -413,7 +414,7 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
         and not _is_bookkeeping(instance, c)
         and not is_real_cache(instance.system.variable[c.slot.var])
         and not _is_copy(instance, row, c)
-        and (ghosts or instance.system.variable[c.slot.var].kind != "ghost")
+        and (ghosts or not _is_aside(instance.system.variable[c.slot.var]))
     ]
     named = _named_in(instance, row, shown)
     groups: dict[tuple[str, str], list[Slot]] = {}
@@ -456,6 +457,11 @@ def shown(instance: Instance, slot: Slot, code: int) -> str:
     """The value of a location for people: where a process is, without the braces of what its words name."""
     text = instance.show(slot.sort, code)
     return fill(text, {}) if process_at(instance, slot) else text
+
+
+def _is_aside(var: StateVar) -> bool:
+    """Whether only properties see a variable, or steps show what it says."""
+    return var.kind == "ghost" or (var.view is not None and var.view.what == "inside")
 
 
 def _is_bookkeeping(instance: Instance, change: Change) -> bool:

@@ -28,7 +28,9 @@ A task in the kernel is not preempted here: the next one begins when it has retu
 that are preempted, sleep and migrate are another part (`tasks`); whose registers a CPU has loaded is in `guest_context`.
 """
 
-from flushproof.model.language.declare import Map, Part, require
+from typing import Annotated
+
+from flushproof.model.language.declare import Map, Part, View, require
 
 from .sections import Section
 from .sorts import Cpu
@@ -57,6 +59,12 @@ class Context(Part):
         self.inside[cpu] = False
 
 
+class TaskContext(Context):
+    """The kernel's code for a task, of which its steps show that it is executed."""
+
+    inside: Annotated[Map[Cpu, bool], View("inside", "task")]
+
+
 class Execution(Part):
     """The CPUs, each of which executes one thing at a time."""
 
@@ -68,7 +76,7 @@ class Execution(Part):
         self.nmi = Context(begins=of.always, goes_on=of.always)
         self.hardirq = Context(begins=of.takes_irqs, goes_on=of.not_in_nmi)
         self.softirq = Context(begins=of.takes_softirqs, goes_on=of.not_in_hardirq)
-        self.task = Context(begins=of.always, goes_on=of.not_in_interrupt)
+        self.task = TaskContext(begins=of.always, goes_on=of.not_in_interrupt)
         self.guest = Context(begins=of.always, goes_on=of.not_in_interrupt)
         self.irqs_disabled = Section(of.local_irq_disable, of.local_irq_enable)
         self.bh_disabled = Section(of.local_bh_disable, of.local_bh_enable)

@@ -36,7 +36,7 @@ class Tasks(Part):
     """
 
     on: Annotated[Map[Thread, Optional[Cpu]], View("context", "CPU")]
-    inside: Map[Thread, bool]
+    inside: Annotated[Map[Thread, bool], View("inside", "kernel")]
     pinned: Map[Thread, Optional[Cpu]]
     preempt_count: Map[Cpu, Annotated[int, Range(0, DEEPEST)]]
 

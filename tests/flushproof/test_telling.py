@@ -216,6 +216,42 @@ def test_what_only_properties_see_is_told_on_request(trace: Trace) -> None:
     assert any("seen[page0] = True" in line for r in tell(Story(trace), every_step=True) for line in r.changes)
 
 
+ENTERS = '''
+from flushproof.model.hardware import Cpu, Execution
+from flushproof.model.language import *
+
+
+class Enters(System):
+    """A CPU in the kernel."""
+
+    cpus = Execution()
+    done: bool
+
+    @process(Cpu)
+    def syscall(self, cpu):
+        yield "enters"
+        with self.cpus.task(cpu):
+            yield "returns"
+            self.done = True
+
+    @invariant("done")
+    def never(self):
+        return not self.done
+'''
+
+
+def test_that_the_kernel_is_entered_and_left_is_told_on_request(tmp_path: Path) -> None:
+    (tmp_path / "enters.py").write_text(ENTERS)
+    trace = check(f"{tmp_path / 'enters.py'}:Enters").trace
+    assert trace is not None
+    assert [line for row in tell(Story(trace)) for line in row.changes] == ["done = True"]
+    every = [line for row in tell(Story(trace), every_step=True) for line in row.changes]
+    assert [line for line in every if "task.inside" in line] == [
+        "cpus.task.inside[cpu0] = True",
+        "cpus.task.inside[cpu0] = False",
+    ]
+
+
 # -------------------------------------------------------------------------------------------------------------- folding
 
 
