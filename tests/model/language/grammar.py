@@ -489,6 +489,9 @@ class Writer:
 
     def member(self, depth: int) -> str:
         type = self.any_type()
+        if type == "int" and self.maybe(0.5):
+            numbers = self.pick(("range(2)", "range(1, 1 << 40)", "range(3, -1, -2)", "range(0)"))
+            return f"({self.e(type, depth - 1)} {self.pick(('in', 'not in'))} {numbers})"
         items = ", ".join(self.e(type, depth - 1) for _ in range(self.r.randint(1, 3)))
         left, right = self.pick(("()", "()", "[]", "{}"))
         return f"({self.e(type, depth - 1)} {self.pick(('in', 'not in'))} {left}{items},{right})"
@@ -548,6 +551,10 @@ class Writer:
                 types = [self.any_type(), self.any_type()]
                 both = [f"({self.e(t, 0)}, {self.e(t, 0)})" for t in types]
                 return f"{one}, {two}", f"zip({both[0]}, {both[1]})", {one: types[0], two: types[1]}
+            case 10 if self.maybe(0.3):
+                type = self.pick(ENUMS)
+                through = self.pick((f"enumerate({type})", f"zip(range(3), {type})", f"enumerate(tuple({type}))"))
+                return f"{one}, {two}", through, {one: "int", two: type}
             case 10:
                 type = self.any_type()
                 inner = f"({self.e(type, 0)}, {self.e(type, 0)})"
