@@ -33,11 +33,14 @@ class StoredStates:
     def states(self, numbers: Sequence[int]) -> list[State]:
         if isinstance(numbers, range) and numbers.step == 1:
             return self.store.states(numbers.start, numbers.stop)
-        return [self.store.states(number, number + 1)[0] for number in numbers]
+        found = [self.store.states(number, number + 1)[0] for number in numbers]
+        self.store.let_go()  # of the pages that were read for them, a limit of memory knows nothing
+        return found
 
     def missing(self, states: Sequence[State]) -> Sequence[State]:
         before = self.store.count
         self.store.add(states)
+        self.store.let_go()
         if self.store.full:  # one was not stored because there is no room for more
             return list(states)
         return self.store.states(before, self.store.count)
