@@ -36,7 +36,7 @@ from flushproof.model.hardware import Cpu, FlushIpi, Tlb
 from flushproof.model.hardware.costs import GUEST_EXITS, LOCAL_ALL
 from flushproof.model.hardware.events import PAGE_RETYPED, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.xen_dirty_cpumask import Context, DirtyCpus, Scope
-from flushproof.model.hardware.xen_linear_map import LinearMap
+from flushproof.model.hardware.xen_linear_map import Access, LinearAccesses, LinearMap
 from flushproof.model.hardware.xen_pages import RETYPE, Frame, PageType, Retype, TypedPages
 from flushproof.model.hardware.xen_root_copy import RootCopies, RootFlush
 from flushproof.model.language.declare import (
@@ -97,14 +97,6 @@ SKIP = ((Skip.UNUSED, Skip.NOTHING), (Skip.TOP, Skip.NOTHING))
 """Who skips less flushes more."""
 
 
-class Access(enum.Enum):
-    """How UPDATE_VA_MAPPING writes the L1 entry: through the linear map (until January 2009), or through a mapping of the frame
-    that it found in the L2 entry, once its type is checked (since 2d0557c5cb)."""
-
-    LINEAR = 0
-    MAPPED = 1
-
-
 class Call(enum.Enum):
     """What happens next on a CPU."""
 
@@ -115,7 +107,7 @@ class Call(enum.Enum):
     RETURN = 4
 
 
-class XenPvPaging(DirtyCpus, LinearMap, RootCopies, TypedPages, System):
+class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
     """Linear page tables of a Xen PV domain."""
 
     name = "xen-pv-paging"
@@ -204,13 +196,8 @@ class XenPvPaging(DirtyCpus, LinearMap, RootCopies, TypedPages, System):
             free = spare_type if f == spare else free_type
             self.type[f] = PageType.L4 if top else PageType.L2 if f == l2 else PageType.L1 if f == l1 else free
             self.pinned[f] = top or f == l2
-            if f == l2:
-                if self.own_roots:
-                    self.refs[f] = 3
-                else:
-                    self.refs[f] = 2
-            elif top or f == l1:
-                self.refs[f] = 1
+            users = 2 if self.own_roots else 1
+            self.refs[f] = users + 1 if f == l2 else 1 if top or f == l1 else 0
             self.entry[f] = l2 if top else l1 if f == l2 else None
         for cpu in Cpu:
             table = other_root if cpu == its_cpu else root
@@ -310,58 +297,6 @@ class XenPvPaging(DirtyCpus, LinearMap, RootCopies, TypedPages, System):
         return self.flush != Flush.NEVER and not skipped
 
     # --------------------------------------------------------------------------------------------------------- properties
-
-    @event
-    def linear_read(self, cpu: Cpu, table: Frame):
-        """{cpu} reads the L2 entry, through the linear map, in {table}"""
-        require(at(self.hypercall, cpu, "map_guest_l1e: read the L2 entry through the linear map"))
-        require(self.upper.entry[cpu, table])
-        root = self.cr3[cpu]
-        check(
-            "no-stale-linear-access",
-            root is not None and self.permitted(root, table),
-            "the L4 entry that leads to {table} was overwritten, and the update has returned",
-        )
-        check(
-            "linear-map-shows-tables",
-            self.type[table] == PageType.L2,
-            "{table} is no L2 table: its content is whatever the guest writes there",
-        )
-
-    @event
-    def linear_l1_read(self, cpu: Cpu, page: Frame):
-        """a fault on {cpu}: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
-        require(at(self.hypercall, cpu, "Xen is entered: {call}", "multicall: the next call"))
-        require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
-        check(
-            "no-stale-linear-access",
-            self.walk_permitted(cpu, page),
-            "an entry on the way to {page} was overwritten, and the update has returned",
-        )
-        check(
-            "linear-map-shows-tables",
-            self.type[page] == PageType.L1,
-            "{page} is no L1 table: its content is whatever the guest writes there",
-        )
-
-    @event
-    def linear_write(self, cpu: Cpu, page: Frame):
-        """{cpu} writes the L1 entry, through the linear map, in {page}"""
-        require(self.access == Access.LINEAR and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
-        require(self.lower.entry[cpu, page])
-        check(
-            "no-stale-linear-access",
-            self.walk_permitted(cpu, page),
-            "an entry on the way to {page} was overwritten, and the update has returned",
-        )
-        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
-
-    @event
-    def mapped_write(self, cpu: Cpu, page: Frame):
-        """{cpu} writes the L1 entry, through a mapping of the frame, in {page}"""
-        require(self.access == Access.MAPPED and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
-        require(self.l1_page[cpu] == page)
-        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
 
     @event
     def guest_walk(self, cpu: Cpu, table: Frame):
