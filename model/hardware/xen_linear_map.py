@@ -31,8 +31,8 @@ class Access(enum.Enum):
 
 
 class LinearMap:
-    """A system of typed pages (`TypedPages`) with the state `cr3`, the TLB `upper`, and the knobs `xpti` and
-    `paging_structure_caches`; `overwrote` is what each CPU's update has overwritten so far."""
+    """A system of typed pages (`TypedPages`) with the state `cr3` and `l1_page`, the TLB `upper`, and the knobs `xpti`,
+    `paging_structure_caches` and `double_check`; `overwrote` is what each CPU's update has overwritten so far."""
 
     overwrote: Ghost[Map[Cpu, Frame, Frame, bool]]
 
@@ -49,22 +49,6 @@ class LinearMap:
             and (self.entry[self.cr3[cpu]] == table or (self.paging_structure_caches and self.upper.entry[cpu, table]))
             for table in Frame
         )
-
-    def permitted(self, table, frame):
-        """The entry is in memory, or an update that overwrote it has not returned yet."""
-        return self.entry[table] == frame or any(self.overwrote[c, table, frame] for c in Cpu)
-
-    def walk_permitted(self, cpu, page):
-        """So is each entry on some way from the CPU's root table to this L1 page."""
-        root = self.cr3[cpu]
-        return root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame)
-
-
-class LinearAccesses(LinearMap):
-    """Who uses the linear map, and what must be there: a fault, and UPDATE_VA_MAPPING, a call of the process `hypercall`.
-
-    Needs besides the TLB `lower`, the state `l1_page`, the context of `DirtyCpus`, and the knobs `access` and `double_check`.
-    """
 
     def update_va_mapping(self, cpu):
         """Find the L1 entry of the address through the linear map, and write it."""
@@ -83,6 +67,22 @@ class LinearAccesses(LinearMap):
         if self.double_check:
             self.page_unlock(self.l1_page[cpu])
         self.l1_page[cpu] = None
+
+    def permitted(self, table, frame):
+        """The entry is in memory, or an update that overwrote it has not returned yet."""
+        return self.entry[table] == frame or any(self.overwrote[c, table, frame] for c in Cpu)
+
+    def walk_permitted(self, cpu, page):
+        """So is each entry on some way from the CPU's root table to this L1 page."""
+        root = self.cr3[cpu]
+        return root is not None and any(self.permitted(root, t) and self.permitted(t, page) for t in Frame)
+
+
+class LinearAccesses(LinearMap):
+    """Who uses the linear map, and what must be there then: a fault, and UPDATE_VA_MAPPING in the process `hypercall`.
+
+    Needs besides the TLB `lower`, the contexts of `DirtyCpus`, and the knob `access`.
+    """
 
     @event
     def linear_read(self, cpu: Cpu, table: Frame):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Mapping
-from functools import cache
 
 from flushproof.model.errors import nearest
 
@@ -110,7 +109,6 @@ SILENT_OF_CONSTANTS = SILENT | {"__new__", "__init__", "__hash__", "__getnewargs
 """Special methods of theirs that no operation on a constant calls."""
 
 
-@cache
 def own_way(cls: type) -> str | None:
     """The special method with which a class of numbers, texts or collections differs from Python's own, if there is one."""
     if not issubclass(cls, COLLECTED) or issubclass(cls, enum.Enum):
