@@ -690,6 +690,47 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
     ),
     "xen-tlbflush-clock": (
         Because(
+            "It is one process on each CPU, and is not inside of itself when it begins.",
+            "left out",
+            (
+                "pre_flush: tick the clock / requires cpus.hardirq.inside",
+                "new_tlbflush_clock_period: restart the clock / requires cpus.softirq.inside",
+            ),
+        ),
+        Because(
+            "This system has no NMI handler: the guard is always true.",
+            "left out",
+            (
+                "pre_flush: tick the clock / requires cpus.nmi.inside",
+                "flush the TLB / requires cpus.nmi.inside",
+                "post_flush: note the time / requires cpus.nmi.inside",
+                "Xen is entered: {work} / requires cpus.nmi.inside",
+                "pre_flush: tick the clock / requires cpus.nmi.inside (2)",
+                "pre_flush: tick the clock (2) / requires cpus.nmi.inside",
+                "flush_mask: take flush_lock and interrupt the others / requires cpus.nmi.inside",
+                "new_tlbflush_clock_period: restart the clock / requires cpus.nmi.inside",
+                "mod_l1_entry: write the PTE / requires cpus.nmi.inside",
+                "_put_page_type: look at the count; the last one reads the clock / requires cpus.nmi.inside",
+                "tlbflush_filter: choose whom to flush / requires cpus.nmi.inside",
+                "flush the TLB / requires cpus.nmi.inside (2)",
+                "flush the TLB (2) / requires cpus.nmi.inside",
+                "flush_mask: wait until they have flushed / requires cpus.nmi.inside",
+                "_put_page_type: read the clock, with the page invalidated / requires cpus.nmi.inside",
+                "set_tlbflush_timestamp: store the stamp / requires cpus.nmi.inside",
+                "_put_page_type: cmpxchg the count / requires cpus.nmi.inside",
+                "pre_flush: tick the clock (3) / requires cpus.nmi.inside",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires cpus.nmi.inside",
+                "_get_page_type: the page is a page table / requires cpus.nmi.inside",
+                "post_flush: note the time / requires cpus.nmi.inside (2)",
+                "post_flush: note the time (2) / requires cpus.nmi.inside",
+                "flush the TLB (3) / requires cpus.nmi.inside",
+                "flush_mask: wait until they have flushed (2) / requires cpus.nmi.inside",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires cpus.nmi.inside",
+                "post_flush: note the time (3) / requires cpus.nmi.inside",
+                "flush_mask: wait until they have flushed (3) / requires cpus.nmi.inside",
+            ),
+        ),
+        Because(
             "The clock stands at 0 for longer, and while it does every CPU is flushed (`zero_check`).",
             "left out",
             (
@@ -703,14 +744,14 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "A CPU's time is noted as 0, earlier than it is: it is flushed more often.",
             "left out",
             (
-                "pre_flush: tick the clock / writes invalidate_interrupt.do_tlb_flush.time",
-                "pre_flush: tick the clock / writes xen.do_tlb_flush.time",
-                "pre_flush: tick the clock (2) / writes xen.flush_mask.do_tlb_flush.time",
-                "pre_flush: tick the clock (3) / writes xen.get_table_type.flush_mask.do_tlb_flush.time",
+                "pre_flush: tick the clock / writes invalidate_interrupt.flush.time",
+                "pre_flush: tick the clock / writes xen.do_tlb_flush.flush.time",
+                "pre_flush: tick the clock (2) / writes xen.flush_mask.do_tlb_flush.flush.time",
+                "pre_flush: tick the clock (3) / writes xen.get_table_type.flush_mask.do_tlb_flush.flush.time",
             ),
         ),
         Because(
-            MORE,
+            "Invalidating more than was asked for is always allowed.",
             "actor",
             (
                 "flush the TLB / by somebody else",
@@ -720,36 +761,76 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "The CPU stands still after its first flush interrupt: it does less, and the others go on.",
+            "Xen runs one task on each CPU: it is not inside of itself when it begins, and none but it asks.",
             "left out",
             (
-                "post_flush: note the time / writes in_handler",
+                "Xen is entered: {work} / requires cpus.task.inside",
+                "Xen is entered: {work} / writes cpus.task.inside",
             ),
         ),
         Because(
             "What a handler has interrupted may as well go on meanwhile.",
             "left out",
             (
-                "Xen is entered: {work} / requires in_handler",
-                "flush_mask: take flush_lock and interrupt the others / requires in_handler",
-                "new_tlbflush_clock_period: restart the clock / requires in_handler",
-                "mod_l1_entry: write the PTE / requires in_handler",
-                "_put_page_type: look at the count; the last one reads the clock / requires in_handler",
-                "tlbflush_filter: choose whom to flush / requires in_handler",
-                "flush_mask: wait until they have flushed / requires in_handler",
-                "_put_page_type: read the clock, with the page invalidated / requires in_handler",
-                "set_tlbflush_timestamp: store the stamp / requires in_handler",
-                "_put_page_type: cmpxchg the count / requires in_handler",
-                "flush_mask: take flush_lock and interrupt the others (2) / requires in_handler",
-                "_get_page_type: the page is a page table / requires in_handler",
-                "flush_mask: wait until they have flushed (2) / requires in_handler",
-                "flush_mask: take flush_lock and interrupt the others (3) / requires in_handler",
-                "flush_mask: wait until they have flushed (3) / requires in_handler",
+                "Xen is entered: {work} / requires cpus.hardirq.inside",
+                "pre_flush: tick the clock / requires cpus.hardirq.inside (2)",
+                "pre_flush: tick the clock (2) / requires cpus.hardirq.inside",
+                "flush_mask: take flush_lock and interrupt the others / requires cpus.hardirq.inside",
+                "new_tlbflush_clock_period: restart the clock / requires cpus.hardirq.inside",
+                "mod_l1_entry: write the PTE / requires cpus.hardirq.inside",
+                "_put_page_type: look at the count; the last one reads the clock / requires cpus.hardirq.inside",
+                "tlbflush_filter: choose whom to flush / requires cpus.hardirq.inside",
+                "flush the TLB / requires cpus.hardirq.inside",
+                "flush the TLB (2) / requires cpus.hardirq.inside",
+                "flush_mask: wait until they have flushed / requires cpus.hardirq.inside",
+                "_put_page_type: read the clock, with the page invalidated / requires cpus.hardirq.inside",
+                "set_tlbflush_timestamp: store the stamp / requires cpus.hardirq.inside",
+                "_put_page_type: cmpxchg the count / requires cpus.hardirq.inside",
+                "pre_flush: tick the clock (3) / requires cpus.hardirq.inside",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires cpus.hardirq.inside",
+                "_get_page_type: the page is a page table / requires cpus.hardirq.inside",
+                "post_flush: note the time / requires cpus.hardirq.inside",
+                "post_flush: note the time (2) / requires cpus.hardirq.inside",
+                "flush the TLB (3) / requires cpus.hardirq.inside",
+                "flush_mask: wait until they have flushed (2) / requires cpus.hardirq.inside",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires cpus.hardirq.inside",
+                "post_flush: note the time (3) / requires cpus.hardirq.inside",
+                "flush_mask: wait until they have flushed (3) / requires cpus.hardirq.inside",
             ),
         ),
         Because(
-            "While a page was a page table no TLB could get a writable mapping of it: the stamp of its last unmapping is "
-            "late enough.",
+            "The softirq's own steps touch the clock and the other CPUs' flush alone: what it has interrupted may"
+            " as well go on meanwhile, as another CPU does.",
+            "left out",
+            (
+                "Xen is entered: {work} / requires cpus.softirq.inside",
+                "pre_flush: tick the clock / requires cpus.softirq.inside",
+                "pre_flush: tick the clock (2) / requires cpus.softirq.inside",
+                "flush_mask: take flush_lock and interrupt the others / requires cpus.softirq.inside",
+                "mod_l1_entry: write the PTE / requires cpus.softirq.inside",
+                "_put_page_type: look at the count; the last one reads the clock / requires cpus.softirq.inside",
+                "tlbflush_filter: choose whom to flush / requires cpus.softirq.inside",
+                "flush the TLB / requires cpus.softirq.inside",
+                "flush the TLB (2) / requires cpus.softirq.inside",
+                "flush_mask: wait until they have flushed / requires cpus.softirq.inside",
+                "_put_page_type: read the clock, with the page invalidated / requires cpus.softirq.inside",
+                "set_tlbflush_timestamp: store the stamp / requires cpus.softirq.inside",
+                "_put_page_type: cmpxchg the count / requires cpus.softirq.inside",
+                "pre_flush: tick the clock (3) / requires cpus.softirq.inside",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires cpus.softirq.inside",
+                "_get_page_type: the page is a page table / requires cpus.softirq.inside",
+                "post_flush: note the time / requires cpus.softirq.inside",
+                "post_flush: note the time (2) / requires cpus.softirq.inside",
+                "flush the TLB (3) / requires cpus.softirq.inside",
+                "flush_mask: wait until they have flushed (2) / requires cpus.softirq.inside",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires cpus.softirq.inside",
+                "post_flush: note the time (3) / requires cpus.softirq.inside",
+                "flush_mask: wait until they have flushed (3) / requires cpus.softirq.inside",
+            ),
+        ),
+        Because(
+            "While a page was a page table no TLB could get a writable mapping of it: the stamp of its last "
+            "unmapping is late enough.",
             "left out",
             (
                 "Xen is entered: {work} / writes tlbflush_timestamp",
@@ -765,14 +846,22 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "Who is overtaken in `flush_lock` waits for ever, for the lock that is no longer its own, and does nothing "
-            "that rests on its flush.",
+            "Who is overtaken in `flush_lock` waits for ever, for the lock that is no longer its own, and does "
+            "nothing that rests on its flush.",
             "left out",
             (
                 "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.holder",
                 "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.holder",
                 "flush_mask: take flush_lock and interrupt the others (2) / writes flush_ipi.holder",
                 "flush_mask: take flush_lock and interrupt the others (3) / requires flush_ipi.holder",
+            ),
+        ),
+        Because(
+            "The CPU enters Xen no more: it does less, and the others go on.",
+            "left out",
+            (
+                "_put_page_type: look at the count; the last one reads the clock / writes cpus.task.inside",
+                "post_flush: note the time (2) / writes cpus.task.inside",
             ),
         ),
         Because(
@@ -806,7 +895,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "This is `stamp=irqs-on`, with which the policy holds.",
             "left out",
             (
-                "_put_page_type: read the clock, with the page invalidated / writes irqs_off",
+                "_put_page_type: read the clock, with the page invalidated / writes cpus.irqs_off",
             ),
         ),
         Because(
@@ -834,21 +923,28 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "`note=before` alone reads the time there.",
             "reordered",
             (
-                "do_tlb_flush: time = self.tlbflush_clock | if self.note == Order.BEFORE:",
+                "flush: time = self.tlbflush_clock | if self.note == Order.BEFORE:",
             ),
         ),
         Because(
             "The TLB is flushed one step later, with interrupts off still, and behind the tick.",
             "reordered",
             (
-                "do_tlb_flush: self.tlb.drop_all(cpu) | if self.tick == Order.AFTER:",
+                "flush: self.tlb.drop_all(cpu) | if self.tick == Order.AFTER:",
             ),
         ),
         Because(
             "The mask is made anew before each flush.",
             "reordered",
             (
-                "flush_mask: yield from self.do_tlb_flush(cpu, False) | self.mask[cpu, cpu] = False",
+                "flush_mask: yield from self.do_tlb_flush(cpu) | self.mask[cpu, cpu] = False",
+            ),
+        ),
+        Because(
+            "The mask is made anew before each flush.",
+            "split",
+            (
+                "flush_mask: yield from self.do_tlb_flush(cpu) | self.mask[cpu, cpu] = False",
             ),
         ),
         Because(
@@ -859,24 +955,16 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "Without `tso` nothing is unmapped any more, which is less; with it the store takes effect later, as without "
-            "the exchange.",
+            "Without `tso` nothing is unmapped any more, which is less; with it the store takes effect later, as "
+            "without the exchange.",
             "reordered",
             (
                 "xen: require(self.pte[cpu, page]) | self.clear_pte(cpu, page)",
             ),
         ),
         Because(
-            "Whether a handler is running is asked one step earlier; nothing lies between.",
-            "reordered",
-            (
-                "put_page_type: self.not_interrupted(cpu) | if self.refs[page] != 1:",
-                "get_table_type: yield from self.flush_mask(cpu) | self.not_interrupted(cpu)",
-            ),
-        ),
-        Because(
-            "A page is invalid for a while also where the reference that goes is not the last: nobody maps it meanwhile, "
-            "which is less.",
+            "A page is invalid for a while also where the reference that goes is not the last: nobody maps it "
+            "meanwhile, which is less.",
             "reordered",
             (
                 "put_page_type: if self.refs[page] != 1: | if self.drop == Drop.INVALIDATE_FIRST:",
@@ -893,7 +981,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "The stamp is stored in the step that reads the clock: fewer interleavings.",
             "reordered",
             (
-                "put_page_type: if interrupted or passed or (not self.prompt): | self.tlbflush_timestamp[page] = stamp",
+                "put_page_type: if interrupted or passed or (not self.prompt): | self.tlbflush_timestamp[page] = "
+                "stamp",
             ),
         ),
         Because(
@@ -915,7 +1004,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "This is `stamp=irqs-on`, with which the policy holds.",
             "reordered",
             (
-                "put_page_type: self.irqs_off[cpu] = self.stamp == Stamp.IRQS_OFF | self.not_interrupted(cpu)",
+                "put_page_type: if self.stamp == Stamp.IRQS_OFF: | require(not (self.prompt and "
+                "self.flush_ipi.pending[cpu] an…",
             ),
         ),
     ),
@@ -954,15 +1044,6 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
         ),
     ),
     "xen-tlbflush-clock": (
-        Because(
-            "Whether an interrupt may come, or whether none is being taken, is so at the moment of the step: the code does "
-            "not test it.",
-            "split",
-            (
-                "do_tlb_flush: require(self.flush_ipi.pending[cpu] and (not self.irqs_off[… | self.in_handler[cpu] = True",
-                "do_tlb_flush: self.not_interrupted(cpu) | self.irqs_off[cpu] = True",
-            ),
-        ),
         Because(
             "A choice of the model, of what is possible: chosen and then not possible any more, it is none.",
             "split",

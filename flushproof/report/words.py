@@ -1,4 +1,7 @@
-"""States and steps of a trace in words: what every form of a report shows, whatever its layout."""
+"""States and steps of a trace in words: what every form of a report shows, whatever its layout.
+
+Long because it is one vocabulary: how a step, a change, a read and a cached entry are called must agree with each other.
+"""
 
 from __future__ import annotations
 

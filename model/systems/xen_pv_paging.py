@@ -196,8 +196,13 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
             free = spare_type if f == spare else free_type
             self.type[f] = PageType.L4 if top else PageType.L2 if f == l2 else PageType.L1 if f == l1 else free
             self.pinned[f] = top or f == l2
-            users = 2 if self.own_roots else 1
-            self.refs[f] = users + 1 if f == l2 else 1 if top or f == l1 else 0
+            if f == l2:
+                if self.own_roots:
+                    self.refs[f] = 3
+                else:
+                    self.refs[f] = 2
+            elif top or f == l1:
+                self.refs[f] = 1
             self.entry[f] = l2 if top else l1 if f == l2 else None
         for cpu in Cpu:
             table = other_root if cpu == its_cpu else root

@@ -1,4 +1,7 @@
-"""The native engine: breadth-first search with compiled steps over packed states."""
+"""The native engine: breadth-first search with compiled steps over packed states.
+
+Long because it is one search, whose levels, limits, checkpoints and answers share what was explored so far.
+"""
 
 from __future__ import annotations
 
