@@ -95,8 +95,18 @@ def lasting(text: str) -> str:
     return " ".join(re.sub(r"\d+\.\d+(\s+s\b|\s*$)", r"T\1", text, flags=re.MULTILINE).split())
 
 
-LONG = ("docs/policies.md",)
-"""Documents whose commands take a minute: `pytest --whole`."""
+LONG = (
+    "docs/policies.md",
+    "docs/ci.md",
+    "docs/costs.md",
+    "docs/systems/kvm-trapped-tlbi.md",
+    "docs/systems/kvm-vmid-generation.md",
+    "docs/systems/kvm-world-switch.md",
+    "docs/systems/tla-asidalloc.md",
+    "docs/systems/tla-vmidalloc.md",
+    "docs/systems/xen-tlbflush-clock.md",
+)
+"""Documents whose commands take long: `pytest --whole`; a page of each architecture is read always."""
 
 
 @pytest.mark.parametrize("document", LONG)
