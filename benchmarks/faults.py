@@ -271,8 +271,8 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     (
         "front end",
         f"{_LANGUAGE}/statements.py",
-        "for end, _ in ends for u in end.updates}.values())",
-        "for end, _ in ends[:1] for u in end.updates}.values())",
+        "        merged.updates = Path.written(end for end, _ in ends)",
+        "        merged.updates = Path.written(end for end, _ in ends[:1])",
         "of several branches only the first one writes",
     ),
     (
@@ -298,9 +298,9 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     ),
     (
         "front end",
-        f"{_LANGUAGE}/statements.py",
-        "merged.updates = tuple({id(u): u for end, _ in ends for u in end.updates}.values())",
-        "merged.updates = base.updates + tuple(u for end, _ in ends for u in end.updates[len(base.updates) :])",
+        f"{_LANGUAGE}/values.py",
+        "tuple({id(update): update for path in paths for update in path.updates}.values())",
+        "tuple(update for path in paths for update in path.updates)",
         "what was written before an early return is written again behind what another way writes",
         BEFORE,
     ),

@@ -142,8 +142,7 @@ class ProcessCompiler:
         self.x.note("after", names, outcomes, before, scopes)
         changed: list[int] = []
         exits = [self.exit(outcome, changed) for outcome in outcomes]
-        # What was written before the paths parted stands in each of them, and is written once: in front of what they write.
-        updates = tuple({id(u): u for outcome in outcomes for u in outcome.path.updates}.values())
+        updates = Path.written(outcome.path for outcome in outcomes)
         guard = terms.and_(*step.guards)
         template, scope = self.template(point)
         ways = [(outcome.path.cond, outcome.path.env) for outcome in outcomes]

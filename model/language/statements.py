@@ -237,8 +237,7 @@ class Executor(Assignments):
                 merged.env[key] = values[0]
             else:
                 merged.env[key] = self.select(relative, values)
-        # What was written before paths part is in each of them, once, and before what they wrote apart.
-        merged.updates = tuple({id(u): u for end, _ in ends for u in end.updates}.values())
+        merged.updates = Path.written(end for end, _ in ends)
         for end, _ in ends:
             merged.loops.update(end.loops)
         for (end, _), cond in zip(ends, relative, strict=True):

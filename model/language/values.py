@@ -223,6 +223,12 @@ class Path:
         conds = self.conds if cond is ir.TRUE else (*self.conds, cond)
         return Path(dict(self.env), conds, self.facts, self.updates, dict(self.loops), self.binders)
 
+    @staticmethod
+    def written(paths: Iterable[Path]) -> tuple[ir.Update, ...]:
+        """What several paths that parted wrote.  What was written before stands in each of them, and is written once: in front of
+        what they wrote apart."""
+        return tuple({id(update): update for path in paths for update in path.updates}.values())
+
     def become(self, other: Path) -> None:
         """Go on as `other`."""
         self.__dict__.update(other.__dict__)
