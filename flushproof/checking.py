@@ -20,6 +20,7 @@ from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, System, system_name
 from flushproof.model.language.instantiate import (
     instantiate,
+    knob_named,
     knob_values,
     policy_of,
     settings,
@@ -379,9 +380,7 @@ def with_settings(
 def _by_key(cls: type[System], policy: str | None, knobs: Mapping[str, Any]) -> dict[str, str]:
     """Knobs by their own names, with their values as texts."""
     values = knob_values(cls, policy, knobs)
-    known = {name.lower().replace("-", "_"): name for name in values}
-    names = [known[name.lower().replace("-", "_")] for name in knobs]
-    return {name: Knob.text(values[name]) for name in names}
+    return {name: Knob.text(values[name]) for name in (knob_named(cls, given) for given in knobs)}
 
 
 def run_all(requests: Sequence[Request], jobs: int = 1) -> Iterator[Result | NoVerdict]:

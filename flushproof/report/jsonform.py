@@ -20,6 +20,7 @@ from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
+from flushproof.model.language.policies import plain
 from flushproof.report.actors import CPU
 from flushproof.report.audit import audit_json
 from flushproof.report.locations import location
@@ -92,8 +93,8 @@ def begun_json(instance: Instance) -> dict[str, Any] | None:
 
 def set_besides(instance: Instance, given: Collection[str]) -> dict[str, str]:
     """The knobs that were set besides the policy's, however they were spelled, with their values."""
-    asked = {name.lower().replace("-", "_") for name in given}
-    return {n: text for n, text in instance.knobs.items() if n.lower().replace("-", "_") in asked}
+    asked = set(map(plain, given))
+    return {n: text for n, text in instance.knobs.items() if plain(n) in asked}
 
 
 def saved_json(trace: Trace, source: str, given: Collection[str] = ()) -> dict[str, Any]:

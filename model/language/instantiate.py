@@ -24,7 +24,7 @@ from .compile import compile_system, too_deep
 from .declare import Knob, Policy, System, system_name
 from .handover import in_force, reached_by, told
 from .load import proof_of
-from .policies import check_declared, check_verdicts, knobs_of, same_as, unread_knobs
+from .policies import check_declared, check_verdicts, knobs_of, plain, same_as, unread_knobs
 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
@@ -286,7 +286,7 @@ def knob_named(cls: type[System], name: Any, where: str = "") -> str:
         FlushproofError: there is no such knob; `where` stands in front of the message.
     """
     known = knobs_of(cls)
-    key = next((k for k in known if _plain(k) == _plain(name)), None) if isinstance(name, str) else None
+    key = next((k for k in known if plain(k) == plain(name)), None) if isinstance(name, str) else None
     if key is None:
         raise FlushproofError(f"{where}{system_name(cls)} has no knob '{name}'. {nearest(str(name), known, 'knobs')}")
     return key
@@ -315,10 +315,6 @@ def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -
     """Knobs and sizes as on the command line: `fb=off cpu=3`."""
     texts = [f"{name}={value if isinstance(value, str) else Knob.text(value)}" for name, value in knobs.items()]
     return " ".join(texts + [f"{name.lower()}={size}" for name, size in (sizes or {}).items()])
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "_")
 
 
 # ---------------------------------------------------------------------------------------------------------------- sizes

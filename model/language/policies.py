@@ -107,15 +107,19 @@ def check_verdicts(cls: type[System], properties: Iterable[str]) -> None:
                 )
 
 
+def plain(name: str) -> str:
+    """What all spellings of a name have in common that a command line takes for one."""
+    return name.lower().replace("-", "_")
+
+
 def refuse_twins(what: str, names: Iterable[str], place: ir.Place | None) -> None:
     """See to it that no two names are one on a command line."""
     seen: set[str] = set()
     for name in names:
-        plain = name.lower().replace("-", "_")
-        if plain in seen:
+        if plain(name) in seen:
             hint = "On a command line upper and lower case, hyphens and underscores are alike: rename one of them."
             raise ModelError(f"two {what} are both written '{name}'", place, hint=hint)
-        seen.add(plain)
+        seen.add(plain(name))
 
 
 def _wrong_knob(knob: Knob) -> str | None:
