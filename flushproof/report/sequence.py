@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
+from flushproof.report.canvas import BAD, BOX, EDGE, INK, LEADING, SOFT, UNSURE, WIDTH, Canvas, px
 from flushproof.report.cause import Link, links
 from flushproof.report.telling import Told, tell
 from flushproof.report.words import Row, Story, headline
 
-SIZE, LEADING, WIDTH = 12, 16, 7.25
-"""Of the text, in pixels: its size, the distance of lines, the width of a character."""
 LANE, NEWS, MARGIN = 33, 42, 16
 """The width of a lane and of what changes, in characters; the margin, in pixels."""
-INK, SOFT, BAD, UNSURE, BOX = "#1b1f24", "#555d68", "#b3161b", "#7a4b00", "#eef3f9"
 
 
 def svg(trace: Trace) -> str:
@@ -40,7 +38,7 @@ def png(trace: Trace) -> bytes:
     return bytes(svg_to_bytes(svg_string=svg(trace), zoom=2, monospace_family="DejaVu Sans Mono"))
 
 
-class _Diagram:
+class _Diagram(Canvas):
     """One diagram while it is drawn, from top to bottom."""
 
     def __init__(self, story: Story) -> None:
@@ -48,18 +46,14 @@ class _Diagram:
         self.lanes = {name: number for number, name in enumerate(story.lanes)}
         self.left = MARGIN + 4 * WIDTH
         self.news = self.left + len(self.lanes) * LANE * WIDTH
-        self.width = self.news + NEWS * WIDTH + MARGIN
-        self.root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "font-family": "'DejaVu Sans Mono', monospace"})
-        self.root.set("font-size", str(SIZE))
+        super().__init__(self.news + NEWS * WIDTH + MARGIN, MARGIN)
         self.behind = Element("g")
-        self.y = float(MARGIN)
         self.middle: dict[int, float] = {}
         self.box: dict[int, tuple[float, float]] = {}
 
     def text(self) -> str:
         title = headline(self.story.trace)
-        SubElement(self.root, "title").text = title
-        SubElement(self.root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
+        self.begin(title)
         self.root.append(self.behind)
         self.paragraph(title, INK, bold=True)
         self.y += LEADING / 2
@@ -71,29 +65,15 @@ class _Diagram:
         for row, told in zip(self.story.rows, tell(self.story, every_step=True), strict=True):
             self.step(row, told)
         for number in range(len(self.lanes)):
-            x = _px(self.axis(number))
-            SubElement(self.behind, "line", {"x1": x, "x2": x, "y1": _px(top - 4), "y2": _px(self.y), "stroke": "#c5cbd3"})
+            x = px(self.axis(number))
+            SubElement(self.behind, "line", {"x1": x, "x2": x, "y1": px(top - 4), "y2": px(self.y), "stroke": "#c5cbd3"})
         self.entries()
         self.y += LEADING / 2
         self.paragraph(f"{self.story.mark} {self.story.sentence}", BAD if self.story.violates else INK, bold=True)
-        height = self.y + MARGIN / 2
-        self.root.set("viewBox", f"0 0 {_px(self.width)} {_px(height)}")
-        self.root.set("width", _px(self.width))
-        self.root.set("height", _px(height))
-        indent(self.root)
-        return tostring(self.root, encoding="unicode")
+        return self.end(MARGIN / 2)
 
     def axis(self, lane: int) -> float:
         return self.left + (lane + 0.5) * LANE * WIDTH
-
-    def line(self, x: float, y: float, text: str, colour: str, anchor: str = "start", bold: bool = False) -> None:
-        at = {"x": _px(x), "y": _px(y + SIZE), "fill": colour, "text-anchor": anchor}
-        SubElement(self.root, "text", {**at, **({"font-weight": "bold"} if bold else {})}).text = text
-
-    def paragraph(self, text: str, colour: str, bold: bool = False) -> None:
-        for part in textwrap.wrap(text, int((self.width - 2 * MARGIN) / WIDTH), break_on_hyphens=False):
-            self.line(MARGIN, self.y, part, colour, bold=bold)
-            self.y += LEADING
 
     def step(self, row: Row, told: Told) -> None:
         """One row: the number, the box on its lifeline, and what changed."""
@@ -103,9 +83,9 @@ class _Diagram:
         height = max(len(words), len(news), 1) * LEADING + 10
         lane = self.lanes[row.actor.name]
         wide = (max(map(len, words)) + 2) * WIDTH
-        frame = {"rx": "4", "fill": "#fdeceb" if row.event else BOX, "stroke": BAD if row.event else "#9db4cf"}
-        place = {"x": _px(self.axis(lane) - wide / 2), "y": _px(self.y), "width": _px(wide)}
-        SubElement(self.root, "rect", {**place, "height": _px(len(words) * LEADING + 4), **frame})
+        frame = {"rx": "4", "fill": "#fdeceb" if row.event else BOX, "stroke": BAD if row.event else EDGE}
+        place = {"x": px(self.axis(lane) - wide / 2), "y": px(self.y), "width": px(wide)}
+        SubElement(self.root, "rect", {**place, "height": px(len(words) * LEADING + 4), **frame})
         self.line(MARGIN, self.y + 1, f"{row.number:>3}", SOFT)
         for number, text in enumerate(words):
             self.line(self.axis(lane), self.y + 1 + number * LEADING, text, BAD if row.event else INK, anchor="middle")
@@ -129,10 +109,10 @@ class _Diagram:
             made = next(self.middle[link.step] for link in found if link.part == "made")
             end = max(self.middle[link.step] for link in found)
             hit = any(link.part in ("hit", "used") for link in found)
-            SubElement(self.root, "path", {"d": f"M{_px(x)} {_px(made)}V{_px(end)}", "stroke": BAD, "stroke-width": "2"})
-            SubElement(self.root, "circle", {"cx": _px(x), "cy": _px(made), "r": "4", "fill": BAD})
+            SubElement(self.root, "path", {"d": f"M{px(x)} {px(made)}V{px(end)}", "stroke": BAD, "stroke-width": "2"})
+            SubElement(self.root, "circle", {"cx": px(x), "cy": px(made), "r": "4", "fill": BAD})
             if hit:
-                head = f"M{_px(x - 5)} {_px(end - 4)}h10l-5 8z"
+                head = f"M{px(x - 5)} {px(end - 4)}h10l-5 8z"
                 SubElement(self.root, "path", {"d": head, "fill": BAD})
             for link in found:
                 if link.part in ("missed", "pending", "early") and link.step:
@@ -144,9 +124,9 @@ class _Diagram:
         left, right = self.box[number]
         start, end = (x + 8, left) if x < left else (right, x - 8)
         if start + 4 < end:
-            dashed = {"d": f"M{_px(start)} {_px(y)}H{_px(end)}", "stroke-dasharray": "5 4"}
+            dashed = {"d": f"M{px(start)} {px(y)}H{px(end)}", "stroke-dasharray": "5 4"}
             self.behind.append(Element("path", {**dashed, **stroke, "stroke-width": "1.2"}))
-        SubElement(self.root, "path", {"d": f"M{_px(x - 5)} {_px(y - 5)}l10 10m0 -10l-10 10", **stroke})
+        SubElement(self.root, "path", {"d": f"M{px(x - 5)} {px(y - 5)}l10 10m0 -10l-10 10", **stroke})
 
     def _owners(self, found: list[Link]) -> Iterator[int]:
         """The lane of whom the entry belongs to, if that one acts."""
@@ -155,7 +135,3 @@ class _Diagram:
             name = self.story.instance.show(sort, link.slot.index[0])
             if name in self.lanes:
                 yield self.lanes[name]
-
-
-def _px(number: float) -> str:
-    return f"{number:.1f}"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import SubElement
 
 from flushproof.model.ir.instance import State
 from flushproof.model.ir.trace import Step, walked
 from flushproof.properties.induction.counterexample import Counterexample, picture, telling
 from flushproof.report.caches import entry, is_cache, is_set
+from flushproof.report.canvas import BAD, BOX, EDGE, INK, LEADING, SOFT, WIDTH, Canvas, px
 from flushproof.report.locations import location
 from flushproof.report.machine import Machine
-from flushproof.report.sequence import BAD, BOX, INK, LEADING, SIZE, SOFT, WIDTH
 from flushproof.report.waiting import fill
-from flushproof.report.words import Story, shown
+from flushproof.report.words import Story, by_whom, shown
 
 PAD, GAP = 6, 14
 """Around the picture and inside of a card; between the two columns: in pixels."""
@@ -40,7 +40,7 @@ def svg(example: Counterexample) -> str:
     return _Drawing(example).text()
 
 
-class _Drawing:
+class _Drawing(Canvas):
     """One picture while it is drawn, from top to bottom."""
 
     def __init__(self, example: Counterexample) -> None:
@@ -51,18 +51,14 @@ class _Drawing:
         self.chars = min(max(longest, NARROW), WIDE)
         self.card = self.chars * WIDTH + 2 * PAD
         self.columns = 1 if example.before is None else 2
-        self.width = 2 * PAD + self.columns * self.card + (self.columns - 1) * GAP
-        self.root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "font-family": "'DejaVu Sans Mono', monospace"})
-        self.root.set("font-size", str(SIZE))
-        self.y = float(PAD)
+        super().__init__(2 * PAD + self.columns * self.card + (self.columns - 1) * GAP, PAD)
 
     def text(self) -> str:
         said = picture(self.example)
-        SubElement(self.root, "title").text = said.headline
-        SubElement(self.root, "desc").text = str(said)
-        SubElement(self.root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
+        self.begin(said.headline, str(said))
         if self.columns == 2:
-            self.paragraph(f"The step: {self.story.rows[0].actor.name}: {self.story.rows[0].words}", INK, bold=True)
+            row = self.story.rows[0]
+            self.paragraph(f"The step: {by_whom(row.actor.name, row.words)}", INK, bold=True)
         self.y += PAD
         for number, head in enumerate(("before", "after")[-self.columns :]):
             self.line(self.left(number) + self.card / 2, self.y, head if self.columns == 2 else "at the start", SOFT, "middle")
@@ -76,12 +72,7 @@ class _Drawing:
         self.paragraph(f"✗ {_broken(self.example)}", BAD, bold=True)
         if said.remark:
             self.paragraph(said.remark, INK)
-        height = self.y + PAD
-        self.root.set("viewBox", f"0 0 {self.width:.1f} {height:.1f}")
-        self.root.set("width", f"{self.width:.1f}")
-        self.root.set("height", f"{height:.1f}")
-        indent(self.root)
-        return tostring(self.root, encoding="unicode")
+        return self.end(PAD)
 
     def left(self, column: int) -> float:
         return PAD + column * (self.card + GAP)
@@ -91,8 +82,8 @@ class _Drawing:
         rows = [[(self.wrapped(text), line) for text in (line.before, line.after)[-self.columns :]] for line in lines]
         height = (1 + sum(max(len(parts) for parts, _ in row) for row in rows)) * LEADING + 2 * PAD
         for column in range(self.columns):
-            place = {"x": f"{self.left(column):.1f}", "y": f"{self.y:.1f}", "width": f"{self.card:.1f}"}
-            SubElement(self.root, "rect", {**place, "height": f"{height:.1f}", "rx": "4", "fill": BOX, "stroke": "#9db4cf"})
+            place = {"x": px(self.left(column)), "y": px(self.y), "width": px(self.card)}
+            SubElement(self.root, "rect", {**place, "height": px(height), "rx": "4", "fill": BOX, "stroke": EDGE})
             self.line(self.left(column) + PAD, self.y + PAD, name, INK, bold=True)
         self.y += PAD + LEADING
         for row in rows:
@@ -106,15 +97,6 @@ class _Drawing:
 
     def wrapped(self, text: str) -> list[str]:
         return textwrap.wrap(text, self.chars, subsequent_indent="  ", break_on_hyphens=False) or [""]
-
-    def paragraph(self, text: str, colour: str, bold: bool = False) -> None:
-        for part in textwrap.wrap(text, int((self.width - 2 * PAD) / WIDTH), break_on_hyphens=False):
-            self.line(PAD, self.y, part, colour, bold=bold)
-            self.y += LEADING
-
-    def line(self, x: float, y: float, text: str, colour: str, anchor: str = "start", bold: bool = False) -> None:
-        at = {"x": f"{x:.1f}", "y": f"{y + SIZE:.1f}", "fill": colour, "text-anchor": anchor}
-        SubElement(self.root, "text", {**at, **({"font-weight": "bold"} if bold else {})}).text = text
 
 
 def _story(example: Counterexample) -> Story:

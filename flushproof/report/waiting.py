@@ -40,7 +40,6 @@ class Waiting:
         until = f" {self.until}" if self.conditions else ", and no step begins there"
         return f'{self.process}{of} waits at "{fill(self.label, {})}"{until}'
 
-
     @property
     def until(self) -> str:
         """`until not called[cpu1, cpu0]`"""
