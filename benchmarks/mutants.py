@@ -116,7 +116,10 @@ BY_AREA: Mapping[str, Noticers] = {
             "tests/flushproof/test_prove.py",
         ),
     ),
-    "confirmation": Noticers(("owing", "ends"), ("tests/properties/confirmation", "tests/flushproof/test_forged.py")),
+    "confirmation": Noticers(
+        ("owing", "ends"),
+        ("tests/properties/confirmation", "tests/flushproof/test_forged.py", "tests/flushproof/laboratory/test_deciding.py"),
+    ),
     "certificates": Noticers(
         (),
         (

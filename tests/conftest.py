@@ -17,7 +17,6 @@ ONE_OF = {
     "test_symmetry_agrees_with_interpreter": 8,
     "test_one_canonical_form_for_each_orbit": 6,
     "test_options_as_indices": 6,
-    "test_seven_or_eight_of_a_sort": 4,
     "test_large_sorts_have_one_form": 3,
     "test_counts_are_those_of_the_average_walk": 4,
     "test_keeping_an_entry_is_judged_as_a_search_from_there_judges": 4,
