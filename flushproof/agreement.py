@@ -127,9 +127,11 @@ class Agreement:
         self.walked = Walked()
         self.taken: Counts[str] = Counts()
         self.looked_at: set[Any] = set()
+        self.begins = True  # until it is found that the compiled system has no initial state
         self._target: State | None = None
         self.walking, self.looking = time.thread_time(), 0.0
         self.tried = 0
+        self._called: dict[str, tuple[str, list[list[Any]]]] = {}
         self._groups: dict[State, Mapping[Any, list[tuple[ir.Action, Codes, State]]]] = {}
         steps = {a.name for a in system.actions}
         kept = (replace(p, clauses=tuple(c for c in p.clauses if c.event not in steps)) for p in system.properties)
@@ -285,19 +287,20 @@ class Agreement:
                 self._groups.clear()
             made: dict[Any, list[tuple[ir.Action, Codes, State]]] = {}
             for action, codes, after in self.reference.successors(state):
-                name = self.name(action)
-                args = tuple(
-                    _plain_code(p.of, c) for p, c in zip(action.params, codes[: self.arity[name]], strict=False)
-                )
+                name, forms = self._called.get(action.name) or self.called(action)
+                args = tuple(form[code] for form, code in zip(forms, codes, strict=False))
                 made.setdefault((name, args), []).append((action, codes, after))
             found = self._groups[state] = made
         return found
 
-    def name(self, action: ir.Action) -> str:
+    def called(self, action: ir.Action) -> tuple[str, list[list[Any]]]:
+        """Python's name of a step of the IR, and for each of its arguments the plain form of every code."""
         name = self.machine.primary(action.process or action.name)
         if name not in self.arity:
             raise Difference(f"the compiled system has a step '{name}', and Python has none")
-        return name
+        sorts = [p.of for p in action.params[: self.arity[name]]]
+        forms = [[_plain_code(s, c) for c in range(self.instance.cardinality(s))] for s in sorts]
+        return self._called.setdefault(action.name, (name, forms))
 
     def undefined(self, state: State, name: str) -> bool:
         """Whether the IR says of the step itself that it is not defined here: then it may lead anywhere."""
@@ -309,8 +312,11 @@ class Agreement:
 
     def cost(self, action: ir.Action, codes: Codes, state: State) -> tuple[tuple[str, int], ...]:
         """What a step costs, and which of its own checks it breaks."""
+        checks = self.checks.get(action.name)
+        if not action.costs and not checks:
+            return ()
         seen = Counts(name for name, _ in self.reference.costs(action, codes, state))
-        for name, clauses in self.checks.get(action.name, {}).items():
+        for name, clauses in (checks or {}).items():
             if any(self.breaks(clause, action, codes, state) for clause in clauses):
                 seen[f"{BROKEN}{name}"] = 1
         return tuple(sorted(seen.items()))
@@ -390,13 +396,13 @@ class Agreement:
         """
         key = (step.name, tuple(map(plain, step.args)))
         found: dict[State, None] = {}
-        nearest: Seen | None = None
+        others: list[Seen] = []
         misfit = None
         for state in states:
             for action, codes, after in self.groups(state).get(key, ()):
                 self.within(step, after)
                 seen = (*self.of_ir(after), self.cost(action, codes, state))
-                nearest = _nearer(result.seen, seen, nearest)
+                others.append(seen)
                 if seen == result.seen:
                     misfit = self.fits(after, step.name, step.args, result.frames)
                     if misfit is None:
@@ -405,8 +411,9 @@ class Agreement:
             return list(found)
         if misfit is not None:
             raise Difference(f"after {_call(step)} {misfit}")
-        if nearest is None:
+        if not others:
             raise Difference(f"{_call(step)} is possible in Python, and not in the compiled system")
+        nearest = min(others, key=lambda other: _distance(result.seen, other))
         if nearest[:2] == result.seen[:2]:
             raise Difference(f"{_call(step)} costs {dict(result.seen[2])} in Python and {dict(nearest[2])} compiled")
         raise Difference(f"after {_call(step)} {self.told(result.seen[:2], nearest[:2])}")
@@ -489,6 +496,14 @@ class Agreement:
                 if its:
                     reason += f": {self.told(extra[:2], min(its, key=lambda m: _distance(m, extra))[:2])}"
         raise Difference(reason)
+
+    def every_way_once(self, step: Step, states: Sequence[State]) -> None:
+        """`every_way` of an action, unless the same was compared before: it depends on what is stored and where processes wait."""
+        machine = self.machine
+        key = (step.name, step.args, tuple(states), *machine.store.values(), *machine.waiting.values())
+        if key not in self.looked_at:
+            self.every_way(step, states, None)
+            self.looked_at.add(key)
 
     def follow(self, machine: Machine, walk: Walk) -> None:
         """Goes Python's way again."""
@@ -657,13 +672,14 @@ class Agreement:
         """Values of what starts with any: those of an initial state of the IR if `directed`, or else random ones."""
         machine = self.machine
         values = {(n, i): self.rng.choice(machine.domain(s)) for n, i, s in machine.free}
-        if directed and self.free:
+        if directed and self.free and self.begins:
             state = next(
                 (s for s in (self.reference.guess(self.rng) for _ in range(_GUESSES)) if any(self.reference.begun(s))),
                 None,
             )
             if state is None:
                 state = next((before for before, _, _ in self.reference.beginnings()), None)
+                self.begins = state is not None
             if state is not None:
                 for key, (number, codes) in self.free.items():
                     values[key] = next(v for v, c in codes.items() if c == state[number])
@@ -719,7 +735,7 @@ class Agreement:
                 step, wishes, many = chosen
                 walk = replace(walk, tried=step)
                 if step.name not in self.machine.processes and many:
-                    self.every_way(step, states, None)
+                    self.every_way_once(step, states)
                 target = self.advance(step, states, wishes, walk)
                 if target is None:
                     return True
@@ -909,10 +925,6 @@ def _plain_literal(sort: ir.Sort) -> Callable[[Any], Any]:
 
 def _distance(one: Seen, other: Seen) -> int:
     return sum(a != b for left, right in zip(one[:2], other[:2], strict=True) for a, b in zip(left, right, strict=True))
-
-
-def _nearer(mine: Seen, seen: Seen, nearest: Seen | None) -> Seen:
-    return seen if nearest is None or _distance(mine, seen) < _distance(mine, nearest) else nearest
 
 
 def _call(step: Step) -> str:

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, role_of
+from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, attributes, role_of
 from .source import attribute_place, class_place, source_of
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .values import Method, Object, articled, sort_in
@@ -160,9 +160,7 @@ class Declarations:
 
     def _members(self, owner: Object, cls: type, place: ir.Place | None) -> None:
         """Gather knobs, parts and methods with a role."""
-        names = dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c))
-        for name in names:
-            value = inspect.getattr_static(cls, name)
+        for name, value in attributes(cls).items():
             if isinstance(value, Knob):
                 if not (isinstance(value.sort, type) and (value.sort is bool or issubclass(value.sort, enum.Enum))):
                     raise ModelError(

@@ -397,6 +397,11 @@ class Role:
         return self.kind if self.reached_by is None else "initially"
 
 
+def attributes(cls: type) -> dict[str, Any]:
+    """What a class has under each name, inherited or its own, as it was written: the names of the base classes come first."""
+    return {name: value for c in reversed(cls.__mro__) for name, value in vars(c).items()}
+
+
 def role_of(function: Any) -> Role | None:
     """The role that a decorator gave to a method."""
     found = getattr(function, "__flushproof__", None)

@@ -8,7 +8,6 @@ explores, proves, confirms or exports it needs to know of nothing else.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import TAKEN_OVER, terms
 
 from .declarations import Member
-from .declare import System, role_of
+from .declare import System, attributes, role_of
 from .source import source_of
 
 IN_FORCE = ir.Read(TAKEN_OVER, (), ir.BOOL)
@@ -26,8 +25,8 @@ IN_FORCE = ir.Read(TAKEN_OVER, (), ir.BOOL)
 
 def reached_by(cls: type[System]) -> str | Mapping[str, Any] | None:
     """The policy that reaches the initial states of every other, or knobs; None where a policy is in force from the beginning."""
-    for name in dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c)):
-        role = role_of(inspect.getattr_static(cls, name))
+    for value in attributes(cls).values():
+        role = role_of(value)
         if role is not None and role.reached_by is not None:
             return role.reached_by
     return None

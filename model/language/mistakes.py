@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable
+from functools import cache
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError
@@ -53,9 +54,7 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
         return
     for file, tree in sources:
         refuse_twins(file, tree)
-    nodes = [node for _, tree in sources for node in ast.walk(tree)]
-    mentioned = {n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes if isinstance(n, (ast.Attribute, ast.Name))}
-    mentioned |= {"acquire", "resume", "release"}  # `with` uses them
+    mentioned = {"acquire", "resume", "release"}.union(*(names_in(tree) for _, tree in sources))  # `with` uses these
     own = [c for c in classes if issubclass(c, System) or c.__module__ == cls.__module__]  # a shared part has more than one uses
     for name, value in (item for c in own for item in vars(c).items()):
         function = value.fget if isinstance(value, property) else value
@@ -75,6 +74,13 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
                 f"nothing uses '{name}', and it is no step",
                 "Decorate it: @action makes it a step, @event a check. Or remove it.",
             )
+
+
+@cache
+def names_in(tree: ast.ClassDef) -> frozenset[str]:
+    """The names and attributes that a class mentions."""
+    nodes = (n for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Name)))
+    return frozenset(n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes)
 
 
 def refuse_twins(file: str, tree: ast.ClassDef) -> None:

@@ -57,8 +57,8 @@ class Normaliser:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.code = source.function.__code__
-        self.taken = {n.id for n in ast.walk(source.tree) if isinstance(n, ast.Name)}
-        self.taken |= {n.arg for n in ast.walk(source.tree) if isinstance(n, ast.arg)}
+        names = (n for n in ast.walk(source.tree) if isinstance(n, (ast.Name, ast.arg)))
+        self.taken = {n.id if isinstance(n, ast.Name) else n.arg for n in names}
         self.function = Function(source.tree.name, source, source.tree, python=source.function)
         self.out: list[Statement] = []
         self.inner_class = class_name(source.function)

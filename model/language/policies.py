@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import enum
-import inspect
 import itertools
+import linecache
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
 from flushproof.model.ir.waits import NO_STUCK
 
 from .declare import Expect, Knob, Part, Policy, Sort, System
-from .source import class_place
+from .source import class_place, class_source, parsed
 
 _POLICY = 'Write Policy("what it does", {"knob": value}, expect="holds").'
 _EXPECT = 'Write Expect("holds", {"knob": value}, {"sort": 2}): the verdict, the knobs, the sizes.'
@@ -214,22 +214,18 @@ def _keys_given_twice(cls: type[System]) -> Iterator[ModelError]:
     """Each dictionary in the body of the class (or of one that it inherits from) in which a key is given twice: Python keeps
     the last."""
     for owner in cls.__mro__[: cls.__mro__.index(System)]:
-        place = class_place(owner)
-        if place is None:
+        source = class_source(owner)
+        if source is None:  # nothing is said of it
             continue
-        try:
-            lines = inspect.getsource(inspect.getmodule(owner) or owner).splitlines()
-            module = ast.parse("\n".join(lines))
-        except (OSError, TypeError, SyntaxError):  # no source, or none that is one: nothing is said of it
-            continue
-        bodies = [n for n in module.body if not isinstance(n, (ast.FunctionDef, ast.ClassDef))]
-        bodies += [n for n in ast.walk(module) if isinstance(n, ast.ClassDef) and n.name == owner.__name__]
-        for body in bodies:
+        file, tree = source
+        lines = linecache.getlines(file)
+        module = parsed("".join(lines)).body
+        for body in (*(n for n in module if not isinstance(n, (ast.FunctionDef, ast.ClassDef))), tree):
             for node in _displays(body):
                 seen: dict[str, ast.expr] = {}
                 for key in filter(None, node.keys):
                     if seen.setdefault(ast.dump(key), key) is not key:
-                        where = ir.Place(place.file, key.lineno, key.col_offset + 1)
+                        where = ir.Place(file, key.lineno, key.col_offset + 1)
                         text = ast.unparse(key)
                         yield ModelError(
                             f"the key {text} is given twice, here and in line {seen[ast.dump(key)].lineno}",

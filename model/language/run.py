@@ -26,7 +26,21 @@ from typing import Any, get_args, get_origin
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 
-from .declare import Counter, Kind, Knob, Map, NoElement, NotEnabled, Part, Role, Sort, System, role_of, running
+from .declare import (
+    Counter,
+    Kind,
+    Knob,
+    Map,
+    NoElement,
+    NotEnabled,
+    Part,
+    Role,
+    Sort,
+    System,
+    attributes,
+    role_of,
+    running,
+)
 from .types import hints, of_sorts, to_declared, to_sort, without
 
 Key = tuple[str, tuple[Any, ...]]
@@ -416,8 +430,9 @@ class Machine:
             declared = to_declared(annotation, self.size_of)
             if declared is not None:
                 self.declare(space, path, name, annotation, declared)
-        for name in dict.fromkeys(n for c in cls.__mro__ for n in vars(c)):
-            if isinstance(inspect.getattr_static(cls, name), Knob):  # a class below may give it one value for good
+        found = attributes(cls)
+        for name, value in found.items():
+            if isinstance(value, Knob):  # a class below may give it one value for good
                 space[name] = self.knob_property(path + name)
         sub = type(cls.__name__, (Made, cls), space)
         made = object.__new__(sub)
@@ -426,8 +441,7 @@ class Machine:
         if owner is not None:
             self._parts[id(thing)] = made, thing
             made.__dict__.update(copy.copy(vars(thing)))
-        for name in dict.fromkeys(n for c in reversed(cls.__mro__) for n in vars(c)):
-            value = inspect.getattr_static(cls, name)
+        for name, value in found.items():
             if isinstance(value, Part):
                 made.__dict__[name] = self.build(f"{path}{name}.", value, made)
             elif (role := role_of(value)) is not None:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import linecache
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn, TypeVar
@@ -65,8 +65,10 @@ def source_of(function: Callable[..., Any]) -> Source:
     code: Any = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", repr(function))
     try:
-        lines, _ = inspect.findsource(code)
         file = inspect.getsourcefile(code) or "?"
+        linecache.checkcache(file)
+        if not (lines := linecache.getlines(file, function.__globals__)):
+            raise OSError
         first = code.co_firstlineno
         tree = functions_of("".join(lines)).get((first, code.co_name))
     except (OSError, TypeError, SyntaxError):
@@ -126,10 +128,20 @@ def parsed(text: str) -> ast.Module:
 def functions_of(text: str) -> dict[tuple[int, str], ast.AST]:
     """All functions in a file, by the line of the first decorator, as Python counts, and the name."""
     found: dict[tuple[int, str], ast.AST] = {}
-    for node in ast.walk(parsed(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found[min([node.lineno, *(d.lineno for d in node.decorator_list)]), node.name] = node
+
+    def visit(node: ast.AST) -> None:
+        for child in blocks(node):
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                found[min([child.lineno, *(d.lineno for d in child.decorator_list)]), child.name] = child
+            visit(child)
+
+    visit(parsed(text))
     return found
+
+
+def blocks(node: ast.AST) -> Iterator[ast.AST]:
+    """What is directly inside of a node and may have a function or a class in it: none is inside of an expression."""
+    return (c for c in ast.iter_child_nodes(node) if isinstance(c, (ast.stmt, ast.ExceptHandler, ast.match_case)))
 
 
 @cache
@@ -138,13 +150,13 @@ def classes_of(text: str) -> dict[str, ast.ClassDef]:
     found: dict[str, ast.ClassDef] = {}
 
     def visit(node: ast.AST, above: str) -> None:
-        for child in ast.iter_child_nodes(node):
+        for child in blocks(node):
             if isinstance(child, ast.ClassDef):
                 found[above + child.name] = child
                 visit(child, f"{above}{child.name}.")
             elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 visit(child, f"{above}{child.name}.<locals>.")
-            elif isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):  # no class is inside of an expression
+            else:
                 visit(child, above)
 
     visit(parsed(text), "")

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
@@ -223,16 +224,23 @@ def classes_in(annotation: Any) -> Iterator[type]:
 
 
 def hints(owner: Any) -> Mapping[str, Any]:
-    """The evaluated annotations of a class or function, inherited ones included.
+    """The evaluated annotations of a class, a function or a method, inherited ones included.
 
     Raises:
         ModelError: a name in an annotation is unknown.
     """
+    owner = getattr(owner, "__func__", owner)
     try:
-        return get_type_hints(owner, include_extras=True)
+        if owner not in _HINTS:
+            _HINTS[owner] = get_type_hints(owner, include_extras=True)
+        return _HINTS[owner]
     except (NameError, TypeError) as error:
         name, code = getattr(owner, "__qualname__", str(owner)), getattr(owner, "__code__", None)
         place = ir.Place(code.co_filename, code.co_firstlineno) if code else class_place(owner)
         raise ModelError(
             f"an annotation of {name} cannot be read: {error}", place, hint="Is the sort imported or defined above?"
         ) from None
+
+
+_HINTS: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+"""What the annotations of each class and function came to: they are asked for each time that Python runs a system."""
