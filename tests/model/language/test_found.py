@@ -228,3 +228,23 @@ def test_an_element_that_is_not_there_at_the_beginning_has_a_place(tmp_path: Pat
     cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", tmp_path, "found")
     with pytest.raises(ModelError, match=r"found.*\.py:\d+: L 9 does not exist"):
         instantiate(cls)
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        '        x = choose(L)\n        yield "x"\n        self.m[x] = 2\n        self.m[choose(L)] += 1',
+        '        while choose(Small):\n            yield "wait"\n        yield "go"\n        self.who = self.other',
+    ],
+)
+def test_python_may_be_in_that_of_several_states_in_which_a_step_is_not_defined(process: str, tmp_path: Path) -> None:
+    text = f"""
+    m: Map[L, Small]
+    who: A
+    other: Optional[A]
+
+    @process(A)
+    def go(self, a: A):
+{process}
+"""
+    assert agreed(text, tmp_path, 30) >= 0  # the walks end, and nothing is said to differ
