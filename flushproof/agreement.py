@@ -362,7 +362,7 @@ class Agreement:
     ) -> tuple[Step, list[State]] | None:
         """Takes a step that some state of the IR allows; the step with its ways, and the states that agree.
 
-        None where it is undefined, or Python cannot run it: the walk ends.
+        None where it may be undefined, or Python cannot run it: the walk ends.
 
         Raises:
             Difference: no state agrees.
@@ -370,8 +370,7 @@ class Agreement:
         script = Script(step.ways, wishes, self.rng)
         result = self.attempt(self.machine, step, script)
         step = replace(step, ways=script.ways)
-        defined = [s for s in states if not self.undefined(s, step.name)]
-        if not defined:
+        if any(self.undefined(s, step.name) for s in states):  # Python may be in this one, and then it may lead anywhere
             return None
         if not isinstance(result, Result):
             if result == UNDEFINED:
@@ -380,13 +379,12 @@ class Agreement:
                 self.given_up(result)
                 return None
             if script.taken:  # another choice may be possible: all are looked at
-                self.every_way(step, defined, walk)
+                self.every_way(step, states, walk)
                 return None
             if any((step.name, tuple(map(plain, step.args))) not in self.groups(s) for s in states):
                 return None  # Python is in one of those that do not allow it
             raise Difference(f"{_call(step)} is possible in the compiled system, and not in Python")
-        after = self.agreeing(step, defined, result)
-        return step, after
+        return step, self.agreeing(step, states, result)
 
     def agreeing(self, step: Step, states: Sequence[State], result: Result) -> list[State]:
         """The successors of these states that agree with Python's.

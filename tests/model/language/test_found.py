@@ -234,7 +234,7 @@ def test_an_element_that_is_not_there_at_the_beginning_has_a_place(tmp_path: Pat
     "process",
     [
         '        x = choose(L)\n        yield "x"\n        self.m[x] = 2\n        self.m[choose(L)] += 1',
-        '        while choose(Small):\n            yield "wait"\n        yield "go"\n        self.who = self.other',
+        '        while choose(Small):\n            yield "go"\n        yield "go"\n        self.who = self.other',
     ],
 )
 def test_python_may_be_in_that_of_several_states_in_which_a_step_is_not_defined(process: str, tmp_path: Path) -> None:
