@@ -34,6 +34,8 @@ class Assignments(Loops):
     def assign(self, target: Local, value: Value, node: ast.AST, path: Path, at: Scope) -> None:
         if not target.temporary:
             self.refuse_once(target.shown, value, node, at)
+        if target.asked:  # so numbers and truth values may come together in it
+            value = self.truth(value, node, at)
         sort = self.annotation(target, at)
         if sort is not None:
             value = self.expr(value, node, at, sort, path)

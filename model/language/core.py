@@ -26,7 +26,7 @@ class Local:
 
     name: how the core prints it, unique in the whole method; shown: how the user wrote it, or for a variable that the core
     adds, what it is; owner: the function that it belongs to; temporary: the core added it; hint: the user's variable in whose
-    assignment a temporary stands.
+    assignment a temporary stands; asked: nothing is done with its values but to ask whether they hold.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Local:
     owner: Function
     temporary: bool = False
     hint: str = ""
+    asked: bool = False
 
     def __repr__(self) -> str:
         return self.name

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from . import core
 from .core import Atom, Constant, Function, Local, Open, Operation, Star, Statement
+from .declare import check, choose, require, role_of
 from .scopes import (
     among,
     assigned,
@@ -30,11 +31,15 @@ from .scopes import (
     kept,
     leaves,
     listed,
+    operands,
     stops,
     walrus,
 )
 from .source import Source, source_of
 from .wording import EXPRESSIONS, STATEMENTS, named
+
+CONDITIONS = ("axiom", "final", "hint", "invariant", "lemma", "reachable")
+"""The roles of methods that return whether something holds."""
 
 
 @cache
@@ -62,8 +67,11 @@ class Normaliser:
         self.function = Function(source.tree.name, source, source.tree, python=source.function)
         self.out: list[Statement] = []
         self.inner_class = class_name(source.function)
+        role = role_of(source.function)
+        self.is_condition = role is not None and role.kind in CONDITIONS
         self.hint = ""
         self.made: list[Local] = []
+        self.conditions: set[ast.expr] = set()
 
     def method(self) -> Function:
         tree = self.source.tree
@@ -106,8 +114,8 @@ class Normaliser:
         self.taken.add(unique)
         return unique
 
-    def temporary(self, shown: str = "value") -> Local:
-        local = Local(self.fresh("t"), shown, self.function, temporary=True, hint=self.hint)
+    def temporary(self, shown: str = "value", asked: bool = False) -> Local:
+        local = Local(self.fresh("t"), shown, self.function, temporary=True, hint=self.hint, asked=asked)
         self.made.append(local)
         return local
 
@@ -186,13 +194,15 @@ class Normaliser:
             case ast.AugAssign():
                 self.augmented(node)
             case ast.If():
-                test = self.atom(node.test)
+                test = self.atom(self.asked(node.test))
                 self.emit(self.branch(test, self.block(node.body), self.block(node.orelse), node))
             case ast.While() | ast.For():
                 self.loop(node)
             case ast.With():
                 self.held(node, list(node.items))
             case ast.Return(value):
+                if value and self.is_condition and self.function.outer is None:
+                    self.asked(value)
                 self.emit(core.Return(self.atom(value) if value else None, node))
             case ast.Break():
                 self.emit(core.Break(node))
@@ -312,7 +322,7 @@ class Normaliser:
 
             def body() -> None:
                 if not (isinstance(node.test, ast.Constant) and node.test.value is True):
-                    test = self.atom(node.test)
+                    test = self.atom(self.asked(node.test))
                     self.emit(self.branch(test, (), (core.Break(node),), node))
                 self.statements(node.body)
 
@@ -421,6 +431,8 @@ class Normaliser:
                 return core.Compare(left, node.ops[0], right)
             case ast.UnaryOp(ast.USub(), ast.Constant(int() as value)):
                 return core.Use(Atom(Constant(-value, repr(-value)), node))
+            case ast.UnaryOp(ast.Not()):
+                return core.Unary(node.op, self.atom(self.asked(node.operand)))
             case ast.UnaryOp():
                 return core.Unary(node.op, self.atom(node.operand))
             case ast.Tuple():
@@ -462,15 +474,34 @@ class Normaliser:
 
     def call(self, node: ast.Call) -> core.Call:
         function = self.atom(node.func, keep=any(walrus(a) for a in (*node.args, *node.keywords)))
+        for condition in self.asked_by(function, node):
+            self.asked(condition)
         values = [*node.args, *(k.value for k in node.keywords)]
         items = list(self.items(values))
         count = len(node.args)
         keywords = tuple((k.arg, a) for k, a in zip(node.keywords, items[count:], strict=True))
         return core.Call(function, tuple(items[:count]), keywords)  # type: ignore[arg-type]
 
+    def asked(self, condition: ast.expr) -> ast.expr:
+        """Note down that nothing is done with this expression but to ask whether it holds."""
+        self.conditions.update(operands(condition))
+        return condition
+
+    def asked_by(self, function: Atom, node: ast.Call) -> Iterator[ast.expr]:
+        """The arguments of a call of a word of the language, or of Python's, that are conditions."""
+        called = function.of.value if isinstance(function.of, Constant) else None
+        given = {**dict(enumerate(node.args)), **{k.arg: k.value for k in node.keywords}}
+        if called is require or called is check:
+            yield from (given[key] for key in ("condition", 0 if called is require else 1) if key in given)
+        for argument in given.values():
+            if called is choose and isinstance(argument, ast.Lambda):
+                yield argument.body
+            if (called is all or called is any) and isinstance(argument, ast.GeneratorExp):
+                yield argument.elt
+
     def junction(self, node: ast.BoolOp) -> Atom:
         """``t = a; if t: t = b``, and with `or` ``if t: pass; else: t = b``."""
-        result = self.temporary("condition")
+        result = self.temporary("condition", asked=node in self.conditions)
 
         def operand(number: int) -> None:
             value = node.values[number]
@@ -484,8 +515,8 @@ class Normaliser:
         return Atom(result, node)
 
     def conditional(self, node: ast.IfExp) -> Atom:
-        result = self.temporary("value")
-        test = self.atom(node.test)
+        result = self.temporary("value", asked=node in self.conditions)
+        test = self.atom(self.asked(node.test))
 
         def way(value: ast.expr) -> core.Block:
             return self.gathered(lambda: self.emit(core.Set(result, self.value(value), value)))
@@ -588,7 +619,7 @@ class Normaliser:
 
             def tests(left: list[ast.expr]) -> None:
                 if left:
-                    test = self.atom(left[0])
+                    test = self.atom(self.asked(left[0]))
                     rest = self.gathered(lambda: tests(left[1:]))
                     self.emit(self.branch(test, rest, (), left[0]))
                 elif number + 1 < len(node.generators):

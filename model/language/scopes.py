@@ -78,6 +78,20 @@ def walrus(node: ast.AST) -> bool:
     return any(isinstance(n, ast.NamedExpr) for n in ast.walk(node))
 
 
+def operands(condition: ast.expr) -> Iterator[ast.expr]:
+    """An expression of which it is only asked whether it holds, and those inside of it of which nothing else is asked then."""
+    yield condition
+    match condition:
+        case ast.BoolOp(_, inside):
+            parts = inside
+        case ast.IfExp(_, body, orelse):
+            parts = [body, orelse]
+        case _:
+            return
+    for part in parts:
+        yield from operands(part)
+
+
 def does_something(node: ast.expr) -> bool:
     """Whether an expression may do more than give a value."""
     deeds = (ast.Call, ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)

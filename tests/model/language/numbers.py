@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from .kinds import Case, Violated, bad, fine, refused
+import textwrap
+
+from .kinds import Case, Violated, bad, breaks, fine, refused
 
 
 def outside(text: str, steps: int, python: bool = True) -> Case:
     """A step leaves a range, or uses what is not there: the shortest trace has so many steps, that one among them."""
     return Case(text, Violated("well-defined", steps), python)
 
+
+_FLAGS = """
+    flags: Digit
+    on: bool
+    @action
+    def on_(self):
+        self.on = True
+    @action
+    def more(self):
+        require(self.flags < 2)
+        self.flags += 1
+"""
+"""Whoever needs the flag 2 and the truth value has taken three steps."""
+
+_ASKED = {
+    "an if": "if self.on and self.flags & 2: self.bad = True",
+    "the other way of an if": "if not (self.on and self.flags & 2):\n        pass\n    else:\n        self.bad = True",
+    "a while": "while self.on and self.flags & 2:\n        self.bad = True\n        break",
+    "a requirement": "require(self.on and self.flags & 2)\n    self.bad = True",
+    "a requirement by its name": "require(condition=self.on and self.flags & 2)\n    self.bad = True",
+    "a conditional expression": "self.bad = True if self.on and self.flags & 2 else self.bad",
+    "a question about all": "self.bad = all(self.on and self.flags & 2 for k in Kind)",
+    "the condition of a comprehension": "self.bad = any(k == Kind.A for k in Kind if self.on and self.flags & 2)",
+    "a choice": "k = choose(Cpu, where=lambda c: self.on and self.flags & 2)\n    self.bad = True",
+    "a loop that goes on": "for k in range(2):\n        if not self.on or self.flags < 2: continue\n        self.bad = True",
+}
 
 NUMBERS: dict[str, dict[str, Case]] = {
     "counts and sums over a sort": {
@@ -532,6 +560,65 @@ NUMBERS: dict[str, dict[str, Case]] = {
                 self.bad = pair == (pair[0], 1)
             """,
             2,
+        ),
+    },
+    "numbers are conditions": {
+        **{
+            f"among others, in {where}": bad(_FLAGS + textwrap.indent(f"@action\ndef a(self):\n    {text}", " " * 4), 4)
+            for where, text in _ASKED.items()
+        },
+        **{
+            f"{condition}": bad(_FLAGS + f"    @action\n    def a(self):\n        if {condition}:\n            self.bad = True", 4)
+            for condition in (
+                "self.flags & 2 and self.on",
+                "not (not self.on or not self.flags & 2)",
+                "(self.flags & 2 if self.on else self.on)",
+                "(self.on or self.flags < 0) and (self.flags < 0 or self.flags & 2)",
+                "self.on and self.flags // 2 and 3",
+            )
+        },
+        "that a property returns": breaks(
+            _FLAGS
+            + """
+    @invariant("x")
+    def p(self):
+        if self.on:
+            return not self.on or self.flags ^ 2
+        return self.on or True
+""",
+            "p",
+            3,
+        ),
+        "that a check demands": breaks(
+            _FLAGS
+            + """
+    @event
+    def e(self):
+        require(self.on and self.flags)
+        check("p", self.flags & 1 or not self.on, because="x")
+""",
+            "p",
+            4,
+        ),
+        "a value is no condition": refused(
+            _FLAGS + "    @action\n    def a(self):\n        self.on = self.on and self.flags",
+            "is not the same kind of thing on each way to here",
+            "n != 0",
+        ),
+        "nor is the argument of a function of one's own": refused(
+            _FLAGS
+            + """
+    def require(self, condition):
+        self.flags = condition
+    @action
+    def a(self):
+        self.require(self.on and self.flags)
+""",
+            "is not the same kind of thing on each way to here",
+        ),
+        "an element that may be None is none": refused(
+            _FLAGS + "    o: Optional[Cpu]\n    @action\n    def a(self):\n        self.on = not (self.on and self.o)",
+            "self.o is an Optional[Cpu], not a condition",
         ),
     },
 }
