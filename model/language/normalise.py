@@ -420,6 +420,9 @@ class Normaliser:
                 index, single = self.index(node)
                 return core.Subscript(owner, index, single)
             case ast.Call(ast.Name() as name, [], []) if self.is_super(name):
+                if self.function.outer is not None:
+                    what = "super() stands inside of a function of its own, in which Python does not find the class above"
+                    self.fail(node, what, "Call it in the method itself, or give what it finds there a name: above = super().name")
                 return core.Super()
             case ast.Call():
                 return self.call(node)

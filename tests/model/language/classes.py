@@ -4,6 +4,30 @@ from __future__ import annotations
 
 from .kinds import Case, bad, refused
 
+_ABOVE = """
+class Above(System):
+    bad: bool
+    on: Map[Cpu, bool]
+
+    def odd(self, c):
+        return self.on[c]
+
+    @action
+    def turn(self, c: Cpu):
+        self.on[c] = not self.on[c]
+
+    @invariant("bad")
+    def never(self):
+        return not self.bad
+
+class Generated(Above):
+    def odd(self, c):
+        return False
+
+    @action
+    def a(self, c: Cpu):
+"""
+
 CLASSES: dict[str, dict[str, Case]] = {
     "what a class does with those below it": {
         "an attribute from __init_subclass__": bad(
@@ -438,5 +462,21 @@ CLASSES: dict[str, dict[str, Case]] = {
             """,
             1,
         ),
+    },
+    "super() where Python does not find the class above": {
+        **{
+            f"in {where}": refused(_ABOVE + f"        self.bad = {text}\n", "super() stands inside of a function of its own")
+            for where, text in {
+                "a comprehension": "any(super().odd(c) for c in Cpu)",
+                "its condition": "any(self.bad for c in Cpu if super().odd(c))",
+                "its second loop": "any(c is d for c in Cpu for d in Cpu if super().odd(c))",
+                "a lambda": "(lambda: super().odd(c))()",
+                "a choice": "super().odd(choose(Cpu, where=lambda c: super().odd(c)))",
+            }.items()
+        },
+        "a method above that has a name": bad(
+            _ABOVE + "        odd = super().odd\n        self.bad = any(odd(c) for c in Cpu)\n", 2
+        ),
+        "what a comprehension goes through first": bad(_ABOVE + "        self.bad = any(x for x in (super().odd(c),))\n", 2),
     },
 }
