@@ -12,7 +12,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,19 @@ class Lock(Part):
         self.holder = None
 
 
+class Ticket(Lock):
+    turn: bool
+
+    def acquire(self, who):
+        require(not self.turn)
+        super().acquire(who)
+        self.turn = self.holder is not None
+
+    def release(self, who):
+        super().release(who)
+        self.turn = False
+
+
 class Locks(Part):
     taken: Map[B, bool]
     turn: Map[B, bool]
@@ -175,7 +188,8 @@ class State:
 
 @dataclass(frozen=True)
 class Helper:
-    """A method to call: its parameters with those that have a default, what it returns, whether it takes steps or has effects."""
+    """A method to call: its parameters with those that have a default, what it returns, whether it takes steps or has effects, and
+    what stands between its parentheses."""
 
     text: str
     params: tuple[tuple[str, Type], ...]
@@ -184,6 +198,12 @@ class Helper:
     effects: bool = False
     keyword: str = ""
     star: bool = False
+    header: str = ""
+
+    @property
+    def above(self) -> Helper:
+        """The one that a method of the same name in a class below finds above itself."""
+        return replace(self, text=self.text.replace("self.", "super().", 1))
 
 
 def annotation(type: Type) -> str:
@@ -199,6 +219,7 @@ def parts(type: Type) -> tuple[Type, ...]:
 class Writer:
     """Writes one module.
 
+    members: the methods of this class so far.
     scope: local names with their types; mode: "step" (may choose and change state) or "pure"; avoid: state that is not to be read;
     written: what this member has written, with how it said where, and the names that were in scope there.
     """
@@ -221,6 +242,12 @@ class Writer:
         self.where = False
         self.used = 0
         self.result: Type | None = None
+        self.name_of_class = "Generated"
+        self.members: set[str] = set()
+        self.constants: list[tuple[str, Type]] = []
+        self.selfless = False
+        self.actions: list[Helper] = []
+        self.processes: list[tuple[Helper, str]] = []
 
     # ------------------------------------------------------------------------------------------------------------- small
 
@@ -341,9 +368,13 @@ class Writer:
         return self.pick(mine)
 
     def literal(self, type: Type) -> str:
+        mine = [n for n, t in self.constants if t == type and not (self.selfless and n.startswith("self."))]
+        if mine and self.maybe(0.4):
+            return self.pick(mine)
         match type:
             case "bool":
-                return self.pick(("True", "False")) if self.maybe(0.3) else self.pick(("self.knob", "self.on_off"))
+                simple = self.selfless or self.maybe(0.3)
+                return self.pick(("True", "False")) if simple else self.pick(("self.knob", "self.on_off"))
             case "int":
                 return self.pick(("0", "1", "2", "3", "THRESHOLD") if self.maybe(0.95) else ("4", "-1", "len((1, 2))"))
             case "E" | "O" | "I":
@@ -387,7 +418,7 @@ class Writer:
         if depth > 0 and self.maybe(0.4):
             name = self.name()
             with self.inside({name: type}):
-                return f"choose({self.domain(type)}, where=lambda {name}: {self.e('bool', depth - 1)})"
+                return f"choose({self.domain(type)}, where=lambda {name}: {self.condition(depth - 1)})"
         return f"choose({self.domain(type)})"
 
     def domain(self, type: Type) -> str:
@@ -397,10 +428,23 @@ class Writer:
         return annotation(type)
 
     def conditional(self, type: Type, depth: int) -> str:
-        return f"({self.e(type, depth - 1)} if {self.e('bool', depth - 1)} else {self.e(type, depth - 1)})"
+        return f"({self.e(type, depth - 1)} if {self.condition(depth - 1)} else {self.e(type, depth - 1)})"
+
+    def condition(self, depth: int) -> str:
+        """What stands where it is only asked whether it holds: numbers may be among it."""
+        if self.maybe(0.88):
+            return self.e("bool", depth)
+        number = self.e("int", max(depth - 1, 0))
+        if self.maybe(0.3):
+            return number
+        both = [number, self.e("bool", max(depth - 1, 0))]
+        self.r.shuffle(both)
+        text = f"({both[0]} {self.pick(('and', 'or'))} {both[1]})"
+        return f"(not {text})" if self.maybe(0.2) else text
 
     def called(self, type: Type, depth: int) -> str:
         mine = [h for h in self.helpers if h.result == type and not h.steps]
+        mine = [h for h in mine if not (self.inner and h.text.startswith("super"))]  # which Python looks for in the method alone
         mine = [h for h in mine if not h.effects or (self.mode == "step" and not self.looping)]
         if not mine:
             raise NoWay
@@ -568,14 +612,14 @@ class Writer:
         with self.inside(names):
             clauses = f"for {target} in {through}"
             if self.maybe(0.3):
-                clauses += f" if {self.e('bool', depth - 1)}"
+                clauses += f" if {self.condition(depth - 1)}"
             if self.maybe(0.3):
                 more, through, names = self.iterable(depth - 1)
                 self.scope = {**self.scope, **names}
                 clauses += f" for {more} in {through}"
             if self.maybe(0.15):
                 clauses += f" if {self.e('bool', depth - 1)}"
-            return f"{self.pick(('any', 'all'))}({self.e('bool', depth - 1)} {clauses})"
+            return f"{self.pick(('any', 'all'))}({self.condition(depth - 1)} {clauses})"
 
     # -------------------------------------------------------------------------------------------------------- statements
 
@@ -704,7 +748,7 @@ class Writer:
             self.put(f"_ = {call}" if self.maybe(0.1) else call)
 
     def require(self) -> None:
-        self.put(f"require({self.e('bool', 2)})")
+        self.put(f"require({self.condition(2)})")
 
     def function(self) -> None:
         """A lambda or a local function that captures what is in scope, and is called."""
@@ -730,7 +774,7 @@ class Writer:
             self.scope[result] = type
 
     def leave(self) -> None:
-        with self.block(f"if {self.e('bool', 2)}:"):
+        with self.block(f"if {self.condition(2)}:"):
             self.returned()
 
     def returned(self) -> None:
@@ -745,7 +789,7 @@ class Writer:
             name = self.pick(some)
             test, narrowed = f"{name} is not None", {name: self.scope[name][1:]}
         else:
-            test = self.e("bool", 2)
+            test = self.condition(2)
         scope = dict(self.scope)
         with self.block(f"if {test}:"):
             self.scope.update(narrowed)
@@ -753,7 +797,7 @@ class Writer:
         after = self.scope
         self.scope = {n: t for n, t in scope.items()}
         if self.maybe(0.2):
-            with self.block(f"elif {self.e('bool', 1)}:"):
+            with self.block(f"elif {self.condition(1)}:"):
                 self.way(nesting)
         if self.maybe(0.5):
             with self.block("else:"):
@@ -806,7 +850,7 @@ class Writer:
             self.scope[name] = "int"
             test = f"{name} < {self.pick(('2', '3', 'THRESHOLD'))}"
         else:
-            name, test = "", self.pick(("True", "")) or self.e("bool", 1)
+            name, test = "", self.pick(("True", "")) or self.condition(1)
         with self.block(f"while {test}:"):
             self.stop()
             self.body(2, nesting - 1)
@@ -845,6 +889,9 @@ class Writer:
     def member_of(
         self, header: str, params: dict[str, Type], mode: str, write: Callable[[], None], *decorators: str
     ) -> None:
+        name = header.partition("(")[0]
+        if name in self.members:
+            raise NoWay
         for decorator in decorators:
             self.put(decorator)
         self.scope, self.mode, self.avoid, self.looping, self.used = dict(params), mode, set(), 0, 0
@@ -852,6 +899,7 @@ class Writer:
         with self.block(header):
             write()
         self.scope = {}
+        self.members.add(name)
 
     def declarations(self) -> None:
         names = self.r.sample(STATE_NAMES, self.r.randint(3, 6))
@@ -872,7 +920,7 @@ class Writer:
             self.state.append(State(f"self.{name}", index, type, kind))
         self.put('knob = Knob(bool, True, "a choice")')
         self.put(f'on_off = Knob(bool, {self.pick(("True", "False"))}, "another")')
-        self.put("lock = Lock()")
+        self.put(f"lock = {'Lock' if self.maybe(0.85) else 'Ticket'}()")
         self.lock = [("self.lock", ("A",))]
         self.state.append(State("self.lock.holder", (), "?A", "part"))
         if self.maybe(0.2):
@@ -892,7 +940,8 @@ class Writer:
         """A part with state, helpers and a part of its own; the system has one or two of it."""
         self.depth, keep = 0, self.state
         self.state = []
-        self.put("class Box(Part):")
+        inherits = self.maybe(0.4)
+        self.put(f"class {'Crate' if inherits else 'Box'}(Part):")
         self.depth = 1
         self.put('knob = Knob(bool, True, "a choice")')
         self.put('on_off = Knob(bool, True, "a choice")')
@@ -913,6 +962,9 @@ class Writer:
             self.member_of("def boot(self):", {}, "step", lambda: self.body(2, 1), "@initially")
         if self.maybe(0.4):
             self.member_of("def acts(self, a: A):", {"a": "A"}, "step", lambda: self.body(2, 1), "@action")
+        if inherits:
+            self.class_below("Box", "Crate")
+            self.constants = []
         self.put("")
         self.box_state, self.box_helpers = self.state, self.helpers
         self.state, self.helpers = keep, mine
@@ -928,7 +980,7 @@ class Writer:
             ]
             for h in self.box_helpers:
                 text = h.text.replace("self.", f"self.{name}.", 1)
-                self.helpers.append(Helper(text, h.params, h.result, h.steps, h.effects, h.keyword, h.star))
+                self.helpers.append(replace(h, text=text))
 
     def helper(self, name: str, effects: bool, steps: bool = False) -> None:
         count = self.r.randint(0, 2)
@@ -944,21 +996,31 @@ class Writer:
             star, header = True, header + ", *more"
         elif self.maybe(0.15):
             keyword, header = "deep", header + ", deep=False"
-        scope = {**params, **({"deep": "bool"} if keyword else {})}
-        generic = not effects and params and self.maybe(0.15)
-        self.result = result
-        self.process = steps
+        generic = not effects and bool(params) and self.maybe(0.15)
+        types = tuple((n, "*" if generic else t) for n, t in params.items())
+        helper = Helper(
+            f"self.{name}", types, "bool" if generic else result, steps, effects, keyword, star, header
+        )
+        if self.method(name, helper):
+            self.helpers.append(helper)
+
+    def method(self, name: str, helper: Helper, *decorators: str) -> bool:
+        """Writes a helper, or one that takes its place in a class below; whether there was a way to."""
+        effects, result = helper.effects, helper.result
+        self.result, self.process = result, helper.steps
+        generic = any(t == "*" for _, t in helper.params)
+        scope = {n: t for n, t in helper.params if t != "*"} | ({"deep": "bool"} if helper.keyword else {})
 
         def write() -> None:
             if generic:
-                one = next(iter(params))
+                one = helper.params[0][0]
                 self.put(f"return {one} {self.pick(('==', '!=', 'is', 'is not'))} {self.pick((one, 'None'))}")
                 return
             if effects:
                 self.body(3, 1)
             elif self.maybe(0.4):
                 self.local()
-            if steps:
+            if helper.steps:
                 self.stop()
                 self.body(2, 1)
             if self.maybe(0.3) and not effects:
@@ -968,15 +1030,14 @@ class Writer:
 
         lines = len(self.lines)
         try:
-            self.member_of(f"def {name}({header}):", scope, "step" if effects else "pure", write)
+            self.member_of(f"def {name}({helper.header}):", scope, "step" if effects else "pure", write, *decorators)
         except NoWay:
             del self.lines[lines:]
             self.depth = 1
-        else:
-            types = tuple((n, "*" if generic else t) for n, t in params.items())
-            made = "bool" if generic else result
-            self.helpers.append(Helper(f"self.{name}", types, made, steps, effects, keyword, star))
-        self.result, self.process = None, False
+            return False
+        finally:
+            self.result, self.process = None, False
+        return True
 
     def action(self, number: int) -> None:
         params = {
@@ -987,6 +1048,7 @@ class Writer:
             given = f", *{given}"
         name = self.pick((f"act{number}", f"act{number}", f"initially{number}", f"x{number}"))
         self.member_of(f"def {name}(self{given}):", params, "step", lambda: self.body(4, 2), "@action")
+        self.actions.append(Helper(f"self.{name}", tuple(params.items()), None, effects=True, header=f"self{given}"))
 
     def run_process(self, name: str) -> None:
         sort = self.pick(("A", "B", "A"))
@@ -1003,6 +1065,8 @@ class Writer:
 
         self.member_of(f"def {name}(self, {one}):", {one: sort}, "step", write, f"@process({sort})")
         self.process = False
+        made = Helper(f"self.{name}", ((one, sort),), None, steps=True, effects=True, header=f"self, {one}")
+        self.processes.append((made, sort))
 
     def property(self, name: str, decorator: str) -> None:
         def write() -> None:
@@ -1012,7 +1076,7 @@ class Writer:
                 self.result = "bool"
                 self.leave()
                 self.result = None
-            self.put(f"return {self.e('bool', 3)}")
+            self.put(f"return {self.condition(3)}")
 
         self.ghostly = decorator.startswith("@inv")
         self.member_of(f"def {name}(self):", {}, "pure", write, decorator)
@@ -1034,7 +1098,7 @@ class Writer:
                     self.put(f'check("looped", {self.e("bool", 2)}, "loop")')
             if self.maybe(0.2):
                 self.leave()
-            self.put(f'check("no-hit", {self.e("bool", 2)}, "hit")')
+            self.put(f'check("no-hit", {self.condition(2)}, "hit")')
             if self.maybe(0.3):
                 self.put(f'check("quiet", {self.e("bool", 1)}, "again")')
 
@@ -1068,13 +1132,150 @@ class Writer:
             del self.lines[lines:]
         self.depth = 1
 
+    # ------------------------------------------------------------------------------------------------------- inheritance
+
+    def descend(self, name: str) -> None:
+        """Goes on in a class below the one that was written so far: alone, beside a plain class, or as the foot of a diamond."""
+        above, self.name_of_class = self.name_of_class, name
+        roll = self.r.random()
+        if roll < 0.3:
+            mixin = f"Mixin{len(self.lines)}"
+            self.class_below(mixin, "")
+            above = self.pick((f"{mixin}, {above}", f"{above}, {mixin}"))
+        elif roll < 0.5:
+            sides = [f"{side}{len(self.lines)}" for side in ("Left", "Right")]
+            for side in sides:
+                self.class_below(side, above)
+            above = ", ".join(sides)
+        self.class_below(name, above)
+
+    def class_below(self, name: str, above: str) -> None:
+        """A class that has some members of its own, and some in the place of those that it inherits."""
+        self.depth = 0
+        self.put("")
+        self.put(f"class {name}({above}):" if above else f"class {name}:")
+        self.depth = 1
+        self.put(f'"""Inherits from {above or "nothing"}."""')
+        before, self.name_of_class, self.members = self.name_of_class, name, set()
+        for _ in range(self.r.randint(1, 4)):
+            ways = [self.constant, self.more_state, self.static, self.property_to_read, self.one_more, self.again, self.again]
+            self.attempt(self.pick([*ways, self.again, self.act_again, self.run_again, self.decided]))
+        self.name_of_class = before
+
+    def constant(self) -> None:
+        """A constant of the class, or one that hides that of a class above."""
+        type = self.pick(("int", "bool", "E", "?A"))
+        name = {"int": "LIMIT", "bool": "EAGER", "E": "FIRST", "?A": "NOBODY"}[type]
+        self.put(f"{name} = {'None' if type == '?A' else self.plain_literal(type)}")
+        if (f"self.{name}", type) not in self.constants:
+            self.constants.append((f"self.{name}", type))
+        self.constants.append((f"{self.name_of_class}.{name}", type))
+
+    def plain_literal(self, type: Type) -> str:
+        self.selfless, constants, self.constants = True, self.constants, []
+        try:
+            return self.literal(type)
+        finally:
+            self.selfless, self.constants = False, constants
+
+    def more_state(self) -> None:
+        name, type = f"more{len(self.lines)}", self.any_type()
+        index = tuple(self.pick(("A", "B")) for _ in range(self.r.randint(0, 1)))
+        self.put(f"{name}: " + (annotation(type) if not index else f"Map[{', '.join(map(annotation, (*index, type)))}]"))
+        self.state.append(State(f"self.{name}", index, type))
+
+    def one_more(self) -> None:
+        self.helper(f"h{len(self.lines)}", effects=self.maybe(0.5))
+
+    def static(self) -> None:
+        """A helper that knows no system."""
+        name, type = f"s{len(self.lines)}", self.any_type()
+        params = {n: self.any_type() for n in self.r.sample("abxy", self.r.randint(0, 2))}
+        made = Helper(f"self.{name}", tuple(params.items()), type, header=", ".join(params))
+        keep = self.state, self.helpers
+        self.state, self.helpers, self.selfless = [], [], True
+        written = self.method(name, made, "@staticmethod")
+        (self.state, self.helpers), self.selfless = keep, False
+        if written:
+            self.helpers.append(made if self.maybe(0.7) else replace(made, text=f"{self.name_of_class}.{name}"))
+
+    def property_to_read(self) -> None:
+        """A property, or one in the place of another: none of them reads one, or two might read each other."""
+        mine = [s for s in self.state if s.kind == "property"]
+        name, type = f"p{len(self.lines)}", self.any_type()
+        if mine and self.maybe(0.5):
+            one = self.pick(mine)
+            name, type = one.text.removeprefix("self."), one.type
+        keep = self.state, self.helpers
+        self.state, self.helpers = [s for s in self.state if s.kind != "property"], []
+        if (mine := [s for s in keep[0] if s.text == f"self.{name}"]) and self.maybe(0.5):
+            self.state.append(replace(mine[0], text=f"super().{name}"))
+        made = Helper(f"self.{name}", (), type, header="self")
+        written = self.method(name, made, "@property")
+        self.state, self.helpers = keep
+        if written and not mine:
+            self.state.append(State(f"self.{name}", (), type, "property"))
+
+    def again(self) -> None:
+        """A helper in the place of the one above, which calls it or not; of others those that were there before it."""
+        mine = [h for h in self.helpers if h.text.count(".") == 1 and h.text.startswith("self.") and h.header.startswith("self")]
+        if not mine:
+            raise NoWay
+        helper = self.pick(mine)
+        before = self.helpers
+        self.helpers = [*before[: before.index(helper)], helper.above, helper.above]
+        if not self.method(helper.text.removeprefix("self."), helper):
+            self.helpers = before
+            raise NoWay
+        self.helpers = before
+
+    def act_again(self) -> None:
+        """An action in the place of the one above."""
+        if not self.actions:
+            raise NoWay
+        action = self.pick(self.actions)
+        before = self.helpers
+        self.helpers = before if "*" in action.header else [*before, action.above, action.above, action.above]
+        try:
+            name = action.text.removeprefix("self.")
+            decorators = ("@action",) if self.maybe(0.95) else ()
+            self.member_of(f"def {name}({action.header}):", dict(action.params), "step", lambda: self.body(3, 2), *decorators)
+        finally:
+            self.helpers = before
+
+    def run_again(self) -> None:
+        """A process in the place of the one above, which goes through it or not."""
+        if not self.processes:
+            raise NoWay
+        process, sort = self.pick(self.processes)
+        before, self.process = self.helpers, True
+        self.helpers = [*before, process.above, process.above]
+
+        def write() -> None:
+            self.body(2, 1)
+            self.stop()
+            self.delegate() if self.maybe(0.7) else self.body(2, 2)
+
+        try:
+            name = process.text.removeprefix("self.")
+            self.member_of(f"def {name}({process.header}):", dict(process.params), "step", write, f"@process({sort})")
+        finally:
+            self.helpers, self.process = before, False
+
+    def decided(self) -> None:
+        """A knob that a class below decides, or has another default for."""
+        self.put(self.pick(("knob = True", "knob = False", 'on_off = Knob(bool, False, "another")')))
+
     def text(self) -> str:
         boxed = self.maybe(0.35)
         if boxed:
             self.part()
         self.depth = 0
-        self.put("class Generated(System):")
-        self.depth = 1
+        below = self.r.sample(("helpers", "steps", "properties"), self.pick((0, 0, 0, 1, 1, 2)))
+        names = ["Generated", *(f"Base{i}" for i in range(len(below)))]
+        self.name_of_class = names.pop()
+        self.put(f"class {self.name_of_class}(System):")
+        self.depth, self.members = 1, set()
         self.declarations()
         if boxed:
             self.use_parts()
@@ -1090,12 +1291,16 @@ class Writer:
             self.state.append(State("self.cache.entry", ("A", "B"), "bool", "part"))
         for number in range(self.r.randint(0, 2)):
             self.helper(f"slow{number}", effects=True, steps=True)
+        if "helpers" in below:
+            self.descend(names.pop())
         for number in range(self.r.randint(1, 2)):
             self.attempt(lambda number=number: self.action(number))  # type: ignore[misc]
         if self.maybe(0.6):
             self.attempt(lambda: self.run_process("run"))
         if self.maybe(0.15):
             self.attempt(lambda: self.run_process("go"))
+        if "steps" in below:
+            self.descend(names.pop())
         for number in range(self.pick((0, 0, 0, 1, 1, 2))):
             self.attempt(
                 lambda number=number: self.member_of(  # type: ignore[misc]
@@ -1111,6 +1316,15 @@ class Writer:
         for number in range(self.pick((0, 0, 0, 0, 1, 2))):
             self.attempt(lambda number=number: self.closure(number))  # type: ignore[misc]
         self.attempt(lambda: self.property("quiet", '@invariant("it is wrong")'))
+        if "properties" in below:
+            if self.maybe(0.3):
+                self.attempt(self.event)
+            self.descend(names.pop())
+            if self.maybe(0.5):
+                quiet = Helper("super().quiet", (), "bool")
+                self.helpers += [quiet, quiet]
+                self.attempt(lambda: self.property("quiet", '@invariant("it is wrong")'))
+                self.helpers = [h for h in self.helpers if h is not quiet]
         if self.maybe(0.6):
             self.attempt(self.event)
         if self.maybe(0.2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,27 @@ def test_the_grammar_has_every_construct() -> None:
     wanted = "AnnAssign Assign AugAssign BinOp BoolOp Break Call Compare Continue For FunctionDef GeneratorExp If IfExp Lambda"
     wanted += " NamedExpr Return Slice Subscript Tuple UnaryOp While With Yield YieldFrom keyword comprehension"
     assert not set(wanted.split()) - nodes
+
+
+def test_the_grammar_has_every_way_to_inherit() -> None:
+    texts = [source(seed)[len(HEADER) :] for seed in range(COUNT)]
+    wanted = {
+        "a base": r"class Generated\(Base0\)",
+        "a diamond": r"class Generated\(Left\d+, Right\d+\)",
+        "a plain class in front": r"class Generated\(Mixin\d+, Base",
+        "a plain class behind": r"class Generated\(Base\d, Mixin\d+\)",
+        "a part of a part's class": r"class Box\(Crate\)",
+        "a helper in another's place": r"return super\(\)\.h\d+\(",
+        "a step that goes through the one above": r"super\(\)\.(act|x|initially)\d\(",
+        "a process that goes through the one above": r"yield from super\(\)\.run\(",
+        "a helper of a class": r"(Base|Left|Right|Mixin|Generated)\d*\.s\d+\(",
+        "a constant of a class": r"(Base|Left|Mixin)\d+\.(LIMIT|FIRST|EAGER)",
+        "a property in another's place": r"super\(\)\.p\d+",
+        "a knob that is decided": r"    knob = (True|False)",
+        "a number among truth values": r"if \(\d+ (and|or) ",
+    }
+    missing = {what for what, form in wanted.items() if not any(re.search(form, text) for text in texts)}
+    assert not missing
 
 
 def told_of(body: str, folder: Path) -> Told:
