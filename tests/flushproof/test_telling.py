@@ -17,7 +17,7 @@ from flushproof.report.caches import cached
 from flushproof.report.locations import locations
 from flushproof.report.telling import Act, Told, beginning, tell
 from flushproof.report.trace import FIXED, Look, _Column, _height, _shorter, _widths, lines, trace_text, wrapped
-from flushproof.report.words import Story
+from flushproof.report.words import Story, by_whom
 
 from . import handmade
 
@@ -342,6 +342,85 @@ def test_lines_name_each_actor_once() -> None:
     assert text.splitlines() == ["  1–3  cpu0 takes the IPI", "       cpu1 takes the IPI", "       cpu1 task: waits"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("cpu0, which is idle, goes offline", "cpu0, which is idle, goes offline"),
+        ("vcpu0 on cpu0 uses an entry", "vcpu0 on cpu0 uses an entry"),
+        ("a fault on cpu0: reads the entry", "a fault on cpu0: reads the entry"),
+        ("waits for cpu0", "cpu0: waits for cpu0"),
+        ("cpu01 is waited for", "cpu0: cpu01 is waited for"),
+    ],
+)
+def test_words_that_say_who_acts_are_told_without_that(words: str, said: str) -> None:
+    assert lines([Told(1, 1, (Act("cpu0", "", words),), (), (), ())], Look(60)) == f"  1  {said}"
+    assert by_whom("cpu0", words) == said
+
+
+MOVES = '''
+from flushproof.model.hardware import Cpu, Execution, Page, Tasks, Thread
+from flushproof.model.language import *
+
+
+class Moves(System):
+    """A thread that uses one name for two things."""
+
+    sizes = {Cpu: 1, Thread: 1, Page: 2}
+    cpus = Execution()
+    tasks = Tasks(cpus)
+    taken: Map[Page, bool]
+    number: Annotated[int, Range(0, 3)]
+    mapped: Map[Page, bool]
+    enabled: bool
+
+    @initially
+    def boots(self):
+        self.mapped[...] = True
+        self.enabled = True
+
+    @process(Thread)
+    def run(self, thread):
+        """enters"""
+        with self.tasks(thread):
+            yield "looks"
+            yield "takes {it}"
+            it = choose(Page)
+            self.number = 3
+            yield "gives it back"
+            self.taken[it] = True
+            it = 1 if self.enabled else 0
+            yield "counts"
+            self.number = it
+            check("few", self.number < 1, "{thread} counts too far")
+            yield "ends"
+            self.mapped[...] = False
+            self.enabled = False
+
+    @invariant("nothing is mapped")
+    def something(self):
+        return self.enabled or self.number == 2 or any(self.mapped[page] or self.taken[page] for page in Page)
+'''
+
+
+def test_a_thread_that_checks_on_its_way(tmp_path: Path) -> None:
+    """What any step of a row names is named; a local that is two variables has one name; who checks is told; what was so at the
+    start holds together."""
+    file = tmp_path / "moves.py"
+    file.write_text(f"from typing import Annotated\n{MOVES}")
+    found = check(f"{file}:Moves").trace
+    assert found is not None
+    told = tell(Story(found))
+    assert [([str(act) for act in row.acts], row.changes) for row in told[1:]] == [
+        (["thread0: enters", "thread0: looks", "thread0: takes page0"], ("number = 3",)),
+        (["thread0: gives it back"], ("taken[page0] = True", "it = 1")),
+        (["thread0: counts"], ()),
+    ]
+    assert told[-1].event and not any(fact.left.slot.var == "run.pc" for fact in Story(found).rows[-1].reads)
+    for width in range(40, 60):
+        start = trace_text(found, Look(width)).partition("\n\n")[0].splitlines()
+        assert all(any(value in line for line in start) for value in ("mapped[all] = True", "enabled = True")), width
+
+
 def test_long_is_an_option_of_whoever_shows_traces(file: Path, tmp_path: Path) -> None:
     saved = tmp_path / "trace.json"
     run = CliRunner().invoke
@@ -440,6 +519,11 @@ def test_words_end_lines_and_names_never_break() -> None:
         assert not any("_" in line and "timestamp_and_more_of_it" not in line for line in lines)
         held = [line for line in lines if "cpu1" in line]
         assert width < len("interrupts.called[cpu1, cpu0]") + 2 or "[cpu1, cpu0]" in held[0]
+
+
+def test_the_sign_of_an_entry_stays_with_it() -> None:
+    entry = "+ stage 1 OLD".replace(" ", FIXED)
+    assert wrapped(f"cpu1 TLB: {entry}", 11, "  ").splitlines() == ["cpu1 TLB:", "  + stage 1", "  OLD"]
 
 
 def test_what_a_step_read_is_one_paragraph_whose_comparisons_hold_together() -> None:

@@ -13,6 +13,7 @@ from flushproof import check
 from flushproof.report.actors import Actor
 from flushproof.report.pictures import mermaid
 from flushproof.report.trace import Look, trace_text
+from flushproof.report.waiting import Waiting, sentences
 from flushproof.report.words import Row, Story, assignments, changes, fill
 
 from . import handmade
@@ -134,6 +135,65 @@ def test_a_deadlock_has_a_sentence_of_its_own() -> None:
         handmade.trace(), property="no-deadlock", clause=None, witness=None, steps=handmade.trace().steps[:1]
     )
     assert "Nothing more can happen" in trace_text(trace, Look(100))
+
+
+WAITS = '''
+from typing import Annotated
+from flushproof.model.hardware import Cpu, Execution, Lock
+from flushproof.model.language import *
+
+
+class Waits(System):
+    """A softirq takes the lock of the task that it interrupts; when a page's two lowest bits are gone, nothing begins."""
+
+    asks = ("no-stuck",)
+    sizes = {Cpu: 1}
+    cpus = Execution()
+    lock = Lock()
+    flags: Annotated[int, Range(0, 7)]
+
+    @initially
+    def starts(self):
+        self.flags = 3
+
+    @process(Cpu)
+    def task(self, cpu):
+        with self.cpus.task(cpu), self.lock(cpu):
+            require(self.flags & 1)
+            yield "spin_unlock"
+            self.flags &= ~1
+
+    @process(Cpu)
+    def timer(self, cpu):
+        with self.cpus.softirq(cpu):
+            require(self.flags & 1)
+            yield "spin_lock"
+            self.lock.acquire(cpu)
+            yield "spin_unlock"
+            self.lock.release(cpu)
+'''
+
+
+def test_who_waits_for_what_beside_whom(tmp_path: Path) -> None:
+    """A wait without an end tells who else waits; a deadlock tells each thing once, and of what has not begun no label."""
+    file = tmp_path / "waits.py"
+    file.write_text(WAITS)
+    stuck = check(f"{file}:Waits", properties=["no-stuck"]).trace
+    assert stuck is not None
+    assert Story(stuck).sentence == (
+        'task of cpu0 waits at "spin_unlock" until not cpus.softirq.inside[cpu0], and that never comes, whatever else happens. '
+        'Beside it, timer of cpu0 waits at "spin_lock" until lock.holder is None.'
+    )
+    wait = "until flags in (1, 3, 5, 7)"
+    ends = replace(stuck, property="no-deadlock", clause=None, witness=None, steps=())
+    state = tuple(0 if s.var == "flags" else code for s, code in zip(stuck.instance.slots, stuck.initial, strict=True))
+    sentence = Story(replace(ends, initial=state)).sentence
+    assert sentence.endswith(f"final. task of cpu0 cannot begin {wait}. timer of cpu0 cannot begin {wait}.")
+    begins = Waiting("flush", {"cpu": "cpu0"}, "start", True, ("on",))
+    assert sentences([begins, replace(begins, who={"cpu": "cpu1"}), replace(begins, begins=False, label="waits")]) == [
+        "flush of cpu0 and flush of cpu1 cannot begin until on.",
+        'flush of cpu0 waits at "waits" until on.',
+    ]
 
 
 def test_mermaid_has_a_lifeline_for_each_cpu_and_a_note_for_each_step() -> None:

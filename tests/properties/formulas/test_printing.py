@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from flushproof.model.ir import TRUE, Clause, EnumSort, Lit, OptionSort, Read, Scalarset, Var
+from flushproof.model.ir import TRUE, Clause, EnumSort, IntSort, Lit, OptionSort, Read, Scalarset, Var
 from flushproof.model.ir.terms import and_, closed, eq, not_, or_
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import System
@@ -46,6 +46,9 @@ def test_labels_are_printed_as_at_and_values_as_in() -> None:
         'at(self.load, cpu, "start", "before the lock")'
         ' and (self.phase in (Phase.A, Phase.B) or not at(self.load, cpu, "start", "before the lock"))'
     )
+    flags = IntSort(0, 3)
+    word = Read("flags", (cpu,), flags)
+    assert show(or_(eq(word, Lit(1, flags)), eq(word, Lit(3, flags)))) == "self.flags[cpu] in (1, 3)"
     text = show_lemma("where-it-is", Clause((cpu,), here, value))
     assert text.splitlines()[:3] == ["@lemma", "def where_it_is(self):", "    return all("]
 
