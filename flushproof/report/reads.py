@@ -72,16 +72,15 @@ class Reader:
     instance: Instance
     state: State
 
-    def guard(self, acts: Action | Clause, env: Env) -> tuple[Fact, ...]:
-        """What makes a step, or an event, possible; but for where a process is, which it knows."""
+    def guard(self, acts: Action | Clause, env: Env, process: str | None = None) -> tuple[Fact, ...]:
+        """What makes a step of a process, or an event, possible; but for where the process is, which it knows."""
         found = self.facts("guard", self.deciding(acts.guard, env))
-        here = f"{acts.process}.pc" if isinstance(acts, Action) else None
-        return tuple(f for f in found if f.left.slot is None or f.left.slot.var != here)
+        return tuple(f for f in found if process is None or f.left.slot is None or f.left.slot.var != f"{process}.pc")
 
-    def facts_of(self, acts: Action | Clause, env: Env) -> tuple[Fact, ...]:
+    def facts_of(self, acts: Action | Clause, env: Env, process: str | None = None) -> tuple[Fact, ...]:
         """What made a step, or an event, possible, and what decided between a step's branches."""
         branches = self.branches(acts, env) if isinstance(acts, Action) else ()
-        return (*self.guard(acts, env), *self.facts("branch", branches))
+        return (*self.guard(acts, env, process), *self.facts("branch", branches))
 
     def facts(self, kind: Kind, atoms: Iterable[tuple[Expr, Env]]) -> Iterator[Fact]:
         """Those comparisons in which there is a location, each once; several of one location with constants are its value."""

@@ -119,7 +119,8 @@ def _is_personal(story: Story, row: Row) -> bool:
 def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
     first, last = group[0], group[-1]
     before = story.states[first.number - 1]
-    together = replace(first, changes=tuple(c for row in group for c in row.changes), state=last.state)
+    words, news = " ".join(row.words for row in group), tuple(c for row in group for c in row.changes)
+    together = replace(first, words=words, changes=news, state=last.state)
     instance = story.instance
     read = tuple(line for row in group for line in reads(instance, row, "branch"))
     if every_step:

@@ -17,7 +17,7 @@ from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.ir.trace import Trace
 from flushproof.report.telling import FIXED, Entries, Told, beginning, cache_titles, tell
-from flushproof.report.words import Story, cost_words
+from flushproof.report.words import Story, by_whom, cost_words
 
 NARROWEST, COMFORTABLE = 16, 22
 """Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
@@ -89,7 +89,7 @@ def trace_text(trace: Trace, look: Look) -> str:
 
 def _start(story: Story, look: Look) -> list[str]:
     """The initial values that matter, in one paragraph."""
-    values = ", ".join(beginning(story))
+    values = ", ".join(value.replace(" ", FIXED) for value in beginning(story))
     return [look.faint(look.wrapped(f"{values}.", indent="  ", first="At the start: ")), ""] if values else []
 
 
@@ -259,22 +259,30 @@ def _spoken(row: Told) -> list[str]:
 
 
 def _named(actor: str, by: str, words: str) -> str:
-    """The words behind who acts, unless they begin with that."""
-    return words if not by and words.startswith(f"{actor} ") else f"{' '.join(filter(None, [actor, by]))}: {words}"
+    """The words behind who acts, unless they say that themselves."""
+    return f"{actor} {by}: {words}" if by else by_whom(actor, words)
 
 
 # ------------------------------------------------------------------------------------------------------------- wrapping
 
 
 def wrapped(text: str, width: int, indent: str, first: str = "") -> str:
-    """A paragraph of lines that end where words do; a location is one word, unless it is wider than a line by itself."""
+    """A paragraph of lines that end where words do.
+
+    What is held together is one word, and if that is wider than a line by itself, a location still is.
+    """
     room = width - len(indent)
-    words = [w if len(w) <= room else _kept(w.replace(FIXED, " ")) for w in _kept(text).split(" ")]
+    words = [w if len(w) <= room else _kept(_loosened(w)) for w in _kept(text).split(" ")]
     kept = " ".join(w if len(w) <= room else w.replace(FIXED, " ") for word in words for w in word.split(" "))
     lines = textwrap.fill(
         kept, max(width, 1), initial_indent=first, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
     return lines.replace(FIXED, " ")
+
+
+def _loosened(word: str) -> str:
+    """The words of what is held together; no line ends with the `+` of an entry."""
+    return re.sub(f"(?<![+−]){FIXED}", " ", word)
 
 
 def _kept(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flushproof.model.ir import Action, And, Expr, Lit, Quant, Scalarset, Sort, Var, terms
@@ -34,16 +34,38 @@ class Waiting:
     conditions: tuple[str, ...]
 
     @property
+    def name(self) -> str:
+        """`vcpu_thread of cpu0`"""
+        return f"{self.process} of {', '.join(self.who.values())}" if self.who else self.process
+
+    @property
     def text(self) -> str:
-        """`vcpu_thread of cpu0 waits at "..." until not called[cpu1, cpu0]`."""
-        of = f" of {', '.join(self.who.values())}" if self.who else ""
-        until = f" {self.until}" if self.conditions else ", and no step begins there"
-        return f'{self.process}{of} waits at "{fill(self.label, {})}"{until}'
+        """`vcpu_thread of cpu0 waits at "..." until not called[cpu1, cpu0]`"""
+        return together([self])
 
     @property
     def until(self) -> str:
         """`until not called[cpu1, cpu0]`"""
         return f"until {' and '.join(self.conditions)}" if self.conditions else "for ever: no step begins there"
+
+
+def together(alike: Sequence[Waiting]) -> str:
+    """Processes that wait for the same thing at the same label: `tlb_flush of cpu0 and tlb_flush of cpu1 wait at "..." until ...`.
+
+    Of a process that has not begun it is not said where it stands, since that is no label that anyone has written.
+    """
+    first = alike[0]
+    where = "cannot begin" if first.begins else f'wait{"s" * (len(alike) == 1)} at "{fill(first.label, {})}"'
+    until = f" {first.until}" if first.conditions else ", and no step begins there"
+    return f"{' and '.join(w.name for w in alike)} {where}{until}"
+
+
+def sentences(waits: Iterable[Waiting]) -> list[str]:
+    """Who waits for what, each thing once."""
+    alike: dict[tuple[str, str, tuple[str, ...]], list[Waiting]] = {}
+    for wait in waits:
+        alike.setdefault((wait.process, wait.label, wait.conditions), []).append(wait)
+    return [f"{together(group)}." for group in alike.values()]
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

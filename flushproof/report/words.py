@@ -37,7 +37,7 @@ from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, runs_as
 from flushproof.report.caches import is_real_cache
 from flushproof.report.locations import location, locations
 from flushproof.report.reads import Fact, Kind, Reader, Side
-from flushproof.report.waiting import Waiting, fill, waiting, who_waits
+from flushproof.report.waiting import Waiting, fill, sentences, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
 from flushproof.search.task import WELL_DEFINED
@@ -113,19 +113,21 @@ class Story:
     def _row(self, number: int, step: Step) -> Row:
         instance, before, after = self.instance, self.states[number - 1], self.states[number]
         acts, env = self._acting(step, before)
-        reads = Reader(instance, before).facts_of(acts, env)
-        actor = actor_of(instance, acts, step.binding, reads, before)
+        process = process_of(instance, step)
+        reads = Reader(instance, before).facts_of(acts, env, process)
+        taken = action_of(instance, step.action) or acts  # an event may be a check in the middle of a step
+        actor = actor_of(instance, taken, step.binding, reads, before)
         return Row(
             number,
             self.words(step, before),
             actor,
-            process_of(instance, step),
+            process,
             tuple(changes(instance, before, after)),
             after,
             step.event,
             _costs(instance, before, step),
-            acts.label if isinstance(acts, Action) else None,
-            runs_as(instance, acts, step.binding, actor),
+            taken.label if isinstance(taken, Action) else None,
+            runs_as(instance, taken, step.binding, actor),
             acts.place,
             reads,
         )
@@ -143,7 +145,7 @@ class Story:
     def actor(self, number: int, step: Step) -> Actor:
         """Who takes a step that is possible before the one of this number, counted from 0."""
         acts, env = self._acting(step, self.states[number])
-        guard = Reader(self.instance, self.states[number]).guard(acts, env)
+        guard = Reader(self.instance, self.states[number]).guard(acts, env, process_of(self.instance, step))
         return actor_of(self.instance, acts, step.binding, guard, self.states[number])
 
     def told(self, steps: Sequence[Step], number: int) -> list[str]:
@@ -196,11 +198,14 @@ class Story:
                 return "A walk: of where it ends nothing is claimed."
             case "no-deadlock":
                 nothing = "Nothing more can happen here: no step is possible, and the system does not declare this state final."
-                return " ".join([nothing, *(f"{w.text}." for w in self.waiting)])
+                return " ".join([nothing, *sentences(self.waiting)])
             case name if self.trace.cycle is not None:
                 return self._repeated(name)
             case "no-stuck":
-                return " ".join(f"{w.text}, and that never comes, whatever else happens." for w in self.waiting)
+                (mine,) = self.waiting
+                never = f"{mine.text}, and that never comes, whatever else happens."
+                others = [w for w in who_waits(self.instance, self.trace.states[-1]) if w != mine and not w.begins]
+                return " ".join([never, *(f"Beside it, {text}" for text in sentences(others))])
             case name:
                 clause = clause_of(self.trace)
                 if clause is None:
@@ -278,8 +283,9 @@ def many(count: int, noun: str) -> str:
 
 
 def by_whom(actor: str, words: str) -> str:
-    """`cpu0: enters the guest`; where the words begin with who acts, they alone."""
-    return words if words.startswith(f"{actor} ") else f"{actor}: {words}"
+    """`cpu0: enters the guest`; where the words begin with who acts, or say on which CPU it is done, they alone."""
+    said = re.search(rf"(^|\bon ){re.escape(actor)}\b", words)
+    return words if said else f"{actor}: {words}"
 
 
 def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) -> list[str]:
@@ -339,7 +345,7 @@ def clause_of(trace: Trace) -> Clause | None:
 def process_of(instance: Instance, step: Step) -> str | None:
     """The process whose step this is, if it is one."""
     action = action_of(instance, step.action)
-    return action.process if action is not None and not step.event else None
+    return None if action is None else action.process
 
 
 def changes(instance: Instance, before: State, after: State) -> Iterator[Change]:
@@ -359,7 +365,7 @@ def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
         if of.slot is None:
             return of.value
         own = process is not None and of.slot.var.startswith(f"{process}.")
-        name = of.slot.var.rpartition(".")[2] if own else location(instance, of.slot)
+        name = _bare(of.slot.var) if own else location(instance, of.slot)
         sum_ = f" {'+' if of.plus > 0 else '-'} {abs(of.plus)}" if of.plus else ""
         return name + (f" {of.value}" if with_value else "") + sum_
 
@@ -426,7 +432,7 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
     lines: list[str] = []
     for (name, value), slots in groups.items():
         if _is_own(row, name):
-            lines.append(f"{name.rpartition('.')[2]} = {value}")
+            lines.append(f"{_bare(name)} = {value}")
             continue
         var = instance.system.variable[name]
         alike = [
@@ -441,6 +447,11 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
 def _is_own(row: Row, var: str) -> bool:
     """Whether a variable is a local of the process whose step this is."""
     return row.process is not None and var.startswith(f"{row.process}.")
+
+
+def _bare(var: str) -> str:
+    """What a process calls one of its locals, which may be kept in several variables: `p.helper.generation~2`."""
+    return var.rpartition(".")[2].partition("~")[0]
 
 
 def process_at(instance: Instance, slot: Slot) -> str | None:
@@ -506,8 +517,8 @@ def _is_copy(instance: Instance, row: Row, change: Change) -> bool:
     """Whether a helper's local is called as one of a caller's, and has its value: the helper was given it."""
     if not _is_own(row, change.slot.var):
         return False
-    *path, name = change.slot.var.split(".")
-    callers = (".".join([*path[:depth], name]) for depth in range(1, len(path)))
+    *path, _ = change.slot.var.split(".")
+    callers = (".".join([*path[:depth], _bare(change.slot.var)]) for depth in range(1, len(path)))
     return any(
         instance.show(instance.system.variable[caller].sort, row.state[instance.slot(caller, change.slot.index)])
         == instance.show(change.slot.sort, change.after)

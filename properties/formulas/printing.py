@@ -14,6 +14,7 @@ from flushproof.model.ir import (
     EnumSort,
     Eq,
     Expr,
+    IntSort,
     Ite,
     Less,
     Lit,
@@ -170,7 +171,7 @@ class _Printer:
         """Equalities of one thing with several literals are one `in`."""
         groups: dict[Expr, list[Expr]] = {}
         for arg in expr.args:
-            if isinstance(arg, Eq) and isinstance(arg.right, Lit) and isinstance(arg.right.of, EnumSort):
+            if isinstance(arg, Eq) and isinstance(arg.right, Lit) and isinstance(arg.right.of, EnumSort | IntSort):
                 groups.setdefault(arg.left, []).append(arg.right)
         parts: list[tuple[str, int]] = []
         for arg in expr.args:
