@@ -135,6 +135,7 @@ class ProofResult:
     elements: what is proved for any size is proved for at least so many elements of these sorts, which literals name.
     audited: how what is proved for any size was looked at again; None where it was not.
     source: how to load the system again: its name, or `path/to/file.py:Class`.
+    lemmas: those that somebody wrote, by name, but for those that were to be left out.
     """
 
     instance: Instance
@@ -154,6 +155,7 @@ class ProofResult:
     elements: Mapping[str, int] = field(default_factory=dict)
     audited: Audited | None = None
     source: str = ""
+    lemmas: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """`<ProofResult: kvm-vcpu-switch last-ran: holds (any-size)>`."""
@@ -176,6 +178,14 @@ class ProofResult:
     def proved(self) -> tuple[str, ...]:
         """The properties that hold for any number of elements."""
         return tuple(n for n in self.properties if n in self.shown and self.shown[n].kind == "any-size")
+
+    @property
+    def not_needed(self) -> tuple[str, ...]:
+        """Where all is proved: the written lemmas that no property rests on, without those that are wrong."""
+        if self.proof is None or not self.proof.proved:
+            return ()
+        used = {c.of for c in self.proof.used()} | {v.property for v in self.wrong_lemmas}
+        return tuple(name for name in self.lemmas if name not in used)
 
 
 def prove(
@@ -276,6 +286,7 @@ class _Run:
             {} if self.proof is None else named_elements(self.instance.system, self.proof.inductive),
             self.audited,
             source_of(self.request.system),
+            tuple(lemma.name for lemma in self.lemmas if written(lemma.name)),
         )
 
     def _carry_out(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from flushproof.audit_proof import Audited
 from flushproof.checking import certified
-from flushproof.model.ir import Scalarset
+from flushproof.model.ir import TRUE, Scalarset
 from flushproof.model.ir.trace import Trace, restricted
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
@@ -50,6 +50,7 @@ def proof_text(result: ProofResult, look: Look) -> str:
     if result.proof is not None:
         parts += _missing(result, result.proof, look)
         parts.append(_rests_on(result.proof, look))
+        parts.append(look.wrapped(not_needed_text(result)))
         if result.proof.vacuous:
             never = ", ".join(result.proof.vacuous)
             parts.append(look.unsure(look.wrapped(f"Warning: never possible where the invariant holds: {never}.")))
@@ -147,6 +148,22 @@ def _rests_on(proof: Proof, look: Look) -> str:
     return table(["lemma (holds for any size)", "used", "needs"], rows, look)
 
 
+def not_needed_text(result: ProofResult) -> str:
+    """Which written lemmas the proof does without, or nothing: they would otherwise vanish without a word."""
+    proof = result.proof
+    if proof is None or not result.not_needed:
+        return ""
+    trivial = {c.of for c in proof.inductive if c.formula == TRUE}
+    names = [name for name in result.not_needed if name not in trivial]
+    shown = {c.of for c in proof.inductive} - {f.conjunct.of for f in proof.failures}
+    unproved = [name for name in names if name not in shown]
+    idle = len(result.not_needed) - len(names)
+    said = [", ".join(names)] if names else []
+    said += [f"{many(idle, 'lemma')} without content under these knobs"] if idle else []
+    more = f" Of these, not shown for any size: {', '.join(unproved)}." if unproved else ""
+    return f"Not needed: {'; '.join(said)}.{more}"
+
+
 def effort_text(result: ProofResult) -> str:
     """How much Z3 was asked, and how long everything took."""
     proof = result.proof
@@ -219,6 +236,7 @@ def proof_json(result: ProofResult) -> dict[str, Any]:
         "property": violated.property if violated else None,
         "properties": {name: _shown_json(result.shown.get(name)) for name in result.properties},
         "lemmas": [] if proof is None else _lemmas_json(proof, result),
+        "not_needed": list(result.not_needed),
         "found": [] if result.inference is None else [p.name for p in result.inference.found],
         "search_ended": None if result.inference is None else result.inference.ended,
         "reason": result.reason,

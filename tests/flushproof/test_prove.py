@@ -70,6 +70,24 @@ LEMMA = """
         return all(self.holder == cpu for cpu in Cpu if self.inside[cpu])
 """
 
+SPARE = """
+    late: bool
+    later: bool
+
+    @action
+    def ages(self):
+        self.later = self.late
+        self.late = self.late and self.later
+
+    @lemma
+    def who_has_the_key_is_inside(self):
+        return all(self.inside[cpu] for cpu in Cpu if self.holder == cpu)
+
+    @lemma
+    def nobody_is_later(self):  # true, and not inductive: nothing says that nobody is late
+        return not self.later
+"""
+
 WRONG = """
     @lemma
     def nobody_ever_enters(self):
@@ -109,6 +127,30 @@ def test_a_lemma_makes_the_proof(turns: Any) -> None:
     assert done.exit_code == 0, done.output
     assert "PROVED for any size: alone" in done.stdout
     assert "who-is-inside-has-the-key" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("lemmas", "open_"),
+    [((LEMMA, SPARE), "nobody-is-later"), ((SPARE,), "who-has-the-key-is-inside, nobody-is-later")],
+)
+def test_a_lemma_that_is_not_needed_is_named(turns: Any, tmp_path: Path, lemmas: tuple[str, ...], open_: str) -> None:
+    """Whether it holds for any size, or a step is not shown to keep it, or the search for lemmas did without it."""
+    page = tmp_path / "proof.html"
+    asked = ("prove", turns(*lemmas), "--policy", "polite", "--infer", "20", "--audit", "off")
+    found = data(*asked)
+    assert (found["verdict"], found["proof"]) == ("holds", "any-size")
+    assert found["not_needed"] == ["who-has-the-key-is-inside", "nobody-is-later"]
+    done = " ".join(call(*asked, "--html", str(page)).stdout.split())
+    said = f"Not needed: who-has-the-key-is-inside, nobody-is-later. Of these, not shown for any size: {open_}."
+    assert said in done and said in page.read_text()
+
+
+def test_what_is_needed_wrong_or_left_out_is_not_called_not_needed(turns: Any) -> None:
+    assert data("prove", turns(LEMMA, WRONG), "--policy", "polite", "--infer", "0")["not_needed"] == []
+    stuck = data("prove", turns(SPARE), "--policy", "polite", "--infer", "0")
+    assert (stuck["verdict"], stuck["not_needed"]) == ("inconclusive", [])
+    without = ("--without", "nobody-is-later", "--without", "who-has-the-key-is-inside")
+    assert data("prove", turns(LEMMA, SPARE), "--policy", "polite", *without)["not_needed"] == []
 
 
 def test_without_it_the_step_that_breaks_the_property_is_shown(turns: Any) -> None:
