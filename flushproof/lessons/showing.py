@@ -15,7 +15,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.proving import ProofRequest, ProofResult
 from flushproof.proving import run as prove
 from flushproof.report.explorer import broken_in, explorer_page
-from flushproof.report.page import proof_page, rendered, trace_page
+from flushproof.report.page import proof_page, rendered, says, trace_page
 from flushproof.report.sequence import svg
 from flushproof.report.stuck import svg as two_states
 from flushproof.report.waiting import fill
@@ -57,7 +57,9 @@ class Explore(Asked):
         frame = framed(page, f"Walk through {title_of(graphs[0].instance)}")
         if self.find is None:
             return frame
-        return rendered("hunt.html", frame=frame, find=self.find, least=self.least(graphs[0]))
+        properties = {p.name: p for p in graphs[0].instance.system.properties}
+        what = says(self.find, properties.get(self.find))
+        return rendered("hunt.html", frame=frame, find=self.find, says=what, least=self.least(graphs[0]))
 
     def least(self, found: Graph) -> int:
         """The fewest steps to a state in which it is violated: what the reader is measured by.
@@ -86,7 +88,7 @@ class TracePage(Asked):
 
 @dataclass(frozen=True)
 class Picture(Asked):
-    """The shortest trace to a violation, as a sequence diagram."""
+    """The shortest trace to a violation, as a sequence diagram: of its two forms the style sheet shows one."""
 
     caption: str = ""
 
@@ -94,7 +96,8 @@ class Picture(Asked):
         """A figure."""
         trace = self.trace()
         said = f"{self.caption} ({headline(trace)}.)" if self.caption else f"{headline(trace)}."
-        return _figure(Markup(svg(trace)), headline(trace), said)
+        drawn = Markup('<div class="wide">{}</div><div class="narrow">{}</div>')
+        return _figure(drawn.format(Markup(svg(trace)), Markup(svg(trace, narrow=True))), headline(trace), said)
 
 
 @dataclass(frozen=True)

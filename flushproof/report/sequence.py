@@ -6,6 +6,7 @@ Lifelines and steps are laid out here, in characters of a fixed width, since an 
 from __future__ import annotations
 
 import textwrap
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement
 
@@ -19,10 +20,16 @@ from flushproof.report.words import Row, Story, headline
 LANE, NEWS, MARGIN = 33, 42, 16
 """The width of a lane and of what changes, in characters; the margin, in pixels."""
 
+PHONE, TRACKS, TRACK, EDGES = 336, 112, 28, 4
+"""The narrow form, in pixels: its width, the most of it for lifelines and for one of them, the margin."""
 
-def svg(trace: Trace) -> str:
-    """The diagram: one lifeline for each element that acts, one box for each step, the story of the entry that is hit."""
-    return _Diagram(Story(trace)).text()
+
+def svg(trace: Trace, narrow: bool = False) -> str:
+    """The diagram: one lifeline for each element that acts, one box for each step, the story of the entry that is hit.
+
+    narrow: for a phone: lifelines without room for words, which all stand below each other to their right.
+    """
+    return (_Narrow if narrow else _Wide)(Story(trace)).text()
 
 
 def png(trace: Trace) -> bytes:
@@ -38,18 +45,36 @@ def png(trace: Trace) -> bytes:
     return bytes(svg_to_bytes(svg_string=svg(trace), zoom=2, monospace_family="DejaVu Sans Mono"))
 
 
-class _Diagram(Canvas):
-    """One diagram while it is drawn, from top to bottom."""
+class _Diagram(Canvas, ABC):
+    """One diagram while it is drawn, from top to bottom.
 
-    def __init__(self, story: Story) -> None:
+    lanes: the number of each actor's; middle: how far down a step is, by its number; box: where its words, or its mark,
+        begin and end.
+    """
+
+    def __init__(self, story: Story, width: float, margin: float) -> None:
+        super().__init__(width, margin)
         self.story = story
         self.lanes = {name: number for number, name in enumerate(story.lanes)}
-        self.left = MARGIN + 4 * WIDTH
-        self.news = self.left + len(self.lanes) * LANE * WIDTH
-        super().__init__(self.news + NEWS * WIDTH + MARGIN, MARGIN)
         self.behind = Element("g")
         self.middle: dict[int, float] = {}
         self.box: dict[int, tuple[float, float]] = {}
+
+    @abstractmethod
+    def axis(self, lane: int) -> float:
+        """Where the lifeline of a lane is."""
+
+    @abstractmethod
+    def beside(self, lane: int) -> float:
+        """Where the first entry that belongs to a lane is drawn."""
+
+    @abstractmethod
+    def heads(self) -> None:
+        """What stands above the lifelines."""
+
+    @abstractmethod
+    def step(self, row: Row, told: Told) -> None:
+        """One row: the number, the box, and what changed."""
 
     def text(self) -> str:
         title = headline(self.story.trace)
@@ -57,9 +82,7 @@ class _Diagram(Canvas):
         self.root.append(self.behind)
         self.paragraph(title, INK, bold=True)
         self.y += LEADING / 2
-        for name, number in self.lanes.items():
-            self.line(self.axis(number), self.y, name, INK, anchor="middle", bold=True)
-        self.y += LEADING
+        self.heads()
         top = self.y
         self.middle[0] = top
         for row, told in zip(self.story.rows, tell(self.story, every_step=True), strict=True):
@@ -70,30 +93,13 @@ class _Diagram(Canvas):
         self.entries()
         self.y += LEADING / 2
         self.paragraph(f"{self.story.mark} {self.story.sentence}", BAD if self.story.violates else INK, bold=True)
-        return self.end(MARGIN / 2)
+        return self.end(self.margin / 2)
 
-    def axis(self, lane: int) -> float:
-        return self.left + (lane + 0.5) * LANE * WIDTH
-
-    def step(self, row: Row, told: Told) -> None:
-        """One row: the number, the box on its lifeline, and what changed."""
-        words = textwrap.wrap(str(told.acts[0]), LANE - 8, break_on_hyphens=False) or [""]
-        changed = [*told.changes, *map(str, told.caches)]
-        news = [line for text in changed for line in textwrap.wrap(text, NEWS, subsequent_indent="  ", break_on_hyphens=False)]
-        height = max(len(words), len(news), 1) * LEADING + 10
-        lane = self.lanes[row.actor.name]
-        wide = (max(map(len, words)) + 2) * WIDTH
-        frame = {"rx": "4", "fill": "#fdeceb" if row.event else BOX, "stroke": BAD if row.event else EDGE}
-        place = {"x": px(self.axis(lane) - wide / 2), "y": px(self.y), "width": px(wide)}
-        SubElement(self.root, "rect", {**place, "height": px(len(words) * LEADING + 4), **frame})
-        self.line(MARGIN, self.y + 1, f"{row.number:>3}", SOFT)
-        for number, text in enumerate(words):
-            self.line(self.axis(lane), self.y + 1 + number * LEADING, text, BAD if row.event else INK, anchor="middle")
-        for number, text in enumerate(news):
-            self.line(self.news, self.y + 1 + number * LEADING, text, SOFT)
-        self.box[row.number] = (self.axis(lane) - wide / 2, self.axis(lane) + wide / 2)
-        self.middle[row.number] = self.y + LEADING / 2 + 2
-        self.y += height
+    def frame(self, x: float, wide: float, lines: int, event: bool) -> None:
+        """The box around the words of a step."""
+        colours = {"fill": "#fdeceb" if event else BOX, "stroke": BAD if event else EDGE}
+        place = {"x": px(x), "y": px(self.y), "width": px(wide), "height": px(lines * LEADING + 4)}
+        SubElement(self.root, "rect", {**place, "rx": "4", **colours})
 
     def entries(self) -> None:
         """The story of each entry: from the step that made it down to the one that hits it, past those that missed it."""
@@ -105,7 +111,7 @@ class _Diagram(Canvas):
             owner = next(self._owners(found), None)
             if owner is None:
                 continue
-            x = self.left + owner * LANE * WIDTH + 9 + 9 * shift
+            x = self.beside(owner) + 9 * shift
             made = next(self.middle[link.step] for link in found if link.part == "made")
             end = max(self.middle[link.step] for link in found)
             hit = any(link.part in ("hit", "used") for link in found)
@@ -135,3 +141,86 @@ class _Diagram(Canvas):
             name = self.story.instance.show(sort, link.slot.index[0])
             if name in self.lanes:
                 yield self.lanes[name]
+
+
+class _Wide(_Diagram):
+    """The words of each step on its lifeline, and what changed beside all of them."""
+
+    def __init__(self, story: Story) -> None:
+        self.left = MARGIN + 4 * WIDTH
+        self.news = self.left + len(story.lanes) * LANE * WIDTH
+        super().__init__(story, self.news + NEWS * WIDTH + MARGIN, MARGIN)
+
+    def axis(self, lane: int) -> float:
+        return self.left + (lane + 0.5) * LANE * WIDTH
+
+    def beside(self, lane: int) -> float:
+        return self.left + lane * LANE * WIDTH + 9
+
+    def heads(self) -> None:
+        for name, number in self.lanes.items():
+            self.line(self.axis(number), self.y, name, INK, anchor="middle", bold=True)
+        self.y += LEADING
+
+    def step(self, row: Row, told: Told) -> None:
+        words = _wrapped(str(told.acts[0]), LANE - 8) or [""]
+        news = [line for text in _news(told) for line in _wrapped(text, NEWS, "  ")]
+        axis = self.axis(self.lanes[row.actor.name])
+        wide = (max(map(len, words)) + 2) * WIDTH
+        self.frame(axis - wide / 2, wide, len(words), row.event)
+        self.line(MARGIN, self.y + 1, f"{row.number:>3}", SOFT)
+        for number, text in enumerate(words):
+            self.line(axis, self.y + 1 + number * LEADING, text, BAD if row.event else INK, anchor="middle")
+        for number, text in enumerate(news):
+            self.line(self.news, self.y + 1 + number * LEADING, text, SOFT)
+        self.box[row.number] = (axis - wide / 2, axis + wide / 2)
+        self.middle[row.number] = self.y + LEADING / 2 + 2
+        self.y += max(len(words), len(news), 1) * LEADING + 10
+
+
+class _Narrow(_Diagram):
+    """Who acts is a mark on a lifeline and the first word of a step; what changed stands below it."""
+
+    def __init__(self, story: Story) -> None:
+        self.left = EDGES + 3 * WIDTH
+        self.track = min(TRACK, TRACKS / len(story.lanes))
+        self.words = self.left + len(story.lanes) * self.track + 8
+        super().__init__(story, PHONE, EDGES)
+
+    def axis(self, lane: int) -> float:
+        return self.left + lane * self.track + 7
+
+    def beside(self, lane: int) -> float:
+        return self.axis(lane) + 0.4 * self.track
+
+    def heads(self) -> None:
+        """Nothing: each step says whose it is."""
+
+    def step(self, row: Row, told: Told) -> None:
+        room = PHONE - EDGES - self.words
+        chars = int(room / WIDTH) - 1
+        words = _wrapped(f"{row.actor.name}: {told.acts[0]}", chars)
+        axis, colour = self.axis(self.lanes[row.actor.name]), BAD if row.event else INK
+        self.frame(self.words, room, len(words), row.event)
+        self.line(EDGES, self.y + 1, f"{row.number:>2}", SOFT)
+        self.middle[row.number] = y = self.y + LEADING / 2 + 2
+        self.box[row.number] = (axis - 5, axis + 5)
+        SubElement(self.behind, "line", {"x1": px(axis), "x2": px(self.words), "y1": px(y), "y2": px(y), "stroke": EDGE})
+        SubElement(self.root, "circle", {"cx": px(axis), "cy": px(y), "r": "4", "fill": BOX, "stroke": colour})
+        for text in words:
+            self.line(self.words + WIDTH / 2, self.y + 1, text, colour)
+            self.y += LEADING
+        self.y += 5
+        for text in (line for news in _news(told) for line in _wrapped(news, chars, "  ")):
+            self.line(self.words + WIDTH / 2, self.y, text, SOFT)
+            self.y += LEADING
+        self.y += 5
+
+
+def _news(told: Told) -> list[str]:
+    """What a step changed, and what came into caches and left them."""
+    return [*told.changes, *map(str, told.caches)]
+
+
+def _wrapped(text: str, width: int, further: str = "") -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=further, break_on_hyphens=False)

@@ -206,6 +206,17 @@ def test_where_a_proof_is_stuck_two_states_are_drawn(opened: Callable[..., Opene
     expect(form.locator("output svg")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_a_picture_is_read_without_scrolling_sideways(opened: Callable[..., Opened], width: int) -> None:
+    one = opened("3-vmids", width)
+    assert one.page.locator("main > figure").evaluate("f => f.scrollWidth - f.clientWidth") <= 0
+    drawn = one.page.locator("main > figure svg:visible")
+    assert drawn.count() == 1
+    assert drawn.evaluate("s => s.getBoundingClientRect().width / s.viewBox.baseVal.width") > 0.9  # its text is as large as meant
+    inside = "s => [...s.querySelectorAll('text')].every(t => t.getBBox().x + t.getBBox().width <= s.viewBox.baseVal.width)"
+    assert drawn.evaluate(inside)
+
+
 def test_a_violation_is_hunted_for_in_the_machine(opened: Callable[..., Opened]) -> None:
     one = opened("1-tlb")
     output, frame = one.page.locator(".hunt output"), one.page.frame_locator(".hunt iframe")
