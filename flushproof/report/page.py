@@ -31,7 +31,7 @@ from flushproof.report.audit import audit_text
 from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.machine import Machine
-from flushproof.report.proof import audited_text, effort_text, plain_trace, proof_verdict
+from flushproof.report.proof import audited_text, effort_text, not_needed_text, plain_trace, proof_verdict
 from flushproof.report.simulation import NOTHING_MET, SAMPLING, endless, walked_text
 from flushproof.report.stuck import svg as two_states
 from flushproof.report.telling import Told, beginning, tell
@@ -211,18 +211,19 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
                 "name": c.name,
                 "formula": show(c.formula),
                 "used": c in used,
-                "needs": ", ".join(sorted(n.name for n in needs[c])) if c in needs else "",
+                "needs": sorted(n.name for n in needs.get(c, ())),
             }
-            for c in (proof.inductive if proof else ())
+            for c in sorted(proof.inductive if proof else (), key=lambda c: c not in used)
             if c.role == "lemma"
         ],
+        not_needed=not_needed_text(result),
         wrong=[(w.property, trace_text(w.trace, Look(PRE))) for w in result.wrong_lemmas],
         stuck=[
             (f.step, f.conjunct.name, Markup(two_states(f.counterexample)))
             for f in (proof.failures if proof and result.verdict != HOLDS else ())
             if f.counterexample
         ],
-        graph=Markup(svg(proof)) if proof is not None and proof.conjuncts else None,
+        graph=[Markup(svg(proof, narrow)) for narrow in (False, True)] if proof is not None and proof.conjuncts else None,
         facts=facts,
         bare=bare,
     )
@@ -332,11 +333,11 @@ def _properties(result: Result) -> list[tuple[str, str, str]]:
             came = "not in question with these knobs"
         elif name in result.vacuous:
             came = "holds vacuously"
-        found.append((name, came, said.get(name) or _says(name, prop)))
+        found.append((name, came, said.get(name) or says(name, prop)))
     return found
 
 
-def _says(name: str, prop: Property | None) -> str:
+def says(name: str, prop: Property | None) -> str:
     """What a property is about: its docstring, or what would be said of its violation."""
     if prop is None:
         return BUILT_IN.get(name, "")

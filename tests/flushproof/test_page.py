@@ -252,4 +252,9 @@ def test_what_holds_says_what_was_explored_and_assumed(browser: Browser, pages: 
 def test_what_is_proved_shows_its_lemmas_and_their_graph(browser: Browser, pages: dict[str, Path]) -> None:
     opened = Opened(browser, pages["proof"])
     assert opened.text("h1").startswith("PROVED for any size: no-foreign-hit")
-    assert opened.page.locator("svg text", has_text="no-foreign-hit").count() == 1
+    assert opened.page.locator("svg:visible text", has_text="no-foreign-hit").count() == 1
+    narrow = Opened(browser, pages["proof"], 360)
+    drawn = narrow.page.locator("section[aria-labelledby=graph] svg:visible")
+    assert drawn.evaluate("s => s.getBoundingClientRect().right") <= 360
+    drawn.locator(".part").first.click()
+    assert drawn.evaluate("s => s.classList.contains('asked')")

@@ -43,10 +43,14 @@ def test_properties_reach_what_they_use_and_failures_are_marked(proof: Proof) ->
 
 def test_pictures_show_every_node_and_edge(proof: Proof) -> None:
     graph = proof_graph(proof)
-    picture = ElementTree.fromstring(svg(proof))
     space = "{http://www.w3.org/2000/svg}"
-    assert len(picture.findall(f"{space}g")) == len(graph)
-    assert len(picture.findall(f"{space}path")) == graph.number_of_edges()
+    numbers = {part: str(number) for number, part in enumerate(graph)}
+    ends = sorted((numbers[a], numbers[b]) for a, b in graph.edges)
+    for narrow in (False, True):
+        picture = ElementTree.fromstring(svg(proof, narrow))
+        assert [g.get("data-part") for g in picture.findall(f"{space}g")] == list(numbers.values())
+        assert sorted((p.get("data-from"), p.get("data-to")) for p in picture.findall(f"{space}path")) == ends
+    assert float(picture.get("width", "")) <= 336
     chart = mermaid(proof)
     assert chart.startswith("flowchart TD\n")
     assert chart.count("-->") == graph.number_of_edges()
