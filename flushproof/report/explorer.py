@@ -77,6 +77,7 @@ def _panel(graph: Graph) -> dict[str, Any]:
         "properties": names,
         "may": may,
         "begin": next((start for start in range(graph.starts) if may is None or may[start]), 0),
+        "waits": machine.waits(graph.states),
         "plan": [[round(float(plan[n][0]), 4), round(float(plan[n][1]), 4)] for n in range(len(graph.states))],
         "values": machine.values(),
     }

@@ -67,17 +67,20 @@ class Machine:
             for number in (i, self._value(slot, after[i]))
         ]
 
-    def waits(self, states: Sequence[State]) -> dict[str, dict[str, str]]:
-        """Until what processes wait that have begun: by the numbers of the state and of the program counter."""
+    def waits(self, states: Sequence[State]) -> dict[str, dict[str, int]]:
+        """Until what processes wait that have begun: by the numbers of the state and of the program counter, as a value."""
         found = enumerate(under_way(self.instance, states))
         return {
-            str(number): {str(self.instance.slot(slot.var, slot.index)): wait.until for slot, wait in waiting.items()}
+            str(number): {str(self.instance.slot(slot.var, slot.index)): self._named(wait.until) for slot, wait in waiting.items()}
             for number, waiting in found
             if waiting
         }
 
     def _value(self, slot: Slot, code: int) -> int:
-        return self._values.setdefault(shown(self.instance, slot, code), len(self._values))
+        return self._named(shown(self.instance, slot, code))
+
+    def _named(self, text: str) -> int:
+        return self._values.setdefault(text, len(self._values))
 
     def slot(self, slot: Slot) -> dict[str, Any]:
         """One location: its name, whose it is, what it is, and of a cache its tag, what it holds, and who made it.

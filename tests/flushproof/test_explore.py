@@ -220,3 +220,15 @@ def test_from_a_trace_the_page_opens_at_its_end(browser: Browser, tmp_path: Path
     assert opened.texts(".path li") == way[:3]
     opened.press("ArrowLeft", "ArrowLeft")
     assert any("cpu0 TLB: + vcpu" in text for text in opened.texts(".choices button")), "entries are told as such"
+
+
+def test_who_waits_is_told_where_they_stand(browser: Browser, tmp_path: Path) -> None:
+    system = f"{Path(__file__).parents[1] / 'search' / 'waiting.py'}:TlbFlush"
+    saved, file = tmp_path / "trace.json", tmp_path / "page.html"
+    assert CliRunner().invoke(cli.main, ["check", system, "--policy", "as-filed", "--save", str(saved)]).exit_code == 1
+    args = ["explore", system, "--policy", "as-filed", "--from", str(saved), "--html", str(file)]
+    assert CliRunner().invoke(cli.main, args).exit_code == 0
+    opened = Opened(browser, file)
+    assert "next in tlb_flush\nwaits for every ack\nwaits\nuntil not missing[cpu0, cpu1]" in opened.texts(".card")[0]
+    opened.press("Home")
+    assert opened.page.locator(".card .wait").count() == 0

@@ -100,7 +100,7 @@
       const acting = way.moves.findLast((step) => !step.lacking)?.who;
       const before = way.passed.length > 1 ? state(way.passed.at(-2)) : now;
       find(".status").replaceChildren(...status(way, here));
-      find(".cards").replaceChildren(...cards(now, differences(before, now), acting));
+      find(".cards").replaceChildren(...cards(now, differences(before, now), acting, data.waits[here]));
       const possible = data.edges[here].map((edge, number) => choice(edge, here, now, number));
       find(".choices").replaceChildren(...(possible.length ? possible : [element("li", { class: "none" }, "Nothing.")]));
       find(".path").replaceChildren(...way.moves.map((step, number) => {

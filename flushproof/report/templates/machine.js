@@ -58,7 +58,7 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
       } else {
         const named = slot.what === "at" ? `next in ${slot.title}` : slot.what === "context" ? slot.title : slot.name;
         plain.append(element("div", { class: marks(number, news) }, element("dt", {}, ...breakable(named)), element("dd", {}, values[state[number]])));
-        if (waits[number]) plain.append(element("div", { class: "wait" }, element("dt", {}, "waits"), element("dd", {}, waits[number])));
+        if (number in waits) plain.append(element("div", { class: "wait" }, element("dt", {}, "waits"), element("dd", {}, values[waits[number]])));
       }
     }
     if (plain.children.length) made.append(plain);
@@ -73,7 +73,7 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
   }
 
   // state: the value of each location; news: the values before the step, of those that it changed; acting: who took it; waits: until what those
-  // processes wait that cannot go on, by their program counters.
+  // processes wait that cannot go on (a value, by their program counters).
   function cards(state, news, acting, waits = {}) {
     return [...groups].filter(([, found]) => found.length).map(([name, found]) => card(name, found, state, news, acting, waits));
   }
