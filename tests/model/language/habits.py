@@ -5370,6 +5370,37 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
             "does not exist: Level has 3 elements at this size",
         ),
+        "an element beyond the sort, or another": refused(
+            """
+            m: Map[Level, bool]
+            @action
+            def a(self):
+                if self.m[choose(Level) if self.m[0] else 3]:
+                    pass
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort, or None": refused(
+            """
+            m: Map[Level, bool]
+            @action
+            def a(self, o: Optional[Level]):
+                x = 3 if self.bad else o
+                if x is not None and self.m[x]:
+                    pass
+            """,
+            "does not exist: Level has 3 elements at this size",
+        ),
+        "an element beyond the sort, or another, where it is no way": fine(
+            """
+            m: Map[Level, bool]
+            eager = Knob(bool, True, "one")
+            @action
+            def a(self):
+                if self.m[choose(Level) if self.eager else 3]:
+                    pass
+            """
+        ),
         "an element beyond the sort, in an event": refused(
             """
             m: Map[Level, bool]
