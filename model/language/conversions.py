@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from flushproof.model import ir
@@ -91,8 +91,6 @@ class Conversions:
                 made = self.static(value.value, sort)
                 if made is None:
                     at.source.fail(node, *self.not_a_value(value.value, sort))
-                if path is not None and is_number(value.value) and sort is not None and isinstance(sort_in(sort), ir.Scalarset):
-                    self.named[ir.Named(ir.Lit(value.value, sort_in(sort)), path.known, at.source.place(node))] = None
                 value = made
             case MapRef():
                 at.source.fail(
@@ -108,6 +106,9 @@ class Conversions:
         if not isinstance(value, ir.Node):
             hint = "A state holds single values: name each part of the tuple." if isinstance(value, Tup) else ""
             at.source.fail(node, f"{at.source.text(node)} is not a value that a state can hold", hint)
+        if path is not None and isinstance(sort_in(value.sort), ir.Scalarset):
+            for when, literal in numbered(value):
+                self.named[ir.Named(literal, terms.and_(path.known, when), at.source.place(node))] = None
         return value if sort is None or value.sort == sort else self.coerce(value, sort, node, at, path)
 
     def static(self, value: Any, sort: ir.Sort | None) -> ir.Expr | None:
@@ -353,6 +354,18 @@ def unlike(one: Value, other: Value) -> str:
     if kinds <= {ir.IntSort, int, ir.BoolSort, bool} and kinds & {ir.BoolSort, bool}:
         return "Compare the number with something, as in `n != 0`."
     return "Give each way a variable of its own."
+
+
+def numbered(value: ir.Expr, when: ir.Expr = ir.TRUE) -> Iterator[tuple[ir.Expr, ir.Lit]]:
+    """The elements of an ordered sort that a value may be because the source names them by their numbers, each with when it is."""
+    match value:
+        case ir.Lit(int(), ir.Scalarset()):
+            yield when, value
+        case ir.Some(arg):
+            yield from numbered(arg, when)
+        case ir.Ite(cond, then, other):
+            yield from numbered(then, terms.and_(when, cond))
+            yield from numbered(other, terms.and_(when, terms.not_(cond)))
 
 
 class NoneSort:
