@@ -86,3 +86,14 @@ def test_a_value_that_is_fresh_under_a_condition_is_compared_on_each_way() -> No
     assert said(Less(first, Ite(C, second, now))) is C
     assert said(Eq(mixed, now)) is terms.not_(C)
     assert said(Eq(option, Some(first))) is FALSE and said(Eq(Some(now), option)) is Eq(Some(now), option)
+
+
+def test_a_known_number_that_does_not_fit_is_folded_to_the_nearest_end() -> None:
+    """As every reading has it of one that is not known (`model/ir/evaluate.py`)."""
+    one, digit = IntSort(1, 1), IntSort(1, 3)
+    n = Var("n", digit)
+    for value, nearest in ((-1, 1), (0, 1), (1, 1), (3, 3), (4, 3)):
+        least = Lit(value - 1, IntSort(value - 1, value - 1))
+        assert terms.narrow(terms.plus(least, Lit(1, one)), digit) is Lit(nearest, digit)
+    less = terms.narrow(terms.plus(n, Lit(-3, IntSort(-3, -3))), digit)
+    assert terms.substitute(less, {n: Lit(1, digit)}) is Lit(1, digit)
