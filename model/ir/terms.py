@@ -230,7 +230,7 @@ def narrow(arg: Expr, to: IntSort) -> Expr:
     if arg.sort == to:
         return arg
     if isinstance(arg, Lit):
-        return Lit(arg.value, to)
+        return Lit(min(max(int(arg.value or 0), to.lo), to.hi), to)
     return Narrow(arg, to)
 
 
