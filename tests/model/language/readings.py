@@ -356,7 +356,7 @@ def elsewhere(name: str, cls: type[System], instance: Instance) -> Callable[[], 
         from benchmarks.checkers import rumur, spin
 
         actions = tuple(replace(a, obligations=()) for a in instance.system.actions)
-        bare = replace(instance, system=replace(instance.system, properties=(), actions=actions))
+        bare = replace(instance, system=replace(instance.system, properties=(), actions=actions, undefined=()))
         ours = explore(bare, symmetry=False, properties=[], limits=Limits(states=20_000))
         if not ours.complete:
             return 0
