@@ -59,6 +59,22 @@ class Point(enum.Enum):
     POC = "point of coherency: memory, for all that matters here"
 
 
+class Mmu(enum.Enum):
+    """A vcpu's stage-1 translation."""
+
+    OFF = "SCTLR_EL1.M is 0"
+    ENABLING = "SCTLR_EL1.M is 1, the I-cache not yet cleaned of what was fetched before"
+    ON = "SCTLR_EL1.M is 1"
+
+
+class Cleaned(enum.Enum):
+    """How far whoever copied bytes into the line has cleaned it: DC CVAU, DC CVAC, a DSB behind either."""
+
+    NOT = "not at all"
+    TO_POU = "to the point of unification"
+    TO_POC = "to the point of coherency"
+
+
 class InstructionSide(Part):
     """Memory, I-caches and pipelines for one line of code.
 
@@ -117,6 +133,11 @@ class InstructionSide(Part):
         self.own_line[:] = True
         self.own_doomed[...] = False
         self.own_pipeline[:] = True
+
+    def copied(self, cleaned: Cleaned) -> None:
+        """Bytes were copied into the line, and cleaned as far, while no I-cache had anything of it."""
+        self.older[Point.POU] = cleaned == Cleaned.NOT and self.needs_dc()
+        self.older[Point.POC] = cleaned != Cleaned.TO_POC
 
     def needs_dc(self) -> bool:
         """Whether a store needs DC CVAU to reach the PoU; FWB comes with CLIDR_EL1.LoUU = LoUIS = 0, which says the same as IDC."""

@@ -1,10 +1,10 @@
 """Why no vcpu executes what another vcpu left in the I-cache (`kvm-icache`), for any number of PEs and vcpus."""
 
-from flushproof.model.hardware.icache import Bytes, Point
+from flushproof.model.hardware.icache import Bytes, Mmu, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlb import Fill
 from flushproof.model.language.declare import at, lemma, local
-from flushproof.model.systems.kvm_icache import IcacheIsolation, Mmu, Stage2, When
+from flushproof.model.systems.kvm_icache import IcacheIsolation, Stage2, When
 
 
 class IcacheIsolationProof(IcacheIsolation, proof=True):
@@ -105,6 +105,17 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
                 or (at(self.patch, vcpu, "trapped IC IVAU: DSB ISH") and self.cleans(vcpu, Point.POC))
                 for vcpu in Vcpu
                 if self.text_mutex == vcpu
+            )
+        )
+
+    @lemma
+    def what_the_vmm_copied_is_all_that_is_fetched(self):
+        """While it is executable, and nobody has stored since."""
+        seen = self.icache.older[Point.POU] or (self.icache.older[Point.POC] and self.off_looks_at_poc())
+        return not self.vmm_text or (
+            not (self.executable and seen)
+            and all(
+                not self.icache.line[cpu, Bytes.OLDER] and not self.icache.pipeline[cpu, Bytes.OLDER] for cpu in Cpu
             )
         )
 

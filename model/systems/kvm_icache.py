@@ -1,10 +1,10 @@
 """I-cache isolation between the vcpus of one VM (KVM/arm64, March 2021).
 
-**The story.**  A vcpu that patches code does what the architecture prescribes: store, DC CVAU, DSB, IC IVAU, DSB, ISB. This
-makes the new bytes visible to every PE that fetches from the point of unification.  A vcpu of the same VM that runs with
-its stage-1 MMU off may fetch from the point of coherency, where the old bytes may still be, and its PE may keep them in its
-I-cache, *after* the patching vcpu's invalidation.  On bare metal that is the PE's own business.  Under a hypervisor the two
-vcpus may share a PE, one after the other, and the patching vcpu then executes bytes that it has replaced.
+**The story.**  A vcpu that patches code does what the architecture prescribes: store, DC CVAU, DSB, IC IVAU, DSB, ISB: the new
+bytes are visible to every PE that fetches from the point of unification.  A vcpu of the same VM that runs with its stage-1
+MMU off may fetch from the point of coherency, where the old bytes may still be, and its PE may keep them in its I-cache,
+*after* the patching vcpu's invalidation.  On bare metal that is the PE's own business.  Under a hypervisor the two vcpus may
+share a PE, one after the other, and the patching vcpu then executes bytes that it has replaced.
 
 **What is modelled.**  One VM and one line of its code.  Per vcpu: the guest's patching, one instruction a step; switching
 the MMU on as arm64 Linux does (SCTLR.M, then IC IALLU, DSB NSH, ISB, to be rid of what was fetched from the PoC); off at
@@ -18,23 +18,25 @@ modelled.  A stage-2 exec fault and a write fault are one step each: under `mmu_
 executable in between.
 
 **Moved pages.**  With `moves_page` the host also gives the line another page, which the guest executed before with other
-bytes.  This is where PIPT and VPIPT differ: a host at EL1 cannot invalidate by VA what a guest fetched into a VPIPT I-cache.
+bytes.  A host at EL1 cannot invalidate by VA what a guest fetched into a VPIPT I-cache.
 
-**What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and has
-no effect; `kvm-vcpu-switch` is about it.  Stores by a vcpu with its MMU off, which go past the caches,
-and those of the VMM that copies guest text (the page says what they would need).  VIPT I-caches with
-aliases, for which KVM invalidates everything.  VMs that hand a page to each other, and VMID rollover.
+**The VMM** has copied guest text into the line before any vcpu runs; no I-cache has anything of it, and `vmm_cleans` says how far
+it is cleaned.  A page that is mapped later (`stage2=on-first-fetch`) KVM cleans to the PoC itself, unless there is FWB.
+
+**What is left out.**  The TLB: a TLBI leaves the I-cache alone, so the step `TLBI VMALLE1` is there to be counted and no more.
+Stores by a vcpu with its MMU off, which go past the caches, and of the VMM while vcpus run.  VIPT I-caches with aliases.  VMs
+that hand a page to each other, VMID rollover, a VM's reboot.  The page says more.
 
 **Sources.**  Commit 01dc9262ff57 "KVM: arm64: Ensure I-cache isolation between vcpus of a same VM" (v5.12) and its thread
-on the linux-arm-kernel list, 5 to 9 March 2021; set_sctlr_el1 in arch/arm64/include/asm/assembler.h (what Linux does when
-it switches the MMU on); __switch_to in arch/arm64/kernel/process.c; __kvm_tlb_flush_vmid_ipa in
-arch/arm64/kvm/hyp/nvhe/tlb.c (VPIPT, while Linux supported it); Arm ARM DDI 0487, "Concurrent modification and execution of
-instructions" and "Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
+on the linux-arm-kernel list, 5 to 9 March 2021; set_sctlr_el1 in arch/arm64/include/asm/assembler.h; __switch_to in
+arch/arm64/kernel/process.c; __kvm_tlb_flush_vmid_ipa in arch/arm64/kvm/hyp/nvhe/tlb.c (VPIPT, while Linux supported it);
+user_mem_abort in arch/arm64/kvm/mmu.c; Arm ARM DDI 0487, "Concurrent modification and execution of instructions" and
+"Instruction caches"; CTR_EL0.{IDC, DIC}, FEAT_S2FWB, HCR_EL2.{FB, BSU, TPU}.
 
 **What the verdicts mean.**  `no-stale-fetch` is what the commit is for: who has patched by the book, and has not fetched
 with the MMU off since, executes new bytes only.  `transparent` asks more: no vcpu at all executes bytes that it could not
-have executed on a machine of its own.  A policy that holds gives both; under which assumptions about the hardware, the
-toggles say.
+have executed on a machine of its own.  `vmm-text`: nobody executes what was there before the VMM's copy, while nobody has
+stored since.  A policy that holds gives all three; under which assumptions about the hardware, the toggles say.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from typing import Annotated, Optional
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
 from flushproof.model.hardware.events import EXIT, FAULT, MIGRATION, MMU_SWITCH, PATCH, UNMAP, VCPU_LOAD
 from flushproof.model.hardware.guest_context import RunningVcpus
-from flushproof.model.hardware.icache import Bytes, InstructionSide, Point
+from flushproof.model.hardware.icache import Bytes, Cleaned, InstructionSide, Mmu, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope
 from flushproof.model.hardware.toggles import BARRIER_UPGRADE, FORCE_BROADCAST
@@ -98,14 +100,6 @@ class Stage2(enum.Enum):
     WRITE_XOR_EXECUTE = "never writable and executable at a time"
 
 
-class Mmu(enum.Enum):
-    """A vcpu's stage-1 translation."""
-
-    OFF = "SCTLR_EL1.M is 0"
-    ENABLING = "SCTLR_EL1.M is 1, the I-cache not yet cleaned of what was fetched before"
-    ON = "SCTLR_EL1.M is 1"
-
-
 class IcacheIsolation(RunningVcpus, System):
     """I-cache isolation between vcpus of one VM: what vcpu_load must do besides flushing the TLB."""
 
@@ -126,6 +120,8 @@ class IcacheIsolation(RunningVcpus, System):
     )
     ic_at_unmap = Knob(bool, True, "with VPIPT and the host at EL1, unmapping a page executes IC IALLUIS at EL2", order="rising")
 
+    vmm_cleans = Knob(Cleaned, Cleaned.TO_POC, "how far the VMM has cleaned the guest text that it copied", toggle=True)
+
     fb = FORCE_BROADCAST
     vhe = Knob(bool, True, "the host runs at EL2", toggle=True)
     bsu = BARRIER_UPGRADE
@@ -140,18 +136,20 @@ class IcacheIsolation(RunningVcpus, System):
     text_mutex: Annotated[Optional[Vcpu], View("lock", "text_mutex")]
     executable: Annotated[bool, View("table", "stage 2: executable")]
     has_patched: Ghost[Map[Vcpu, bool]]
+    vmm_text: Annotated[Ghost[bool], View("table", "as the VMM copied it")]
 
     # ------------------------------------------------------------------------------------------------- instruction fetch
 
     def live_context(self, cpu):
         return self.guest[cpu]
 
-    def fetches_from(self, vcpu):
-        """The PoU, unless the MMU is off and none of the disputed readings of the architecture holds."""
-        if self.mmu[vcpu] != Mmu.OFF:
-            return Point.POU
+    def off_looks_at_poc(self):
+        """Whether a fetch with the MMU off may come from the PoC: unless one of the disputed readings holds."""
         cacheable = self.off_is_cacheable or (self.icache.fwb and self.fwb_reaches_fetch)
-        return Point.POU if cacheable or (self.icache.dic and self.dic_reaches_poc) else Point.POC
+        return not (cacheable or (self.icache.dic and self.dic_reaches_poc))
+
+    def fetches_from(self, vcpu):
+        return Point.POC if self.mmu[vcpu] == Mmu.OFF and self.off_looks_at_poc() else Point.POU
 
     def stage2_executable(self):
         return self.executable
@@ -161,6 +159,8 @@ class IcacheIsolation(RunningVcpus, System):
     @initially
     def boot(self):
         self.executable = self.stage2 == Stage2.EXECUTABLE
+        self.icache.copied(self.vmm_cleans)
+        self.vmm_text = self.vmm_cleans != Cleaned.TO_POC
 
     # -------------------------------------------------------------------------------------------------------- KVM, per PE
 
@@ -227,11 +227,12 @@ class IcacheIsolation(RunningVcpus, System):
 
     @action
     def exec_fault(self, cpu: Cpu):
-        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line to the PoC, invalidates the I-caches, maps it executable"""
+        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line, invalidates the I-caches, maps it executable"""
         require(self.guest[cpu] is not None and not self.executable)
         occurs(FAULT)
         cost(GUEST_EXITS)
-        self.icache.older[:] = False
+        if not self.icache.fwb:
+            self.icache.older[:] = False
         cost(ICACHE_BC)
         if self.host_ic_reaches_guests():
             for pe in Cpu:
@@ -245,6 +246,7 @@ class IcacheIsolation(RunningVcpus, System):
         occurs(UNMAP)
         self.executable = False
         self.icache.replace(self.host_ic_reaches_guests() or self.ic_at_unmap)
+        self.vmm_text = False
         self.has_patched[:] = False
 
     @action
@@ -272,7 +274,7 @@ class IcacheIsolation(RunningVcpus, System):
         occurs(PATCH)
         self.text_mutex = vcpu
         self.icache.store(cpu)
-        self.has_patched[:] = False
+        self.has_patched[:] = self.vmm_text = False
         if self.icache.needs_dc():
             yield "DC CVAU"
             self.icache.dc_cvau(self.pe(vcpu))
@@ -348,6 +350,7 @@ class IcacheIsolation(RunningVcpus, System):
             self.icache.own_pipeline[vcpu],
             "{vcpu} executes on {cpu} old bytes that no fetch of its own can have brought there",
         )
+        check("vmm-text", not self.vmm_text, "{vcpu} executes on {cpu} what was there before the VMM copied the guest's text")
 
     @reachable
     def executes_where_another_vcpu_did(self):
@@ -395,6 +398,10 @@ class IcacheIsolation(RunningVcpus, System):
                 Expect("holds", {"icache.vpipt": True}),
                 Expect("holds", {"bsu": False}),
                 Expect("transparent", {"fb": False}),
+                Expect("vmm-text", {"vmm_cleans": Cleaned.TO_POU, "icache.fwb": True}),
+                Expect("holds", {"vmm_cleans": Cleaned.NOT, "icache.fwb": True, "fwb_reaches_fetch": True}),
+                Expect("holds", {"vmm_cleans": Cleaned.TO_POU, "off_is_cacheable": True}),
+                Expect("vmm-text", {"vmm_cleans": Cleaned.NOT, "off_is_cacheable": True}),
             ),
         ),
         "on-migration": Policy(
@@ -421,7 +428,8 @@ class IcacheIsolation(RunningVcpus, System):
         ),
         "write-xor-execute": Policy(
             "no IC IALLU; stage 2 never maps a page writable and executable, and an exec fault cleans it to the PoC",
-            {"flush": Scope.NONE, "stage2": Stage2.WRITE_XOR_EXECUTE}, "holds", also=(Expect("holds", {"icache.dic": True}),),
+            {"flush": Scope.NONE, "stage2": Stage2.WRITE_XOR_EXECUTE}, "holds",
+            also=(Expect("holds", {"icache.dic": True}), Expect("no-stale-fetch", {"icache.fwb": True})),
         ),
         "clean-to-poc": Policy(
             "no IC IALLU; the guest's IC IVAU is trapped, and the line is cleaned to the PoC before it: not enough for three vcpus",

@@ -22,7 +22,7 @@ from tests.model.language.agree import agreed
 from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
 
-STALE, OPAQUE = "no-stale-fetch", "transparent"
+STALE, OPAQUE, VMM = "no-stale-fetch", "transparent", "vmm-text"
 ONE_PE = {"cpu": 1}
 
 
@@ -56,6 +56,34 @@ def test_tlb_only_rests_on_the_disputed_readings(feature: str) -> None:
 def test_the_fix_rests_on_none(reading: dict[str, bool]) -> None:
     knobs = {"icache.dic": True, "icache.fwb": True, **reading}
     assert verdict(found(IcacheIsolation, Cell("ic-iallu", Expect("holds", knobs)))) == "holds"
+
+
+FWB_IS_SEEN = {"icache.fwb": True, "fwb_reaches_fetch": True}
+MAPPED_LATER = {"stage2": "on-first-fetch"}
+
+
+@pytest.mark.parametrize(
+    ("cleaned", "knobs", "expected"),
+    [
+        ("to-pou", {}, VMM),
+        ("to-pou", {"icache.dic": True, "dic_reaches_poc": True}, "holds"),
+        ("to-pou", {"off_is_cacheable": True}, "holds"),
+        ("to-pou", {"icache.fwb": True}, VMM),
+        ("to-pou", FWB_IS_SEEN, "holds"),
+        ("not", FWB_IS_SEEN, "holds"),
+        ("not", {"off_is_cacheable": True}, VMM),
+        ("not", {"off_is_cacheable": True, "icache.idc": True}, "holds"),
+        ("not", MAPPED_LATER, "holds"),
+        ("not", {**MAPPED_LATER, "icache.fwb": True}, VMM),
+        ("not", {**MAPPED_LATER, **FWB_IS_SEEN}, "holds"),
+        ("to-poc", {**MAPPED_LATER, "icache.fwb": True}, "holds"),
+    ],
+    ids=str,
+)
+def test_how_far_the_vmm_must_clean(cleaned: str, knobs: dict[str, object], expected: str) -> None:
+    """To where the guest's first fetches look, which is disputed; IDC takes it to the PoU, and KVM's first fault to the PoC."""
+    cell = Cell("ic-iallu", Expect(expected, {**knobs, "vmm_cleans": cleaned}))
+    assert verdict(found(IcacheIsolation, cell, sizes=ONE_PE)) == expected
 
 
 @pytest.mark.parametrize("cell", cells(IcacheIsolation), ids=str)
