@@ -110,10 +110,10 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
 
     @lemma
     def what_the_vmm_copied_is_all_that_is_fetched(self):
-        """While it is executable, and nobody has stored since."""
+        """While nobody has stored since; what an exec fault is yet to clean aside."""
         seen = self.icache.older[Point.POU] or (self.icache.older[Point.POC] and self.off_looks_at_poc())
         return not self.vmm_text or (
-            not (self.executable and seen)
+            not ((self.executable or self.icache.fwb) and seen)
             and all(
                 not self.icache.line[cpu, Bytes.OLDER] and not self.icache.pipeline[cpu, Bytes.OLDER] for cpu in Cpu
             )

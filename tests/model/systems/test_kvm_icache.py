@@ -67,6 +67,8 @@ MAPPED_LATER = {"stage2": "on-first-fetch"}
     [
         ("to-pou", {}, VMM),
         ("to-pou", {"icache.dic": True, "dic_reaches_poc": True}, "holds"),
+        ("not", {"icache.dic": True, "dic_reaches_poc": True}, VMM),
+        ("not", {"icache.dic": True, "dic_reaches_poc": True, "icache.idc": True}, "holds"),
         ("to-pou", {"off_is_cacheable": True}, "holds"),
         ("to-pou", {"icache.fwb": True}, VMM),
         ("to-pou", FWB_IS_SEEN, "holds"),
