@@ -351,6 +351,18 @@ class TlaAsidalloc(System):
         return any(self.mm_context_id.generation[t] not in (None, self.asid_generation) for t in Task)
 
     @reachable
+    def an_entry_survives_a_switch(self):
+        """A task runs under its number where another task's entry has survived."""
+        return any(
+            self.tlb[c, n, t] and self.active_task[c] == u and self.active_asid[c] == self.mm_context_id.number[u]
+            for c in Cpu
+            for n in Asid
+            for t in Task
+            for u in Task
+            if t != u
+        )
+
+    @reachable
     def an_unmapped_task_runs(self):
         """A task runs whose page was unmapped and invalidated."""
         return not self.unmapping or any(

@@ -345,6 +345,17 @@ class TlaVmidalloc(System):
         )
 
     @reachable
+    def a_reserved_number_is_kept(self):
+        """A VM has its number in a later generation, and the CPU that it was reserved for knows."""
+        return any(
+            self.kvm_context_id.get(t) == self.reserved_vmids.get(c)
+            and self.kvm_context_id.generation[t] == self.vmid_generation
+            and self.reserved_vmids.number[c] != 0
+            for c in Cpu
+            for t in Task
+        )
+
+    @reachable
     def the_cmpxchg_loses(self):
         """A CPU is about to do its cmpxchg, and a rollover has swept its slot."""
         return any(at(self.sched, c, "cmpxchg_active_vmids") and self.active_vmids.is_zero(c) for c in Cpu)
