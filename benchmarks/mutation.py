@@ -48,11 +48,13 @@ class Subject:
     """A system under one policy that holds.
 
     environment: what is left as it is (see `operators.mutants`).
+    states: the limit of each search.
     """
 
     system: str
     policy: str
     environment: tuple[str, ...] = ()
+    states: int = STATES
 
     def cls(self) -> type[System]:
         return load_system(self.system)
@@ -72,6 +74,7 @@ SUBJECTS = (
     Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",)),
     Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",)),
     Subject("kvm-world-switch", "both", ("guest_",)),
+    Subject("tla-vmidalloc", "put", states=2_000_000),
     Subject("xen-pv-paging", "per-batch"),
     Subject("xen-tlbflush-clock", "invalidate-first"),
 )
@@ -96,14 +99,14 @@ def noticed(mutant: Mutant, subject: Subject) -> str:
     """Who notices a mutant first: under the policy itself, then under its further settings."""
     instance = mutant.made(Setting(subject.policy))
     assert instance is not None
-    found = _other_than(instance, "holds")
+    found = _other_than(instance, "holds", subject.states)
     more = mutant.operator in ("split", "actor")  # they add steps: who is violated stays so
     for expect in subject.cls().policies[subject.policy].also if found == NOBODY and not more else ():
         if expect.sizes:
             continue
         setting = _setting(subject.policy, expect)
         there = mutant.made(setting)
-        if there is not None and (by := _other_than(there, expect.verdict)) != NOBODY:
+        if there is not None and (by := _other_than(there, expect.verdict, subject.states)) != NOBODY:
             words = " ".join(f"{name}={value}" for name, value in setting.knobs)
             return f"{by}, with {words}" if words else by
     return found
@@ -114,11 +117,12 @@ def _setting(policy: str, expect: Expect) -> Setting:
     return Setting(policy, tuple((name, Knob.text(value)) for name, value in expect.knobs.items()))
 
 
-def _other_than(instance: Instance, verdict: str) -> str:
+def _other_than(instance: Instance, verdict: str, states: int) -> str:
     """What gives away that the verdict is no longer this one."""
     focus = None if verdict == "holds" else verdict
     try:
-        outcome = explore(instance, focus=focus, engine=NativeEngine(optimised=False), limits=Limits(states=STATES))
+        engine, limits = NativeEngine(optimised=False), Limits(states=states)
+        outcome = explore(instance, focus=focus, engine=engine, limits=limits)
     except ReplayError:  # it reads a local that was never written: an element that symmetry knows nothing of
         return "no verdict"
     except FlushproofError as error:
@@ -207,8 +211,10 @@ the book, VMs that come and go), and the statements of the parts in `model/hardw
 
 What nobody notices is one of two things: a part of the model that the verdict does not need, or a verdict that needs
 more than the model says. Each has its reason below. Splits and actors that nobody notices mostly speak for the
-policy: it holds with more interleavings than the code has. A dash: not judged in full yet. tla-asidalloc and
-tla-vmidalloc are somebody else's specifications, label by label, and are left as they are.
+policy: it holds with more interleavings than the code has. A dash: not judged in full yet. tla-vmidalloc is somebody
+else's specification, label by label: what must be one step there is one label. So is tla-asidalloc, which is left out:
+it holds with one CPU, where 43 of 74 things that are left out make no difference, since nobody else reserves. The
+smallest size at which all of its properties hold with two has 24 million states, for each mutant.
 
 """
 

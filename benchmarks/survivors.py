@@ -435,6 +435,77 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
     ),
+    "tla-vmidalloc": (
+        Because(
+            "While a CPU updates, nothing runs there that could be scheduled out once more.",
+            "actor",
+            ("sched_loop / by somebody else",),
+        ),
+        Because(
+            "Behind a vcpu_put the slot holds INVALID_VMID, and behind a sweep nothing: the number of both is 0.",
+            "left out",
+            (
+                "kvm_arm_vmid_update / writes sched.kvm_arm_vmid_update.old_number",
+                "cmpxchg_active_vmids / writes sched.kvm_arm_vmid_update.old_number",
+            ),
+        ),
+        Because(
+            "It was set with `walkable=on` alone, which is violated before a VM comes back.",
+            "left out",
+            ("fast_path / writes scheduled_out",),
+        ),
+        Because(
+            "CPUs are gone through once more: what is swept again keeps what is reserved, and who is found again is up to date.",
+            "actor",
+            ("check_update_reserved_vmid / by somebody else",),
+        ),
+        Because(
+            "Any free number will do, and the CPUs may be gone through in any order.",
+            "left out",
+            (
+                "check_update_reserved_vmid_for_each_cpu / requires cpus.bit, 2",
+                "flush_context_for_each_cpu / requires cpus.bit, 2",
+                "new_vmid_ret_flush_context / requires vmid_map.bit, 2",
+                "set_vmid / writes cur_idx",
+            ),
+        ),
+        Because(
+            "What is chosen is free, or left to be gone through, by the other conjunct too; this one says that there is one.",
+            "left out",
+            (
+                "check_update_reserved_vmid_for_each_cpu / requires cpus.bit",
+                "flush_context_for_each_cpu / requires cpus.bit",
+                "new_vmid_allocate_free_vmid / requires cur_idx, vmid_map.bit",
+            ),
+        ),
+        Because(
+            "The number stays; only its generation is another one.",
+            "left out",
+            ("check_update_reserved_vmid_for_each_cpu / writes reserved_vmids.number",),
+        ),
+        Because(
+            OFF,
+            "reordered",
+            (
+                "sched_out: require(self.put == Put.NEVER or self.put == Put.ANY_TIME) | if self.put == Put.ANY_TIME:",
+                "kvm_arm_vmid_update: if self.defer: | self.active_vmids.set(cpu, generation, number)",
+            ),
+        ),
+        Because(
+            "The number is always found taken, so that the VM gets another one: `keep=never` of kvm-vmid-allocator.",
+            "reordered",
+            ("new_vmid: old = self.vmid_map.bit[number] | self.vmid_map.bit[number] = True",),
+        ),
+        Because(
+            "The map and the generation are written under the lock alone: who holds it may read them earlier or later.",
+            "reordered",
+            (
+                "new_vmid: if reserved: | old = self.vmid_map.bit[number]",
+                "new_vmid: generation = self.vmid_generation | yield from self.flush_context()",
+            ),
+        ),
+        Because(NO_ORDER, "reordered", ("flush_context: self.vmid_map.fill(False) | self.cpus.fill(True)",)),
+    ),
     "xen-pv-paging": (
         Because(
             MORE,
@@ -1041,6 +1112,28 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
                 "roll_over: sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
                 "roll_over: sweep: if number is None: | if self.zero_slots:",
             ),
+        ),
+    ),
+    "tla-vmidalloc": (
+        Because(
+            "A choice of the model, of what is possible: chosen and then not possible any more, it is none.",
+            "split",
+            ("sched: task = choose(Task) | require(self.put != Put.OBLIGATORY or running is None or ta…",),
+        ),
+        Because(
+            "One write, of VTTBR_EL2.",
+            "split",
+            ("kvm_arm_vmid_update: cpu_switch_kvm: self.active_task[cpu] = task | self.active_vmid[cpu] = number",),
+        ),
+        Because(
+            "One instruction: atomic64_cmpxchg_relaxed.",
+            "split",
+            ("kvm_arm_vmid_update: active = self.active_vmids.get(cpu) | if active == (old_generation, old_number):",),
+        ),
+        Because(
+            "One instruction: atomic64_xchg_relaxed.",
+            "split",
+            ("flush_context: generation, number = self.active_vmids.get(c) | self.active_vmids.set(c, *NULL_VMID)",),
         ),
     ),
     "xen-tlbflush-clock": (
