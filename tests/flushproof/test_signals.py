@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: what was found is reported, whenever they come, and nothing else is said."""
 
+import ctypes
 import json
 import re
 import signal
@@ -37,6 +38,23 @@ main()
 def test_an_interrupt_while_loading_says_nothing(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", LOADING, module], capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+class _Read:
+    """An argument for C, while which is read a signal comes: ctypes says something else than what was raised."""
+
+    @property
+    def _as_parameter_(self) -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+
+def test_an_interrupt_while_an_argument_is_read_for_c_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    absolute = ctypes.CDLL(None).abs
+    absolute.argtypes = [ctypes.c_int]
+    monkeypatch.setattr("flushproof.commands.catalog.shipped", lambda *_: absolute(_Read()))
+    done = CliRunner().invoke(main, ["list"])
+    assert (done.exit_code, done.output) == (3, "flushproof: interrupted: no verdict\n")
 
 
 @pytest.fixture(params=SIGNALS)
