@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import io
 import os
@@ -84,6 +85,7 @@ def _refuse_odd_values(ctx: click.Context, args: list[str]) -> None:
 _NUMBERS = (click.IntRange, click.FloatRange, type(click.INT), type(click.FLOAT))
 
 
+_INTERRUPTED = "interrupted: no verdict"
 _UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EBADF)
 
 
@@ -100,12 +102,14 @@ def _messages() -> Iterator[None]:
     except FlushproofError as error:
         _fail(str(error), BAD_INPUT)
     except KeyboardInterrupt:
-        _fail("interrupted: no verdict", INCONCLUSIVE)
+        _fail(_INTERRUPTED, INCONCLUSIVE)
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except (AuditError, CertificateError) as error:
         _fail(str(NoVerdict(str(error), internal=True)), INTERNAL)
     except BaseException as error:
+        if isinstance(error, ctypes.ArgumentError) and KeyboardInterrupt.__name__ in str(error):
+            _fail(_INTERRUPTED, INCONCLUSIVE)  # it came while ctypes read an argument, for Z3 say, and is in its words alone
         place = place_of(error)
         if is_users(Path(place.file)):
             _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
