@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -140,11 +141,15 @@ def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
 
 
 def by(story: Story, row: Row) -> str:
-    """What tells a step from those of other processes on the same actor: nothing, `vcpu0`, `softirq`, or `vcpu0 patch`."""
+    """What tells a step from those of other processes on the same actor: nothing, `vcpu0`, `softirq`, or `vcpu0 patch`.
+
+    A process is not named before words that begin with its name.
+    """
     if row.process is None:
         return ""
     others = {r.process for r in story.rows if r.process and r.actor == row.actor and (r.runs is None) == (row.runs is None)}
-    named = ([row.runs] if row.runs else []) + ([row.process] if len(others) > 1 else [])
+    said = re.match(rf"{re.escape(row.process)}\b", row.words, re.IGNORECASE)
+    named = ([row.runs] if row.runs else []) + ([row.process] if len(others) > 1 and not said else [])
     return " ".join(named)
 
 

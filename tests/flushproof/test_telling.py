@@ -15,7 +15,7 @@ from flushproof import check
 from flushproof.cli import main
 from flushproof.report.caches import cached
 from flushproof.report.locations import locations
-from flushproof.report.telling import Act, Told, beginning, tell
+from flushproof.report.telling import Act, Told, beginning, by, tell
 from flushproof.report.trace import FIXED, Look, _Column, _height, _shorter, _widths, lines, trace_text, wrapped
 from flushproof.report.words import Story, by_whom
 
@@ -130,6 +130,13 @@ def test_processes_of_one_actor_are_told_apart(trace: Trace) -> None:
     text = trace_text(trace, Look(120))
     assert "task: looks" in text and "interrupt: an interrupt comes" in text
     assert "cpu0 task: looks" in trace_text(trace, Look(60))
+
+
+def test_words_that_begin_with_their_process_do_not_have_it_before_them(trace: Trace) -> None:
+    story = Story(trace)
+    begins = next(row for row in story.rows if row.process == "task")
+    for words, said in (("Task: begins", ""), ("task() begins", ""), ("tasks begin", "task"), ("begins", "task")):
+        assert by(story, replace(begins, words=words)) == said
 
 
 def test_a_process_on_a_cpu_is_told_by_its_element(file: Path) -> None:
