@@ -124,6 +124,7 @@ class Auditor:
         self.again: Again | None = None
         self.by_z3 = self.went_on = 0
         self._agreement: Agreement | None = None
+        self._steps: Steps | None = None
 
     def walk(self, share: float = 0.5) -> None:
         """Walks through the system, for this part of the time."""
@@ -173,10 +174,12 @@ class Auditor:
     def _by_z3(self, searched: Searched, sample: Sample, until: float | None) -> None:
         """Z3 finds no other successors than the interpreter, and decides the properties alike."""
         states = sample.looked[: BY_Z3 if self.amount.states is not None else None]
+        steps = self._steps if self._steps is not None and self._steps.instance is searched.instance else None
         # Translating the steps takes Z3 about so long; where there is no time for it, it is left out, and the count says so.
-        if not states or (until is not None and until - time.thread_time() < 0.0015 * len(searched.instance.slots)):
+        long = 0.0 if steps else 0.0015 * len(searched.instance.slots)
+        if not states or (until is not None and until - time.thread_time() < long):
             return
-        steps = Steps(searched.instance)
+        steps = self._steps = steps or Steps(searched.instance)
         for state, known in states:
             if until is not None and time.thread_time() > until:
                 break

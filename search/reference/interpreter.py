@@ -40,12 +40,9 @@ class Reference:
     def __init__(self, instance: Instance, points: Points | None = None) -> None:
         self.instance, self.points = instance, points
         self.actions = instance.system.actions
-        self._counters = counters(instance)
-        self._init = self._compile(step_source(instance, instance.system.init))
-        self.steps = [(action, self._compile(step_source(instance, action))) for action in self.actions]
-        self._final = self._compile(expression_source(instance, instance.system.final))
-        self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
-        self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
+        self._printed = _printed(_Same(instance))
+        self._counters, self._init, self._final = self._printed.counters, self._printed.init, self._printed.final
+        self.steps = self._printed.steps
 
     def initial_states(self) -> Iterator[State]:
         """Every initial state, possibly several times."""
@@ -102,18 +99,15 @@ class Reference:
         """What a step from `state` costs: names such as `bc_tag`, and `dropped` with the slot of the entry."""
         if not action.costs:
             return iter(())
-        function = self._costs.get(action.name)
-        if function is None:
-            function = self._costs[action.name] = self._compile(cost_source(self.instance, action))
-        return function(state, codes)
+        return self._printed.costs(action)(state, codes)
 
     def settled(self, state: State) -> State:
         """The state once hardware has done what it does by itself: any reachable state is settled."""
-        return next(after for _, after in self._settle(state))
+        return next(after for _, after in self._printed.settle(state))
 
     def checker(self, prop: Property) -> Callable[[State], Violation | None]:
         """A function that finds the first clause of the property that a state violates, with the first witness."""
-        clauses = [self._clause(clause, self._fresh(prop, clause)) for clause in prop.clauses]
+        clauses = [self._printed.clause(clause, self._fresh(prop, clause)) for clause in prop.clauses]
 
         def violation(state: State) -> Violation | None:
             for number, clause in enumerate(clauses):
@@ -123,10 +117,6 @@ class Reference:
             return None
 
         return violation
-
-    @cached_property
-    def _settle(self) -> Callable[[State], Iterator[tuple[Codes, State]]]:
-        return self._compile(step_source(self.instance, self.instance.system.settle))
 
     def holds(self, prop: Property, state: State) -> bool:
         """Whether the property's formula is true in the state (of a "reachable" one: whether it is reached here)."""
@@ -181,26 +171,68 @@ class Reference:
         """The points; one that says nothing where there are none."""
         return ((),) if self.points is None else self.points.rows
 
-    def _clause(self, clause: Clause, fresh: tuple[Var, ...]) -> Callable[[State], Codes | None]:
-        function = self._clauses.get((clause, fresh))
-        if function is None:
-            function = self._clauses[clause, fresh] = self._compile(clause_source(self.instance, clause, fresh))
-        return function
-
     def _fresh(self, prop: Property, clause: Clause) -> tuple[Var, ...]:
         """What an obligation may mention besides parameters: the fresh values of its action."""
         if prop.name != WELL_DEFINED:
             return ()
         return next((a.fresh for a in self.actions if a.name == clause.event), ())
 
-    def _compile(self, source: str) -> Callable[..., Any]:
+
+class _Printed:
+    """An instance's steps and clauses as functions of Python, each made once; those that few ask for when they are asked for."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance, system = instance, instance.system
+        self.counters = counters(instance)
+        self.init = self._compiled(step_source(instance, system.init))
+        self.steps = [(action, self._compiled(step_source(instance, action))) for action in system.actions]
+        self.final = self._compiled(expression_source(instance, system.final))
+        self._costs: dict[str, Callable[..., Iterator[tuple[str, int | None]]]] = {}
+        self._clauses: dict[tuple[Clause, tuple[Var, ...]], Callable[[State], Codes | None]] = {}
+
+    @cached_property
+    def settle(self) -> Callable[[State], Iterator[tuple[Codes, State]]]:
+        return self._compiled(step_source(self.instance, self.instance.system.settle))
+
+    def costs(self, action: Action) -> Callable[..., Iterator[tuple[str, int | None]]]:
+        function = self._costs.get(action.name)
+        if function is None:
+            function = self._costs[action.name] = self._compiled(cost_source(self.instance, action))
+        return function
+
+    def clause(self, clause: Clause, fresh: tuple[Var, ...]) -> Callable[[State], Codes | None]:
+        function = self._clauses.get((clause, fresh))
+        if function is None:
+            function = self._clauses[clause, fresh] = self._compiled(clause_source(self.instance, clause, fresh))
+        return function
+
+    def _compiled(self, source: str) -> Callable[..., Any]:
         scope: dict[str, Any] = {}
-        for number, counted in enumerate(self._counters):
+        for number, counted in enumerate(self.counters):
             scope[f"highest{number}"] = counted.highest
             scope[f"rename{number}"] = counted.rename
         exec(_code(source, self.instance.system.name), scope)
         function: Callable[..., Any] = scope["function"]
         return function
+
+
+class _Same:
+    """An instance as a key: the same object is meant, and not one that is equal, which takes long to find out."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.instance is self.instance
+
+    def __hash__(self) -> int:
+        return id(self.instance)
+
+
+@lru_cache(maxsize=4)
+def _printed(same: _Same) -> _Printed:
+    """Searches of one instance come one after the other, each with interpreters of its own for a replay and an audit."""
+    return _Printed(same.instance)
 
 
 @lru_cache(maxsize=1 << 12)
