@@ -33,6 +33,10 @@ MOST_FIRST, MOST_LOOKED_AT = 8, 5000
 """So many steps a process goes on by itself, until it can do what a trace says; so many states are looked at for that."""
 
 
+MOST_LEADS = 200_000
+"""So many steps are remembered with where they lead."""
+
+
 @dataclass(frozen=True)
 class Shared:
     """A violation, and the policies that share it: `trace` is one under each of them, once its knobs have their values.
@@ -56,12 +60,19 @@ class Followed:
     state: State
 
 
+_Some: TypeAlias = npt.NDArray[np.intp]
+
+
 @dataclass(frozen=True)
 class _Group:
-    """Policies that are in one state by one way.  state: with the first value of each knob; conditions: who came here."""
+    """Policies that are in one state by one way.
+
+    state: with the first value of each knob; conditions: who came here; policies: those of them that were asked about, as numbers
+    of rows in order.
+    """
 
     state: State
-    policies: Rows
+    policies: _Some
     initial: State
     conditions: tuple[Condition, ...]
     steps: tuple[Step, ...] = ()
@@ -81,6 +92,7 @@ class Families:
         self.shape = tuple(instance.cardinality(instance.system.variable[name].sort) for name in knobs)
         self.properties = tuple(properties)
         self._checks = [self.reference.checker(p) for p in properties]
+        self._leads: dict[tuple[State, str, Codes, Codes], State | None] = {}
         self._steps = {action.name: (action, run) for action, run in self.reference.steps}
         self._of_action = {a.name: self._axes(*deciding(a)) for a in instance.system.actions}
         self._of_init = self._axes(*deciding(instance.system.init))
@@ -92,12 +104,13 @@ class Families:
         trace: one that this `tells_of`; among: one row of codes for each policy.
         """
         own = np.array([self.values(trace.initial)], dtype=np.int8)
-        groups = self._begun(trace.initial, np.concatenate([own, among]))
+        self._columns = np.concatenate([own, among]).astype(np.intp).T.copy()
+        groups = self._begun(trace.initial, np.arange(len(among) + 1))
         for step in trace.steps:
             if not step.event:
                 groups = [after for group in groups for after in self._after(group, step)]
                 # The first row is the trace's own policy, which goes all the way.
-                groups.sort(key=lambda g: (not (g.policies == own).all(axis=1).any(), -len(g.policies)))
+                groups.sort(key=lambda g: (g.policies[0] != 0, -len(g.policies)))
                 del groups[MOST_GROUPS:]
         return [shared for group in groups for shared in self._violations(group)]
 
@@ -183,7 +196,7 @@ class Families:
         names = reads(*exprs)
         return tuple(axis for axis, name in enumerate(self.knobs) if name in names)
 
-    def _begun(self, initial: State, among: Rows) -> list[_Group]:
+    def _begun(self, initial: State, among: _Some) -> list[_Group]:
         plain = self.under(initial, (0,) * len(self.knobs))
         axes = self._of_init
         parts = [
@@ -192,21 +205,18 @@ class Families:
             if self.reference.is_initial(self._with(plain, axes, combination))
         ]
         return [
-            _Group(plain, np.concatenate([p for _, p in parts]), plain, self._conditions(axes, {c for c, _ in parts}))
+            _Group(plain, _joined([p for _, p in parts]), plain, self._conditions(axes, {c for c, _ in parts}))
         ]
 
     def _after(self, group: _Group, step: Step) -> Iterator[_Group]:
         axes = self._of_action[step.action]
-        action, run = self._steps[step.action]
+        action, _ = self._steps[step.action]
         codes = tuple(step.binding[p.name] for p in action.params)
-        led: dict[State | None, list[tuple[Codes, Rows]]] = {}
+        led: dict[State | None, list[tuple[Codes, _Some]]] = {}
         for combination, some in self._parts(group.policies, axes):
-            here = self._with(group.state, axes, combination)
-            after = next((s for c, s in run(here) if c == codes), None)
-            key = None if after is None else self.under(after, (0,) * len(self.knobs))
-            led.setdefault(key, []).append((combination, some))
+            led.setdefault(self._led(group.state, action, codes, combination), []).append((combination, some))
         for state, parts in led.items():
-            policies = np.concatenate([some for _, some in parts])
+            policies = _joined([some for _, some in parts])
             if state is None:  # not possible: they go on without it, whatever the values are that forbid it
                 yield replace(group, policies=policies)
             else:
@@ -214,12 +224,23 @@ class Families:
                 conditions = (*group.conditions, *self._conditions(axes, {c for c, _ in parts}))
                 yield _Group(state, policies, group.initial, conditions, (*group.steps, taken))
 
+    def _led(self, state: State, action: Action, codes: Codes, combination: Codes) -> State | None:
+        """Where a step leads with these values of the knobs that it reads, if it is possible; traces have beginnings in common."""
+        key = (state, action.name, codes, combination)
+        if key not in self._leads:
+            if len(self._leads) >= MOST_LEADS:
+                self._leads.clear()
+            here = self._with(state, self._of_action[action.name], combination)
+            after = next((s for c, s in self._steps[action.name][1](here) if c == codes), None)
+            self._leads[key] = None if after is None else self.under(after, (0,) * len(self.knobs))
+        return self._leads[key]
+
     def _violations(self, group: _Group) -> Iterator[Shared]:
         for prop, check, axes in zip(self.properties, self._checks, self._of_property, strict=True):
             for combination, some in self._parts(group.policies, axes):
                 if check(self._with(group.state, axes, combination)) is not None:
                     conditions = (*group.conditions, *self._conditions(axes, {combination}))
-                    yield Shared(self._trace(group, prop, some[0]), Open(self.knobs, conditions))
+                    yield Shared(self._trace(group, prop, int(some[0])), Open(self.knobs, conditions))
 
     def _conditions(self, axes: tuple[int, ...], met: set[Codes]) -> tuple[Condition, ...]:
         """That the knobs on these axes have one of these combinations of values; nothing, where they may have any."""
@@ -227,25 +248,23 @@ class Families:
             return ()
         return (Condition(tuple(self.knobs[axis] for axis in axes), frozenset(met)),)
 
-    def _trace(self, group: _Group, prop: Property, row: Rows) -> Trace:
+    def _trace(self, group: _Group, prop: Property, row: int) -> Trace:
         """The trace under one of the policies."""
-        values = tuple(map(int, row))
+        values = tuple(map(int, self._columns[:, row]))
         steps = [replace(step, state=self.under(step.state, values)) for step in group.steps]
         trace = violating_trace(self.reference, prop.name, prop, self.under(group.initial, values), steps)
         assert trace is not None
         return trace
 
-    def _parts(self, among: Rows, axes: tuple[int, ...]) -> Iterator[tuple[Codes, Rows]]:
+    def _parts(self, among: _Some, axes: tuple[int, ...]) -> Iterator[tuple[Codes, _Some]]:
         """The policies by their values on these axes: each combination that occurs, with the policies that have it."""
-        if not axes:
-            yield (), among
-            return
-        number = np.ravel_multi_index(
-            tuple(among[:, axis].astype(np.intp) for axis in axes), tuple(self.shape[axis] for axis in axes)
-        )
-        for one in np.unique(number):
-            some = among[number == one]
-            yield tuple(int(some[0, axis]) for axis in axes), some
+        number = np.zeros(len(among), dtype=np.intp)
+        for axis in axes:
+            number = number * self.shape[axis] + self._columns[axis][among]
+        every = (number == number[0]).all()  # mostly
+        for one in number[:1] if every else np.unique(number):
+            some = among if every else among[number == one]
+            yield tuple(int(self._columns[axis][some[0]]) for axis in axes), some
 
     def _with(self, state: State, axes: Sequence[int], values: Codes) -> State:
         """The state with these values of the knobs on some axes."""
@@ -258,3 +277,8 @@ class Families:
 def _same(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     """Whether parameters that both have have the same values."""
     return all(other.get(name, code) == code for name, code in one.items())
+
+
+def _joined(parts: Sequence[_Some]) -> _Some:
+    """All of these policies, in order."""
+    return parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
