@@ -32,7 +32,7 @@ from flushproof.model.language.instantiate import (
 from flushproof.model.language.load import is_shipped, load_system, shipped
 from flushproof.model.language.policies import check_declared
 from flushproof.processes import each
-from flushproof.properties.confirmation.certify import certify, forever
+from flushproof.properties.confirmation.certify import View, certify, forever
 from flushproof.properties.confirmation.decide import decide, reads_slots
 from flushproof.result import (
     HOLDS,
@@ -256,13 +256,15 @@ def looked_for(properties: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys((*properties, WELL_DEFINED))) if properties else None
 
 
-def certified(trace: Trace) -> Trace:
+def certified(trace: Trace, view: View | None = None) -> Trace:
     """The trace, once Z3 has confirmed its initial state, every step and the violation.
+
+    view: of the trace's instance, for who has many traces of it.
 
     Raises:
         CertificateError: it did not.
     """
-    certificate = certify(trace)
+    certificate = certify(trace, view=view)
     if not certificate.ok:
         where = "" if certificate.step is None else f" at step {certificate.step}"
         raise CertificateError(f"Z3 does not confirm the trace to '{trace.property}'{where}: {certificate.reason}")

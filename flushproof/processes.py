@@ -31,7 +31,7 @@ def each(work: Callable[[T], R], things: Sequence[T], jobs: int, *, apart: bool 
     An interrupt reaches the caller alone.  Whoever stops to iterate ends the processes, at whatever they are, and nothing
     waits for them: neither this function nor the program's end.  What `work` raises is raised here.
     """
-    workers: list[_Worker[T, R]] = []
+    workers: list[Worker[T, R]] = []
     answers: dict[int, R | str | BaseException] = {}
     begun = 0
     try:
@@ -40,7 +40,7 @@ def each(work: Callable[[T], R], things: Sequence[T], jobs: int, *, apart: bool 
                 idle = next((w for w in workers if w.number is None), None)
                 if begun < len(things) and (idle or len(workers) < jobs):
                     if idle is None:
-                        idle = _Worker.started(work)
+                        idle = Worker.started(work)
                         workers.append(idle)
                     idle.ask(begun, things[begun])
                     begun += 1
@@ -63,7 +63,7 @@ def each(work: Callable[[T], R], things: Sequence[T], jobs: int, *, apart: bool 
 
 
 @dataclass
-class _Worker(Generic[T, R]):
+class Worker(Generic[T, R]):
     """A process that is sent one thing after the other.
 
     number: which thing it has now, if it has one.
@@ -74,7 +74,7 @@ class _Worker(Generic[T, R]):
     number: int | None = None
 
     @classmethod
-    def started(cls, work: Callable[[T], R]) -> _Worker[T, R]:
+    def started(cls, work: Callable[[T], R]) -> Worker[T, R]:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_answer_all, args=(work, theirs), daemon=True)
         with _no_interrupts(), theirs:  # only the child has that end: when it dies, ours says so
@@ -85,6 +85,11 @@ class _Worker(Generic[T, R]):
         self.number = number
         with suppress(OSError):  # it died: there will be no answer
             self.connection.send(thing)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has an answer, or died."""
+        return self.connection.poll()
 
     def answer(self) -> R | str | BaseException:
         """What it made of its thing; it has none afterwards, if it lives on."""

@@ -20,7 +20,7 @@ from flushproof.commands.options import (
 )
 from flushproof.commands.progress import shown
 from flushproof.laboratory.comparing import compare, versions
-from flushproof.laboratory.deciding import Told
+from flushproof.laboratory.decided import Told
 from flushproof.laboratory.judging import Question
 from flushproof.laboratory.measuring import measure, repairs_of
 from flushproof.laboratory.repairing import MOST, repair

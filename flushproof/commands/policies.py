@@ -21,7 +21,7 @@ from flushproof.commands.options import (
     workload_option,
 )
 from flushproof.commands.progress import shown
-from flushproof.laboratory.deciding import Told
+from flushproof.laboratory.decided import Told
 from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answer
 from flushproof.laboratory.measuring import STEPS, Measurement, measure, names_of
 from flushproof.model.language.load import load_system

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import SupportsInt
 
@@ -22,10 +21,12 @@ import numpy as np
 from flushproof.auditing import DEFAULT, Auditor
 from flushproof.checking import certified, followed_on, looked_for
 from flushproof.engines import engine_of
+from flushproof.laboratory.confirming import Confirming
+from flushproof.laboratory.decided import Decided, Refuted, Told
 from flushproof.laboratory.lattice import Lattice, Point, Policies
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
-from flushproof.properties.confirmation.certify import View, certify
+from flushproof.properties.confirmation.certify import View
 from flushproof.result import CertificateError
 from flushproof.search.explore import Asked, ask, explore
 from flushproof.search.family import Families, Rows, Shared
@@ -50,96 +51,12 @@ INTERRUPTED = "an interrupt"
 _SECONDS = 3.0
 
 
-@dataclass(frozen=True)
-class Refuted:
-    """A declared order that does not hold: the weaker policy is safe, the stronger one, a step above it in this knob, is not."""
-
-    knob: str
-    weaker: Point
-    stronger: Point
-
-
-@dataclass
-class Decided:
-    """What is known of a lattice.
-
-    lattice: with the orders that were not refuted.
-    safe, unsafe: by a search, by a trace; unknown: those whose own search was stopped by a limit.
-    families: the traces, each with the policies that share it; alone: how many other traces there are, each of one policy, to what
-        no state alone tells; together they are about all unsafe ones.
-    searches, states, seconds: what it took.
-    confirmed: whether Z3 has confirmed the traces of `families`, which an interrupt leaves undone.
-    reason: why it ended before everything was decided; None if it did not.
-    """
-
-    lattice: Lattice
-    safe: Policies
-    unsafe: Policies
-    unknown: Policies
-    families: list[Shared] = field(default_factory=list)
-    alone: int = 0
-    refuted: list[Refuted] = field(default_factory=list)
-    searches: int = 0
-    states: int = 0
-    seconds: float = 0.0
-    confirmed: bool = False
-    reason: str | None = None
-
-    _closed: tuple[object, ...] = ()
-
-    @property
-    def traces(self) -> int:
-        """How many traces show of all unsafe policies that they are."""
-        return len(self.families) + self.alone
-
-    def learn(self) -> None:
-        """What follows from `safe` and `unsafe` by the declared orders is to be found out anew."""
-        self._closed = ()
-
-    @property
-    def holds(self) -> Policies:
-        """Safe, by a search or by the declared order."""
-        return self._by_order()[0]
-
-    @property
-    def fails(self) -> Policies:
-        """Unsafe, by a trace or by the declared order."""
-        return self._by_order()[1]
-
-    @property
-    def left(self) -> Policies:
-        """Not decided."""
-        return self._by_order()[2]
-
-    def _by_order(self) -> tuple[Policies, Policies, Policies]:
-        if not self._closed:
-            holds = self.lattice.upward(self.safe) & ~self.unsafe
-            fails = self.lattice.downward(self.unsafe) & ~self.safe
-            self._closed = holds, fails, ~(holds | fails)
-        return self._closed  # type: ignore[return-value]
-
-    @property
-    def weakest(self) -> list[Point]:
-        """The weakest safe policies: safe by a search, and no policy one step weaker is safe; the cheapest to describe first."""
-        holds = self.holds
-        points = [tuple(map(int, p)) for p in np.argwhere(self.safe)]
-        return [p for p in points if not any(holds[below] for below in self.lattice.below(p))]
-
-
-@dataclass(frozen=True)
-class Told:
-    """How far it has come: policies decided by a search or trace of their own, by what was found for others, and left."""
-
-    searched: int
-    pruned: int
-    left: int
-
-
 class Laboratory:
     """Decides the policies of one lattice.
 
     properties: names; all of the system's and the built-in ones if there are none.
     limits: `states` and `memory_bytes` of each search, `seconds` of all together.
+    beside: whether Z3 may confirm traces in a process of its own, while deciding goes on; `close` ends it.
     """
 
     def __init__(
@@ -148,6 +65,7 @@ class Laboratory:
         properties: Sequence[str] = (),
         limits: Limits = Limits(),  # noqa: B008 - frozen
         told: Callable[[Told], None] | None = None,
+        beside: bool = False,
     ) -> None:
         self.properties, self.limits, self.told = looked_for(properties), limits, told
         self.engine = engine_of()
@@ -156,7 +74,7 @@ class Laboratory:
         self.begun = time.monotonic()
         none = lattice.none
         self.decided = Decided(lattice, none(), none(), none())
-        self.asked: set[Point] = set()
+        self.confirming = Confirming(lattice.instance, beside)
 
     @cached_property
     def families(self) -> Families:
@@ -169,10 +87,11 @@ class Laboratory:
         lattice = self.decided.lattice
         return Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT)
 
-    def decide(self, confirm: bool = True) -> Decided:
+    def decide(self, confirm: bool = True, certify: bool = True) -> Decided:
         """Decides every policy, or as many as the limits allow; an interrupt ends it early, and is not raised.
 
         confirm: for a part of the time, search through those too that only a declared order decided.
+        certify: wait until Z3 has confirmed the traces; else `certify` is called later.
 
         Raises:
             CertificateError: Z3 does not confirm a trace.
@@ -183,7 +102,8 @@ class Laboratory:
             self._decide()
             if confirm and decided.reason is None:
                 self._confirm(_SECONDS + CONFIRMING * (time.monotonic() - self.begun))
-            self.certify()
+            if certify:
+                self.certify()
         except KeyboardInterrupt:
             decided.reason = INTERRUPTED
         if decided.reason is None and decided.left.any():
@@ -199,7 +119,7 @@ class Laboratory:
         """
         outcome = self._search([point])
         if outcome.trace is not None:
-            self._found_unsafe(self._alone(point), confirmed(outcome.trace))
+            self._found_unsafe(self._alone(point), confirmed(outcome.trace, self._view(outcome.trace)))
         elif outcome.verdict == "holds":
             self._found_safe([point])
         self._check_order()
@@ -284,7 +204,7 @@ class Laboratory:
         own = self.families.values(trace.initial)
         if not self.families.tells_of(trace.property):
             decided.alone += not decided.unsafe[own]
-            self._found_unsafe(self._alone(own), confirmed(trace))
+            self._found_unsafe(self._alone(own), confirmed(trace, self._view(trace)))
             return
         left, feared = np.flatnonzero(decided.left), np.flatnonzero(decided.fails & ~decided.unsafe)
         some = np.concatenate([self.random.choice(s, min(REPLAYED, len(s)), replace=False) for s in (left, feared)])
@@ -295,6 +215,7 @@ class Laboratory:
                 self._found_unsafe(policies, shared.trace)
                 decided.families.append(shared)
                 decided.confirmed = False
+                self.confirming.add(shared, int(np.count_nonzero(policies)))
         assert decided.unsafe[own]
 
     def _found_unsafe(self, policies: Policies, trace: Trace) -> None:
@@ -304,8 +225,7 @@ class Laboratory:
         if both.any():
             where = decided.lattice.text(decided.lattice.point(int(np.argmax(both))))
             raise CertificateError(f"a search finds {where} safe, under which there is a trace to '{trace.property}'")
-        decided.unsafe |= policies
-        decided.learn()
+        decided.found_unsafe(policies)
 
     def _found_safe(self, points: Sequence[Point]) -> None:
         """Keeps what a search says: there is no trace under one of these policies."""
@@ -314,8 +234,7 @@ class Laboratory:
             if decided.unsafe[point]:
                 where = decided.lattice.text(point)
                 raise CertificateError(f"a search finds {where} safe, under which there is a trace to a violation")
-            decided.safe[point] = True
-        decided.learn()
+            decided.found_safe(point)
 
     def _alone(self, point: Point) -> Policies:
         policies = self.decided.lattice.none()
@@ -329,7 +248,7 @@ class Laboratory:
         decided = self.decided
         while True:
             lattice = decided.lattice
-            against = lattice.upward(decided.safe) & decided.unsafe
+            against = decided.above & decided.unsafe
             if not against.any():
                 return
             found = next(lattice.edges(decided.safe, decided.unsafe), None) or self._between(against)
@@ -401,10 +320,15 @@ class Laboratory:
             if (policies & ~shown).any():
                 shown |= policies
                 kept.append(decided.families[number])
-        view = View(decided.lattice.instance)
-        for shared in kept:
-            _certified_for_all(shared, view)
+        self.confirming.finish(kept)
         decided.families, decided.confirmed = kept, True
+
+    def close(self) -> None:
+        """Ends the process in which Z3 confirms traces."""
+        self.confirming.close()
+
+    def _view(self, trace: Trace) -> View | None:
+        return self.confirming.view if trace.instance is self.confirming.instance else None
 
     def _members(self, shared: Shared) -> Policies:
         return self.families.members(shared.open)
@@ -421,6 +345,7 @@ class Laboratory:
         return max(0.01, self.limits.seconds - (time.monotonic() - self.begun))
 
     def _tell(self) -> None:
+        self.confirming.go_on()
         if self.told is not None:
             decided = self.decided
             left = int(np.count_nonzero(decided.left))
@@ -452,27 +377,16 @@ def raise_interrupt(outcome: Outcome) -> None:
         raise KeyboardInterrupt
 
 
-def confirmed(trace: Trace) -> Trace:
+def confirmed(trace: Trace, view: View | None = None) -> Trace:
     """The trace, once Z3 has confirmed it, and that a wait at its end has none.
+
+    view: as in `certified`.
 
     Raises:
         CertificateError: it did not.
     """
-    followed_on(certified(trace))
+    followed_on(certified(trace, view))
     return trace
-
-
-def _certified_for_all(shared: Shared, view: View) -> None:
-    """Has Z3 confirm a trace under all policies that share it.
-
-    Raises:
-        CertificateError: it does not.
-    """
-    certificate = certify(shared.trace, shared.open, view)
-    if not certificate.ok:
-        where = "" if certificate.step is None else f" at step {certificate.step}"
-        says = f"the trace to '{shared.trace.property}' for all that share it{where}: {certificate.reason}"
-        raise CertificateError(f"Z3 does not confirm {says}")
 
 
 def _plain(numbers: Iterable[SupportsInt]) -> Point:

@@ -16,7 +16,8 @@ import numpy as np
 from flushproof.auditing import AuditError
 from flushproof.checking import Request, looked_for, run_all
 from flushproof.laboratory.apart import Apart
-from flushproof.laboratory.deciding import INTERRUPTED, Decided, Laboratory, Told, confirmed, raise_interrupt
+from flushproof.laboratory.decided import Decided, Told
+from flushproof.laboratory.deciding import INTERRUPTED, Laboratory, confirmed, raise_interrupt
 from flushproof.laboratory.lattice import Axis, Lattice, Point, lattice_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
@@ -201,10 +202,17 @@ class Judge:
 
     def __init__(self, question: Question, lattice: Lattice, told: Callable[[Told | str], None] | None) -> None:
         self.question, self.told = question, told
-        self.laboratory = (Apart if lattice.apart else Laboratory)(lattice, question.properties, question.limits, told)
+        kind = Apart if lattice.apart else Laboratory
+        self.laboratory = kind(lattice, question.properties, question.limits, told, (os.cpu_count() or 1) > 1)
 
     def answer(self) -> Answer:
-        decided = self.laboratory.decide()
+        try:
+            return self._answer()
+        finally:
+            self.laboratory.close()
+
+    def _answer(self) -> Answer:
+        decided = self.laboratory.decide(certify=False)
         weakest = list(merged(decided.lattice, decided.weakest))
         judged: Judgement | None = None
         larger: list[Larger] = []
@@ -220,11 +228,14 @@ class Judge:
                     judged = self._judged(decided.lattice.base)
                 if len(decided.refuted) == refuted:
                     break
-                self.laboratory.decide()  # what rested on an order that is refuted is open again
+                self.laboratory.decide(certify=False)  # what rested on an order that is refuted is open again
                 weakest = list(merged(decided.lattice, decided.weakest))
                 interrupted = decided.reason == INTERRUPTED
             if self.question.larger and not interrupted:
                 larger.extend(self._larger(weakest))
+            if not interrupted:
+                self._tell("waiting for Z3 to confirm the traces")
+                self.laboratory.certify()
         except KeyboardInterrupt:
             interrupted = True
         broken = tuple(_broken(weakest, larger))

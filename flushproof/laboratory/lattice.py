@@ -162,13 +162,21 @@ class Lattice:
         )
 
     def _closed(self, policies: Policies, pairs: list[list[tuple[int, int]]]) -> Policies:
-        done = policies.copy()
+        # Along an axis on which all values are alike, as conditions on few knobs leave most axes, there is nothing to do.
+        alike = [stride == 0 for stride in policies.strides]
+        done = policies[tuple(slice(1) if same else slice(None) for same in alike)].copy()
         for number, steps in enumerate(pairs):
+            if not steps or alike[number]:
+                continue
             along = np.moveaxis(done, number, 0)
             before = along.copy()
             for source, target in steps:
                 along[target] |= before[source]
-        return done
+        return np.broadcast_to(done, self.shape)
+
+    def above(self, point: Point) -> tuple[npt.NDArray[np.intp], ...]:
+        """Where in a set this policy is, and all stronger ones."""
+        return np.ix_(*([w for w, below in enumerate(a.weaker) if v in below] for a, v in zip(self.axes, point, strict=True)))
 
     def edges(self, lower: Policies, upper: Policies) -> Iterator[tuple[str, Point, Point]]:
         """Each single step from one of the lower policies up to one of the upper ones: the knob, the weaker, the stronger."""

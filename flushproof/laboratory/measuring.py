@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from flushproof.laboratory.deciding import Decided
+from flushproof.laboratory.decided import Decided
 from flushproof.laboratory.judging import Answer
 from flushproof.laboratory.lattice import Point
 from flushproof.laboratory.repairing import Repaired

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flushproof.laboratory.deciding import INTERRUPTED, Decided, Told
+from flushproof.laboratory.decided import Decided, Told
+from flushproof.laboratory.deciding import INTERRUPTED
 from flushproof.laboratory.judging import Judge, Question
 from flushproof.laboratory.lattice import Lattice, Point, Policies
 from flushproof.result import HOLDS, Result

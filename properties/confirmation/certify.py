@@ -107,7 +107,7 @@ class View:
     """Z3's view of an instance: a state of symbols that is told the values of one state after another, and what steps come to."""
 
     def __init__(self, instance: Instance) -> None:
-        self.domain = finite(instance)
+        self.instance, self.domain = instance, finite(instance)
         self.symbols = Symbols(self.domain)
         self.reader = Reader(self.domain, self.symbols)
         self.locations = Locations(instance, self.domain)

@@ -76,8 +76,8 @@ def test_an_interrupt_is_for_the_caller_alone() -> None:
 
 def test_a_process_ends_with_its_parent() -> None:
     program = (
-        "import os, time; from flushproof.processes import each, _Worker; from tests.flushproof import test_processes as t;"
-        "w = _Worker.started(time.sleep); w.ask(0, 600); print(w.process.pid, flush=True); time.sleep(600)"
+        "import os, time; from flushproof.processes import each, Worker; from tests.flushproof import test_processes as t;"
+        "w = Worker.started(time.sleep); w.ask(0, 600); print(w.process.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
