@@ -15,9 +15,11 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from flushproof.agreement import Agreement, Difference, Disagreement, Walk, written
 from flushproof.model.errors import FlushproofError
@@ -35,6 +37,11 @@ STEPS, STATES, BY_Z3 = 2000, 500, 40
 
 SECONDS, SHARE = 0.5, 0.1
 """An audit takes no more processor time than this, or than this share of the time of what it audits."""
+
+Z3_BYTES, WALK_BYTES = 16 << 20, 4 << 20
+"""Where memory is limited, Z3 is asked, and Python walks on, while there is so much left of it."""
+
+NO_ROOM = "successors by Z3: the limit of memory has no room for its questions"
 
 MOST_SLOTS = 5000
 """Python's own state is copied for each step that is tried: where it has more locations, half a second is nothing."""
@@ -106,6 +113,7 @@ class AuditError(Exception):
 class Auditor:
     """The audit of one run.  `walk` first, `stored` as the search's audit, `done` at its end.
 
+    memory: the limit in bytes, if there is one: what is stored lies within it, and what looks again must not exceed it.
     Each raises AuditError where two readings differ, after it has written a reproduction.
     """
 
@@ -116,7 +124,9 @@ class Auditor:
         policy: str | None,
         knobs: Mapping[str, Any],
         amount: Amount = DEFAULT,
+        memory: int | None = None,
     ) -> None:
+        self.memory = memory
         self.cls, self.instance, self.policy, self.amount = cls, instance, policy, amount
         self.knobs = knob_values(cls, policy, knobs)
         self.begun = time.monotonic()
@@ -155,6 +165,10 @@ class Auditor:
         run = time.monotonic() - self.begun - self.spent
         return max(0.0, max(SECONDS, SHARE * run) - self.spent)
 
+    def _room(self, size: int) -> bool:
+        """Whether so many bytes more are within the limit of memory, if there is one."""
+        return self.memory is None or resident() + size <= self.memory
+
     def stored(self, searched: Searched) -> None:
         """Looks again at a part of what the search stored."""
         started = time.thread_time()
@@ -179,9 +193,13 @@ class Auditor:
         long = 0.0 if steps else 0.0015 * len(searched.instance.slots)
         if not states or (until is not None and until - time.thread_time() < long):
             return
+        if not self._room(Z3_BYTES):
+            assert self.again is not None
+            self.again = replace(self.again, left_out=(*self.again.left_out, NO_ROOM))
+            return
         steps = self._steps = steps or Steps(searched.instance)
         for state, known in states:
-            if until is not None and time.thread_time() > until:
+            if (until is not None and time.thread_time() > until) or not self._room(Z3_BYTES // 4):
                 break
             with contextlib.suppress(LookupError, OutOfTime):
                 other = steps.other(state, known)
@@ -189,7 +207,7 @@ class Auditor:
                     raise Omission("Z3 finds a successor of a stored state that the interpreter does not find", state)
                 self.by_z3 += 1
         for prop in searched.instance.system.properties:
-            if until is not None and time.thread_time() > until:
+            if (until is not None and time.thread_time() > until) or not self._room(Z3_BYTES // 4):
                 break
             if prop.kind == "invariant" and prop.name in sample.checks:
                 slots = reads_slots(searched.instance, prop)
@@ -203,7 +221,8 @@ class Auditor:
             why = f"walks by Python itself: a state has {len(self.instance.slots):,} locations (see --audit all)"
             return Audit(0, 0, 0, self.again, self.by_z3, (why,), self.spent, self.went_on)
         walked = self._agreement.walked
-        if self.amount.timed and walked.steps and self._left() > 0.02 and walked.steps < STEPS:
+        timed = self.amount.timed and walked.steps and walked.steps < STEPS
+        if timed and self._left() > 0.02 and self._room(WALK_BYTES):
             self.walk(share=1.0)
         return Audit(
             walked.walks,
@@ -240,6 +259,11 @@ class Auditor:
             }
         where = _write(f"flushproof-audit-{system_name(self.cls)}.json", json.dumps(report, indent=1))
         raise AuditError(f"{system_name(self.cls)} is read in two ways that differ: {said}. {where}") from None
+
+
+def resident() -> int:
+    """How many bytes of memory this process has."""
+    return int(psutil.Process().memory_info().rss)
 
 
 def _shown(instance: Instance, sort: Any, code: int) -> str:

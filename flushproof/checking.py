@@ -184,8 +184,10 @@ def run(request: Request, on_state: Callable[[State], None] | None = None) -> Re
     instance = instantiate(request.system, request.policy, request.knobs, request.sizes)
     names = looked_for(request.properties) or asked_names(instance)
     collected = Collected(instance, names) if request.decide_with_z3 else None
-    auditor = Auditor(request.system, instance, request.policy, request.knobs, request.audit) if request.audit else None
-    if auditor:
+    auditor: Auditor | None = None
+    if request.audit:
+        limit = request.limits.memory_bytes
+        auditor = Auditor(request.system, instance, request.policy, request.knobs, request.audit, limit)
         auditor.walk()
     outcome = explore(
         instance,

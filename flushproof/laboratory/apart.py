@@ -27,12 +27,13 @@ class Apart(Laboratory):
         lattice = self.decided.lattice
         for point in points:
             self._last, instance = point, lattice.at(point)
+            auditor = Auditor(lattice.system, instance, lattice.policy, lattice.set(point), DEFAULT, limits.memory_bytes)
             outcome = explore(
                 instance,
                 properties=self.properties,
                 limits=limits,
                 engine=self.engine,
-                audit=Auditor(lattice.system, instance, lattice.policy, lattice.set(point), DEFAULT).stored,
+                audit=auditor.stored,
             )
             if outcome.verdict != "holds":
                 break

@@ -84,8 +84,8 @@ class Laboratory:
 
     @cached_property
     def auditor(self) -> Auditor:
-        lattice = self.decided.lattice
-        return Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT)
+        lattice, most = self.decided.lattice, self.limits.memory_bytes
+        return Auditor(lattice.system, lattice.instance, lattice.policy, lattice.set(lattice.base), DEFAULT, most)
 
     def decide(self, confirm: bool = True, certify: bool = True) -> Decided:
         """Decides every policy, or as many as the limits allow; an interrupt ends it early, and is not raised.

@@ -46,8 +46,9 @@ from flushproof.search.native import library
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.reductions.symmetry import Symmetry
 from flushproof.search.reference.interpreter import Reference
+from flushproof.search.task import Limits
 
-from flushproof import proving
+from flushproof import auditing, proving
 from flushproof.agreement import Agreement, Difference, Disagreement
 from flushproof.auditing import DEFAULT, Amount, Audit, AuditError, Auditor
 from flushproof.checking import check
@@ -592,6 +593,32 @@ def test_it_takes_its_share_of_the_time_and_no_more(monkeypatch: pytest.MonkeyPa
     assert auditor._left() == pytest.approx(0.6)  # a tenth of the 46 seconds that were not the audit's, less what it took
     auditor.spent = 5.0
     assert auditor._left() == 0
+
+
+@pytest.mark.parametrize(("left", "by_z3"), [(auditing.Z3_BYTES - 1, False), (auditing.Z3_BYTES, True)])
+def test_it_takes_no_memory_that_the_limit_does_not_leave(
+    left: int, by_z3: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "SECONDS", 1000.0)  # there is time enough
+    monkeypatch.setattr(auditing, "resident", lambda: (1 << 40) - left)
+    found = check(Switch, "always", limits=Limits(memory_bytes=1 << 40)).audit
+    assert found is not None and found.again is not None and found.again.states > 0
+    assert (found.by_z3 > 0) == by_z3
+    assert (auditing.NO_ROOM in audit_text(found)) != by_z3
+
+
+def test_where_the_limit_leaves_nothing_the_last_walk_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[float] = []
+    monkeypatch.setattr(Auditor, "walk", lambda self, share=0.5: walks.append(share))
+    instance = instantiate(Switch, "always")
+    for left, more in ((auditing.WALK_BYTES, [1.0]), (auditing.WALK_BYTES - 1, [])):
+        monkeypatch.setattr(auditing, "resident", lambda left=left: 1000 - left)
+        auditor = Auditor(Switch, instance, "always", {}, DEFAULT, 1000)
+        auditor._agreement = Agreement(Switch, instance, auditor.knobs)
+        auditor._agreement.walked.steps = 1
+        auditor.done()
+        assert walks == more
+        walks.clear()
 
 
 def test_one_disagreement_among_many_leaves_the_others_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
