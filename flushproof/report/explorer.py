@@ -39,10 +39,10 @@ def explorer_page(graphs: Sequence[Graph], source: str, *, along: Trace | None =
 
 
 def _facts(graphs: Sequence[Graph], source: str) -> list[Fact]:
-    """What is said of each policy, and once what is said of all."""
-    found = dict.fromkeys(fact for graph in graphs for fact in what(graph.instance, source))
-    order = [fact.about for fact in found]
-    return sorted(found, key=lambda fact: order.index(fact.about))
+    """What is said of each policy alone, one policy after the other, and then what is said of all."""
+    said = [what(graph.instance, source) for graph in graphs]
+    common = [fact for fact in said[0] if all(fact in one for one in said)]
+    return [*(fact for one in said for fact in one if fact not in common), *common]
 
 
 def _panel(graph: Graph) -> dict[str, Any]:

@@ -180,6 +180,11 @@ def test_who_walks_is_told_when_something_breaks_and_when_it_no_longer_can(brows
     assert opened.text(".status") == "Can no longer be violated, whatever happens: no-fire."
 
 
+def test_what_is_said_of_a_policy_stands_together(browser: Browser, page: Path) -> None:
+    said = Opened(browser, page).texts(".facts dt")
+    assert said[:5] == ["Policy", "Differs from the default", "Policy", "Differs from the default", "System"]
+
+
 def test_the_keyboard_stays_where_it_was(browser: Browser, page: Path) -> None:
     opened = Opened(browser, page)
     opened.page.locator(".choices button").first.focus()
