@@ -376,10 +376,15 @@ def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
 def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
     """What a step read of what can change, where that decided it; a location that is compared with a constant shows its value.
 
-    That what a step takes was free is no news: without that it would not be possible, and what it changes shows who took it.
+    That what a step takes was free is no news: without that it would not be possible, and what it changes shows who took it; of a
+    lock both sides, readers and writer, are free then.
     """
     taken = {c.slot for c in row.changes}
-    free = {(f.left, f.right) for f in row.reads if f.kind == "guard" and f.left.slot in taken}
+    free = {
+        (f.left, f.right)
+        for f in row.reads
+        if f.kind == "guard" and f.left.slot is not None and (f.left.slot in taken or _is_lock(instance, f.left.slot))
+    }
     values: dict[tuple[str, str], list[Slot]] = {}
     lines: dict[str, None] = {}
     for fact in row.reads:
@@ -442,6 +447,11 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
         ]
         lines += [f"{place} = {value}" for place in locations(instance, var, [s.index for s in slots], alike)]
     return lines
+
+
+def _is_lock(instance: Instance, slot: Slot) -> bool:
+    view = instance.system.variable[slot.var].view
+    return view is not None and view.what == "lock"
 
 
 def _is_own(row: Row, var: str) -> bool:

@@ -260,8 +260,21 @@ def test_that_a_lock_was_free_is_no_news(tmp_path: Path) -> None:
     assert any("lock.holder = None" in line for r in tell(Story(found), every_step=True) for line in r.reads)
 
 
+@pytest.mark.parametrize(("side", "other"), [("read", "write"), ("write", "read")])
+def test_that_readers_and_writer_were_away_is_no_news(side: str, other: str, tmp_path: Path) -> None:
+    run, rest = LOCKED[LOCKED.index("    @process") :].split("    @invariant")
+    again = run.replace("run", "others").replace("takes the lock", "takes the other side").replace("value = True", "value = False")
+    both = f"{run.replace('self.lock', f'self.lock.{side}')}{again.replace('self.lock', f'self.lock.{other}')}"
+    file = tmp_path / "shared.py"
+    file.write_text(f"{LOCKED.partition('    @process')[0].replace('= Lock()', '= RwLock()')}{both}    @invariant{rest}")
+    found = check(f"{file}:Locked", properties=["never"]).trace
+    assert found is not None
+    takes = next(r for r in tell(Story(found)) if r.acts[0].words == "takes the lock")
+    assert takes.reads == () and len(takes.changes) == 1
+
+
 LOCKED = """
-from flushproof.model.hardware import Cpu, Lock
+from flushproof.model.hardware import Cpu, Lock, RwLock
 from flushproof.model.language import *
 
 
