@@ -49,6 +49,11 @@ class Confirming:
         """Z3's view of the instance, in this process."""
         return View(self.instance)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether another process confirms traces while this one does something else."""
+        return self._worker is not None
+
     def add(self, shared: Shared, policies: int) -> None:
         """A trace that so many policies share is to be confirmed: those of many come first, and are likely to be needed.
 

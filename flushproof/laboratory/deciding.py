@@ -91,7 +91,7 @@ class Laboratory:
         """Decides every policy, or as many as the limits allow; an interrupt ends it early, and is not raised.
 
         confirm: for a part of the time, search through those too that only a declared order decided.
-        certify: wait until Z3 has confirmed the traces; else `certify` is called later.
+        certify: wait until Z3 has confirmed the traces, also where it does so in another process; else `certify` is called later.
 
         Raises:
             CertificateError: Z3 does not confirm a trace.
@@ -102,7 +102,7 @@ class Laboratory:
             self._decide()
             if confirm and decided.reason is None:
                 self._confirm(_SECONDS + CONFIRMING * (time.monotonic() - self.begun))
-            if certify:
+            if certify or not self.confirming.goes_on:
                 self.certify()
         except KeyboardInterrupt:
             decided.reason = INTERRUPTED

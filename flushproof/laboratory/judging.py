@@ -233,7 +233,7 @@ class Judge:
                 interrupted = decided.reason == INTERRUPTED
             if self.question.larger and not interrupted:
                 larger.extend(self._larger(weakest))
-            if not interrupted:
+            if not interrupted and not decided.confirmed:
                 self._tell("waiting for Z3 to confirm the traces")
                 self.laboratory.certify()
         except KeyboardInterrupt:
