@@ -1084,6 +1084,35 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'a lambda reads the names of who calls it',
         BEFORE,
     ),
+    # ---------------------------------------------------------------------------------------------------- cycles
+    (
+        'cycles',
+        f"{_NATIVE}/moves.py",
+        'self.note(code, "back", state, code.smaller(self.at(code, "back", state), to))',
+        'self.note(code, "back", state, self.at(code, "back", state))',
+        'only a step from a state to itself is a cycle',
+    ),
+    (
+        'cycles',
+        f"{_NATIVE}/moves.py",
+        'with code.when(code.truth(self.at(code, "idle", self.at(code, "taken", step)))):',
+        'with code.when(code.truth(self.at(code, "owing", self.at(code, "targets", step)))):',
+        'a cycle may have a step of progress',
+    ),
+    (
+        'cycles',
+        f"{_NATIVE}/moves.py",
+        'with code.when(code.both(always, code.equal(self.at(code, "inside", who), 0))):',
+        'with code.when(code.both(code.negation(always), always)):',
+        'a cycle that is not fair counts',
+    ),
+    (
+        'cycles',
+        f"{_NATIVE}/moves.py",
+        '            self.note(code, "inside", who, 0)\n',
+        '            pass\n',
+        'who takes a step of one part of the graph is taken to do so in all that are found after it',
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]
