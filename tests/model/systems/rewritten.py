@@ -9,29 +9,25 @@ from pathlib import Path
 from flushproof.model.language.declare import System
 from flushproof.model.language.load import load_system, proof_of
 
+from benchmarks.sources import whole_source
+
 COSTS = re.compile(r"^ +cost\(\w+\)\n", re.MULTILINE)
 
 
 def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bool = False) -> type[System]:
     """The class from a copy of its file, without the lines that count costs, in which `old`, which stands there once, is `new`.
 
-    The files of the classes that it inherits from are copied into it.
+    The files of the classes that it inherits are copied into it.
 
     lemmas: with its proof, beside it; lemmas name labels and locals that may be gone with `old`.
 
     Raises:
         AssertionError: `old` does not stand there exactly once.
     """
-    text = Path(inspect.getsourcefile(cls) or "").read_text()
+    text = whole_source(cls)
     if lemmas:
         proof = Path(inspect.getsourcefile(proof_of(cls)) or "").read_text()
         text += re.sub(rf"^from {cls.__module__} import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
-    bases = {b.__module__: b for b in reversed(cls.__mro__) if b.__module__.startswith("flushproof.model.hardware.")}
-    if bases:  # where the first of them is imported, in the order in which they build on each other
-        imported = re.compile(rf"^from (?:{'|'.join(map(re.escape, bases))}) import .*\n", re.MULTILINE)
-        copied = "".join(Path(inspect.getsourcefile(base) or "").read_text() for base in bases.values())
-        before, after = imported.split(text, maxsplit=1)
-        text = before + imported.sub("", copied.replace("from .", "from flushproof.model.hardware.") + after)
     words = "from flushproof.model.language.declare import "
     text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
     text = COSTS.sub("", text)
