@@ -1,4 +1,4 @@
-"""Xen's TLB flushes of other CPUs: flush_area_mask() and the interrupt that it sends.
+"""Xen's TLB flushes of other CPUs: flush_mask() and the interrupt that it sends.
 
 Follows xen/arch/x86/smp.c.  `flush_lock` serialises all flushes of other CPUs in the machine.  Under it the sender
 publishes what is to be flushed, interrupts a mask of CPUs and spins, with interrupts on, until each has cleared its bit in
@@ -19,11 +19,28 @@ from .costs import IPI
 from .sorts import Cpu
 
 
+def nothing(under_way):
+    """No flags say what is to be flushed: every handler does the same."""
+
+
 class FlushIpi(Part):
     """The machine's one flush of other CPUs in progress.  `pending` is flush_cpumask; the system says what the handler does."""
 
     holder: Annotated[Optional[Cpu], View("lock", "flush_lock")]
     pending: Annotated[Map[Cpu, bool], View("pending", "IPI")]
+
+    def flush(self, cpu, mask, publish=nothing):
+        """Have the CPUs other than `cpu` in the row `mask[cpu, ...]` flush, if there are any, and wait for them.
+
+        publish(under_way): stores flush_flags for the handlers, and clears them when they have flushed.
+        """
+        if any(mask[cpu, other] for other in Cpu if other != cpu):
+            yield "flush_mask: take flush_lock and interrupt the others"
+            self.send(cpu, mask)
+            publish(True)
+            yield "flush_mask: wait until they have flushed"
+            self.wait(cpu)
+            publish(False)
 
     def send(self, cpu, mask):
         """Take flush_lock and interrupt the CPUs other than `cpu` in the row `mask[cpu, ...]`."""

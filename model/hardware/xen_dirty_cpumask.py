@@ -101,16 +101,26 @@ class DirtyCpus:
                     self.flush_tlb(cpu)
                 if root_local:
                     self.root_pgt_changed[cpu] = True
-            if others and any(self.mask[cpu, c] for c in Cpu if c != cpu):
-                yield "flush_mask: take flush_lock and interrupt the others"
-                self.flush_ipi.send(cpu, self.mask)
-                self.flush_tlb_flag = tlb or (root_others and self.sync_flushes)
-                self.flush_root_flag = root_others
-                yield "flush_mask: wait until they have flushed"
-                self.flush_ipi.wait(cpu)
-                self.flush_tlb_flag = False
-                self.flush_root_flag = False
+            if others:
+                yield from self.flush_ipi.flush(
+                    cpu,
+                    self.mask,
+                    lambda under_way: self.publish(under_way and tlb, under_way and root_others),
+                )
             self.mask[cpu, :] = False
+
+    def publish(self, tlb, root):
+        """flush_flags: FLUSH_TLB and FLUSH_ROOT_PGTBL."""
+        self.flush_tlb_flag = tlb or (root and self.sync_flushes)
+        self.flush_root_flag = root
+
+    def obey_flags(self, cpu):
+        """What the interrupt makes of flush_flags."""
+        require(self.flush_ipi.pending[cpu])
+        if self.flush_tlb_flag:
+            self.flush_tlb(cpu)
+        if self.flush_root_flag:
+            self.root_pgt_changed[cpu] = True
 
     def flush_users(self, cpu):
         """Flush the TLBs of the domain's CPUs."""

@@ -168,11 +168,7 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
     @action
     def invalidate_interrupt(self, cpu: Cpu):
         """{cpu} takes the flush interrupt: it flushes what the flags say, and acknowledges"""
-        require(self.flush_ipi.pending[cpu])
-        if self.flush_tlb_flag:
-            self.flush_tlb(cpu)
-        if self.flush_root_flag:
-            self.root_pgt_changed[cpu] = True
+        self.obey_flags(cpu)
         if self.xpti and self.executes_guest(cpu):
             self.in_guest[cpu] = False
             self.interrupted[cpu] = True
@@ -423,7 +419,6 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
             {"spare_local": True}, "holds",
             also=(
                 Expect("holds", {"batches": True, "lazy": True, "foreign": True}, {"frame": 4}),
-                Expect("holds", {"retyping": True}, {"frame": 4}),
                 Expect("holds", {"xpti": True, "own_roots": True}),
                 Expect("holds", {"xpti": True, "lazy": True, "foreign": True}, {"frame": 4}),
             ),

@@ -234,12 +234,8 @@ class XenTlbflushClock(StoreBuffers, System):
         if self.mask[cpu, cpu]:
             yield from self.do_tlb_flush(cpu)
             self.mask[cpu, cpu] = False
-        if any(self.mask[cpu, c] for c in Cpu if c != cpu):
-            yield "flush_mask: take flush_lock and interrupt the others"
-            self.flush_ipi.send(cpu, self.mask)
-            yield "flush_mask: wait until they have flushed"
-            self.flush_ipi.wait(cpu)
-            self.mask[cpu, :] = False
+        yield from self.flush_ipi.flush(cpu, self.mask)
+        self.mask[cpu, :] = False
 
     def need_flush(self, cpu, page):
         """NEED_FLUSH(tlbflush_time[cpu], page->tlbflush_timestamp): the CPU may not have flushed since the stamp."""

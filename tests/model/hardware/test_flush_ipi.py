@@ -6,6 +6,8 @@ from flushproof.model.language.declare import Knob, Map, System, action, at, inv
 
 from .explored import named, violated
 
+SENDS, WAITS = "flush_mask: take flush_lock and interrupt the others", "flush_mask: wait until they have flushed"
+
 
 class WithoutLock(FlushIpi):
     """The same, but nobody takes flush_lock."""
@@ -18,19 +20,28 @@ class WithoutLock(FlushIpi):
         require(all(not self.pending[other] for other in Cpu))
 
 
+class WithoutWaiting(FlushIpi):
+    """The same, but nobody waits."""
+
+    def wait(self, cpu):
+        self.holder = None
+
+
 class Flushes(System):
     """Each CPU makes the others' TLBs stale now and then, and flushes them."""
 
-    waits = Knob(bool, True, "wait until all have flushed")
+    publishes = Knob(bool, True, "say what is to be flushed")
 
     stale: Map[Cpu, Cpu, bool]
     mask: Map[Cpu, Cpu, bool]
+    flush_tlb_flag: bool
     ipi = FlushIpi()
 
     @action
     def interrupt(self, cpu: Cpu):
         require(self.ipi.pending[cpu])
-        self.stale[:, cpu] = False
+        if self.flush_tlb_flag:
+            self.stale[:, cpu] = False
         self.ipi.acknowledge(cpu)
 
     @process(Cpu)
@@ -39,23 +50,24 @@ class Flushes(System):
         for other in Cpu:
             self.stale[cpu, other] = other != cpu
             self.mask[cpu, other] = True
-        yield "send"
-        self.ipi.send(cpu, self.mask)
-        yield "wait"
-        if self.waits:
-            self.ipi.wait(cpu)
-        else:
-            self.ipi.holder = None
+        yield from self.ipi.flush(cpu, self.mask, lambda under_way: self.publish(under_way and self.publishes))
         yield "go on"
         self.stale[cpu, :] = False
+
+    def publish(self, flush_tlb):
+        self.flush_tlb_flag = flush_tlb
 
     @invariant(because="{cpu} goes on, though {other} has not flushed")
     def all_have_flushed(self):
         return all(not self.stale[cpu, other] for cpu in Cpu for other in Cpu if at(self.change, cpu, "go on"))
 
+    @invariant(because="the flag is set, and nobody flushes, or the other way round")
+    def the_flag_is_of_the_flush_under_way(self):
+        return not self.publishes or self.flush_tlb_flag == (self.ipi.holder is not None)
+
     @reachable
     def two_flush_at_once(self):
-        return any(at(self.change, a, "send") and at(self.change, b, "wait") for a in Cpu for b in Cpu)
+        return any(at(self.change, a, SENDS) and at(self.change, b, WAITS) for a in Cpu for b in Cpu)
 
 
 class FlushesWithoutLock(Flushes):
@@ -64,13 +76,23 @@ class FlushesWithoutLock(Flushes):
     ipi = WithoutLock()
 
 
+class FlushesWithoutWaiting(Flushes):
+    """A CPU goes on before the others have flushed."""
+
+    ipi = WithoutWaiting()
+
+
+LOST = "the-flag-is-of-the-flush-under-way"
+
+
 @pytest.mark.parametrize(
     ("cls", "knobs", "cpus", "expected"),
     [
         (Flushes, {}, 2, set()),
         (Flushes, {}, 3, set()),
-        (Flushes, {"waits": False}, 2, {"all-have-flushed"}),
-        (FlushesWithoutLock, {}, 2, {"all-have-flushed"}),
+        (Flushes, {"publishes": False}, 2, {"all-have-flushed"}),
+        (FlushesWithoutWaiting, {}, 2, {"all-have-flushed"}),
+        (FlushesWithoutLock, {}, 2, {"all-have-flushed", LOST}),
     ],
     ids=named,
 )

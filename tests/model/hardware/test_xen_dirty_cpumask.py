@@ -60,11 +60,7 @@ class Domain(DirtyCpus, RootCopies, TypedPages, System):
     @action
     def interrupt(self, cpu: Cpu):
         """With XPTI, the interrupt returns to the guest by way of restore_all_guest."""
-        require(self.flush_ipi.pending[cpu])
-        if self.flush_tlb_flag:
-            self.flush_tlb(cpu)
-        if self.flush_root_flag:
-            self.root_pgt_changed[cpu] = True
+        self.obey_flags(cpu)
         if self.xpti and self.executes_guest(cpu):
             self.copy_root(cpu)
         self.flush_ipi.acknowledge(cpu)

@@ -149,7 +149,9 @@ def test_each_ingredient(knobs: dict[str, str], expected: str) -> None:
 ALL = {"retyping": "on"}
 XPTI = {"xpti": "on"}
 SWITCH = {"lazy": "on"}
-WITHOUT_LOCK = "from tests.model.hardware.test_flush_ipi import WithoutLock\n\n    flush_ipi = WithoutLock()"
+FROM = "from tests.model.hardware.test_flush_ipi import"
+WITHOUT_LOCK = f"{FROM} WithoutLock\n\n    flush_ipi = WithoutLock()"
+WITHOUT_WAITING = f"{FROM} WithoutWaiting\n\n    flush_ipi = WithoutWaiting()"
 LOCAL_FLUSH = "                if tlb and not spared:\n                    self.flush_tlb(cpu)\n"
 LEAVE = "            self.cr3[cpu] = None\n            self.flush_tlb(cpu)\n"
 ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flush_tlb(cpu)\n"
@@ -161,7 +163,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
         (LOCAL_FLUSH, "", {}, STALE),
         ("flush_ipi = FlushIpi()", WITHOUT_LOCK, {}, STALE),
         ("        if self.flush_tlb_flag:\n            self.flush_tlb(cpu)\n", "", {}, STALE),
-        ("self.flush_ipi.wait(cpu)", "self.flush_ipi.holder = None", {}, STALE),
+        ("flush_ipi = FlushIpi()", WITHOUT_WAITING, {}, STALE),
         ("self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]", "self.mask[cpu, c] = c == cpu", {}, STALE),
         (LEAVE, LEAVE.splitlines()[0] + "\n", SWITCH, "holds"),
         (ENTER, ENTER.splitlines()[0] + "\n", SWITCH, "holds"),
@@ -177,12 +179,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
         ("            require(not (self.locked[below] and self.refs[below] == 2))\n", "", ALL, "holds"),
         ("            self.add_reference(below)\n", "            pass\n", ALL, "well-defined"),
         ("            self.validating[page] = True\n", "            pass\n", ALL, NO_TABLE),
-        (
-            "            self.root_pgt_changed[cpu] = True\n        if self.xpti",
-            "            pass\n        if self.xpti",
-            XPTI,
-            OLD_COPY,
-        ),
+        ("        if self.flush_root_flag:\n            self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
         ("                if root_local:\n                    self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
         ("            self.root_pgt_changed[cpu] = self.xpti\n", "", {**XPTI, **SWITCH}, OLD_COPY),
     ],

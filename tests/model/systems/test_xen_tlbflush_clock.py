@@ -111,19 +111,19 @@ def test_each_ingredient(knobs: dict[str, str], expected: str) -> None:
     assert verdict(found(XenTlbflushClock, Cell(SAFE, Expect(expected, knobs)))) == expected
 
 
+FROM = "from tests.model.hardware.test_flush_ipi import"
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         ("        self.tlb.drop_all(cpu)\n", "        pass\n"),
         ("            self.tlbflush_timestamp[page] = stamp\n", "            pass\n"),
-        ("            self.flush_ipi.wait(cpu)\n", "            self.flush_ipi.holder = None\n"),
+        ("flush_ipi = FlushIpi()", f"{FROM} WithoutWaiting\n\n    flush_ipi = WithoutWaiting()"),
         ("                self.mask[cpu, c] = c != cpu\n", "                self.mask[cpu, c] = c == cpu\n"),
         ("            self.mask[cpu, c] = self.need_flush(c, page)\n", "            self.mask[cpu, c] = c == cpu\n"),
         ("            self.validated[page] = False\n        yield", "        yield"),
-        (
-            "flush_ipi = FlushIpi()",
-            "from tests.model.hardware.test_flush_ipi import WithoutLock\n\n    flush_ipi = WithoutLock()",
-        ),
+        ("flush_ipi = FlushIpi()", f"{FROM} WithoutLock\n\n    flush_ipi = WithoutLock()"),
     ],
     ids=[
         "no flush",
