@@ -14,8 +14,8 @@ callbacks for what a part cannot know, such as which translations the walker may
 | numbers of VMs | `vmid_words`, `bitmaps`, `vmid_tlbs`, `stage2_context`, `kvm_run_loop` |
 | a PV guest's tables, in Xen | `xen_pages`, `xen_linear_map`, `xen_root_copy`, `xen_dirty_cpumask` |
 
-`guest_context`, `hotplug`, `store_buffers`, `vmid_tlbs`, `stage2_context`, `kvm_run_loop` and those of Xen are bases: a system
-inherits from them, and their state is its own.
+`guest_context`, `hotplug`, `store_buffers`, `vmid_tlbs`, `stage2_context`, `kvm_run_loop`, those of Xen, and in `vcpus` all but
+`Vcpus` are bases: a system inherits from them, and their state is its own.
 """
 
 from .cross_calls import CrossCalls

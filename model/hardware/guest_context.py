@@ -13,30 +13,56 @@ These are kinds of systems rather than parts of one: a system inherits them, and
 
 from typing import Annotated, Optional
 
-from flushproof.model.language.declare import Map, View, choose
+from flushproof.model.language.declare import Map, View, choose, cost, occurs
 
+from .costs import GUEST_EXITS
+from .events import EXIT
 from .sorts import Cpu, Vcpu
 from .tlbi import Scope
 from .vcpus import Vcpus
 
 
-class GuestMode:
-    """A system whose CPUs enter and leave a guest: it has the state `in_guest` and the knob `stale_context`."""
+class Guests:
+    """A system whose CPUs enter and leave guests: `enter_guest(cpu)` and `exit_guest(cpu)` are what that does to registers."""
+
+    def run(self, cpu, *context):
+        """Into the guest and out of it.
+
+        context: what `enter_guest` is given besides the CPU.
+        """
+        yield "enters the guest"
+        self.enter_guest(cpu, *context)
+        yield "exits the guest"
+        occurs(EXIT)
+        cost(GUEST_EXITS)
+        self.exit_guest(cpu)
+
+
+class GuestMode(Guests):
+    """A system of which it matters whether a guest executes: it has the state `in_guest` and the knob `stale_context`."""
+
+    def enter_guest(self, cpu):
+        """The exception return to the guest."""
+        self.in_guest[cpu] = True
+
+    def exit_guest(self, cpu):
+        """An exception that is routed to the host."""
+        self.in_guest[cpu] = False
 
     def in_context(self, cpu):
         """Whether the guest's translation regime may be walked, as far as it depends on who executes."""
         return self.in_guest[cpu] or self.stale_context
 
 
-class RunningVcpus:
+class RunningVcpus(Guests):
     """A system of which it matters which vcpu executes: the vcpus that threads have loaded, and those that are in the guest."""
 
     guest: Annotated[Map[Cpu, Optional[Vcpu]], View("context", "in the guest")]
     vcpus = Vcpus()
 
-    def enter_guest(self, cpu, vcpu):
+    def enter_guest(self, cpu):
         """The exception return to the guest."""
-        self.guest[cpu] = vcpu
+        self.guest[cpu] = self.vcpus.loaded[cpu]
 
     def exit_guest(self, cpu):
         """An exception that is routed to the host."""

@@ -8,10 +8,9 @@ entry and exit are one step each.
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
-from flushproof.model.language.declare import OrderedEnum, choose, cost, occurs, process, require
+from flushproof.model.language.declare import OrderedEnum, choose, occurs, process, require
 
-from .costs import GUEST_EXITS
-from .events import EXIT, UNMAP, VCPU_LOAD
+from .events import UNMAP, VCPU_LOAD
 from .hotplug import HotpluggedCpus
 from .sorts import Cpu, Vm
 from .stage2_context import Stage2Context
@@ -73,14 +72,7 @@ class RunLoop(HotpluggedCpus, Stage2Context):
                 if self.vttbr == Vttbr.AT_RUN:
                     yield "writes VTTBR for this entry"
                     self.load_stage2(cpu, self.loaded[cpu])
-                yield "enters the guest"
-                self.in_guest[cpu] = True
-                yield "exits the guest"
-                occurs(EXIT)
-                cost(GUEST_EXITS)
-                self.in_guest[cpu] = False
-                if self.restore == Restore.AT_EXIT:
-                    self.forget_stage2(cpu)
+                yield from self.run(cpu)
                 stay = choose(bool)
                 enter = stay and self.update == Update.AT_LOAD
         if self.restore == Restore.AT_PUT:
@@ -93,15 +85,26 @@ class RunLoop(HotpluggedCpus, Stage2Context):
         if self.restore == Restore.NEVER and not self.stale_context:
             self.forget_stage2(cpu)
 
+    def exit_guest(self, cpu):
+        super().exit_guest(cpu)
+        if self.restore == Restore.AT_EXIT:
+            self.forget_stage2(cpu)
+
     @process(Cpu)
     def mmu_notifier(self, cpu):
         """A flush of a VM's stage 2, by a thread of the host that has no vcpu loaded."""
         yield "enter_vmid_context: loads the VM's VTTBR"
         require(self.stage2_flush and self.loaded[cpu] is None and not self.offline[cpu])
         occurs(UNMAP)
-        self.load_stage2(cpu, choose(Vm))
-        self.flushing[cpu] = True
+        self.enter_vmid_context(cpu, choose(Vm))
         yield "TLBI IPAS2E1IS, DSB, exit_vmid_context"
+        self.exit_vmid_context(cpu)
+
+    def enter_vmid_context(self, cpu, vm):
+        self.load_stage2(cpu, vm)
+        self.flushing[cpu] = True
+
+    def exit_vmid_context(self, cpu):
         self.flushing[cpu] = False
         # With VHE, exit_vmid_context loads the VTTBR of the vcpu that is loaded: none is.
         if self.restore != Restore.NEVER or not self.stale_context:

@@ -3,7 +3,7 @@
 from flushproof.model.hardware.icache import Bytes, Mmu, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlb import Fill
-from flushproof.model.language.declare import at, lemma, local
+from flushproof.model.language.declare import at, lemma
 from flushproof.model.systems.kvm_icache import IcacheIsolation, Stage2, When
 
 
@@ -12,9 +12,9 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
 
     def is_flushing(self, cpu):
         """Whether the PE will have dropped its lines before it enters the guest."""
-        will = at(self.vcpu_run, cpu, "TLBI VMALLE1") and self.must_flush_icache(cpu)
-        does = at(self.vcpu_run, cpu, "DSB; ISB") and self.icache.invalidations.pending[cpu, cpu]
-        return will or at(self.vcpu_run, cpu, "IC IALLU") or does
+        will = at(self.vcpu_thread, cpu, "TLBI VMALLE1") and self.must_flush_icache(cpu)
+        does = at(self.vcpu_thread, cpu, "DSB; ISB") and self.icache.invalidations.pending[cpu, cpu]
+        return will or at(self.vcpu_thread, cpu, "IC IALLU") or does
 
     def would_meet(self, cpu, vcpu):
         """Whether the vcpu, in the guest on this PE next, would find the lines that are there now."""
@@ -39,24 +39,16 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
     @lemma
     def a_pe_that_runs_a_vcpu_has_loaded_it(self):
         return all(
-            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_run, cpu, "vcpu_load({vcpu}): compare last_vcpu_ran")
-            and (self.guest[cpu] is not None) == at(self.vcpu_run, cpu, "exit the guest")
+            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}): compare last_vcpu_ran")
+            and (self.guest[cpu] is not None) == at(self.vcpu_thread, cpu, "exits the guest")
             and self.guest[cpu] in (None, self.vcpus.loaded[cpu])
             for cpu in Cpu
         )
 
     @lemma
-    def the_loaded_vcpu_is_the_processes(self):
-        return all(
-            self.vcpus.loaded[cpu] == local(self.vcpu_run, cpu, "vcpu")
-            for cpu in Cpu
-            if at(self.vcpu_run, cpu, "TLBI VMALLE1", "IC IALLU", "DSB; ISB", "enter the guest")
-        )
-
-    @lemma
     def a_loaded_vcpu_ran_last_and_ran_here(self):
         return all(
-            self.last_ran[cpu] == vcpu and self.last_cpu[vcpu] == cpu
+            self.last_vcpu_ran[cpu] == vcpu and self.last_cpu[vcpu] == cpu
             for cpu in Cpu
             for vcpu in Vcpu
             if self.vcpus.loaded[cpu] == vcpu

@@ -8,7 +8,7 @@ from flushproof.model.systems.kvm_trapped_tlbi import Context, Order, TrappedTlb
 # Where a CPU is in the host, by label, for the lemmas.
 EMULATES = ("load the guest's context", "TLBI", "DSB ISH", "load the host's context; advance the PC")
 WAITS, ADVANCES = EMULATES[2:]
-ENTERS, EXITS, PUTS = "enter the guest", "exit the guest", "vcpu_put: DSB ISH in __switch_to"
+ENTERS, EXITS, PUTS = "enters the guest", "exits the guest", "vcpu_put: DSB ISH in __switch_to"
 STAGE2_IN_CONTEXT = (
     "stage 2: TLBI VMALLE1IS",
     "stage 2: DSB ISH",

@@ -14,7 +14,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
             (self.vcpus.loaded[cpu] is None)
             == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu")
             and (
-                self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu")
+                self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu_load.vcpu")
                 or at(
                     self.vcpu_thread,
                     cpu,

@@ -34,7 +34,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             return self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current")
         if at(self.vcpu_thread, cpu, "compares it with kvm_vmid_gen again"):
             return self.kvm_vmid_gen == local(self.vcpu_thread, cpu, "own")
-        return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest; local_irq_enable")
+        return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest")
 
     @hint
     def is_waited_for(self, cpu: Cpu):
@@ -79,7 +79,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
                 "compares it with vmid_gen again",
                 "compares it with kvm_vmid_gen again",
                 "enters the guest",
-                "exits the guest; local_irq_enable",
+                "exits the guest",
             )
             for cpu in Cpu
         )
@@ -91,7 +91,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             and self.live_vm[cpu] == self.vm_on(cpu)
             and self.live_vmid[cpu] == self.vttbr[self.vm_on(cpu)]
             for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "exits the guest; local_irq_enable")
+            if at(self.vcpu_thread, cpu, "exits the guest")
         )
 
     @lemma
@@ -99,7 +99,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
         return all(
             not self.in_guest[cpu] and self.live_vm[cpu] is None and self.live_vmid[cpu] is None
             for cpu in Cpu
-            if not at(self.vcpu_thread, cpu, "exits the guest; local_irq_enable")
+            if not at(self.vcpu_thread, cpu, "exits the guest")
         )
 
     @lemma

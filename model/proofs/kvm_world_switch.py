@@ -52,7 +52,7 @@ class WorldSwitchProof(WorldSwitch, proof=True):
         return all(
             (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, LOADS)
             and (
-                self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu")
+                self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu_load.vcpu")
                 or at(self.vcpu_thread, cpu, LOADS, *ACTIVATES, ENTERS, EXITS, *DEACTIVATES, *PUTS)
             )
             for cpu in Cpu

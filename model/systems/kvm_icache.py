@@ -45,12 +45,13 @@ import enum
 from typing import Annotated, Optional
 
 from flushproof.model.hardware.costs import DSB_WAIT, GUEST_EXITS, ICACHE_BC, LOCAL_TAG, OF_ICACHE, count_invalidation
-from flushproof.model.hardware.events import EXIT, FAULT, MIGRATION, MMU_SWITCH, PATCH, UNMAP, VCPU_LOAD
+from flushproof.model.hardware.events import FAULT, MMU_SWITCH, PATCH, UNMAP
 from flushproof.model.hardware.guest_context import RunningVcpus
 from flushproof.model.hardware.icache import Bytes, Cleaned, InstructionSide, Mmu, Point
 from flushproof.model.hardware.sorts import Cpu, Vcpu
 from flushproof.model.hardware.tlbi import Scope
 from flushproof.model.hardware.toggles import BARRIER_UPGRADE, FORCE_BROADCAST
+from flushproof.model.hardware.vcpus import LastRan, VcpuThreads
 from flushproof.model.language.declare import (
     Expect,
     Ghost,
@@ -100,7 +101,7 @@ class Stage2(enum.Enum):
     WRITE_XOR_EXECUTE = "never writable and executable at a time"
 
 
-class IcacheIsolation(RunningVcpus, System):
+class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
     """I-cache isolation between vcpus of one VM: what vcpu_load must do besides flushing the TLB."""
 
     name = "kvm-icache"
@@ -129,7 +130,7 @@ class IcacheIsolation(RunningVcpus, System):
     dic_reaches_poc = Knob(bool, False, "with DIC the I-side follows the D-side with the MMU off too (Marc's reading)", toggle=True)
     off_is_cacheable = Knob(bool, False, "with SCTLR.I=1 a fetch with the MMU off is cacheable (Alexandru's reading)", toggle=True)
 
-    last_ran: Map[Cpu, Optional[Vcpu]]
+    last_vcpu_ran: Map[Cpu, Optional[Vcpu]]
     last_cpu: Map[Vcpu, Optional[Cpu]]
     ran_with_mmu_off: Map[Cpu, bool]
     mmu: Annotated[Map[Vcpu, Mmu], View("context", "stage-1 MMU")]
@@ -164,9 +165,12 @@ class IcacheIsolation(RunningVcpus, System):
 
     # -------------------------------------------------------------------------------------------------------- KVM, per PE
 
+    def vm_index(self, vcpu):
+        return ()
+
     def must_flush(self, cpu, vcpu):
-        other_ran = self.last_ran[cpu] != vcpu
-        moved = self.last_cpu[vcpu] != cpu
+        other_ran = self.ran_last(cpu, vcpu) != vcpu
+        moved = self.moved(cpu, vcpu)
         if self.when == When.LAST_RAN:
             return other_ran
         if self.when == When.MIGRATION:
@@ -178,17 +182,11 @@ class IcacheIsolation(RunningVcpus, System):
     def must_flush_icache(self, cpu):
         return self.flush != Scope.NONE and (self.ran_with_mmu_off[cpu] or not self.only_after_mmu_off)
 
-    @process(Cpu)
-    def vcpu_run(self, cpu):
-        """{cpu} runs vcpus"""
+    def vcpu_load(self, cpu):
         yield "vcpu_load({vcpu}): compare last_vcpu_ran"
-        vcpu = self.vcpus.load(cpu)
-        occurs(VCPU_LOAD)
-        if self.last_cpu[vcpu] not in (None, cpu):
-            occurs(MIGRATION)
+        vcpu = self.load(cpu)
         flush = self.must_flush(cpu, vcpu)
-        self.last_ran[cpu] = vcpu
-        self.last_cpu[vcpu] = cpu
+        self.note(cpu, vcpu)
         if flush:
             yield "TLBI VMALLE1"
             cost(LOCAL_TAG)
@@ -200,19 +198,20 @@ class IcacheIsolation(RunningVcpus, System):
             yield "DSB; ISB"
             cost(DSB_WAIT)
             self.icache.dsb(cpu)
-        yield "enter the guest"
+
+    def enter_guest(self, cpu):
         self.icache.synchronize(cpu)
-        self.enter_guest(cpu, vcpu)
-        self.note_mmu_off(cpu, vcpu)
-        yield "exit the guest"
-        occurs(EXIT)
-        cost(GUEST_EXITS)
+        super().enter_guest(cpu)
+        self.note_mmu_off(cpu, self.vcpus.loaded[cpu])
+
+    def exit_guest(self, cpu):
         self.icache.synchronize(cpu)
-        self.exit_guest(cpu)
+        super().exit_guest(cpu)
+
+    def vcpu_put(self, cpu):
         yield "vcpu_put: DSB ISH in __switch_to"
         cost(DSB_WAIT)
         self.icache.dsb(cpu)
-        self.vcpus.put(cpu)
 
     def note_mmu_off(self, cpu, vcpu):
         """KVM would have to trap SCTLR_EL1 writes (HCR_EL2.TVM) to know."""

@@ -37,8 +37,8 @@ descriptor. `no-hit-after-unmap`: after the host's invalidation, no vcpu reaches
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
-from flushproof.model.hardware.events import EXIT, TRAP, UNMAP, VCPU_LOAD
+from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, count_invalidation
+from flushproof.model.hardware.events import TRAP, UNMAP
 from flushproof.model.hardware.guest_context import RunningVcpus, VmidContext
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
@@ -194,17 +194,11 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         """vcpu_load, then in and out of the guest, then vcpu_put.  Between an exit and its handling the thread may be preempted
         and go on on another CPU."""
         vcpu = self.vcpus.load(cpu)
-        occurs(VCPU_LOAD)
         again = True
         while again:
             if self.trapped[vcpu]:
                 yield from self.emulate(cpu, vcpu)
-            yield "enter the guest"
-            self.enter_guest(cpu, vcpu)
-            yield "exit the guest"
-            occurs(EXIT)
-            cost(GUEST_EXITS)
-            self.exit_guest(cpu)
+            yield from self.run(cpu)
             again = choose(bool)
         yield "vcpu_put: DSB ISH in __switch_to"
         cost(DSB_WAIT)
@@ -306,7 +300,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
     @event
     def runs_host_code(self, cpu: Cpu):
         """{cpu} goes on in the host"""
-        require(at(self.host, cpu, "schedule", "enter the guest", "vcpu_put: DSB ISH in __switch_to"))
+        require(at(self.host, cpu, "schedule", "enters the guest", "vcpu_put: DSB ISH in __switch_to"))
         check(
             "host-keeps-its-regime",
             not self.in_guest_context[cpu],

@@ -47,12 +47,12 @@ from flushproof.model.hardware import (
     Scope,
     Tlb,
     Vcpu,
-    Vcpus,
     Vm,
 )
-from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
-from flushproof.model.hardware.events import EXIT, MIGRATION, UNMAP, VCPU_LOAD
+from flushproof.model.hardware.costs import BY_TAG, DSB_WAIT, count_invalidation
+from flushproof.model.hardware.events import UNMAP
 from flushproof.model.hardware.guest_context import GuestMode
+from flushproof.model.hardware.vcpus import LastRan, VcpuThreads
 from flushproof.model.language.declare import (
     Expect,
     Knob,
@@ -68,7 +68,6 @@ from flushproof.model.language.declare import (
     event,
     initially,
     occurs,
-    process,
     reachable,
     require,
 )
@@ -82,7 +81,7 @@ class Remap(enum.Enum):
     INVALIDATING = 2
 
 
-class VcpuSwitch(GuestMode, System):
+class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
     """Several vcpus of one VM on one CPU share its TLB, though each believes that its own is private."""
 
     name = "kvm-vcpu-switch"
@@ -147,20 +146,15 @@ class VcpuSwitch(GuestMode, System):
         """As in the discussion: "vcpu-0 maps PA to VA, vcpu-1 maps PA' to VA"."""
         require(any(self.page_of[a] != self.page_of[b] for a in Vcpu for b in Vcpu))
 
-    vcpus = Vcpus()
     tlb = Tlb(tag=(Vm,), holds=(Vcpu, Page), by=(Vcpu,), walk=walkable)
     tlbi = Invalidations(Vm, perform=flush_vmid)
     private = PrivateMachine(holds=(Page,), walk=mapped)
 
     # ------------------------------------------------------------------------------------------------------------- the host
 
-    @process(Cpu)
-    def vcpu_thread(self, cpu):
+    def vcpu_load(self, cpu):
         yield "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu"
-        vcpu = self.vcpus.load(cpu)
-        occurs(VCPU_LOAD)
-        if self.last_cpu[vcpu] not in (None, cpu):
-            occurs(MIGRATION)
+        vcpu = self.load(cpu)
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:
                 yield from self.enter_vmid_context(cpu)
@@ -174,10 +168,12 @@ class VcpuSwitch(GuestMode, System):
                 self.tlbi.barrier(cpu)
             yield from self.exit_vmid_context(cpu)
         yield "stores last_vcpu_ran"
-        self.last_vcpu_ran[self.vm_of[vcpu], cpu] = vcpu
-        self.last_cpu[vcpu] = cpu
-        if choose(bool):
-            yield from self.run(cpu)
+        self.note(cpu, vcpu)
+
+    def enters(self, cpu):
+        return choose(bool)
+
+    def vcpu_put(self, cpu):
         if self.handover and choose(bool):
             yield "vcpu_put; KVM_RUN returns to user space"
         else:
@@ -185,13 +181,14 @@ class VcpuSwitch(GuestMode, System):
             if self.switch_barrier:
                 cost(DSB_WAIT)
                 self.tlbi.barrier(cpu)
-        self.vcpus.put(cpu)
+
+    def vm_index(self, vcpu):
+        return (self.vm_of[vcpu],)
 
     def must_flush(self, cpu, vcpu):
-        last = self.last_vcpu_ran[self.vm_of[vcpu], cpu]
+        last = self.ran_last(cpu, vcpu)
         other_ran = last != vcpu and (last is not None or self.if_first)
-        moved = self.last_cpu[vcpu] != cpu
-        return self.always or (self.if_other_ran and other_ran) or (self.if_moved and moved)
+        return self.always or (self.if_other_ran and other_ran) or (self.if_moved and self.moved(cpu, vcpu))
 
     def enter_vmid_context(self, cpu):
         yield "writes the VM's VTTBR, ISB"
@@ -201,26 +198,25 @@ class VcpuSwitch(GuestMode, System):
         yield "restores the host's VTTBR"
         self.vttbr[cpu] = None
 
-    def run(self, cpu):
+    def enter_guest(self, cpu):
         """Out of context nothing is walked, so that all registers are switched in one step; see `kvm-world-switch`."""
-        yield "enters the guest"
         self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]
         self.el1[cpu] = self.vcpus.loaded[cpu]
-        self.in_guest[cpu] = True
-        yield "exits the guest"
-        self.leave_guest(cpu)
+        super().enter_guest(cpu)
+
+    def exit_guest(self, cpu):
+        self.leave(cpu)
         self.vttbr[cpu] = None
         # Out of context, the EL1 registers matter only to a walker with the erratum; forget them otherwise.
         if not self.stale_context:
             self.el1[cpu] = None
 
-    def leave_guest(self, cpu):
-        occurs(EXIT)
-        cost(GUEST_EXITS)
+    def leave(self, cpu):
+        """The exception, and __guest_exit."""
         if self.exit_barrier:
             cost(DSB_WAIT)
             self.tlbi.barrier(cpu)
-        self.in_guest[cpu] = False
+        super().exit_guest(cpu)
 
     # ------------------------------------------------------------------------------------------------------------ the guest
 

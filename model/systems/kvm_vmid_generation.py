@@ -54,8 +54,8 @@ from flushproof.model.hardware import (
     Vm,
     Vmid,
 )
-from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, GUEST_EXITS, LOCAL_ALL, OF_ALL, count_invalidation
-from flushproof.model.hardware.events import EXIT, NEW_VM, ROLLOVER, VCPU_LOAD
+from flushproof.model.hardware.costs import BC_TAG, DSB_WAIT, LOCAL_ALL, OF_ALL, count_invalidation
+from flushproof.model.hardware.events import NEW_VM, ROLLOVER
 from flushproof.model.hardware.vmid_tlbs import VmidRules, VmidTlbs
 from flushproof.model.language.declare import (
     Counter,
@@ -223,7 +223,6 @@ class VmidGeneration(VmidTlbs, System):
         """One turn of the run loop; the next one may be any vcpu's, so also the same one's."""
         yield "vcpu_load({vcpu}); reads kvm_vmid_gen"
         self.vcpus.load(cpu)
-        occurs(VCPU_LOAD)
         yield from self.update_vttbr(cpu)
         early = None
         if self.recheck_entry and self.loads == Loads.GENERATIONS_SWAPPED:
@@ -246,23 +245,22 @@ class VmidGeneration(VmidTlbs, System):
             self.cpus.local_irq_disable(cpu)
             stale = False
         if not stale:
-            yield "enters the guest"
-            is_early = self.recheck_entry and self.loads == Loads.VTTBR_EARLY
-            self.enter_guest(cpu, early if is_early else self.vttbr[self.vm_on(cpu)])
-            yield "exits the guest; local_irq_enable"
-            occurs(EXIT)
-            cost(GUEST_EXITS)
-            self.leave_guest(cpu)
+            yield from self.run(cpu, lambda: self.vmid_loaded(cpu, early))
         self.cpus.local_irq_enable(cpu)
         self.vcpus.put(cpu)
 
+    def vmid_loaded(self, cpu, early):
+        """What the CPU has loaded of vttbr early, or else loads now."""
+        is_early = self.recheck_entry and self.loads == Loads.VTTBR_EARLY
+        return early if is_early else self.vttbr[self.vm_on(cpu)]
+
     def enter_guest(self, cpu, vmid):
         self.live_vm[cpu] = self.vm_on(cpu)
-        self.live_vmid[cpu] = vmid
-        self.in_guest[cpu] = True
+        self.live_vmid[cpu] = vmid()
+        super().enter_guest(cpu)
 
-    def leave_guest(self, cpu):
-        self.in_guest[cpu] = False
+    def exit_guest(self, cpu):
+        super().exit_guest(cpu)
         # Out of context, the registers matter only to a walker with the erratum; forget them otherwise.
         if not self.stale_context:
             self.live_vm[cpu] = None

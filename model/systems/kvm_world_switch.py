@@ -71,16 +71,19 @@ class WorldSwitch(El1Context, VcpuSwitch):
         """__kvm_vcpu_run.  With VHE, TGE has nobody see the order in which registers are written."""
         if not self.vhe:
             yield from self.activate(cpu)
-        yield "enters the guest"
-        if self.vhe:
-            self.s1_off[cpu] = self.runs_flat(self.vcpus.loaded[cpu])
-            self.el1[cpu] = self.vcpus.loaded[cpu]
-            self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]
-        self.in_guest[cpu] = True
-        yield "exits the guest"
-        self.leave_guest(cpu)
+        yield from super().run(cpu)
         if not self.vhe:
             yield from self.deactivate(cpu)
+
+    def enter_guest(self, cpu):
+        if self.vhe:
+            self.s1_off[cpu] = self.runs_flat(self.vcpus.loaded[cpu])
+            super().enter_guest(cpu)
+        else:
+            self.in_guest[cpu] = True
+
+    def exit_guest(self, cpu):
+        self.leave(cpu)
 
     def activate(self, cpu):
         """__sysreg_restore_state_nvhe, __load_stage2, __activate_traps."""
@@ -134,8 +137,7 @@ class WorldSwitch(El1Context, VcpuSwitch):
             self.epd[cpu] = True
             yield "sets SCTLR_EL1.M"
             self.s1_off[cpu] = False
-        yield "writes the VM's VTTBR, ISB"
-        self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]
+        yield from super().enter_vmid_context(cpu)
         if self.vhe:
             yield "clears HCR_EL2.TGE, ISB"
             self.tge_clear[cpu] = True
@@ -146,8 +148,7 @@ class WorldSwitch(El1Context, VcpuSwitch):
             yield "sets HCR_EL2.TGE, ISB"
             self.tge_clear[cpu] = False
         else:
-            yield "restores the host's VTTBR"
-            self.vttbr[cpu] = None
+            yield from super().exit_vmid_context(cpu)
         if self.epd_in_flush:
             yield "exit_vmid_context: restores SCTLR_EL1"
             self.s1_off[cpu] = self.el1[cpu] is not None and self.runs_flat(self.el1[cpu])

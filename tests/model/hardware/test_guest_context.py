@@ -28,9 +28,9 @@ class Emulates(RunningVcpus, VmidContext, GuestMode, System):
     @process(Cpu)
     def host(self, cpu):
         yield "enters"
-        vcpu = self.vcpus.load(cpu)
+        self.vcpus.load(cpu)
         self.clean[cpu] = False
-        self.enter_guest(cpu, vcpu)
+        self.enter_guest(cpu)
         self.in_guest[cpu] = True
         yield "exits"
         self.entry[cpu] = True

@@ -181,7 +181,8 @@ def test_the_lemmas_are_inductive_for_three_of_each(cell: Cell) -> None:
         "at(self.patch, v, 'DSB ISH after IC IVAU') and all(self.vcpus.loaded[c] != v for c in Cpu)",
         "self.icache.invalidations.pending[a, a] and self.icache.invalidations.pending[b, a] and a != b",
         "self.has_patched[v] and self.icache.line[a, Bytes.OLDER] and self.guest[a] is not None",
-        "at(self.vcpu_run, a, 'IC IALLU') and self.last_ran[a] == v and self.has_patched[v] and self.icache.line[a, Bytes.OLDER]",
+        "at(self.vcpu_thread, a, 'IC IALLU') and self.last_vcpu_ran[a] == v"
+        " and self.has_patched[v] and self.icache.line[a, Bytes.OLDER]",
         "self.icache.line[a, Bytes.OLDER] and self.icache.line[a, Bytes.NEWEST] and self.mmu[v] == Mmu.ENABLING",
     ],
     ids=[
@@ -200,6 +201,9 @@ def test_what_makes_it_interesting_is_reached(state: str, tmp_path: Path) -> Non
 # ------------------------------------------------------------------------------------------------------------ ingredients
 
 PE = "self.pe(vcpu)"
+SYNCHRONIZES = "        self.icache.synchronize(cpu)\n"
+ENTRY = f"    def enter_guest(self, cpu):\n{SYNCHRONIZES}"
+EXIT = f"    def exit_guest(self, cpu):\n{SYNCHRONIZES}"
 
 
 @pytest.mark.parametrize(
@@ -224,8 +228,8 @@ PE = "self.pe(vcpu)"
         ),
         (
             "tracked",
-            "self.enter_guest(cpu, vcpu)\n        self.note_mmu_off(cpu, vcpu)",
-            "self.enter_guest(cpu, vcpu)",
+            "        self.note_mmu_off(cpu, self.vcpus.loaded[cpu])\n",
+            "",
             STALE,
         ),
         ("tracked", "= Mmu.OFF\n        self.note_mmu_off(cpu, vcpu)", "= Mmu.OFF", STALE),
@@ -248,9 +252,9 @@ def test_each_instruction_is_needed(policy: str, old: str, new: str, expected: s
 @pytest.mark.parametrize(
     ("policy", "old", "new"),
     [
-        ("ic-iallu", "        self.last_ran[cpu] = vcpu\n", ""),
-        ("ic-iallu", 'enter the guest"\n        self.icache.synchronize(cpu)', 'enter the guest"'),
-        ("ic-iallu", "occurs(EXIT)\n        self.icache.synchronize(cpu)", "occurs(EXIT)"),
+        ("ic-iallu", "        self.note(cpu, vcpu)\n", "        self.last_cpu[vcpu] = cpu\n"),
+        ("ic-iallu", ENTRY, ENTRY.replace(SYNCHRONIZES, "")),
+        ("ic-iallu", EXIT, EXIT.replace(SYNCHRONIZES, "")),
         ("write-xor-execute", "                self.icache.drop_line(pe)\n", "                pass\n"),
     ],
     ids=[
@@ -265,8 +269,6 @@ def test_what_is_not_needed(policy: str, old: str, new: str, tmp_path: Path) -> 
 
 
 def test_one_synchronization_between_two_guests_is_needed(tmp_path: Path) -> None:
-    old = "occurs(EXIT)\n        self.icache.synchronize(cpu)\n"
-    without_exit = rewritten(IcacheIsolation, old, "occurs(EXIT)\n", tmp_path)
-    old = 'enter the guest"\n        self.icache.synchronize(cpu)\n'
-    without_both = rewritten(without_exit, old, 'enter the guest"\n', tmp_path)
+    without_exit = rewritten(IcacheIsolation, EXIT, EXIT.replace(SYNCHRONIZES, ""), tmp_path)
+    without_both = rewritten(without_exit, ENTRY, ENTRY.replace(SYNCHRONIZES, ""), tmp_path)
     assert verdict(found(without_both, Cell("ic-iallu", Expect(STALE)))) == STALE

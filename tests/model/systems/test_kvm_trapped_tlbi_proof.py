@@ -35,7 +35,7 @@ def claims() -> tuple[System, tuple[Conjunct, ...]]:
 
 NEEDED_FOR = {
     "a-guest-runs-the-loaded-vcpu": ("remap: STR the descriptor", "who-stores-stage-1-has-the-vcpu-that-remaps"),
-    "a-loaded-vcpu-is-the-threads": ("host: enter the guest", "a-guest-runs-the-loaded-vcpu"),
+    "a-loaded-vcpu-is-the-threads": ("host: enters the guest", "a-guest-runs-the-loaded-vcpu"),
     "a-vcpu-is-emulated-where-it-is-loaded": (
         "host: load the host's context; advance the PC",
         "who-enters-was-emulated",
@@ -44,24 +44,24 @@ NEEDED_FOR = {
     "a-vcpu-is-loaded-once": ("remap: TLBI traps", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
     "who-remaps-holds-the-guests-lock": ("remap: DSB", "who-stores-stage-1-has-the-vcpu-that-remaps"),
     "a-trapped-vcpu-is-between-tlbi-and-dsb": ("remap: DSB", "no-stale-hit"),
-    "who-enters-was-emulated": ("host: enter the guest", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
+    "who-enters-was-emulated": ("host: enters the guest", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
     "who-stores-stage-1-has-the-vcpu-that-remaps": ("remap: DSB", "no-old-stage-1-once-it-is-gone"),
     "an-old-descriptor-is-read-until-the-new-one-is-seen": (
         "remap: TLBI traps",
         "old-stage-2-entries-are-about-to-be-invalidated",
     ),
     "an-emulated-tlbi-is-pending-or-performed": ("remap: DSB", "no-stale-hit"),
-    "no-old-stage-1-once-it-is-gone": ("host: exit the guest", "no-stale-hit"),
-    "the-guests-context-is-loaded-for-its-tlbi": ("host: exit the guest", "host-keeps-its-regime#2"),
+    "no-old-stage-1-once-it-is-gone": ("host: exits the guest", "no-stale-hit"),
+    "the-guests-context-is-loaded-for-its-tlbi": ("host: exits the guest", "host-keeps-its-regime#2"),
     "who-unmaps-holds-mmu-lock": ("host: stage 2: load the host's context", "no-hit-after-unmap"),
     "who-stores-stage-2-waits-until-it-is-seen": (
         "remap: TLBI traps",
         "old-stage-2-entries-are-about-to-be-invalidated",
     ),
-    "stage-2-is-not-gone-while-it-is-invalidated": ("host: exit the guest", "no-hit-after-unmap"),
+    "stage-2-is-not-gone-while-it-is-invalidated": ("host: exits the guest", "no-hit-after-unmap"),
     "old-stage-2-entries-are-about-to-be-invalidated": ("remap: TLBI traps", "so-are-old-combined-entries"),
     "so-are-old-combined-entries": ("host: stage 2: load the host's context", "no-hit-after-unmap"),
-    "no-old-stage-2-but-in-an-unmap": ("host: exit the guest", "no-hit-after-unmap"),
+    "no-old-stage-2-but-in-an-unmap": ("host: exits the guest", "no-hit-after-unmap"),
 }
 """For each lemma, a step that may break another claim if the lemma did not hold."""
 
