@@ -49,12 +49,14 @@ class Subject:
 
     environment: what is left as it is (see `operators.mutants`).
     states: the limit of each search.
+    own: statements of what it inherits are not changed: with them, judging it takes hours.
     """
 
     system: str
     policy: str
     environment: tuple[str, ...] = ()
     states: int = STATES
+    own: bool = False
 
     def cls(self) -> type[System]:
         return load_system(self.system)
@@ -62,7 +64,7 @@ class Subject:
     def mutants(self, folder: Path, one_of: int = 1, known: Container[tuple[Operator, str]] = ()) -> Iterator[Mutant]:
         """Those that are other systems than the system itself, as the known are; of so many neighbouring changes one is made."""
         setting = Setting(self.policy)
-        for mutant in islice(mutants(self.cls(), setting, folder, self.environment), 0, None, one_of):
+        for mutant in islice(mutants(self.cls(), setting, folder, self.environment, self.own), 0, None, one_of):
             if (mutant.operator, mutant.name) in known or mutant.made(setting) is not None:
                 yield mutant
 
@@ -71,11 +73,11 @@ SUBJECTS = (
     Subject("kvm-icache", "ic-iallu", ("patch", "enable_mmu", "disable_mmu")),
     Subject("kvm-trapped-tlbi", "exact", ("remap", "preempts")),
     Subject("kvm-vcpu-switch", "last-ran", ("guest_",)),
-    Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",)),
+    Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",), own=True),
     Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",)),
     Subject("kvm-world-switch", "both", ("guest_",)),
     Subject("tla-vmidalloc", "put", states=2_000_000),
-    Subject("xen-pv-paging", "per-batch"),
+    Subject("xen-pv-paging", "per-batch", own=True),
     Subject("xen-tlbflush-clock", "invalidate-first"),
 )
 
@@ -206,8 +208,10 @@ A mutant is noticed if the policy named here, or one of the further settings for
 at the same sizes, gets another verdict, or if a state that makes the system interesting is no longer reached. (What adds
 steps, a split or an actor, is judged under the policy alone.) Changes that make no difference in the compiled system are
 not counted: two statements of one step that do not depend on each other, a step whose second half no other process and
-no property can see. Neither are those that the language refuses. Left as they are: what the environment may do (guests by
-the book, VMs that come and go), and the statements of the parts in `model/hardware`, which have tests of their own.
+no property can see. Neither are those that the language refuses. Statements are changed where they stand: in the system, and in
+the kinds of systems in `model/hardware` that it inherits (of {own} in the system alone, so far). Left as they are: what the
+environment may do (guests by the book, VMs that come and go), and the statements of the parts in `model/hardware`, which have
+tests of their own.
 
 What nobody notices is one of two things: a part of the model that the verdict does not need, or a verdict that needs
 more than the model says. Each has its reason below. Splits and actors that nobody notices mostly speak for the
@@ -232,7 +236,8 @@ def page(judged: Sequence[Judged], before: str) -> str:
     rows.append(["all", "", *(_sum(cells) for cells in list(zip(*rows, strict=True))[2:])])
     table = tabulate(rows, ["system", "policy", *OPERATORS, "noticed"], tablefmt="github", disable_numparse=True)
     operators = "\n".join(f"- *{operator}*: {meaning}." for operator, meaning in OPERATORS.items())
-    return INTRODUCTION.format(operators=operators) + table + "\n" + "".join(sections)
+    own = " and ".join(f"`{s.system}`" for s in SUBJECTS if s.own)
+    return INTRODUCTION.format(operators=operators, own=own) + table + "\n" + "".join(sections)
 
 
 def _row(subject: Subject, mine: Sequence[Judged]) -> list[str]:

@@ -1,13 +1,12 @@
 """Systems changed in one place: something left out, two statements in the other order, a step split in two, an actor more.
 
-What is left out and who is added is changed in the compiled system; statements are changed in its source, where they stand in the
-order of the code.
+What is left out and who is added is changed in the compiled system; statements are changed in its source and in that of what it
+inherits, where they stand in the order of the code.
 """
 
 from __future__ import annotations
 
 import ast
-import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -25,6 +24,8 @@ from flushproof.model.language.declare import System
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.reductions.fusion import fuse_hidden
+
+from .sources import source, whole_source
 
 Operator = Literal["left out", "reordered", "split", "actor"]
 OPERATORS: Mapping[Operator, str] = {
@@ -69,16 +70,19 @@ class Mutant:
     made: Callable[[Setting], Instance | None]
 
 
-def mutants(cls: type[System], setting: Setting, folder: Path, environment: Sequence[str] = ()) -> Iterator[Mutant]:
+def mutants(
+    cls: type[System], setting: Setting, folder: Path, environment: Sequence[str] = (), own: bool = False
+) -> Iterator[Mutant]:
     """All mutants of a system that differ from it under this setting, by operator.
 
     folder: for the changed sources.
     environment: actions whose names begin so, and methods, are left as they are: what guests may do, VMs that come and go.
+    own: so are the statements of the kinds of systems that it inherits.
     """
     names: Counter[tuple[str, str]] = Counter()
     for operator, name, made in (
         *_compiled(cls, setting, environment),
-        *_written(cls, folder, environment),
+        *_written(cls, source(cls) if own else whole_source(cls), folder, environment),
     ):
         names[operator, name] += 1
         several = names[operator, name]
@@ -237,10 +241,8 @@ class _Block:
     generator: bool
 
 
-def _written(cls: type[System], folder: Path, environment: Sequence[str]) -> Iterator[_Found]:
-    file = inspect.getsourcefile(cls)
-    assert file is not None
-    tree = _without_costs(ast.parse(Path(file).read_text()))
+def _written(cls: type[System], text: str, folder: Path, environment: Sequence[str]) -> Iterator[_Found]:
+    tree = _without_costs(ast.parse(text))
     number = 0
     for block in _blocks(tree, environment):
         body = _at(tree, block.path)
@@ -390,9 +392,10 @@ def _without_costs(tree: ast.Module) -> ast.Module:
 
 
 def _class_with(tree: ast.Module, method: str) -> ast.ClassDef:
+    """The last one is what a system has of it: bases stand before what inherits them."""
     return next(
         item
-        for item in tree.body
+        for item in reversed(tree.body)
         if isinstance(item, ast.ClassDef)
         and any(isinstance(m, ast.FunctionDef) and m.name == method for m in item.body)
     )

@@ -61,15 +61,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             "Entry and exit both synchronize the context, and one of them is enough.",
             "left out",
-            ("enter the guest / writes icache.pipeline", "exit the guest / writes icache.pipeline"),
-        ),
-        Because(
-            "Entry and exit both synchronize the context, and one of them is enough.",
-            "reordered",
-            (
-                "vcpu_run: if flush: | self.icache.synchronize(cpu)",
-                "vcpu_run: self.note_mmu_off(cpu, vcpu) | self.icache.synchronize(cpu)",
-            ),
+            ("enters the guest / writes icache.pipeline", "exits the guest / writes icache.pipeline"),
         ),
         Because(
             "The host cleans nothing here: only a vcpu's own DC would be waited for, and its DSB does that.",
@@ -79,13 +71,9 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             "A guest may leave at any time; that its thread does not know it makes it flush no less.",
             "actor",
-            ("exit the guest / by somebody else",),
+            ("exits the guest / by somebody else",),
         ),
-        Because(
-            "`last_cpu` is not read under this policy.",
-            "reordered",
-            ("vcpu_run: self.last_cpu[vcpu] = cpu | if flush:",),
-        ),
+        Because(NO_ORDER, "reordered", ("vcpu_load: self.note(cpu, vcpu) | if flush:",)),
     ),
     "kvm-trapped-tlbi": (
         Because(MORE, "left out", ("tlb.tlbi.performs_tlbi / requires tlb.tlbi.pending",)),
@@ -133,7 +121,17 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "A guest may leave at any time; its TLB keeps what it has.", "actor", ("exit the guest / by somebody else",)
+            "A vcpu whose TLBI is not emulated yet does nothing in the guest but wait for it.",
+            "reordered",
+            ("run_vcpu: if self.trapped[vcpu]: | yield from self.run(cpu)",),
+        ),
+        Because(
+            "Whether the vcpu is put after this run may be chosen before it: nobody can tell.",
+            "reordered",
+            ("run_vcpu: yield from self.run(cpu) | again = choose(bool)",),
+        ),
+        Because(
+            "A guest may leave at any time; its TLB keeps what it has.", "actor", ("exits the guest / by somebody else",)
         ),
         Because(
             "The instruction is emulated again at the next entry, and invalidates more.",
@@ -180,14 +178,9 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ("exits the guest / writes in_guest", "exits the guest / writes vttbr", "exits the guest / writes el1"),
         ),
         Because(
-            "`last_cpu` is not read under this policy.",
-            "reordered",
-            ("vcpu_thread: self.last_cpu[vcpu] = cpu | if choose(bool):",),
-        ),
-        Because(
             "The DSB comes after VTTBR is restored: a TLBI takes the VMID when it is issued, and the vcpu has yet to enter.",
             "reordered",
-            ("vcpu_thread: if self.wait_for_flush: | yield from self.exit_vmid_context(cpu)",),
+            ("vcpu_load: if self.wait_for_flush: | yield from self.exit_vmid_context(cpu)",),
         ),
     ),
     "kvm-vmid-allocator": (
@@ -283,8 +276,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             OUT_OF_CONTEXT,
             "left out",
             (
-                "exits the guest; local_irq_enable / writes live_vm",
-                "exits the guest; local_irq_enable / writes live_vmid",
+                "exits the guest / writes live_vm",
+                "exits the guest / writes live_vmid",
             ),
         ),
         Because(
@@ -384,17 +377,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             OFF,
             "reordered",
             (
-                "run: if not self.vhe: | if self.vhe:",
                 "deactivate: if not self.epd_in_switch: | self.el1[cpu] = None",
-            ),
-        ),
-        Because(
-            "With the erratum a guest's registers are walked whoever executes; and at no step would the guest, if it "
-            "executed, hit what is not its own.",
-            "reordered",
-            (
-                "run: self.in_guest[cpu] = True | self.leave_guest(cpu)",
-                "run: self.leave_guest(cpu) | if not self.vhe:",
             ),
         ),
         Because(
@@ -417,7 +400,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "What is walked before EPD is set goes with the TLBI, which comes behind both.",
             "reordered",
             (
-                "enter_vmid_context: if self.epd_in_flush: | self.vttbr[cpu] = self.vm_of[self.vcpus.loaded[cpu]]",
+                "enter_vmid_context: if self.epd_in_flush: | yield from super().enter_vmid_context(cpu)",
             ),
         ),
         Because(
@@ -760,6 +743,11 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         ),
     ),
     "xen-tlbflush-clock": (
+        Because(
+            "Each CPU flushes by itself: the others may do so first.",
+            "reordered",
+            ("flush_mask: if self.mask[cpu, cpu]: | yield from self.flush_ipi.flush(cpu, self.mask)",),
+        ),
         Because(
             "It is one process on each CPU, and is not inside of itself when it begins.",
             "left out",
