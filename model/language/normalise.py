@@ -493,10 +493,10 @@ class Normaliser:
     def asked_by(self, function: Atom, node: ast.Call) -> Iterator[ast.expr]:
         """The arguments of a call of a word of the language, or of Python's, that are conditions."""
         called = function.of.value if isinstance(function.of, Constant) else None
-        given = {**dict(enumerate(node.args)), **{k.arg: k.value for k in node.keywords}}
-        if called is require or called is check:
-            yield from (given[key] for key in ("condition", 0 if called is require else 1) if key in given)
-        for argument in given.values():
+        given: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args), *((k.arg, k.value) for k in node.keywords)]
+        for place, argument in given:
+            if (called is require and place in (0, "condition")) or (called is check and place in (1, "condition")):
+                yield argument
             if called is choose and isinstance(argument, ast.Lambda):
                 yield argument.body
             if (called is all or called is any) and isinstance(argument, ast.GeneratorExp):

@@ -140,7 +140,19 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     def cacheable(self, cpu, table, frame):
         """The entry is in memory, or an update that overwrote it has yet to flush this CPU."""
         return self.entry[table] == frame or any(
-            self.overwrote[c, table, frame] and self.awaits_flush(c, cpu) for c in Cpu
+            self.overwrote[c, table, frame] and self.awaits_flush(c, cpu) and (c != cpu or not self.spares(c, table))
+            for c in Cpu
+        )
+
+    def spares(self, cpu, table):
+        """Whether nothing that this CPU has cached came from what its batch has overwritten in the table, as things stand.
+
+        That it had not when this was looked at, with the table locked, is all that is known: it may have another type by now.
+        """
+        return (
+            self.spare_local
+            and local(self.hypercall, cpu, "do_mmu_update.spared")
+            and not self.is_yet_to_look(cpu, table)
         )
 
     def may_be_cached(self, page, cpu):
@@ -156,28 +168,6 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         )
 
     @lemma
-    def this_cpu_is_spared_what_it_does_not_walk(self):
-        """Changes of L4 tables that are not its root."""
-        return not self.spare_local or all(
-            self.type[table] == PageType.L4 and (self.guest_table[cpu] != table or self.context[cpu] != Context.RUNNING)
-            for cpu in Cpu
-            for table in Frame
-            for frame in Frame
-            if self.overwrote[cpu, table, frame] and not self.is_yet_to_look(cpu, table)
-            if local(self.hypercall, cpu, "do_mmu_update.spared")
-        )
-
-    @lemma
-    def what_was_overwritten_led_down(self):
-        return self.retyping or not self.spare_local or all(
-            self.leads_down(table, frame)
-            for cpu in Cpu
-            for table in Frame
-            for frame in Frame
-            if self.overwrote[cpu, table, frame]
-        )
-
-    @lemma
     def an_upper_entry_is_in_memory_or_about_to_be_flushed(self):
         return all(
             self.cacheable(cpu, self.cr3[cpu], table) for cpu in Cpu for table in Frame if self.upper.entry[cpu, table]
@@ -187,7 +177,10 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     def so_are_the_two_that_a_lower_entry_stands_for(self):
         return all(
             any(
-                self.cacheable(cpu, self.cr3[cpu], t) and self.cacheable(cpu, t, page) and self.may_be_cached(t, cpu)
+                self.cacheable(cpu, self.cr3[cpu], t)
+                and self.cacheable(cpu, t, page)
+                and self.type[t] == PageType.L2
+                and self.may_be_cached(t, cpu)
                 for t in Frame
             )
             for cpu in Cpu

@@ -419,6 +419,7 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
             {"spare_local": True}, "holds",
             also=(
                 Expect("holds", {"batches": True, "lazy": True, "foreign": True}, {"frame": 4}),
+                Expect("holds", {"retyping": True}, {"frame": 4}),
                 Expect("holds", {"xpti": True, "own_roots": True}),
                 Expect("holds", {"xpti": True, "lazy": True, "foreign": True}, {"frame": 4}),
             ),

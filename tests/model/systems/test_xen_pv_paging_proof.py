@@ -30,7 +30,6 @@ from .verdicts import Cell, cells
 
 ALL_BUT_RETYPING = "xpti=on lazy=on foreign=on batches=on"
 RETYPING = "retyping=on"
-SPARING = f"spare_local=on {ALL_BUT_RETYPING}"
 
 
 def is_provable(cell: Cell) -> bool:
@@ -147,15 +146,9 @@ NEEDED_WITH_RETYPING = {
 }
 
 
-NEEDED_WHERE_A_FLUSH_IS_SPARED = {
-    "this-cpu-is-spared-what-it-does-not-walk": (DROPS, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
-    "what-was-overwritten-led-down": (DROPS, "so-are-the-two-that-a-lower-entry-stands-for"),
-}
-
 NEEDED = {
     **{lemma: (ALL_BUT_RETYPING, *why) for lemma, why in NEEDED_FOR.items()},
     **{lemma: (RETYPING, *why) for lemma, why in NEEDED_WITH_RETYPING.items()},
-    **{lemma: (SPARING, *why) for lemma, why in NEEDED_WHERE_A_FLUSH_IS_SPARED.items()},
 }
 
 
