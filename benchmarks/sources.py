@@ -18,9 +18,14 @@ def source(cls: type[System]) -> str:
     return Path(inspect.getsourcefile(cls) or "").read_text()
 
 
+def kinds(cls: type[System]) -> set[str]:
+    """The modules of the kinds of systems that it inherits."""
+    return {b.__module__ for b in cls.__mro__[1:] if b.__module__.startswith(KINDS)} - {cls.__module__}
+
+
 def whole_source(cls: type[System]) -> str:
     """The files of the system and of its kinds: all that they import, and then what they define, which hides it, kinds first."""
-    modules = {b.__module__ for b in cls.__mro__[1:] if b.__module__.startswith(KINDS)} - {cls.__module__}
+    modules = kinds(cls)
     texts = {m: Path(sys.modules[m].__file__ or "").read_text() for m in sorted(modules)}
     parts = {m: _imports_and_rest(text, m.rpartition(".")[0]) for m, text in texts.items()}
     uses = {m: {n for n in modules if f"from {n} import" in imports} for m, (imports, _) in parts.items()}

@@ -135,10 +135,9 @@ class ProcessCompiler:
         self.x.resume(point.stack, path)
         outcomes = self.x.run(point.stack, path)
         if len(outcomes) > 1:
+            scope, node = self.where(point)
             for outcome in outcomes:
-                self.x.no_ghost(
-                    "what decides where the process goes on", self.node_of(point), self.scope, outcome.path.cond
-                )
+                self.x.no_ghost("what decides where the process goes on", node, scope, outcome.path.cond)
         self.x.note("after", names, outcomes, before, scopes)
         changed: list[int] = []
         exits = [self.exit(outcome, changed) for outcome in outcomes]
@@ -191,8 +190,9 @@ class ProcessCompiler:
             return self.locals.join(key, one, other)
         except Endless:
             name = key[1][1].shown
-            key[1][0].source.fail(
-                self.node_of(self.points[key[0]]),
+            scope, node = self.where(self.points[key[0]])
+            scope.source.fail(
+                node,
                 f"'{name}' changes in each round, and no bound of it can be seen",
                 f"Give it one: {name}: Annotated[int, Range(0, 3)] = ...",
             )
@@ -370,7 +370,7 @@ class ProcessCompiler:
             process=self.member.name,
             label=labels[number],
             doc=point.label or self.doc,
-            place=self.source.place(self.node_of(point)),
+            place=self.place_of(point),
             named=tuple(self.named(number, live)),
         )
 
@@ -385,12 +385,16 @@ class ProcessCompiler:
                 template.source.fail(template.node, message, "Name what the step itself reads.")
             yield name, expr
 
-    def node_of(self, point: Point) -> ast.AST:
-        """The first statement after the label."""
+    def where(self, point: Point) -> tuple[Scope, ast.AST]:
+        """The first statement after the label, and the function in which it stands, which may be one of another file."""
         for frame in reversed(point.stack):
             if isinstance(frame, Block) and frame.next < len(frame.body):
-                return frame.body[frame.next].node
-        return self.function.node
+                return frame.scope, frame.body[frame.next].node
+        return self.scope, self.function.node
+
+    def place_of(self, point: Point) -> ir.Place:
+        scope, node = self.where(point)
+        return scope.source.place(node)
 
     def local_updates(self, way: Exit, live: list[dict[Leaf, Stored]], number: int) -> list[ir.Update]:
         """Keep the locals that the target needs; give back their default to those that it does not."""

@@ -370,7 +370,7 @@ def test_all_goes_on_behind_a_policy_that_is_wrong(only_small: None, monkeypatch
 
 
 def test_a_trace_that_z3_does_not_confirm_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "certify", lambda trace: Certificate(False, "it was made up", 2))
+    monkeypatch.setattr(checking, "certify", lambda trace, view: Certificate(False, "it was made up", 2))
     called = call("check", SWITCH, "--format", "json")
     assert called.exit_code == 70 and called.stdout == ""
     assert "INTERNAL ERROR, no verdict" in called.stderr and "at step 2: it was made up" in called.stderr

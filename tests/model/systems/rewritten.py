@@ -9,7 +9,7 @@ from pathlib import Path
 from flushproof.model.language.declare import System
 from flushproof.model.language.load import load_system, proof_of
 
-from benchmarks.sources import whole_source
+from benchmarks.sources import kinds, whole_source
 
 COSTS = re.compile(r"^ +cost\(\w+\)\n", re.MULTILINE)
 
@@ -27,7 +27,8 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
     text = whole_source(cls)
     if lemmas:
         proof = Path(inspect.getsourcefile(proof_of(cls)) or "").read_text()
-        text += re.sub(rf"^from {cls.__module__} import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
+        here = "|".join(map(re.escape, (cls.__module__, *sorted(kinds(cls)))))
+        text += re.sub(rf"^from (?:{here}) import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
     words = "from flushproof.model.language.declare import "
     text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
     text = COSTS.sub("", text)
