@@ -85,13 +85,11 @@ ONE_OF = {
     "test_what_the_source_cannot_do_without": 5,
     "test_what_holds_is_proved_for_any_size": 6,
     "test_is_proved_for_any_size": 28,
-    "test_fixed_is_proved_for_any_size": 5,
     "test_proved_for_any_size": 3,
     "test_both_holds_on_larger_machines": 2,
     "test_it_is_read_from_the_disk_at_any_width": 3,
     "test_all_policies_of_a_file": 2,
     "test_what_is_broken_is_not_proved": 8,
-    "test_found_lemmas_are_pasted_back_and_prove": 3,
     "test_the_answers_of_a_puzzle_are_those_that_the_teacher_expects": 5,
     "test_a_lesson_is_read_at_any_width_and_without_a_mouse": 12,
 }
@@ -104,8 +102,18 @@ WHOLE_ONLY = {
     "test_what_rests_on_no_flush_is_proved_with_retyping_too": ("xen",),
     "test_a_method_of_the_system_means_the_same_when_it_is_typed": ("questions",),
     "test_with_hints_the_generation_allocator_needs_no_lemma": ("found_lemmas",),
+    "test_found_lemmas_are_pasted_back_and_prove": ("found_lemmas",),
+    "test_all_at_once_is_the_same": ("cli",),
+    "test_all_with_settings": ("silence",),
+    "test_the_generated_systems_say_something": ("handover",),
+    "test_the_laboratory_judges_policies_from_there": ("handover",),
+    "test_the_world_is_the_same_under_every_policy": ("costs",),
+    "test_each_verdict_occurs": ("bounded",),
+    "test_something_is_fused": ("fusion",),
+    "test_fixed_is_proved_for_any_size": ("vmid_generation",),
+    "test_marks_are_what_the_reference_says": ("lessons",),
 }
-"""Tests of minutes, left to `--whole` in these files; the same test of a smaller system runs always."""
+"""Tests that take long for what they add to others, left to `--whole` in these files."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
