@@ -268,8 +268,7 @@ def certified(trace: Trace, view: View | None = None) -> Trace:
     """
     certificate = certify(trace, view=view)
     if not certificate.ok:
-        where = "" if certificate.step is None else f" at step {certificate.step}"
-        raise CertificateError(f"Z3 does not confirm the trace to '{trace.property}'{where}: {certificate.reason}")
+        raise CertificateError(certificate.refusal(f"the trace to '{trace.property}'"))
     return trace
 
 

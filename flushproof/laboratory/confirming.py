@@ -138,9 +138,7 @@ def confirmed_all(view: View, traces: Iterable[tuple[Trace, Open]]) -> list[str]
     for trace, policies in traces:
         certificate = certify(trace, policies, view)
         if not certificate.ok:
-            where = "" if certificate.step is None else f" at step {certificate.step}"
-            says = f"the trace to '{trace.property}' for all that share it{where}: {certificate.reason}"
-            refused.append(f"Z3 does not confirm {says}")
+            refused.append(certificate.refusal(f"the trace to '{trace.property}' for all that share it"))
     return refused
 
 

@@ -52,6 +52,11 @@ class Certificate:
     reason: str = ""
     step: int | None = None
 
+    def refusal(self, what: str) -> str:
+        """That Z3 does not confirm this, where, and why."""
+        where = "" if self.step is None else f" at step {self.step}"
+        return f"Z3 does not confirm {what}{where}: {self.reason}"
+
 
 class _Refuted(Exception):
     """A part of a trace is not what it claims to be."""
