@@ -72,7 +72,7 @@ def alone(instance: Instance, symmetry: bool = False, workers: int = 1) -> Run:
     """flushproof in this process; searches that take no time are repeated, and the median counts."""
     asked = ask(instance, None)
     task = Task(instance, asked.invariants, asked.reachables, asked.deadlock, symmetry=symmetry)
-    library = Library(instance, (*asked.invariants, *asked.reachables), symmetry, shared=workers > 1)
+    library = Library(instance, (*asked.invariants, *asked.reachables), symmetry, shared=workers > 1, optimised=True)
     taken: list[float] = []
     while sum(taken) < 0.5 and len(taken) < 11:
         store = Store(library, None, workers)

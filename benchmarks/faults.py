@@ -1113,6 +1113,39 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         '            pass\n',
         'who takes a step of one part of the graph is taken to do so in all that are found after it',
     ),
+    # ---------------------------------------------------------------------------------------------------- found by fuzzing
+    (
+        'front end',
+        f"{_LANGUAGE}/normalise.py",
+        '                if self.function.outer is not None:\n                    what = "super() stands inside',
+        '                if False:\n                    what = "super() stands inside',
+        'super() in a comprehension is that of the method around it',
+        BEFORE,
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/conversions.py",
+        '            yield from numbered(other, terms.and_(when, terms.not_(cond)))\n',
+        '',
+        'an element that its sort does not have is there, where it is the second one of two',
+        BEFORE,
+    ),
+    (
+        'terms',
+        "model/ir/terms.py",
+        'return Lit(min(max(int(arg.value or 0), to.lo), to.hi), to)',
+        'return Lit(arg.value, to)',
+        'a known number that its range does not have stays as it is',
+        BEFORE,
+    ),
+    (
+        'audit',
+        "flushproof/agreement.py",
+        'if any(self.undefined(s, step.name) for s in states):  # Python may be in this one',
+        'if all(self.undefined(s, step.name) for s in states):',
+        'a step that may be undefined is compared in those states alone in which it is defined',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def parts(instance: Instance) -> Parts:
     steps = time.process_time() - started
     sizes = (store.count, transitions, store.layout.state_bytes, store.table_bytes)
     store.close()
-    bare, growing, other = search(Library(instance, ()))
+    bare, growing, other = search(Library(instance, (), optimised=True))
     other.close()
     return Parts(*sizes, whole, again, steps, bare, growing)
 
@@ -75,7 +75,7 @@ def parts(instance: Instance) -> Parts:
 def compiled(instance: Instance) -> Library:
     """The code for the instance and all its properties."""
     asked = ask(instance, None)
-    return Library(instance, (*asked.invariants, *asked.reachables))
+    return Library(instance, (*asked.invariants, *asked.reachables), optimised=True)
 
 
 def search(library: Library) -> tuple[float, float, Store]:

@@ -26,7 +26,7 @@ def main() -> None:
     asked = parser.parse_args()
     instance = Subject.parse(asked.subject).instance()
     properties = ask(instance, None)
-    store = Store(Library(instance, (*properties.invariants, *properties.reachables)), None)
+    store = Store(Library(instance, (*properties.invariants, *properties.reachables), optimised=True), None)
     store.add(list(Reference(instance).initial_states()))
     rows, head, mark = [], 0, 100_000.0
     before, counted, made = time.process_time(), 0, 0

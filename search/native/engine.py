@@ -52,7 +52,7 @@ class NativeEngine:
     spill: a directory on whose disk states and the visited set lie where memory has no room (with `Limits.memory_bytes`).
     compact: keep fingerprints of states instead of states, where those are smaller; then a state can be taken for another
         one, with the probability `Found.omission`.
-    optimised: without it code is compiled in a tenth of the time, and is some times slower: for many searches of few states.
+    optimised: the code is made fast from the start, or (False) never, which takes a fifth of the time; None: once that pays.
     """
 
     name = "native"
@@ -73,7 +73,7 @@ class NativeEngine:
         resume: bool = False,
         spill: Path | None = None,
         compact: bool = False,
-        optimised: bool = True,
+        optimised: bool | None = None,
     ) -> None:
         self.budget, self.workers, self.compact, self.optimised = budget, workers, compact, optimised
         self.checkpoint, self.resume, self.spill = checkpoint, resume, spill
@@ -311,9 +311,7 @@ class Search:
         return {name: tuple(self.store.states(n, n + 1)[0] for n in way)}
 
     def _add_initial(self) -> None:
-        before = self.began
         for _ in self.store.begin(self.task.points):
-            self.began = before + self.store.compile_seconds  # compiling is not exploring
             try:
                 self._look()
             except _Stop as stop:
@@ -347,7 +345,7 @@ class Search:
         if now < self.next_look:
             return
         self.next_look = now + _INTERVAL
-        seconds, memory = now - self.began, int(self.process.memory_info().rss)
+        seconds, memory = self._seconds(now), int(self.process.memory_info().rss)
         if task.progress is not None:
             depth, queue = max(0, len(self.levels) - 2), store.count - self.head
             levels = tuple(after - before for before, after in pairwise(self.levels))
@@ -355,6 +353,10 @@ class Search:
             task.progress(Progress(*found, seconds, memory, levels, self.restored, store.beginning))
         if limits.seconds is not None and seconds > limits.seconds:
             raise _Stop(f"the limit of {limits.seconds:g} seconds")
+
+    def _seconds(self, now: float) -> float:
+        """Of exploring: what went into code does not count."""
+        return now - self.began - self.store.compile_seconds
 
     @property
     def _pages_come_and_go(self) -> bool:

@@ -31,6 +31,9 @@ PRINT_BYTES = 10
 
 # How much code is compiled before loops are preferred: some 30 microseconds for each line.
 STEP_LINES, _CHECK_LINES = 6000, 3000
+# From so many states for each line on, optimised code wins back the time that LLVM takes for it: some 30 microseconds a line,
+# against a tenth of a microsecond a state.
+_STATES_A_LINE = 100
 # Of code that runs once.
 _SMALL = Budget(0, 0, 0)
 # Of code that soon has nothing to do, mostly.
@@ -42,7 +45,7 @@ class Library:
 
     shared: for several workers; compact: with fingerprints, if those are smaller than states.
     watched: what is looked for besides, in the bits after those of the properties; sweeping: with the functions of `sweep`.
-    optimised: the code is made fast; without it, it is made soon.
+    optimised: the code is made fast, or made soon; None: soon, and fast once that pays.
     layout: of the states; group: of the symmetry, None without; permutations: how many it has; meaning: the source that
     depends on the system; seconds: what compiling took.
     """
@@ -57,13 +60,13 @@ class Library:
         compact: bool = False,
         watched: Sequence[Property] = (),
         sweeping: bool = False,
-        optimised: bool = True,
+        optimised: bool | None = None,
     ) -> None:
         started = time.monotonic()
         self.layout = Layout(instance)
         group = Group(self.layout)
         self.group = group if symmetry and group.order > 1 else None
-        self.sweeping, self.optimised, self.budget = sweeping, optimised, budget
+        self.sweeping, self.optimised, self.budget = sweeping, bool(optimised), budget
         self.compact = compact and self.layout.state_bytes > PRINT_BYTES
         self.permutations = self.group.order if self.group else 1
         self.meaning = meaning(self.layout, properties, self.group, budget, watched)
@@ -71,7 +74,12 @@ class Library:
         loop = LoopFunctions(self.layout, self.permutations, shared, self.compact, watching)
         sweep = SweepFunctions(self.layout, self.permutations, shared, self.compact, watching).text() if sweeping else ""
         self.source = "\n".join((DECLARATIONS, self.meaning, loop.text(), sweep))
-        self._compiled = Compiled(self.source, optimised)
+        self._states_to_wait = None if optimised is not None else _STATES_A_LINE * self.source.count("\n")
+        self._compile()
+        self.seconds = time.monotonic() - started
+
+    def _compile(self) -> None:
+        self._compiled = Compiled(self.source, self.optimised)
         function = self._compiled.function
         self.begin = function("begin")
         self.expand = function("expand")
@@ -82,13 +90,30 @@ class Library:
         self.mark = function("mark")
         self.follow = function("follow")
         self.back = function("back")
-        if sweeping:
+        if self.sweeping:
             self.collect = function("collect")
             self.arrange = function("arrange")
             self.probe = function("probe")
             self.compare = function("compare")
             self.enter = function("enter")
-        self.seconds = time.monotonic() - started
+
+    def worked(self, states: int) -> float:
+        """Takes note that its code, none of which runs now, went through so many states, and makes it fast once that pays.
+
+        Returns:
+            The seconds that took.
+        """
+        if self._states_to_wait is None:
+            return 0.0
+        self._states_to_wait -= states
+        if self._states_to_wait > 0:
+            return 0.0
+        started = time.monotonic()
+        self._states_to_wait, self.optimised = None, True
+        self._compile()
+        seconds = time.monotonic() - started
+        self.seconds += seconds
+        return seconds
 
 
 class Compiled:
@@ -147,7 +172,7 @@ def target() -> llvm.Target:
 def _compile(text: str, optimised: bool) -> tuple[Any, Any]:
     """Machine code; both results must be kept while it is in use.
 
-    Without `optimised` LLVM makes it in a tenth of the time: that pays for searches of some thousands of states.
+    Without `optimised` LLVM makes it in a fifth of the time, and it takes up to twice as long for a state.
     """
     machine = target().create_target_machine(
         cpu=llvm.get_host_cpu_name(),

@@ -293,7 +293,7 @@ class Store:
 
     def _classes(self, instance: Instance) -> Callable[[], Store]:
         """Makes stores that keep one state of each class."""
-        library = Library(instance, (), symmetry=True, optimised=self.library.optimised)
+        library = Library(instance, (), symmetry=True)
         self.compile_seconds += library.seconds
         return lambda: Store(library, None)
 
@@ -301,9 +301,10 @@ class Store:
         """Stores what the initial action makes of these words; pauses now and then, as `expand` does."""
         worker = self.workers[0]
         worker.set(guesses=address_of(rows), head=0, end=len(rows))
-        while worker.get("head") < len(rows):
+        while (head := worker.get("head")) < len(rows):
             worker.set(pause=self._pause)
             self.library.begin(worker.address)
+            self.compile_seconds += self.library.worked(worker.get("head") - head)
             yield
 
     def kept(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
@@ -317,6 +318,11 @@ class Store:
             Where it paused, for the caller to `grow` or to see to its limits, or because it is full; all states before are
             expanded, and of those after none counts as expanded.
         """
+        head = self._expand_some(first, last)
+        self.compile_seconds += self.library.worked(head - first)
+        return head
+
+    def _expand_some(self, first: int, last: int) -> int:
         self._set(pause=self._pause)
         if self.sweeping:
             return self._sweep(first, last)

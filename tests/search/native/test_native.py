@@ -36,7 +36,7 @@ from flushproof.model.ir.instance import Instance
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.explore import explore
-from flushproof.search.native import loop, store
+from flushproof.search.native import library, loop, store
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.native.layout import Layout
 from flushproof.search.native.library import Library
@@ -89,6 +89,29 @@ def test_what_a_model_owes_and_does_not_have_is_read_alike() -> None:
     made = Instance(system, {"Page": 2})
     native, reference = (explore(made, symmetry=False, engine=e) for e in (NativeEngine(), None))
     assert facts(native) == facts(reference) and reference.states > 10
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("policy", ["last-ran", "on-migration"])
+def test_code_is_made_fast_in_the_middle_of_a_search(policy: str, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds what code finds that is made fast from the start, or never."""
+    inst = instantiate(load_system("kvm-vcpu-switch"), policy)
+    found = [explore(inst, engine=NativeEngine(workers=workers, optimised=o)) for o in (True, False)]
+    made: list[bool] = []
+    compiled = library.Compiled.__init__
+
+    def noted(self: library.Compiled, text: str, optimised: bool) -> None:
+        made.append(optimised)
+        compiled(self, text, optimised)
+
+    monkeypatch.setattr(library.Compiled, "__init__", noted)
+    assert facts(explore(inst, engine=NativeEngine(workers=workers))) == facts(found[0])
+    assert made == [False], "some thousands of states do not win back what LLVM takes"
+    monkeypatch.setattr(library, "_STATES_A_LINE", 0.01)
+    found.append(explore(inst, engine=NativeEngine(workers=workers)))
+    assert made == [False, False, True] and found[0].states > 500
+    assert facts(found[0]) == facts(found[1]) == facts(found[2])
+    assert found[0].violations == found[1].violations == found[2].violations
 
 
 @pytest.mark.parametrize("workers", [1, 2])
