@@ -1142,7 +1142,7 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'audit',
         "flushproof/agreement.py",
         'if any(self.undefined(s, step.name) for s in states):  # Python may be in this one',
-        'if all(self.undefined(s, step.name) for s in states):',
+        'if all(self.undefined(s, step.name) for s in states):  # Python may be in this one',
         'a step that may be undefined is compared in those states alone in which it is defined',
         BEFORE,
     ),
