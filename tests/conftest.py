@@ -6,9 +6,13 @@ more than half an hour on two cores; the sample, a few minutes.  Each family kee
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
+
+# Hundreds of tests start a command; without files of bytecode each of them would compile all of flushproof's source.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 ONE_OF = {
     # generated inputs

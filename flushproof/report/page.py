@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flushproof.auditing import Audit
@@ -43,6 +42,9 @@ from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
 from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 WIDE = 10_000
 """No line of a page is wrapped by anyone but the browser."""
 
@@ -60,6 +62,8 @@ class Fact:
 
 @cache
 def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # only now: a fifth of what starting a command takes
+
     made = Environment(
         loader=PackageLoader("flushproof.report", "templates"),
         autoescape=True,
