@@ -133,7 +133,10 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
 
     def walkable(self, cpu, vm, vcpu, page):
         """The context in the registers is the vcpu's, it is current, and the vcpu's tables hold this translation."""
-        return self.in_context(cpu) and self.vttbr[cpu] == vm and self.el1[cpu] == vcpu and self.mapped(vcpu, page)
+        return self.vttbr[cpu] == vm and self.walks_for(cpu, vcpu) and self.mapped(vcpu, page)
+
+    def walks_for(self, cpu, vcpu):
+        return self.in_context(cpu) and self.el1[cpu] == vcpu
 
     def mapped(self, vcpu, page):
         return not self.invalid[vcpu] and self.page_of[vcpu] == page
@@ -164,8 +167,7 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
                 self.tlbi.issue(cpu, self.flush, self.vttbr[cpu])
             if self.wait_for_flush:
                 yield "DSB NSH, ISB"
-                cost(DSB_WAIT)
-                self.tlbi.barrier(cpu)
+                self.dsb(cpu)
             yield from self.exit_vmid_context(cpu)
         yield "stores last_vcpu_ran"
         self.note(cpu, vcpu)
@@ -179,8 +181,12 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
         else:
             yield "vcpu_put, __switch_to"
             if self.switch_barrier:
-                cost(DSB_WAIT)
-                self.tlbi.barrier(cpu)
+                self.dsb(cpu)
+
+    def dsb(self, cpu):
+        """One that the host executes."""
+        cost(DSB_WAIT)
+        self.tlbi.barrier(cpu)
 
     def vm_index(self, vcpu):
         return (self.vm_of[vcpu],)
@@ -214,8 +220,7 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
     def leave(self, cpu):
         """The exception, and __guest_exit."""
         if self.exit_barrier:
-            cost(DSB_WAIT)
-            self.tlbi.barrier(cpu)
+            self.dsb(cpu)
         super().exit_guest(cpu)
 
     # ------------------------------------------------------------------------------------------------------------ the guest

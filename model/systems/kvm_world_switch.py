@@ -10,6 +10,8 @@ What is modelled
     TTBR1_EL1 (one step: no stage-1 tables are half a guest's), VTTBR_EL2, HCR_EL2.VM.  Without VHE at each entry and exit; in the
     flush of vcpu_load VTTBR_EL2 alone, around the TLBI.  With VHE the host's own regime is EL2&0: a guest's registers stay as they
     are until the next guest's are written, and HCR_EL2.TGE has them not be used but in the guest and in the flush.
+    A walk that began before an exception to EL2 may end behind it, until a DSB waits for it: without VHE that is `walk_barrier`, at
+    each entry, exit and flush (v6.4); with VHE the DSB of __switch_to, which `handover=on` goes without.
     `mmu_off=on`: a vcpu may run with its MMU off, from its beginning to its end; its tables then mean nothing.
 What is left out
     pKVM's host, which has a stage 2; TCR_EL1 but for EPD0 and EPD1; a guest that switches its MMU on or off while it runs; the
@@ -18,16 +20,28 @@ What is left out
 What the verdicts mean
     no-foreign-hit: also of entries that come from no vcpu's tables, made of the host's registers and a guest's.
     host-keeps-its-regime: without VHE, nothing of a guest is cached under VMID 0 when the host goes on.
-    The rest is as in `kvm-vcpu-switch`.  With `stale_context=off` all policies hold: the order of the writes is of no matter then.
+    The rest is as in `kvm-vcpu-switch`.  With `stale_context=off` all policies hold that wait for walks: the order of the writes is
+    of no matter then.  `walks-go-on` breaks with the erratum and without: the workaround has no walk begin, and ends none.
 
 Sources: arch/arm64/kvm/hyp: nvhe/switch.c (__kvm_vcpu_run, __activate_traps, __deactivate_traps), include/hyp/sysreg-sr.h
-(__sysreg_restore_el1_state), nvhe/tlb.c and vhe/tlb.c (enter_vmid_context, exit_vmid_context); Arm ARM DDI 0487, D8.
+(__sysreg_restore_el1_state), nvhe/tlb.c and vhe/tlb.c (enter_vmid_context, exit_vmid_context), vhe/sysreg-sr.c
+(__vcpu_load_switch_sysregs); the series "KVM: arm64: Synchronise speculative page table walks on translation regime change",
+April 2023; Arm ARM DDI 0487, D8.
 """
 
 from flushproof.model.hardware import Cpu, Invalidations, Page, Tlb, Vcpu, Vm
 from flushproof.model.hardware.el1_context import El1Context, Stray
-from flushproof.model.language.declare import Expect, Knob, Map, Policy, Rigid, check, event, require
+from flushproof.model.language.declare import Expect, Knob, Map, OrderedEnum, Policy, Rigid, check, event, require
 from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
+
+
+class LoadBarrier(OrderedEnum):
+    """Where vcpu_load waits for walks that a guest began: nowhere; before it writes EL1 registers, as Linux does for guests with
+    nested virtualization; before its flush, which writes VTTBR_EL2."""
+
+    NONE = 0
+    REGISTERS = 1
+    FLUSH = 2
 
 
 class WorldSwitch(El1Context, VcpuSwitch):
@@ -47,6 +61,10 @@ class WorldSwitch(El1Context, VcpuSwitch):
         bool, True, "entry and exit set TCR_EL1.EPD0 and EPD1 first, and restore TCR_EL1 last (without VHE)", order="rising"
     )
     tcr_last = Knob(bool, True, "with that, SCTLR_EL1 is restored before TCR_EL1, not behind it", order="rising")
+    walk_barrier = Knob(
+        bool, True, "a DSB at EL2 before the first register is written: walks that began have ended (without VHE)", order="rising"
+    )
+    load_barrier = Knob(LoadBarrier, LoadBarrier.NONE, "a DSB for walks in vcpu_load (with VHE)", order="rising")
 
     off_of: Rigid[Map[Vcpu, bool]]
 
@@ -56,6 +74,19 @@ class WorldSwitch(El1Context, VcpuSwitch):
     def in_context(self, cpu):
         """The vcpu's tables are walked, and stage 2 is the VM's."""
         return self.walks_tables(cpu) and not self.s2_off[cpu]
+
+    def walks_for(self, cpu, vcpu):
+        """Also the end of a walk that it began: stage 2 is then that of VTTBR_EL2, as is the VMID."""
+        return super().walks_for(cpu, vcpu) or (self.ends_a_walk_of(cpu, vcpu) and not self.s2_off[cpu])
+
+    def load(self, cpu):
+        if self.load_barrier == LoadBarrier.FLUSH:
+            self.dsb(cpu)
+        return super().load(cpu)
+
+    def dsb(self, cpu):
+        super().dsb(cpu)
+        self.walks_end(cpu)
 
     def flush_vmid(self, cpu, vm):
         self.tlb.drop_tagged(cpu, vm)
@@ -77,12 +108,17 @@ class WorldSwitch(El1Context, VcpuSwitch):
 
     def enter_guest(self, cpu):
         if self.vhe:
+            if self.load_barrier != LoadBarrier.NONE:
+                self.dsb(cpu)
             self.s1_off[cpu] = self.runs_flat(self.vcpus.loaded[cpu])
             super().enter_guest(cpu)
         else:
             self.in_guest[cpu] = True
 
     def exit_guest(self, cpu):
+        waited_for = self.switch_barrier and not self.handover if self.vhe else self.walk_barrier
+        if not waited_for:
+            self.guests_walk[cpu] = self.vcpus.loaded[cpu]
         self.leave(cpu)
 
     def activate(self, cpu):
@@ -93,6 +129,7 @@ class WorldSwitch(El1Context, VcpuSwitch):
         else:
             yield "restores SCTLR_EL1 and TCR_EL1"
             self.s1_off[cpu] = self.runs_flat(self.vcpus.loaded[cpu])
+        self.the_hosts_walks_go_on(cpu)
         yield "restores TTBR0_EL1, TTBR1_EL1"
         self.el1[cpu] = self.vcpus.loaded[cpu]
         yield "__load_stage2: writes VTTBR_EL2"
@@ -108,6 +145,11 @@ class WorldSwitch(El1Context, VcpuSwitch):
         if self.epd_in_switch and self.tcr_last:
             yield "restores TCR_EL1"
             self.epd[cpu] = False
+
+    def the_hosts_walks_go_on(self, cpu):
+        """Behind its exception to EL2, where nothing waits for them."""
+        if not self.vhe and not self.walk_barrier:
+            self.hosts_walk[cpu] = True
 
     def deactivate(self, cpu):
         """__deactivate_traps, __load_host_stage2, __sysreg_restore_state_nvhe."""
@@ -132,6 +174,7 @@ class WorldSwitch(El1Context, VcpuSwitch):
     # ---------------------------------------------------------------------------------------- around the TLBI of vcpu_load
 
     def enter_vmid_context(self, cpu):
+        self.the_hosts_walks_go_on(cpu)
         if self.epd_in_flush:
             yield "enter_vmid_context: sets TCR_EL1.EPD0, EPD1"
             self.epd[cpu] = True
@@ -188,7 +231,12 @@ class WorldSwitch(El1Context, VcpuSwitch):
             "the workaround in enter_vmid_context alone",
             {"epd_in_switch": False},
             "host-keeps-its-regime",
-            also=(Expect("holds", {"vhe": True}), Expect("holds", {"vhe": True, "mmu_off": True})),
+            also=(
+                Expect("holds", {"vhe": True}),
+                Expect("holds", {"vhe": True, "mmu_off": True}),
+                Expect("no-foreign-hit", {"vhe": True, "handover": True}),
+                Expect("holds", {"vhe": True, "handover": True, "exit_barrier": True}),
+            ),
         ),
         "switch": Policy("the workaround in the world switch alone", {"epd_in_flush": False}, "no-foreign-hit"),
         "both": Policy(
@@ -202,5 +250,11 @@ class WorldSwitch(El1Context, VcpuSwitch):
             {"tcr_last": False},
             "holds",
             also=(Expect("no-foreign-hit", {"mmu_off": True}),),
+        ),
+        "walks-go-on": Policy(
+            "both, and nothing waits for walks that began before EL2 was entered (Linux before v6.4)",
+            {"walk_barrier": False},
+            "no-foreign-hit",
+            also=(Expect("no-foreign-hit", {"stale_context": False}),),
         ),
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.language.declare import Expect
-from flushproof.model.systems.kvm_world_switch import WorldSwitch
+from flushproof.model.systems.kvm_world_switch import LoadBarrier, WorldSwitch
 
 from flushproof.proving import prove
 from tests.model.language.agree import agreed
@@ -12,6 +12,7 @@ from tests.model.language.agree import agreed
 from .rewritten import rewritten
 from .verdicts import Cell, cells, found, verdict
 
+ENTRY, GO_ON = "self.the_hosts_walks_go_on(cpu)", "self.hosts_walk[cpu] = True"
 FOREIGN, HOST = "no-foreign-hit", "host-keeps-its-regime"
 
 
@@ -28,6 +29,9 @@ def test_promised_verdict(cell: Cell) -> None:
         ("flush", {}, 22),
         ("switch", {}, 15),
         ("tcr-first", {"mmu_off": True}, 19),
+        ("walks-go-on", {}, 19),
+        ("walks-go-on", {"stale_context": False}, 19),
+        ("none", {"walk_barrier": False, "stale_context": False}, 13),
     ],
     ids=str,
 )
@@ -63,7 +67,40 @@ def test_stage_1_must_be_on_where_epd_is_set(old: str, policy: str, knobs: dict[
 def test_the_order_cannot_be_seen_without_the_erratum() -> None:
     """So all registers may be switched in one step, as in kvm-vcpu-switch."""
     for policy in WorldSwitch.policies:
+        if policy == "walks-go-on":
+            continue
         assert verdict(found(WorldSwitch, Cell(policy, Expect("holds", {"stale_context": False})))) == "holds"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "says"),
+    [
+        ({}, FOREIGN),
+        ({"load_barrier": LoadBarrier.REGISTERS}, FOREIGN),
+        ({"load_barrier": LoadBarrier.FLUSH, "if_moved": True}, "holds"),
+        ({"exit_barrier": True}, "holds"),
+    ],
+    ids=str,
+)
+def test_nothing_waits_for_a_guests_walks_where_its_vcpu_is_handed_over(knobs: dict[str, object], says: str) -> None:
+    """With VHE: without the DSB of __switch_to, one behind vcpu_load's flush is too late."""
+    assert verdict(found(WorldSwitch, Cell("flush", Expect(says, {"vhe": True, "handover": True, **knobs})))) == says
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (f"{ENTRY}\n        if self.epd_in_flush:", f"{GO_ON}\n        if self.epd_in_flush:", FOREIGN),
+        (f'{ENTRY}\n        yield "restores TTBR0', f'{GO_ON}\n        yield "restores TTBR0', FOREIGN),
+        ("else self.walk_barrier\n", "else False\n", HOST),
+    ],
+    ids=["flush", "entry", "exit"],
+)
+def test_each_way_into_el2_must_wait_for_walks(old: str, new: str, says: str, tmp_path: Path) -> None:
+    """Without VHE, and without the erratum: left out at one place."""
+    without = rewritten(WorldSwitch, old, new, tmp_path)
+    for stale_context in (False, True):
+        assert verdict(found(without, Cell("both", Expect("holds", {"stale_context": stale_context})))) == says
 
 
 @pytest.mark.parametrize("sizes", [{"vm": 2}, {"cpu": 3, "vcpu": 3}], ids=str)
