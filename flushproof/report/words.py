@@ -16,6 +16,7 @@ from flushproof.model.ir import (
     BOOL,
     DROPPED,
     TAKEN_OVER,
+    UNNAMED,
     Action,
     Clause,
     Lit,
@@ -33,7 +34,7 @@ from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
-from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, runs_as
+from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, own_elements, runs_as
 from flushproof.report.caches import is_real_cache
 from flushproof.report.locations import location, locations
 from flushproof.report.reads import Fact, Kind, Reader, Side
@@ -289,18 +290,53 @@ def by_whom(actor: str, words: str) -> str:
 
 
 def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) -> list[str]:
-    """The words of steps that are possible in one state: where several have the same, with the values that tell them apart."""
-    times, found = Counter(texts), []
-    for step, text in zip(steps, texts, strict=True):
-        action = action_of(instance, step.action)
-        alike = [s.binding for s, t in zip(steps, texts, strict=True) if t == text and s.action == step.action]
-        values = [
-            f"{p.name} {instance.show(p.of, step.binding[p.name])}"
-            for p in (action.params if action is not None and times[text] > 1 else ())
-            if len({binding[p.name] for binding in alike}) > 1
-        ]
-        found.append(f"{text} ({', '.join(values)})" if values else text)
+    """The words of steps that are possible in one state: where several have the same, with what tells them apart."""
+    numbers: dict[tuple[str, str], list[int]] = {}
+    for number, (step, text) in enumerate(zip(steps, texts, strict=True)):
+        numbers.setdefault((text, step.action), []).append(number)
+    times, found = Counter(text for text, _ in numbers), list(texts)
+    for (text, name), same in numbers.items():
+        action = action_of(instance, name)
+        if action is None:
+            continue
+        process = [action.process] if action.process is not None and times[text] > 1 else []
+        ways = _differences(instance, action, [steps[n] for n in same]) if len(same) > 1 else [[]]
+        for number, way in zip(same, ways, strict=True):
+            if more := [*process, *way]:
+                found[number] = f"{text} ({', '.join(more)})"
     return found
+
+
+def _differences(instance: Instance, action: Action, steps: Sequence[Step]) -> list[list[str]]:
+    """Of ways to take one action what tells them apart: the elements that are chosen, or else where the process goes on.
+
+    What else is chosen (a truth value, or None where nothing is chosen this way) is said only where it takes that.
+    """
+    differ = [p for p in action.params if len({step.binding[p.name] for step in steps}) > 1]
+    chosen = [[(_bare(p.name), instance.show(p.of, step.binding[p.name])) for p in differ] for step in steps]
+    elements = [[_called(name, value) for name, value in of if value not in ("False", "True", "None")] for of in chosen]
+    if all(elements) and len({*map(tuple, elements)}) == len(steps):
+        return elements
+    goes_on = [_goes_on(instance, action, step) for step in steps]
+    then = [[f"then: {at}"] if len({*goes_on}) > 1 else [] for at in goes_on]
+    found = [[*at, *values] for at, values in zip(then, elements, strict=True)]
+    if len({*map(tuple, found)}) == len(steps):
+        return found
+    return [[*at, *(_called(name, value) for name, value in of)] for at, of in zip(then, chosen, strict=True)]
+
+
+def _called(name: str, value: str) -> str:
+    """`table frame0`; without a name where there is none, or where it says nothing."""
+    return value if name in (UNNAMED, value.rstrip("0123456789")) else f"{name} {value}"
+
+
+def _goes_on(instance: Instance, action: Action, step: Step) -> str:
+    """Where the process goes on whose step it is."""
+    if action.process is None:
+        return ""
+    whose = tuple(step.binding[p.name] for p in own_elements(instance, action))
+    at = instance.slot(f"{action.process}.pc", whose)
+    return shown(instance, instance.slots[at], step.state[at])
 
 
 def title_of(instance: Instance) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "FALSE",
     "TAKEN_OVER",
     "TRUE",
+    "UNNAMED",
     "Action",
     "And",
     "BoolSort",
@@ -480,6 +481,9 @@ class Named:
 
 TAKEN_OVER = "taken_over~"
 """The variable that tells whether the policy under check is in force; a name with ~ cannot be spelled by a user."""
+
+UNNAMED = "choice"
+"""What a parameter is called that stands for a choice to which the system gives no name."""
 
 DROPPED = "dropped"
 """The name of the cost under which dropped entries are counted."""

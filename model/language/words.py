@@ -109,7 +109,7 @@ class Words(Functions):
             at.source.fail(use.node, "a loop cannot choose", hint)
         sort = self.sort_to_choose(of, at)
         where = use.given.get("where")
-        name = use.target or self.parameter_name(where) or "choice"
+        name = use.target or self.parameter_name(where) or ir.UNNAMED
         self.no_ghost("a guard", use.node, at, *path.conds)
         cond = path.cond
         value: ir.Expr

@@ -115,7 +115,7 @@ def test_where_the_other_policy_has_no_such_step_that_is_said(browser: Browser, 
     said = first.locator(".choices button", has_text="cpu0 stores last_vcpu_ran").all_inner_texts()
     assert len(said) == len({text.partition("\n")[0] for text in said}) > 1, "steps of the same words are told apart"
     first.locator(".choices button", has_text="cpu0 stores last_vcpu_ran").first.click()
-    said = "The last step is not possible here, and is left out: cpu0: stores last_vcpu_ran (choice False)."
+    said = "The last step is not possible here, and is left out: cpu0: stores last_vcpu_ran (then: vcpu_put, __switch_to)."
     assert said in second.locator(".status").inner_text()
     assert (first.locator(".path button").count(), second.locator(".path button").count()) == (2, 1)
     second.locator(".choices button", has_text="cpu0 writes the VM's VTTBR").first.click()

@@ -16,6 +16,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from flushproof.model.ir.trace import walked
 from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.model.language.questions import condition_of
@@ -27,6 +28,7 @@ from flushproof import cli
 from flushproof.checking import check
 from flushproof.report.jsonform import read_trace, schema
 from flushproof.report.stepper import Stepper
+from flushproof.report.words import Story
 
 SWITCH = f"{Path(__file__).with_name('small.py')}:Switch"
 LOADS = "cpu0: vcpu0 is loaded"
@@ -206,7 +208,9 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
     async def act(pilot: Pilot[None]) -> None:
         await pick(pilot, "cpu0: vcpu_load(vcpu0): reads last_vcpu_ran")
         texts = [text for text, _, _ in app.offered]
-        assert len(set(texts)) == len(texts) and sum(text.startswith("cpu0: stores last_vcpu_ran (") for text in texts) == 2
+        assert len(set(texts)) == len(texts)
+        for then in ("vcpu_put, __switch_to", "enters the guest"):
+            assert f"cpu0: stores last_vcpu_ran (then: {then})" in texts
         said = []
         for _ in texts:
             await pilot.pause()
@@ -216,6 +220,26 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
             assert any(then in text for text in said)
 
     drive(app, act)
+
+
+@pytest.mark.parametrize(
+    ("system", "policy", "words", "says"),
+    [
+        ("kvm-trapped-tlbi", "exact", "schedule", {"then: enters the guest, vcpu0", "then: stage 2: DSB ISHST"}),
+        ("kvm-vmid-allocator", "fixed", "vcpu_load", {"vm0", "vm1"}),
+    ],
+)
+def test_what_tells_steps_apart_is_in_the_words_of_the_system(system: str, policy: str, words: str, says: set[str]) -> None:
+    walks = Walks(instantiate(load_system(system), policy))
+    seen, found = [next(iter(walks.starts(1)))], set[str]()
+    while len(seen) < 400:
+        state = seen.pop(0)
+        possible = list(walks.possible(state))
+        texts = Story(walked(walks.instance, state)).told(possible, 0)
+        assert len({*texts}) == len(texts)
+        found |= {text.partition(f"{words} (")[2][:-1] for text in texts if f"{words} (" in text}
+        seen += [step.state for step in possible]
+    assert says <= found and not any("choice" in text or "None" in text for text in found)
 
 
 def test_a_saved_trace_is_gone_on_from() -> None:
