@@ -274,24 +274,24 @@ def _statement(place: Place) -> str:
 
 
 def what(instance: Instance, source: str) -> list[Fact]:
-    """What was looked at: the policy, how it differs from the default, the sizes, what is assumed of the hardware."""
+    """What was looked at: the policy, how it differs from the default, the sizes, what is assumed of the hardware and the situation."""
     cls = load_system(source)
     knobs = knobs_of(cls)
     policy = cls.policies.get(instance.policy or "")
     differs = [
-        f"{name}: {value} (default: {Knob.text(knobs[name].default)}). {knobs[name].doc}"
+        f"{name}={value} (default: {Knob.text(knobs[name].default)}): {knobs[name].doc}"
         for name, value in instance.knobs.items()
         if name in knobs and value != Knob.text(knobs[name].default)
     ]
-    assumed = [f"{n}: {v}. {knobs[n].doc}" for n, v in instance.knobs.items() if n in knobs and knobs[n].toggle]
+    assumed = [f"{n}={v}: {knobs[n].doc}" for n, v in instance.knobs.items() if n in knobs and knobs[n].toggle]
     sizes = [f"{s.name}: {instance.sizes[s.name]}" for s in instance.system.sorts if isinstance(s, Scalarset)]
     facts = [
         Fact("System", (f"{instance.system.name}: {_first_line(cls)}",)),
-        Fact("Policy", (f"{instance.policy}: {policy.doc}" if policy else "no named policy, knobs as given",)),
+        Fact("Policy", (f"{instance.policy}: {policy.doc}" if policy else "no named one",)),
         Fact("Differs from the default", tuple(differs) or ("in nothing",)),
         Fact("Sizes", (", ".join(sizes) or "no sort of any number of elements",)),
     ]
-    return [*facts, Fact("Assumed of the hardware", tuple(assumed))] if assumed else facts
+    return [*facts, Fact("Assumed", tuple(assumed))] if assumed else facts
 
 
 def _first_line(cls: type[System]) -> str:
