@@ -30,7 +30,14 @@ from flushproof.report.audit import audit_text
 from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.machine import Machine
-from flushproof.report.proof import audited_text, effort_text, not_needed_text, plain_trace, proof_verdict
+from flushproof.report.proof import (
+    audited_text,
+    effort_text,
+    not_needed_text,
+    plain_trace,
+    proof_verdict,
+    searched_text,
+)
 from flushproof.report.simulation import NOTHING_MET, SAMPLING, endless, walked_text
 from flushproof.report.stuck import svg as two_states
 from flushproof.report.telling import Told, beginning, tell
@@ -209,7 +216,7 @@ def proof_page(result: ProofResult, *, bare: bool = False) -> str:
         "proof.html",
         title=title_of(result.instance),
         verdict=result.verdict,
-        lines=[line.strip() for line in lines],
+        lines=[*(line.strip() for line in lines), *searched_text(result)],
         lemmas=[
             {
                 "name": c.name,
@@ -274,7 +281,7 @@ def _statement(place: Place) -> str:
 
 
 def what(instance: Instance, source: str) -> list[Fact]:
-    """What was looked at: the policy, how it differs from the default, the sizes, what is assumed of the hardware and the situation."""
+    """What was looked at: the policy, how it differs from the default, the sizes, what is assumed (a toggle)."""
     cls = load_system(source)
     knobs = knobs_of(cls)
     policy = cls.policies.get(instance.policy or "")

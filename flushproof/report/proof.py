@@ -45,8 +45,7 @@ def proof_text(result: ProofResult, look: Look) -> str:
         parts.append(look.bad(f"The lemma '{wrong.property}' does not hold:"))
         parts.append(trace_text(wrong.trace, look))
     parts.append(_found(result))
-    if result.inference is not None and not result.inference.proved:
-        parts.append(look.wrapped(f"The search for lemmas ended after {result.inference.seconds:.1f} s: {result.inference.ended}."))
+    parts += map(look.wrapped, searched_text(result))
     if result.proof is not None:
         parts += _missing(result, result.proof, look)
         parts.append(_rests_on(result.proof, look))
@@ -137,6 +136,20 @@ def _found(result: ProofResult) -> str:
     head += "system; they need this import:"
     head += f"\n\nfrom flushproof.model.language import {', '.join(words)}"
     return "\n\n".join([head, *lemmas])
+
+
+def searched_text(result: ProofResult) -> list[str]:
+    """Of a proof that is not complete: that nobody wrote lemmas for it, if so, and why the search for some ended."""
+    proof, said = result.proof, []
+    if proof is not None and result.verdict != "holds" and not any(_origin(c, result) == "written" for c in _lemmas(proof)):
+        said.append("No written lemma is in this proof; what it shows for any size needs none. docs/proofs.md tells how.")
+    if result.inference is not None and not result.inference.proved:
+        said.append(f"The search for lemmas ended after {result.inference.seconds:.1f} s: {result.inference.ended}.")
+    return said
+
+
+def _lemmas(proof: Proof) -> list[Conjunct]:
+    return [c for c in proof.conjuncts if c.role == "lemma"]
 
 
 def _rests_on(proof: Proof, look: Look) -> str:
@@ -269,8 +282,7 @@ def _lemmas_json(proof: Proof, result: ProofResult) -> list[dict[str, Any]]:
             "holds": c in holds,
             "used": c in used,
         }
-        for c in proof.conjuncts
-        if c.role == "lemma"
+        for c in _lemmas(proof)
     ]
 
 
@@ -329,7 +341,7 @@ def lemmas_needed(result: ProofResult, by: Container[str] | None = None) -> Coun
     if result.proof is None:
         return Counter()
     used = result.proof.used(by)
-    return Counter(_origin(c, result) for c in result.proof.conjuncts if c.role == "lemma" and c in used)
+    return Counter(_origin(c, result) for c in _lemmas(result.proof) if c in used)
 
 
 def _origin(lemma: Conjunct, result: ProofResult) -> Origin:

@@ -158,6 +158,9 @@ def test_without_it_the_step_that_breaks_the_property_is_shown(turns: Any) -> No
     assert done.exit_code == 3
     assert "PROVED for these sizes only: alone" in done.stdout and "not proved for any size" in done.stdout
     assert "enter(cpu=" in done.stdout and "breaks alone" in done.stdout
+    unwritten = "No written lemma is in this proof"
+    assert unwritten in done.stdout
+    assert unwritten not in call("prove", turns(SPARE), "--policy", "polite", "--infer", "0").stdout
     assert "The state before is not reached at these sizes" in done.stdout
 
 
