@@ -214,11 +214,12 @@ def test_no_barrier_and_no_overflow(
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_prints_its_steps_and_not_its_buttons(browser: Browser, pages: dict[str, Path]) -> None:
-    opened = Opened(browser, pages["trace"])
+def test_it_prints_its_steps_and_not_its_buttons_in_dark_ink(browser: Browser, pages: dict[str, Path]) -> None:
+    opened = Opened(browser, pages["trace"], scheme="dark")
     opened.page.emulate_media(media="print")
     expect(opened.page.locator(".controls")).to_be_hidden()
     expect(opened.page.locator("tr[data-step='28']")).to_be_visible()
+    assert opened.page.evaluate("getComputedStyle(document.body).color") == "rgb(27, 31, 36)"
     assert opened.page.pdf()[:5] == b"%PDF-"
 
 
