@@ -15,9 +15,13 @@ from flushproof.model.ir.trace import Trace
 from flushproof.model.language.load import load_system
 from flushproof.model.language.source import class_place
 from flushproof.report.cause import links
+from flushproof.report.page import says
 from flushproof.report.review import mail
 from flushproof.report.words import Row, Story, clause_of, many
 from flushproof.result import HOLDS, INCONCLUSIVE, NoVerdict, Result
+
+VERDICT = "verdict"
+"""The rule of a policy that is to show a violation and shows none."""
 
 SARIF = "2.1.0"
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -108,8 +112,9 @@ def sarif(
     checked: all that was checked, if more than the findings: what is undecided or vacuous among it is no run that has succeeded.
     """
     found = [_finding(r) for r in results if r.violated is not None or r.as_expected is False]
-    rules = dict.fromkeys(f["ruleId"] for f in found)
-    driver = {"name": "flushproof", "version": version("flushproof"), "rules": [{"id": name} for name in rules]}
+    rules = {rule["id"]: rule for rule in map(_rule, results)}
+    named = [rules[name] for name in dict.fromkeys(f["ruleId"] for f in found)]
+    driver = {"name": "flushproof", "version": version("flushproof"), "rules": named}
     said = [*(f"{what}: {why}" for what, why in wrong.items()), *filter(None, map(_undecided, checked or results))]
     failed = [{"level": "error", "message": {"text": text}} for text in said]
     return {
@@ -126,6 +131,17 @@ def sarif(
     }
 
 
+def _rule(result: Result) -> dict[str, Any]:
+    """What is asked of a system: its name, and what GitHub shows on top of a finding and beside it."""
+    if result.violated is None:
+        name, text = VERDICT, "Each policy gives the verdict that is declared for it."
+    else:
+        properties = {p.name: p for p in result.instance.system.properties}
+        name, text = result.violated, says(result.violated, properties.get(result.violated)) or result.violated
+    described = ("shortDescription", "fullDescription", "help")
+    return {"id": name, **{where: {"text": text} for where in described}}
+
+
 def _undecided(result: Result) -> str:
     """Why nothing found is not all that there may be; nothing where it is."""
     if result.verdict == INCONCLUSIVE:
@@ -139,7 +155,7 @@ def _finding(result: Result) -> dict[str, Any]:
         found = result.found if result.violated is None else f"{result.violated}, a state that no interleaving reaches"
         text = f"{result.asked}: expected {result.expected or HOLDS}, found {found}"
         place = class_place(load_system(result.source))
-        return {"ruleId": result.violated or "verdict", "level": "error", "message": {"text": text}, **_at(place)}
+        return {"ruleId": result.violated or VERDICT, "level": "error", "message": {"text": text}, **_at(place)}
     story = Story(trace)
     told = " ".join(link.text for link in links(story))
     text = f"{result.asked}: {result.violated} is violated in {many(len(trace.steps), 'step')}. {story.sentence} {told}"

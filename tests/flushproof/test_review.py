@@ -90,6 +90,8 @@ def test_of_many_checks_only_what_nobody_expects_fails() -> None:
     found = json.loads(call("check", "--all", "--jobs", "1", "--format", "sarif").stdout)
     Sarif.model_validate(found)
     assert [r["message"]["text"] for r in found["runs"][0]["results"]] == ["switch wrong: expected no-foreign-hit, found holds"]
+    (rule,) = found["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["id"] == "verdict" and "declared" in rule["help"]["text"]
     called = call("check", "--all", "--jobs", "1", "--format", "markdown")
     text = called.stdout
     assert "INTERNAL" not in called.stderr
@@ -163,6 +165,10 @@ def test_sarif_points_at_the_line_of_the_step(monkeypatch: pytest.MonkeyPatch) -
     flow = result["codeFlows"][0]["threadFlows"][0]["locations"]
     assert [f["executionOrder"] for f in flow] == [1, 2, 3, 4, 5]
     assert flow[0]["location"]["message"]["text"] == "1. cpu0: vcpu0 is loaded"
+    (rule,) = found["runs"][0]["tool"]["driver"]["rules"]
+    assert rule["id"] == result["ruleId"]
+    for where in ("shortDescription", "fullDescription", "help"):  # GitHub's code scanning asks for all three
+        assert rule[where] == {"text": "Violated where: vcpu on cpu hits an entry that owner created."}
 
 
 @pytest.mark.parametrize("ending", [".svg", ".png", ".mmd"])
