@@ -1146,6 +1146,20 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'a step that may be undefined is compared in those states alone in which it is defined',
         BEFORE,
     ),
+    (
+        'cycles',
+        f"{_NATIVE}/moves.py",
+        'better = code.less(code.get(least), code.get(self.word(code, "best")))',
+        'better = 1',
+        'a farther cycle is reported',
+    ),
+    (
+        'cycles',
+        "search/moves.py",
+        'found: Truths = part == part[np.argmax(fair)]',
+        'found: Truths = part == part[count - 1 - np.argmax(fair[::-1])]',
+        'a farther cycle is reported, by the interpreter',
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

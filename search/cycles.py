@@ -2,7 +2,8 @@
 
 All states and steps are made without symmetry and with every step apart: who takes a step and who could is what fairness is about,
 and both reductions blur it.  So this is a search of its own, once the first has seen everything, with one worker; then all steps
-are kept beside the states, and the parts of the graph that can repeat for ever are looked for (see `moves`).
+are kept beside the states, and the parts of the graph that can repeat for ever are looked for (see `moves`).  Of the lasso that is
+shown, the way to the cycle is a shortest one to any such cycle; the cycle need not be a shortest one.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def look_for_cycles(
 
 
 def _lasso(visited: Visited, moves: Moves, progress: Progress, look: Callable[[], None]) -> tuple[list[int], list[int]] | None:
-    """The steps of a way to the nearest fair part without progress, and of one through it and back."""
+    """The steps of a shortest way to any fair cycle without progress, and of such a cycle from there."""
     idle = moves.kinds.but(progress.actions)
     part = moves.fair_part(idle, visited.where(progress.name), look)
     return None if part is None else (moves.way(int(np.argmax(part))), moves.round(part, idle))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import jsonschema
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from flushproof.model.errors import FlushproofError, ModelError
@@ -23,11 +27,12 @@ from flushproof.properties.confirmation.certify import certify
 from flushproof.search import cycles
 from flushproof.search.cycles import look_for_cycles
 from flushproof.search.explore import explore
+from flushproof.search.moves import Kinds, Moves
 from flushproof.search.native.engine import NativeEngine
 from flushproof.search.reference.breadth_first import ReferenceEngine
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.simulate import simulate
-from flushproof.search.task import Engine, Limits
+from flushproof.search.task import Engine, Limits, Task
 
 from flushproof.checking import check
 from flushproof.cli import main
@@ -59,19 +64,27 @@ def made(seed: int) -> Instance:
     return replace(inst, system=replace(inst.system, progress=(Progress("done", some, within=within),)))
 
 
-def goes_round_for_nothing(inst: Instance) -> bool:
-    """Whether there is a fair execution without an end that has no progress from some state on: as a greatest fixpoint, of states
-    from which, for everyone, a step of theirs or a state in which they have none can be reached by at least one step, inside."""
-    moves: dict[State, list[tuple[State, Unit, str]]] = {}
-    for state in reachable(inst).depth:
-        moves[state] = [
+Steps = dict[State, list[tuple[State, Unit, str]]]
+
+
+def all_steps(inst: Instance) -> Steps:
+    """Of each reachable state its steps: where each leads, who takes it, and its action."""
+    return {
+        state: [
             (after, unit_of(inst.system, a, codes), a.name)
             for a in inst.system.actions
             for codes, after in transitions(a, state, inst)
         ]
-    can = {state: {unit for _, unit, _ in found} for state, found in moves.items()}
+        for state in reachable(inst).depth
+    }
+
+
+def goes_round_for_nothing(inst: Instance, steps: Steps) -> bool:
+    """Whether there is a fair execution without an end that has no progress from some state on: as a greatest fixpoint, of states
+    from which, for everyone, a step of theirs or a state in which they have none can be reached by at least one step, inside."""
+    can = {state: {unit for _, unit, _ in found} for state, found in steps.items()}
     done = inst.system.progress[0].actions
-    inside = {state for state in moves if evaluate(inst.system.progress[0].within, {}, state, inst)}
+    inside = {state for state in steps if evaluate(inst.system.progress[0].within, {}, state, inst)}
     while True:
         kept = set(inside)
         for unit in {u for units in can.values() for u in units} | {("nobody", ())}:
@@ -80,7 +93,7 @@ def goes_round_for_nothing(inst: Instance) -> bool:
                 more = {
                     state
                     for state in kept - good
-                    for after, who, name in moves[state]
+                    for after, who, name in steps[state]
                     if name not in done and after in kept
                     if who == unit or unit not in can[after] or after in good
                 }
@@ -93,23 +106,102 @@ def goes_round_for_nothing(inst: Instance) -> bool:
         inside = kept
 
 
+Node = TypeVar("Node", bound=Hashable)
+Who = TypeVar("Who", bound=Hashable)
+
+
+def fair_part(start: Node, idle: Iterable[tuple[Node, Who, Node]], can: Mapping[Node, set[Who]]) -> set[Node]:
+    """Wherever one comes by these steps and back to where one starts; nowhere if not everyone takes a step there or has none
+    somewhere there."""
+    onward, back = defaultdict[Node, set[Node]](set), defaultdict[Node, set[Node]](set)
+    for source, _, target in idle:
+        onward[source].add(target)
+        back[target].add(source)
+    part = _from(start, onward) & _from(start, back)
+    taken = {who for source, who, target in idle if {source, target} <= part}
+    return part if part and set.intersection(*(can[node] for node in part)) <= taken else set()
+
+
+def _from(start: Node, leads: Mapping[Node, set[Node]]) -> set[Node]:
+    """Where one comes by at least one step."""
+    found, todo = set[Node](), [start]
+    while todo:
+        new = leads.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
+
+
+def nearest_cycle(inst: Instance, steps: Steps, depth: Mapping[State, int]) -> int:
+    """After how many steps a fair cycle without progress can begin, at the earliest."""
+    progress = inst.system.progress[0]
+    inside = {state for state in steps if evaluate(progress.within, {}, state, inst)}
+    idle = [
+        (state, who, after)
+        for state in inside
+        for after, who, name in steps[state]
+        if name not in progress.actions and after in inside
+    ]
+    can = {state: {who for _, who, _ in found} for state, found in steps.items()}
+    return next(depth[state] for state in sorted(steps, key=lambda s: depth[s]) if fair_part(state, idle, can))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_cycles_agree_with_fixpoints(seed: int) -> None:
     inst = made(seed)
-    if not 0 < len(reachable(inst).depth) <= 150:
+    depth = reachable(inst).depth
+    if not 0 < len(depth) <= 150:
         pytest.skip("too many for the slow twin, or none")
+    steps = all_steps(inst)
     outcome = explore(inst, properties=["done"])
     native = explore(inst, properties=["done"], engine=NativeEngine(optimised=False))
-    assert outcome.verdict == native.verdict == ("violated" if goes_round_for_nothing(inst) else "holds")
-    assert [v.depth for v in outcome.violations] == [v.depth for v in native.violations]
+    assert outcome.verdict == native.verdict == ("violated" if goes_round_for_nothing(inst, steps) else "holds")
     for found in (outcome, native):
         if found.trace is not None:
             trace = found.trace
             assert trace.cycle is not None and trace.states[trace.cycle] == trace.states[-1] and not found.shortest
+            assert found.violations[0].depth == trace.cycle == nearest_cycle(inst, steps, depth)
             check_trace(trace)
             assert certify(trace).ok
             fairless = replace(inst, system=replace(inst.system, progress=(Progress("done", (trace.steps[-1].action,)),)))
             assert "is a step of" in certify(replace(trace, instance=fairless)).reason
+
+
+def a_graph(rng: random.Random, kinds: Kinds) -> tuple[Moves, list[tuple[int, int, int]]]:
+    """A graph of a few states, as steps by number and as triples: from where, of which kind, where to."""
+    count = rng.randrange(1, 9)
+    steps = sorted((rng.randrange(count), rng.randrange(len(kinds.who)), rng.randrange(count)) for _ in range(rng.randrange(14)))
+    offsets = np.searchsorted([source for source, _, _ in steps], range(count + 1))
+    taken, targets = (np.array([step[i] for step in steps], np.uint32) for i in (1, 2))
+    return Moves(kinds, 1, offsets, targets, taken, 0.0), steps
+
+
+def nearest(graph: Moves, steps: list[tuple[int, int, int]], idle: list[bool], owing: list[bool]) -> list[int]:
+    """The states of the part that can repeat for ever and has the first state of all that are in one: looked for from each."""
+    who = graph.kinds.who.tolist()
+    inside = [(a, who[kind], b) for a, kind, b in steps if idle[kind] and owing[a] and owing[b]]
+    can = {state: graph.enabled(state) for state in range(graph.count)}
+    return sorted(next((part for state in can if (part := fair_part(state, inside, can))), ()))
+
+
+def test_the_nearest_part_of_random_graphs() -> None:
+    """By compiled code and by its twin; and both are put to graphs in which another part can repeat for ever as well."""
+    inst = instantiate(TryBoth, "in-order")
+    kinds, compiled = Kinds(inst), list[Moves]()
+    task = Task(inst, (), (), False, symmetry=False, audit=lambda v, _: compiled.append(v.moves(kinds, lambda: None)))
+    NativeEngine(optimised=False).plain.search(task)
+    rng, farther = random.Random(1), 0
+    for _ in range(1000):
+        graph, steps = a_graph(rng, kinds)
+        idle, owing = ([rng.random() < 0.9 for _ in range(n)] for n in (len(kinds.who), graph.count))
+        expected = nearest(graph, steps, idle, owing)
+        made = replace(compiled[0], offsets=graph.offsets.astype(np.uint64), targets=graph.targets, taken=graph.taken)
+        for moves in (graph, made):
+            part = moves.fair_part(np.array(idle), np.array(owing), lambda: None)
+            assert ([] if part is None else np.flatnonzero(part).tolist()) == expected
+        others = [mine and state not in expected for state, mine in enumerate(owing)]
+        farther += bool(expected) and bool(nearest(graph, steps, idle, others))
+    assert farther >= 50
 
 
 def test_generated_systems_are_worth_it() -> None:
