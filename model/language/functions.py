@@ -171,12 +171,16 @@ class Functions(Executor):
         term = self.number(value, args[0].node, path, at)
         return self.tabulated(lambda a, _: abs(a), term, number(0), node, path, at)
 
+    def truth_of(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
+        """``bool(x)``: whether a condition holds."""
+        return self.truth(args[0].value, args[0].node, at) if args else Static(False)
+
     def is_instance(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:
         hint = "Ask `is None`, or compare with a member."
         at.source.fail(node, "sorts are known when compiling: isinstance() is not needed", hint)
 
 
-MOST_ARGUMENTS = {"abs": 1, "next": 2, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
+MOST_ARGUMENTS = {"abs": 1, "bool": 1, "next": 2, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
 """How many arguments some of Python's functions take; of the others, who reads them says so."""
 
 PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Value]] = {
@@ -194,6 +198,7 @@ PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Va
     min: lambda x, *rest: x.extreme("min", *rest),
     max: lambda x, *rest: x.extreme("max", *rest),
     abs: Functions.absolute,
+    bool: Functions.truth_of,
     isinstance: Functions.is_instance,
 }
 

@@ -26,7 +26,6 @@ from .scopes import (
     bound_names,
     class_name,
     does_something,
-    every_argument,
     is_plain,
     kept,
     leaves,
@@ -378,7 +377,7 @@ class Normaliser:
                 return Atom(Constant(node.value, repr(node.value)), node)
             case ast.Name():
                 atom = Atom(self.resolve(node), node)
-                return self.stored(core.Use(atom), node) if keep else atom
+                return self.stored(core.Use(atom), node) if keep and isinstance(atom.of, Local) else atom
             case ast.BoolOp():
                 return self.junction(node)
             case ast.IfExp():
@@ -495,7 +494,8 @@ class Normaliser:
         called = function.of.value if isinstance(function.of, Constant) else None
         given: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args), *((k.arg, k.value) for k in node.keywords)]
         for place, argument in given:
-            if (called is require and place in (0, "condition")) or (called is check and place in (1, "condition")):
+            asked = ((require, 0), (require, "condition"), (check, 1), (check, "condition"), (bool, 0))
+            if any(called is word and place == among for word, among in asked):
                 yield argument
             if called is choose and isinstance(argument, ast.Lambda):
                 yield argument.body
@@ -559,7 +559,7 @@ class Normaliser:
         def body(function: Function) -> None:
             self.emit(core.Return(self.atom(node.body), node.body))
 
-        self.closure(node, node.args, [a.arg for a in every_argument(node.args)], body, target)
+        self.closure(node, node.args, bound_names(node), body, target)
 
     def local_function(self, node: ast.FunctionDef) -> None:
         if node.decorator_list:

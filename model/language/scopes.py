@@ -25,7 +25,7 @@ def every_argument(arguments: ast.arguments) -> Iterator[ast.arg]:
     yield from (a for a in (arguments.vararg, arguments.kwarg) if a is not None)
 
 
-def bound_names(node: ast.FunctionDef | ast.GeneratorExp) -> list[str]:
+def bound_names(node: ast.FunctionDef | ast.Lambda | ast.GeneratorExp) -> list[str]:
     """The names that a function or a generator expression binds itself, as the rules of Python's scopes say."""
     found: dict[str, None] = {}
 
@@ -56,8 +56,8 @@ def bound_names(node: ast.FunctionDef | ast.GeneratorExp) -> list[str]:
             visit(generator.target)
     else:
         found.update(dict.fromkeys(a.arg for a in every_argument(node.args)))
-        for statement in node.body:
-            visit(statement)
+        for part in [node.body] if isinstance(node, ast.Lambda) else node.body:
+            visit(part)
     return list(found)
 
 

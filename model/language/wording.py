@@ -46,7 +46,6 @@ def named(node: ast.AST, words: Words) -> tuple[str, str]:
 
 FUNCTIONS: Mapping[object, str] = {
     print: "A trace shows every step and state; leave it out.",
-    bool: "Compare it with something.",
     int: "Write `1 if ... else 0`.",
     str: "Messages name parameters in braces, as plain strings.",
     repr: "Messages name parameters in braces, as plain strings.",

@@ -4397,15 +4397,27 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
             "int cannot be called in a model",
         ),
-        "bool of state": refused(
+        "bool of state": bad(
             """
-            x: bool
             n: Digit
             @action
+            def a(self):
+                self.n = 2
+            @action
             def b(self):
-                self.bad = bool(self.n)
+                self.bad = bool(self.n) and not bool(self.n - 2) and not bool()
             """,
-            "bool cannot be called in a model",
+            2,
+        ),
+        "bool of an element": refused(
+            """
+            owner: Optional[Cpu]
+            @action
+            def b(self):
+                self.bad = bool(self.owner)
+            """,
+            "self.owner is an Optional[Cpu], not a condition",
+            "is not None",
         ),
         "level compare with literal beyond": refused(
             """

@@ -35,6 +35,12 @@ _ASKED = {
     "a question about all": "self.bad = all(self.on and self.flags & 2 for k in Kind)",
     "the condition of a comprehension": "self.bad = any(k == Kind.A for k in Kind if self.on and self.flags & 2)",
     "a choice": "k = choose(Cpu, where=lambda c: self.on and self.flags & 2)\n    self.bad = True",
+    "a condition that names one of its numbers": "require((n := self.flags & 2) and self.on and n > 1)\n    self.bad = True",
+    "a choice that names one of its numbers": (
+        "k = choose(Cpu, where=lambda c: (n := self.flags & 2) and self.on and n > 1)\n    self.bad = True"
+    ),
+    "what bool() makes of it": "self.bad = bool(self.on and self.flags & 2)",
+    "a question about a fixed group": "self.bad = all((self.on, self.flags & 2))",
     "a loop that goes on": "for k in range(2):\n        if not self.on or self.flags < 2: continue\n        self.bad = True",
 }
 
