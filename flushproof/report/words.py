@@ -193,7 +193,12 @@ class Story:
 
     @cached_property
     def sentence(self) -> str:
-        """What is wrong in the last state, for whom, and why."""
+        """What is wrong in the last state, for whom, and why: with a full stop, also where its author wrote none."""
+        text = self._says
+        return text if text.endswith((".", "!", "?")) else f"{text}."
+
+    @property
+    def _says(self) -> str:
         match self.trace.property:
             case name if name == WALK:
                 return "A walk: of where it ends nothing is claimed."
@@ -423,6 +428,7 @@ def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
     }
     values: dict[tuple[str, str], list[Slot]] = {}
     lines: dict[str, None] = {}
+    compared = {slot for f in row.reads if f.kind == kind and f.right.slot is not None for slot in f.values}
     for fact in row.reads:
         if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
             continue
@@ -431,6 +437,8 @@ def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
         if kind == "branch" and (fact.left, fact.right) in free:
             continue
         slot = fact.left.slot
+        if fact.right.slot is None and slot in compared:  # its value is told already
+            continue
         if slot is not None and process_at(instance, slot) is not None:
             lines[_stands(instance, slot, fact.left.value)] = None
         elif fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):

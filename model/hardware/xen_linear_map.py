@@ -93,12 +93,12 @@ class LinearAccesses(LinearMap):
         check(
             "no-stale-linear-access",
             root is not None and self.permitted(root, table),
-            "the L4 entry that leads to {table} was overwritten, and the update has returned",
+            "The L4 entry that leads to {table} was overwritten, and the update has returned.",
         )
         check(
             "linear-map-shows-tables",
             self.type[table] == PageType.L2,
-            "{table} is no L2 table: its content is whatever the guest writes there",
+            "{table} is no L2 table: its content is whatever the guest writes there.",
         )
 
     @event
@@ -109,12 +109,12 @@ class LinearAccesses(LinearMap):
         check(
             "no-stale-linear-access",
             self.walk_permitted(cpu, page),
-            "an entry on the way to {page} was overwritten, and the update has returned",
+            "An entry on the way to {page} was overwritten, and the update has returned.",
         )
         check(
             "linear-map-shows-tables",
             self.type[page] == PageType.L1,
-            "{page} is no L1 table: its content is whatever the guest writes there",
+            "{page} is no L1 table: its content is whatever the guest writes there.",
         )
 
     @event
@@ -125,13 +125,13 @@ class LinearAccesses(LinearMap):
         check(
             "no-stale-linear-access",
             self.walk_permitted(cpu, page),
-            "an entry on the way to {page} was overwritten, and the update has returned",
+            "An entry on the way to {page} was overwritten, and the update has returned.",
         )
-        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
+        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use.")
 
     @event
     def mapped_write(self, cpu: Cpu, page: Frame):
         """{cpu} writes the L1 entry, through a mapping of the frame, in {page}"""
         require(self.access == Access.MAPPED and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
         require(self.l1_page[cpu] == page)
-        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use")
+        check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use.")

@@ -342,14 +342,14 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
         check(
             "no-stale-fetch",
             not self.has_patched[vcpu],
-            "{vcpu} has patched this code by the book and not fetched with its MMU off since, and executes the old bytes on {cpu}",
+            "{vcpu} has patched this code by the book and not fetched with its MMU off since, and executes the old bytes on {cpu}.",
         )
         check(
             "transparent",
             self.icache.own_pipeline[vcpu],
-            "{vcpu} executes on {cpu} old bytes that no fetch of its own can have brought there",
+            "{vcpu} executes on {cpu} old bytes that no fetch of its own can have brought there.",
         )
-        check("vmm-text", not self.vmm_text, "{vcpu} executes on {cpu} what was there before the VMM copied the guest's text")
+        check("vmm-text", not self.vmm_text, "{vcpu} executes on {cpu} what was there before the VMM copied the guest's text.")
 
     @reachable
     def executes_where_another_vcpu_did(self):

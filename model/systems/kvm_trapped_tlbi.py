@@ -294,7 +294,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         check(
             "host-keeps-its-regime",
             not self.interruptible(cpu),
-            "{cpu} handles the interrupt while HCR_EL2.TGE is 0: host code runs in the guest's translation regime",
+            "{cpu} handles the interrupt while HCR_EL2.TGE is 0: host code runs in the guest's translation regime.",
         )
 
     @event
@@ -304,7 +304,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         check(
             "host-keeps-its-regime",
             not self.in_guest_context[cpu],
-            "{cpu} is back in the host's code with the guest's VTTBR_EL2, or with HCR_EL2.TGE at 0",
+            "{cpu} is back in the host's code with the guest's VTTBR_EL2, or with HCR_EL2.TGE at 0.",
         )
 
     # --------------------------------------------------------------------------------------------------------- properties
@@ -316,12 +316,12 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         check(
             "no-stale-hit",
             age1 == Age.CURRENT or not self.stage1_is_gone[vcpu],
-            "{vcpu} uses the old mapping on {cpu}, though the guest's TLBI and DSB are complete",
+            "{vcpu} uses the old mapping on {cpu}, though the guest's TLBI and DSB are complete.",
         )
         check(
             "no-hit-after-unmap",
             age2 == Age.CURRENT or not self.stage2_is_gone,
-            "{vcpu} reaches on {cpu} a page that the host has unmapped and may have given to somebody else",
+            "{vcpu} reaches on {cpu} a page that the host has unmapped and may have given to somebody else.",
         )
 
     @reachable

@@ -307,10 +307,10 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
         check(
             "no-stale-root-copy",
             root is not None and self.permitted(root, table),
-            "the L4 entry that leads to {table} was overwritten, and the update has returned",
+            "The L4 entry that leads to {table} was overwritten, and the update has returned.",
         )
 
-    @invariant(because="{cpu} does not run the domain whose tables it updates, and yet is in its dirty_cpumask")
+    @invariant(because="{cpu} does not run the domain whose tables it updates, and yet is in its dirty_cpumask.")
     def foreign_updater_is_clean(self):
         """As the thread has it: if pt_owner != current->domain, its dirty_cpumask cannot have this CPU's bit set."""
         return all(

@@ -358,7 +358,7 @@ class XenTlbflushClock(StoreBuffers, System):
         """{cpu} writes to {page} through a mapping in its TLB"""
         require(self.tlb.entry[cpu, page])
         require(self.writes_in_flush or (self.cpus.takes_irqs(cpu) and self.cpus.not_in_interrupt(cpu)))
-        check("no-writable-page-table", not self.is_table(page), "{page} is a page table, which only Xen may write to")
+        check("no-writable-page-table", not self.is_table(page), "{page} is a page table, which only Xen may write to.")
 
     def is_table(self, page):
         return self.type[page] == PageType.TABLE and self.validated[page]

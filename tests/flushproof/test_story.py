@@ -18,7 +18,7 @@ from flushproof import check
 from flushproof.cli import main
 from flushproof.report.reads import Fact, Reader
 from flushproof.report.telling import tell
-from flushproof.report.words import Story, comparison
+from flushproof.report.words import Story, comparison, reads
 
 from . import handmade
 
@@ -336,6 +336,40 @@ def test_comparisons_as_they_came_out() -> None:
 
 def plus(expr: Expr, offset: int) -> Expr:
     return Plus((expr, Lit(offset, IntSort(offset, offset))))
+
+
+def test_a_value_is_said_once(tmp_path: Path) -> None:
+    file = tmp_path / "once.py"
+    file.write_text(ONCE)
+    trace = check(f"{file}:Once").trace
+    assert trace is not None
+    told = [reads(trace.instance, row, "branch") for row in Story(trace).rows]
+    assert told == [["a 0 < b 2"], ["a 1 < b 2"]], "and no comparison of a with 0 besides"
+
+
+ONCE = """
+from typing import Annotated
+
+from flushproof.model.language import *
+
+
+class Once(System):
+    a: Annotated[int, Range(0, 3)]
+    b: Annotated[int, Range(0, 3)]
+
+    @initially
+    def start(self):
+        self.b = 2
+
+    @action
+    def grow(self):
+        if self.a < self.b:
+            self.a = 1 if self.a == 0 else 2
+
+    @invariant("two")
+    def small(self):
+        return self.a < 2
+"""
 
 
 def numbers() -> Instance:

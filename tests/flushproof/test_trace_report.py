@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.ir.instance import Instance
+from flushproof.model.language.compile import compile_system
 
-from flushproof import check
+from flushproof import check, shipped
 from flushproof.report.actors import Actor
 from flushproof.report.pictures import mermaid
 from flushproof.report.trace import Look, trace_text
@@ -32,6 +33,38 @@ def test_the_sentence_names_who_hit_what() -> None:
         story.sentence
         == "vcpu1 on cpu0 hits an entry tagged vmid1 that vcpu0 created: its own tables say something else."
     )
+
+
+def test_the_sentence_ends_with_a_full_stop_whoever_wrote_it(tmp_path: Path) -> None:
+    for message in ("it is on", "it is on.", "is it on?"):
+        file = tmp_path / "on.py"
+        file.write_text(ON.replace("MESSAGE", message))
+        trace = check(f"{file}:On").trace
+        assert trace is not None and Story(trace).sentence == message + "." * (message == "it is on")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_messages_of_shipped_systems_are_whole_sentences(name: str) -> None:
+    for prop in compile_system(shipped()[name]).properties:
+        for clause in prop.clauses:
+            assert re.fullmatch(r"[A-Z{].*\.", clause.message), (prop.name, clause.message)
+
+
+ON = """
+from flushproof.model.language import *
+
+
+class On(System):
+    on: bool
+
+    @action
+    def turn(self):
+        self.on = True
+
+    @invariant("MESSAGE")
+    def off(self):
+        return not self.on
+"""
 
 
 def test_rows_know_their_cpu_and_their_words() -> None:
