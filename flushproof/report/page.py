@@ -43,8 +43,7 @@ from flushproof.report.stuck import svg as two_states
 from flushproof.report.telling import Told, beginning, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
-from flushproof.report.waiting import fill
-from flushproof.report.words import Row, Story, cost_words, headline, many, reads, title_of
+from flushproof.report.words import Row, Story, cost_words, fill, headline, many, reads, title_of
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
 from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED
@@ -147,7 +146,7 @@ def simulation_page(instance: Instance, source: str, found: Simulation, audit: A
     more = [Fact("Walked", (walked_text(found),)), Fact("How", (SAMPLING,))]
     more += [Fact("Audited", (audit_text(audit).removeprefix("Audited: "),))] if audit is not None else []
     said = {"Never taken": found.never_taken, "Not reached": found.not_reached, "No walk can tell of": endless(instance)}
-    more += [Fact(about, (", ".join(names),)) for about, names in said.items() if names]
+    more += [Fact(about, (", ".join(fill(name, {}) for name in names),)) for about, names in said.items() if names]
     if found.violations:
         first, *others = found.violations
         also = [Fact("Also met", (", ".join(v.property for v in others),))] if others else []
@@ -159,7 +158,7 @@ def simulation_page(instance: Instance, source: str, found: Simulation, audit: A
         verdict=INCONCLUSIVE,
         lines=[NOTHING_MET],
         heads=("action", "taken"),
-        rows=[(name, f"{count:,}") for name, count in found.taken.items()],
+        rows=[(fill(name, {}), f"{count:,}") for name, count in found.taken.items()],
         facts=[*facts, *more],
     )
 

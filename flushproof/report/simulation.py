@@ -12,7 +12,7 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, begun_json, set_besides, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
-from flushproof.report.words import many
+from flushproof.report.words import fill, many
 from flushproof.search.simulate import Simulation
 
 SAMPLING = (
@@ -54,14 +54,14 @@ def simulation_text(instance: Instance, found: Simulation, look: Look, audit: Au
     else:
         word, rest = NOTHING_MET.split(":", 1)
         parts.append(look.wrapped(f"{look.unsure(word)}:{rest}"))
-    parts.append(table(["action", "taken"], [(name, f"{count:,}") for name, count in found.taken.items()], look))
+    parts.append(table(["action", "taken"], [(fill(name, {}), f"{count:,}") for name, count in found.taken.items()], look))
     if found.costs:
         rows = [
             (name, f"{count:,}", f"{1000 * count / found.steps:.1f}") for name, count in sorted(found.costs.items())
         ]
         parts.append(table(["cost", "times", "per 1000 steps"], rows, look))
     if found.never_taken:
-        parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(found.never_taken)}.")))
+        parts.append(look.unsure(look.wrapped(f"Never taken: {', '.join(fill(name, {}) for name in found.never_taken)}.")))
     if found.not_reached:
         parts.append(look.unsure(look.wrapped(f"Not reached: {', '.join(found.not_reached)}.")))
     if names := endless(instance):

@@ -24,9 +24,8 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.report.jsonform import saved_json
-from flushproof.report.locations import location
 from flushproof.report.telling import FIXED, tell
-from flushproof.report.words import Story, by_whom, many, shown, title_of, told_apart
+from flushproof.report.words import Story, by_whom, many, shown, title_of, told_apart, valued
 from flushproof.search.walk import Walks, Way
 
 STARTS = 500
@@ -166,8 +165,7 @@ class Stepper(App[None]):
         return ", ".join(self.value(state, i) for i in varies)
 
     def value(self, state: State, number: int) -> str:
-        slot = self.instance.slots[number]
-        return f"{location(self.instance, slot)} = {self.instance.show(slot.sort, state[number])}"
+        return valued(self.instance, self.instance.slots[number], state[number])
 
     def words(self, state: State, step: Step) -> str:
         """Who takes a step, and what happens."""

@@ -12,7 +12,7 @@ from flushproof.model.language.instantiate import settings
 from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
-from flushproof.report.words import many, title_of
+from flushproof.report.words import fill, many, title_of
 from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Followed, Result
 
 
@@ -88,7 +88,7 @@ def verdict_text(result: Result, look: Look) -> str:
 
 def never(result: Result) -> str:
     """What never happened, though nothing else was looked for in vain."""
-    parts = [f"Never possible: {', '.join(result.never_possible)}."] if result.never_possible else []
+    parts = [f"Never possible: {', '.join(fill(name, {}) for name in result.never_possible)}."] if result.never_possible else []
     parts += [f"Events that never came up: {', '.join(result.never_came)}."] if result.never_came else []
     parts += [f"Knobs that nothing reads: {', '.join(result.unread)}."] if result.unread else []
     if result.unwatched:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.ir import Action, And, Expr, Lit, Quant, Scalarset, Sort, Var, terms
+from flushproof.model.ir import Action, And, Expr, Lit, Not, Or, Quant, Read, Scalarset, Sort, Var, terms
 from flushproof.model.ir.evaluate import Value, decode, evaluate
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.waits import Wait, waits
@@ -169,8 +169,20 @@ class _Reader:
                 else:
                     for e in unmet:
                         yield from self.unmet(e)
+            case Not(Quant("exists", var, body)):
+                yield from self.unmet(Quant("forall", var, terms.not_(body)))
+            case Not(Or(args)):
+                yield from self.unmet(And(tuple(map(terms.not_, args))))
+            case Not(And(args)):
+                yield terms.not_(terms.and_(*self.of_state(args)))
+            case Or(args):
+                yield terms.or_(*self.of_state(args))
             case _:
                 yield expr
+
+    def of_state(self, parts: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        """Those that speak of the state; which elements are one is known."""
+        return tuple(p for p in parts if any(isinstance(term, Read) for term in terms.walk(p))) or parts
 
     def text(self, expr: Expr) -> str:
         """A condition as it is written in the language, without `self`."""

@@ -521,6 +521,14 @@ def _stands(instance: Instance, slot: Slot, label: str) -> str:
     return f'{process_at(instance, slot)}{of and f" of {of}"} is at "{fill(label, {})}"'
 
 
+def valued(instance: Instance, slot: Slot, code: int) -> str:
+    """A location and its value: `on[cpu0] = True`, or where a process is, or whether the policy has taken over."""
+    if slot == IN_FORCE:
+        return f"the policy is {'in force' if code else 'not in force yet'}"
+    text = instance.show(slot.sort, code)
+    return f"{location(instance, slot)} = {text}" if process_at(instance, slot) is None else _stands(instance, slot, text)
+
+
 def shown(instance: Instance, slot: Slot, code: int) -> str:
     """The value of a location for people: where a process is, without the braces of what its words name."""
     text = instance.show(slot.sort, code)

@@ -66,6 +66,13 @@ from flushproof.model.language.declare import (
 )
 
 
+class Thread(enum.Enum):
+    """What a CPU runs next."""
+
+    VCPU = "a vcpu's thread"
+    MMU_NOTIFIER = "a thread that unmaps the page from stage 2"
+
+
 class Context(enum.Enum):
     """What the emulation loads of the guest's context before the TLBI."""
 
@@ -184,8 +191,9 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
     @process(Cpu)
     def host(self, cpu):
         """{cpu} runs vcpus and host threads"""
-        yield "schedule"
-        if choose(bool):
+        yield "schedule {thread}"
+        thread = choose(Thread)
+        if thread == Thread.VCPU:
             yield from self.run_vcpu(cpu)
         else:
             yield from self.unmap(cpu)
@@ -300,7 +308,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
     @event
     def runs_host_code(self, cpu: Cpu):
         """{cpu} goes on in the host"""
-        require(at(self.host, cpu, "schedule", "enters the guest", "vcpu_put: DSB ISH in __switch_to"))
+        require(at(self.host, cpu, "schedule {thread}", "enters the guest", "vcpu_put: DSB ISH in __switch_to"))
         check(
             "host-keeps-its-regime",
             not self.in_guest_context[cpu],

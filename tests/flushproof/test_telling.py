@@ -340,7 +340,7 @@ def test_what_is_wrong_from_the_start_has_no_steps_and_is_told_all_the_same(tmp_
         assert done.exit_code == 1 and "two" in done.stdout, done.output
     found = check(f"{file}:Quiet").trace
     assert found is not None and not found.steps
-    assert [trace_text(found, Look(width)).strip() for width in (40, 120)] == ["✗  two"] * 2
+    assert [trace_text(found, Look(width)).strip() for width in (40, 120)] == ["✗  two."] * 2
 
 
 def test_lines_name_each_actor_once() -> None:

@@ -40,7 +40,7 @@ NEEDED_FOR = {
         "host: load the host's context; advance the PC",
         "who-enters-was-emulated",
     ),
-    "who-runs-a-vcpu-has-loaded-one": ("host: schedule", "who-stores-stage-1-has-the-vcpu-that-remaps"),
+    "who-runs-a-vcpu-has-loaded-one": ("host: schedule {thread}", "who-stores-stage-1-has-the-vcpu-that-remaps"),
     "a-vcpu-is-loaded-once": ("remap: TLBI traps", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
     "who-remaps-holds-the-guests-lock": ("remap: DSB", "who-stores-stage-1-has-the-vcpu-that-remaps"),
     "a-trapped-vcpu-is-between-tlbi-and-dsb": ("remap: DSB", "no-stale-hit"),
