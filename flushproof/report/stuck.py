@@ -13,8 +13,7 @@ from flushproof.report.caches import entry, is_cache, is_set
 from flushproof.report.canvas import BAD, BOX, EDGE, INK, LEADING, SOFT, WIDTH, Canvas, px
 from flushproof.report.locations import location
 from flushproof.report.machine import Machine
-from flushproof.report.waiting import fill
-from flushproof.report.words import Story, by_whom, shown
+from flushproof.report.words import Story, by_whom, explained, shown
 
 PAD, GAP = 6, 14
 """Around the picture and inside of a card; between the two columns: in pixels."""
@@ -108,9 +107,8 @@ def _story(example: Counterexample) -> Story:
 
 def _broken(example: Counterexample) -> str:
     """What does not hold after the step, in a sentence where it has one."""
-    clause, instance = example.conjunct.clause, example.instance
-    named = {p.name: instance.show(p.of, example.witness[p.name]) for p in clause.params}
-    return f"{example.conjunct.name} does not hold. {fill(clause.message, named)}".strip()
+    text = explained(example.instance, example.conjunct.clause, example.witness, example.after)
+    return f"{example.conjunct.name} does not hold. {text}".strip()
 
 
 def _cards(example: Counterexample, machine: Machine) -> dict[str, list[Line]]:

@@ -216,7 +216,7 @@ class Story:
                 clause = clause_of(self.trace)
                 if clause is None:
                     return f"{name} does not hold here."
-                text = fill(clause.message, self._named(clause.params, self.trace.witness or {}))
+                text = explained(self.instance, clause, self.trace.witness or {}, self.states[-1])
                 if name == WELL_DEFINED and clause.place is not None:
                     text += f" ({Path(clause.place.file).name}:{clause.place.line})"
                 return text or f"{name} does not hold here."
@@ -281,6 +281,16 @@ def _costs(instance: Instance, before: State, step: Step) -> Mapping[str, int]:
     if action is None:
         return {}
     return Counter(name for name, _ in costs(action, [step.binding[p.name] for p in action.params], before, instance))
+
+
+def explained(instance: Instance, clause: Clause, witness: Mapping[str, int], state: State) -> str:
+    """The sentence of a clause that these values of its parameters violate in a state."""
+    named = [p for p in clause.params if p.name in witness]
+    env: Env = {p: decode(p.of, witness[p.name]) for p in named}
+    values = {p.name: instance.show(p.of, witness[p.name]) for p in named}
+    for name, expr in clause.named:
+        values[name] = instance.show(expr.sort, encode(expr.sort, evaluate(expr, env, state, instance)))
+    return fill(clause.message, values)
 
 
 def many(count: int, noun: str) -> str:

@@ -68,7 +68,7 @@ def _without_constants(system: System) -> System:
     What a property, a lemma or a cost speaks of stays a variable, and so does what makes a step impossible: that nothing comes of
     it is for reports to say.
     """
-    spoken = reads(system.final, *(e for clause in _clauses(system) for e in (clause.guard, clause.expr)))
+    spoken = reads(system.final, *(e for clause in _clauses(system) for e in clause.exprs))
     spoken |= reads(
         *(h.expr for h in system.hints), *(c.entry for a in system.actions for c in a.costs if c.entry is not None)
     )
@@ -130,9 +130,7 @@ def cone_of_influence(system: System) -> set[str]:
     """The variables that a guard, a property, an obligation or a cost reads, and those that their new values are made of."""
     actions = (system.init, *system.actions)
     used = set(reads(system.final, *(a.guard for a in actions)))
-    for prop in (*system.properties, *system.lemmas):
-        used |= reads(*(e for clause in prop.clauses for e in (clause.guard, clause.expr)))
-    used |= reads(*(e for clause in system.undefined for e in (clause.guard, clause.expr)))
+    used |= reads(*(e for clause in _clauses(system) for e in clause.exprs))
     used |= reads(*(h.expr for h in system.hints))
     used |= reads(*(e for a in actions for o in a.obligations for e in (o.when, o.expr)))
     used |= reads(*(c.cond for a in actions for c in a.costs))

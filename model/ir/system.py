@@ -539,7 +539,8 @@ class Clause:
     event: the name of the event (a TLB hit, an instruction fetch) that shows the violation as a last, state-preserving
         step of a trace; None for a plain invariant.
     cpu: the parameter that acts in the event.
-    message: a sentence with parameters in braces: what went wrong, for whom, and why that is wrong.
+    message: a sentence with parameters in braces, and whatever else `named` gives a value in the state that is looked at: what went
+        wrong, for whom, and why that is wrong.
     doc: what a trace says of the event itself; parameters in braces.
     """
 
@@ -551,6 +552,12 @@ class Clause:
     message: str = ""
     place: Place | None = None
     doc: str = ""
+    named: tuple[tuple[str, Expr], ...] = ()
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        """All that it speaks of."""
+        return (self.guard, self.expr, *(expr for _, expr in self.named))
 
 
 @dataclass(frozen=True)

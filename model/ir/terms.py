@@ -443,7 +443,9 @@ def map_action(action: Action, f: Callable[[Expr], Expr]) -> Action:
 
 
 def map_clauses(clauses: Iterable[Clause], f: Callable[[Expr], Expr]) -> tuple[Clause, ...]:
-    return tuple(replace(c, guard=f(c.guard), expr=f(c.expr)) for c in clauses)
+    return tuple(
+        replace(c, guard=f(c.guard), expr=f(c.expr), named=tuple((name, f(expr)) for name, expr in c.named)) for c in clauses
+    )
 
 
 def map_property(prop: Property, f: Callable[[Expr], Expr]) -> Property:

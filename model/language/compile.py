@@ -263,7 +263,7 @@ class Compiler(Words):
     def checks_of(self, action: ir.Action, clauses: list[tuple[str, ir.Clause]], source: Source) -> None:
         """Note down what a step checks on its way: for all that it can choose, where the step is possible."""
         for name, clause in clauses:
-            Template(clause.message, source, source.tree).check(p.name for p in (*action.params, *clause.params))
+            self.names_known(clause, action.params, source)
             full = replace(
                 clause,
                 params=(*action.params, *clause.params),
@@ -273,6 +273,11 @@ class Compiler(Words):
                 doc=action.doc,
             )
             self.checked.append(ir.Property(name, (full,), place=clause.place))
+
+    def names_known(self, clause: ir.Clause, params: Iterable[ir.Var], source: Source) -> None:
+        """See to it that a check's sentence names parameters and variables."""
+        known = [*(p.name for p in (*params, *clause.params)), *(name for name, _ in clause.named)]
+        Template(clause.message, source, source.tree).check(known)
 
     def process(self, compiler: ProcessCompiler) -> list[ir.Action]:
         actions, checks = compiler.compile()
@@ -430,7 +435,7 @@ class Compiler(Words):
             )
         found: dict[str, ir.Property] = {}
         for name, clause in self.step.clauses:
-            Template(clause.message, source, source.tree).check(p.name for p in (*params, *clause.params))
+            self.names_known(clause, params, source)
             full = replace(
                 event,
                 params=(*params, *clause.params),
@@ -438,6 +443,7 @@ class Compiler(Words):
                 expr=clause.expr,
                 message=clause.message,
                 place=clause.place,
+                named=clause.named,
             )
             old = found.get(name)
             found[name] = ir.Property(name, (*(old.clauses if old else ()), full), place=clause.place)

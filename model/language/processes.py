@@ -62,7 +62,7 @@ class Segment:
         found = [self.guard, *(e.cond for e in self.exits)]
         found += [e for o in self.obligations for e in (o.when, o.expr)]
         found += [c.cond for c in self.costs]
-        found += [e for _, c in self.clauses for e in (c.guard, c.expr)]
+        found += [e for _, c in self.clauses for e in c.exprs]
         return found + [e for u in self.updates for e in (*u.args, u.cond, u.value)]
 
 

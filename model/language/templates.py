@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import string
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flushproof.model import ir
 from flushproof.model.errors import nearest
+from flushproof.model.ir import terms
 
 from .conversions import NONE, Conversions
 from .source import Source
@@ -85,6 +86,25 @@ class Template:
             expr = self.expr(x, name, value)
             if expr is not known.get(name):
                 yield name, expr, found
+
+    def values(
+        self, x: Conversions, scope: Scope, env: Mapping[Name, Value], fresh: Collection[ir.Var]
+    ) -> Iterator[tuple[str, ir.Expr]]:
+        """What its names stand for, of those that are variables here and no parameters of that name.
+
+        Raises:
+            ModelError: a variable is no single value, or has one that is fresh in this step.
+        """
+        for name in dict.fromkeys(self.names()):
+            found = variable(name, scope, env)
+            if found is None:
+                continue
+            expr = self.expr(x, name, env[found])
+            if terms.free_vars(expr) & set(fresh):
+                reason = f"“{self.text}” names '{{{name}}}', which is fresh in this step"
+                self.source.fail(self.node, reason, "Check it in an @event, or a step later.")
+            if not (isinstance(expr, ir.Var) and expr.name == name):
+                yield name, expr
 
     def expr(self, x: Conversions, name: str, value: Value) -> ir.Expr:
         """A variable's value as a term."""

@@ -15,6 +15,7 @@ from flushproof.model.ir import terms
 from . import core, declare
 from .functions import MOST_ARGUMENTS, PYTHON, Functions, Given, as_number
 from .operations import SETTLED
+from .templates import Template
 from .types import refuse_no_sort
 from .values import (
     Closure,
@@ -247,7 +248,9 @@ class Words(Functions):
         if terms.free_vars(terms.and_(guard, cond)) & set(self.step.fresh):
             hint = "Check it in an @event, or a step later: then it is a value like any other."
             at.source.fail(use.node, "a check speaks of no value that is fresh in the same step", hint)
-        clause = ir.Clause(path.binders, guard, cond, message=str(texts[1]), place=at.source.place(use.node))
+        template = Template(str(texts[1]), at.source, use.node)
+        named = tuple(template.values(self, at, path.env, self.step.fresh))
+        clause = ir.Clause(path.binders, guard, cond, message=template.text, place=at.source.place(use.node), named=named)
         self.step.clauses.append((str(texts[0]), clause))
         return Static(None)
 

@@ -69,8 +69,8 @@ from flushproof.model.language.declare import (
 class Thread(enum.Enum):
     """What a CPU runs next."""
 
-    VCPU = "a vcpu's thread"
     MMU_NOTIFIER = "a thread that unmaps the page from stage 2"
+    VCPU = "a vcpu's thread"
 
 
 class Context(enum.Enum):

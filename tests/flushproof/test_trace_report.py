@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance
 from flushproof.model.language.compile import compile_system
 
@@ -64,6 +65,69 @@ class On(System):
     @invariant("MESSAGE")
     def off(self):
         return not self.on
+"""
+
+
+@pytest.mark.parametrize("prune", ["self.seen == page", "False"])
+def test_the_sentence_of_a_check_names_variables_as_they_are_there(prune: str, tmp_path: Path) -> None:
+    """Also one that nothing else reads."""
+    file = tmp_path / "named.py"
+    file.write_text(NAMED.replace("CONDITION", prune))
+    trace = check(f"{file}:Named").trace
+    assert trace is not None
+    assert re.fullmatch(r"cpu[01] returns, and page[01] is cached 2 times \(or 3\)\.", Story(trace).sentence), Story(trace).sentence
+
+
+NAMED = """
+from typing import Annotated, Optional
+
+from flushproof.model.hardware import Cpu, Page
+from flushproof.model.language import *
+
+
+class Named(System):
+    seen: Optional[Page]
+
+    def returns(self, cpu, page, times):
+        more = times + 1
+        check("gone", CONDITION, "{cpu} returns, and {page} is cached {times} times (or {more})")
+
+    @process(Cpu)
+    def unmap(self, cpu):
+        yield "unmap"
+        page = choose(Page)
+        times = 1
+        yield "flush"
+        times = times + 1
+        yield "return"
+        self.returns(cpu, page, times)
+"""
+
+
+def test_a_sentence_names_nothing_that_is_fresh_or_unknown(tmp_path: Path) -> None:
+    file = tmp_path / "fresh.py"
+    for name, said in (("now", "is fresh in this step"), ("later", r"names '\{later\}'")):
+        file.write_text(FRESH.replace("NAME", name))
+        with pytest.raises(FlushproofError, match=said):
+            check(f"{file}:Fresh")
+
+
+FRESH = """
+from flushproof.model.language import *
+
+
+class Now(Counter):
+    pass
+
+
+class Fresh(System):
+    last: Now
+
+    @action
+    def tick(self):
+        now = fresh(Now)
+        check("never", False, "{NAME}")
+        self.last = now
 """
 
 
