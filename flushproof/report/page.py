@@ -43,7 +43,8 @@ from flushproof.report.stuck import svg as two_states
 from flushproof.report.telling import Told, beginning, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
-from flushproof.report.words import Row, Story, cost_words, fill, headline, many, reads, title_of
+from flushproof.report.waiting import fill
+from flushproof.report.words import Row, Story, cost_words, headline, many, reads, title_of
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
 from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED

@@ -12,7 +12,8 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION, begun_json, set_besides, trace_json
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import heading
-from flushproof.report.words import fill, many
+from flushproof.report.waiting import fill
+from flushproof.report.words import many
 from flushproof.search.simulate import Simulation
 
 SAMPLING = (

@@ -12,7 +12,8 @@ from flushproof.model.language.instantiate import settings
 from flushproof.report.audit import audit_text
 from flushproof.report.catalog import table
 from flushproof.report.trace import Look, Paint, trace_text
-from flushproof.report.words import fill, many, title_of
+from flushproof.report.waiting import fill
+from flushproof.report.words import many, title_of
 from flushproof.result import INCONCLUSIVE, MOST_STATES, VIOLATED, Followed, Result
 
 

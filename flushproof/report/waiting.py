@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.ir import Action, And, Expr, Lit, Not, Or, Quant, Read, Scalarset, Sort, Var, terms
+from flushproof.model.ir import Action, And, Expr, Lit, Not, Or, Quant, Read, Scalarset, Sort, Var, terms, walk
 from flushproof.model.ir.evaluate import Value, decode, evaluate
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.waits import Wait, waits
@@ -182,7 +182,7 @@ class _Reader:
 
     def of_state(self, parts: tuple[Expr, ...]) -> tuple[Expr, ...]:
         """Those that speak of the state; which elements are one is known."""
-        return tuple(p for p in parts if any(isinstance(term, Read) for term in terms.walk(p))) or parts
+        return tuple(p for p in parts if any(isinstance(term, Read) for term in walk(p))) or parts
 
     def text(self, expr: Expr) -> str:
         """A condition as it is written in the language, without `self`."""
