@@ -59,6 +59,11 @@ def entry(instance: Instance, slot: Slot, code: int) -> Entry:
     return Entry(shown[view.of], view.title, " ".join(tag), between.join(held), " ".join(shown[n] for n in view.by))
 
 
+def owner_of(instance: Instance, slot: Slot) -> str:
+    """Whose cache a location is in."""
+    return entry(instance, slot, 0).owner
+
+
 def is_set(slot: Slot, code: int) -> bool:
     """Whether there is something in a location of a cache, or something pending in it."""
     return bool(code) if isinstance(slot.sort, BoolSort | OptionSort) else True

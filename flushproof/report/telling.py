@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from flushproof.model.ir.evaluate import decode
 from flushproof.model.ir.instance import Slot, State
-from flushproof.report.caches import Caches, cached, is_real_cache
+from flushproof.report.caches import Caches, cached, is_real_cache, is_set, owner_of
 from flushproof.report.locations import locations
-from flushproof.report.words import Row, Story, assignments, reads
+from flushproof.report.reads import Reader
+from flushproof.report.words import Row, Story, assignments, clause_of, reads
 
 ALL = "all"
 
@@ -186,11 +188,26 @@ def _differences(story: Story, before: State, after: State) -> list[Entries]:
 
 
 def _content(story: Story, row: Row) -> list[Entries]:
-    """What was there before the step in the caches of who acts, or in all where those hold nothing."""
+    """What was there before the step in the caches of who acts and of those whose entries a check asks for, or in all where those
+    hold nothing."""
     new, old = cached(story.instance, row.state), cached(story.instance, story.states[row.number - 1])
     held = {key: [entry for entry in entries if entry in old[key]] for key, entries in new.items()}
-    mine = {key: [("", e) for e in entries] for key, entries in held.items() if key[0] == row.actor.name and entries}
+    whose = {row.actor.name, *(_asked_for(story, row) if row.event else ())}
+    mine = {key: [("", e) for e in entries] for key, entries in held.items() if key[0] in whose and entries}
     return _owned(held, mine or {key: [("", e) for e in entries] for key, entries in held.items()})
+
+
+def _asked_for(story: Story, row: Row) -> Iterator[str]:
+    """Whose entries the condition that is violated at the end rests on."""
+    clause, witness, instance = clause_of(story.trace), story.trace.witness or {}, story.instance
+    if clause is None:
+        return
+    env = {p: decode(p.of, witness[p.name]) for p in clause.params}
+    reader = Reader(instance, row.state)
+    for fact in reader.facts("branch", reader.deciding(clause.expr, env)):
+        for slot, code in fact.values.items():
+            if is_real_cache(instance.system.variable[slot.var]) and is_set(slot, code):
+                yield owner_of(instance, slot)
 
 
 def _owned(caches: Caches, entries: Mapping[tuple[str, str], list[tuple[str, str]]]) -> list[Entries]:

@@ -504,6 +504,43 @@ def test_a_cache_is_what_says_so_and_no_ghost() -> None:
     assert cached(made, (0,) * len(made.slots)) == {}
 
 
+FREES = '''
+from typing import Annotated
+
+from flushproof.model.hardware import Cpu, Page
+from flushproof.model.language import *
+
+
+class Frees(System):
+    """A page is freed that another CPU has in its TLB."""
+
+    cached: Annotated[Map[Cpu, Page, bool], View("cache", "TLB", tag=1)]
+
+    @initially
+    def start(self):
+        self.cached[...] = True
+
+    @process(Cpu)
+    def unmap(self, cpu):
+        yield "flushes"
+        page = choose(Page)
+        self.cached[cpu, page] = False
+        yield "frees"
+        check("gone", all(not self.cached[c, page] for c in Cpu), "{page} is freed, and cached")
+'''
+
+
+def test_the_last_row_shows_the_caches_that_a_check_asks_for(tmp_path: Path) -> None:
+    (tmp_path / "frees.py").write_text(FREES)
+    trace = check(f"{tmp_path / 'frees.py'}:Frees").trace
+    assert trace is not None
+    last = tell(Story(trace))[-1]
+    (actor,) = {act.actor for act in last.acts}
+    gone = Story(trace).sentence.split()[0]
+    other, kept = ("cpu1" if actor == "cpu0" else "cpu0"), ("page1" if gone == "page0" else "page0")
+    assert {(e.whose, e.texts) for e in last.caches} == {("all", (kept,)), (other, (gone,))}
+
+
 def test_what_comes_into_caches_and_goes_is_marked() -> None:
     story = Story(handmade.trace())
     told = tell(story)
