@@ -293,6 +293,39 @@ def test_who_waits_for_what_beside_whom(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("not any(self.pending[o] for o in Cpu if o is not cpu)", "not pending[cpu1]"),
+        ("all(not self.pending[o] for o in Cpu if o is not cpu)", "not pending[cpu1]"),
+        ("not (self.off[cpu] or self.pending[cpu])", "not pending[cpu0]"),
+    ],
+)
+def test_a_wait_is_told_by_those_for_whom_it_does_not_hold(condition: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "asks.py"
+    file.write_text(ASKS.replace("CONDITION", condition))
+    trace = check(f"{file}:Asks").trace
+    assert trace is not None and f'flush of cpu0 waits at "waits" until {text}' in Story(trace).sentence, Story(trace).sentence
+
+
+ASKS = """
+from flushproof.model.hardware import Cpu
+from flushproof.model.language import *
+
+
+class Asks(System):
+    pending: Map[Cpu, bool]
+    off: Map[Cpu, bool]
+
+    @process(Cpu)
+    def flush(self, cpu):
+        yield "asks"
+        self.pending[...] = True
+        yield "waits"
+        require(CONDITION)
+"""
+
+
 def test_mermaid_has_a_lifeline_for_each_cpu_and_a_note_for_each_step() -> None:
     lines = mermaid(handmade.trace()).splitlines()
     assert lines[0] == "sequenceDiagram"
