@@ -8,8 +8,9 @@ entry and exit are one step each.
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
-from flushproof.model.language.declare import OrderedEnum, choose, occurs, process, require
+from flushproof.model.language.declare import OrderedEnum, at, choose, cost, occurs, process, require
 
+from .costs import DSB_WAIT
 from .events import UNMAP, VCPU_LOAD
 from .hotplug import HotpluggedCpus
 from .sorts import Cpu, Vm
@@ -45,8 +46,8 @@ class Restore(OrderedEnum):
 
 
 class RunLoop(HotpluggedCpus, Stage2Context):
-    """A system with the state `loaded`, the VM of the vcpu whose thread each CPU runs, and the knobs `update`, `vttbr`, `restore`
-    and `stage2_flush`.
+    """A system with the state `loaded`, the VM of the vcpu whose thread each CPU runs, and the knobs `update`, `vttbr`, `restore`,
+    `stage2_flush`, `late_walks` and `put_barrier`.
 
     kvm_arm_vmid_update(cpu) is the steps that give the VM a VMID, and returns whether that is a new one;
     kvm_arm_vmid_clear_active(cpu) is what vcpu_put does to it.
@@ -79,11 +80,23 @@ class RunLoop(HotpluggedCpus, Stage2Context):
             yield "replaces VTTBR by the host's"
             self.forget_stage2(cpu)
         yield "vcpu_put"
+        if self.put_barrier:
+            cost(DSB_WAIT)
         self.loaded[cpu] = None
         self.kvm_arm_vmid_clear_active(cpu)
+        if self.walks_end_late():
+            yield "__switch_to: DSB ISH"
         # Out of context, VTTBR matters only to a walker with the erratum; forget it otherwise.
         if self.restore == Restore.NEVER and not self.stale_context:
             self.forget_stage2(cpu)
+
+    def walks_end_late(self):
+        """Whether a walk that began in the guest may be under way when the marker is stored; __kvm_vcpu_run waits without VHE."""
+        return self.late_walks and self.restore == Restore.NEVER and not self.put_barrier
+
+    def in_context(self, cpu):
+        late = self.walks_end_late() and at(self.vcpu_thread, cpu, "vcpu_put", "__switch_to: DSB ISH")
+        return super().in_context(cpu) or late
 
     def exit_guest(self, cpu):
         super().exit_guest(cpu)

@@ -30,6 +30,9 @@ What the verdicts mean
     With `restore=at-put` or `at-exit` (VTTBR replaced before the marker is stored) vcpus do not need the assumption, but the
     host's own flushes of stage 2 do (`stage2_flush=on`): they load VTTBR with a number of any generation that no slot holds.
     What covers those is `epd=on`, the workaround for speculative-AT errata in enter_vmid_context.
+    Without any erratum, a walk that began in the guest may end later, until a DSB waits for it.  Without VHE that is in
+    __kvm_vcpu_run; with VHE it is that of __switch_to, which comes behind the marker.  So `fixed` needs that the broadcast of a
+    rollover, once complete, has ended such walks; `late_walks=on`, where it has not, breaks it.
     The broadcast of a rollover reaches CPUs that are online.  `hotplug=kept` breaks no-foreign-hit, `emptied` does not: KVM relies
     on the reset, or on firmware, to empty the TLB of guests' entries.
 
@@ -130,6 +133,13 @@ class VmidAllocator(RunLoop, System):
     epd = Knob(
         bool, False, "enter_vmid_context sets TCR_EL1.EPD0 and EPD1: nothing is walked (speculative-AT workaround)", order="rising"
     )
+    late_walks = Knob(
+        bool,
+        False,
+        "with VHE, a walk that began in the guest may end behind vcpu_put, until the DSB of __switch_to; no TLBI ends it",
+        toggle=True,
+    )
+    put_barrier = Knob(bool, False, "DSB in vcpu_put, before the marker is stored", order="rising")
     hotplug = Knob(Hotplug, Hotplug.NEVER, "CPUs go offline, and what their TLBs hold behind the reset", toggle=True)
     stale_context = STALE_CONTEXT
 
@@ -401,6 +411,8 @@ class VmidAllocator(RunLoop, System):
             also=(
                 Expect("no-foreign-hit", {"stale_context": True}),
                 Expect("holds", {"stage2_flush": True}),
+                Expect("no-foreign-hit", {"late_walks": True}),
+                Expect("holds", {"late_walks": True, "put_barrier": True}),
                 Expect("holds", {"hotplug": Hotplug.EMPTIED}),
                 Expect("no-foreign-hit", {"hotplug": Hotplug.KEPT}),
             ),

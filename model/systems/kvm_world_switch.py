@@ -66,6 +66,10 @@ class WorldSwitch(El1Context, VcpuSwitch):
     )
     load_barrier = Knob(LoadBarrier, LoadBarrier.NONE, "a DSB for walks in vcpu_load (with VHE)", order="rising")
 
+    tlbi_spares_walks = Knob(
+        bool, False, "a walk that began before a TLBI may end behind it, with an entry that it would have removed", toggle=True
+    )
+
     off_of: Rigid[Map[Vcpu, bool]]
 
     def runs_flat(self, vcpu):
@@ -91,6 +95,8 @@ class WorldSwitch(El1Context, VcpuSwitch):
     def flush_vmid(self, cpu, vm):
         self.tlb.drop_tagged(cpu, vm)
         self.strays.drop_tagged(cpu, vm)
+        if not self.tlbi_spares_walks:
+            self.walks_end(cpu)
 
     strays = Tlb(tag=(Vm,), holds=(Stray,), walk=El1Context.walks_for_a_vm, title="TLB entries of no vcpu's tables")
     hosts = Tlb(tag=(), holds=(), walk=El1Context.walks_for_the_host, title="guests' TLB entries under VMID 0")
@@ -234,7 +240,8 @@ class WorldSwitch(El1Context, VcpuSwitch):
             also=(
                 Expect("holds", {"vhe": True}),
                 Expect("holds", {"vhe": True, "mmu_off": True}),
-                Expect("no-foreign-hit", {"vhe": True, "handover": True}),
+                Expect("no-foreign-hit", {"vhe": True, "handover": True}, {"vm": 2}),
+                Expect("no-foreign-hit", {"vhe": True, "handover": True, "tlbi_spares_walks": True}),
                 Expect("holds", {"vhe": True, "handover": True, "exit_barrier": True}),
             ),
         ),
