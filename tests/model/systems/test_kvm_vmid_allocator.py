@@ -165,6 +165,16 @@ def test_a_stage_2_flush_walks_under_a_number_that_is_nobodys(policy: str) -> No
     assert verdict(quick(policy, {**knobs, "epd": True})) == "holds"
 
 
+def test_with_vhe_the_marker_is_stored_before_a_guests_walks_have_ended() -> None:
+    """The DSB that waits for them comes later, in __switch_to; a number that is freed in between comes back, if no TLBI ends them."""
+    outcome = quick("fixed", {"late_walks": True}, focus=FOREIGN)
+    order = steps(outcome, "vcpu_put", "performs_tlbi", "__switch_to", "_hit")
+    hitting = order[-1][1]
+    assert [word for word, cpu in order if cpu == hitting] == ["vcpu_put", "performs_tlbi", "__switch_to", "_hit"]
+    assert outcome.trace is not None and len(outcome.trace.steps) == 45
+    assert verdict(quick("fixed", {"late_walks": True, "put_barrier": True})) == "holds"
+
+
 def test_a_cpu_that_was_offline_misses_the_rollovers_broadcast() -> None:
     """Its entries are those of before, unless the reset empties its TLB; a flush that is pending for each CPU is not missed."""
     outcome = quick("fixed", {"hotplug": "kept"}, focus=FOREIGN)
@@ -244,6 +254,7 @@ def test_as_many_vmids_as_cpus_are_enough(policy: str) -> None:
         ("fixed", {"keep": "never"}),
         ("fixed", {"stage2_flush": True}),
         ("fixed", {"hotplug": "emptied"}),
+        ("fixed", {"late_walks": True, "put_barrier": True}),
         ("merged", {}),
         ("restored-at-put", {"stale_context": True}),
         ("restored-at-put", {"stale_context": True, "stage2_flush": True, "epd": True}),
