@@ -28,7 +28,7 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import terms
-from flushproof.model.ir.evaluate import decode, environment, evaluate
+from flushproof.model.ir.evaluate import decode, encode, environment, evaluate
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Counter, NotEnabled, System
 from flushproof.model.language.instantiate import knobs_before
@@ -164,7 +164,7 @@ class Agreement:
         noted = noted_by(proof_of(machine.cls))
         self.shared: list[tuple[int, Key, Mapping[Any, int] | None, ir.Sort]] = []
         self.labels: list[tuple[int, Key, tuple[str, ...]]] = []
-        self.locals: dict[Key, list[tuple[int, str, ir.Sort]]] = {}
+        self.locals: dict[Key, list[tuple[int, str, ir.Sort, int]]] = {}
         self.free: dict[Key, tuple[int, Mapping[Any, int]]] = {}
         instances: dict[str, dict[Any, Any]] = {}
         for number, slot in enumerate(self.instance.slots):
@@ -193,7 +193,8 @@ class Agreement:
                     )
                 self.labels.append((number, key, tuple(_label(m) for m in slot.sort.members)))
             else:
-                self.locals.setdefault(key, []).append((number, name.rpartition(".")[2], slot.sort))
+                default = encode(slot.sort, ir.default_value(slot.sort))
+                self.locals.setdefault(key, []).append((number, name.rpartition(".")[2], slot.sort, default))
         by_key = {key: (number, codes) for number, key, codes, _ in self.shared}
         self.free = {
             (name, location): (number, codes)
@@ -270,9 +271,9 @@ class Agreement:
         self, state: State, process: str, args: tuple[Any, ...], frames: Sequence[Mapping[str, Any]]
     ) -> str | None:
         """Whether the locals that the IR keeps of a process are what Python has, where Python has one of that name; None if so."""
-        for number, name, sort in self.locals.get((process, args), ()):
+        for number, name, sort, default in self.locals.get((process, args), ()):
             code = state[number]
-            if code == 0 or _counter(sort):  # the default: perhaps it is not needed any more
+            if code == default or _counter(sort):  # perhaps it is not needed any more
                 continue
             held = [frame[name] for frame in frames if name in frame]
             if held and _plain_code(sort, code) not in map(_plain_literal(sort), held):

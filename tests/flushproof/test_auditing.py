@@ -194,9 +194,31 @@ def every_update() -> Iterator[tuple[str, int]]:
                 yield act.name, number
 
 
+class BelowZero(System):
+    """A local whose default is not the lowest of its values, which nobody needs any more while Python's frame still has it."""
+
+    done: bool
+    policies = {}
+
+    @process(Cpu)
+    def run(self, cpu: Cpu) -> Iterator[str]:
+        """{cpu} runs"""
+        less = choose(Annotated[int, Range(0, 3)]) - 1
+        yield "looks"
+        if less >= 2:
+            self.done = not self.done
+        yield "ends"
+        self.done = False
+
+
 def test_honest_systems_pass() -> None:
     walked = compared(instantiate(Small)).walked
     assert walked.steps >= 1500 and walked.walks > 10 and walked.denied > 100 and not walked.could_not_run
+
+
+def test_a_local_that_nobody_needs_any_more_may_be_what_it_was_in_python() -> None:
+    walked = compared(instantiate(BelowZero), BelowZero).walked
+    assert walked.steps >= 1500 and not walked.could_not_run
 
 
 @pytest.mark.parametrize(("name", "number"), list(every_update()))

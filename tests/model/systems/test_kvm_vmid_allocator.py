@@ -166,7 +166,7 @@ def test_a_stage_2_flush_walks_under_a_number_that_is_nobodys(policy: str) -> No
 
 
 def test_with_vhe_the_marker_is_stored_before_a_guests_walks_have_ended() -> None:
-    """The DSB that waits for them comes later, in __switch_to: a number that is freed meanwhile comes back, if no TLBI ends them."""
+    """The DSB that waits for them comes later, in __switch_to: a number freed meanwhile comes back, if no TLBI ends them."""
     outcome = quick("fixed", {"late_walks": True}, focus=FOREIGN)
     order = steps(outcome, "vcpu_put", "performs_tlbi", "__switch_to", "_hit")
     hitting = order[-1][1]
