@@ -378,6 +378,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "reordered",
             (
                 "deactivate: if not self.epd_in_switch: | self.el1[cpu] = None",
+                "activate: if self.epd_in_switch: | self.the_hosts_walks_go_on(cpu)",
+                "activate: self.the_hosts_walks_go_on(cpu) | self.el1[cpu] = self.vcpus.loaded[cpu]",
             ),
         ),
         Because(
@@ -1160,6 +1162,8 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
             (
                 "put_page_type: if self.refs[page] != 1: | if self.drop == Drop.INVALIDATE_FIRST:",
                 "put_page_type: self.drain(cpu) | self.refs[page] = self.refs[page] - 1",
+                "put_page_type: drain: page = self.store_buffer[cpu] | if page is not None: (2)",
+                "put_page_type: drain: page = self.store_buffer[cpu] | if page is not None: (3)",
                 "put_page_type: self.drain(cpu) | self.validated[page] = False",
             ),
         ),
