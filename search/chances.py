@@ -52,6 +52,10 @@ def alike(instance: Instance) -> Workload:
     return Workload("alike", "every event as often as every other", dict.fromkeys(events, 1.0), PACE) if events else EVEN
 
 
+UNNAMED = (EVEN.name, "alike")
+"""The names of what holds where nobody names a workload."""
+
+
 @dataclass(frozen=True)
 class Way:
     """One possible step, and what it leads to."""

@@ -6,6 +6,7 @@ down from it that is not safe has a shortest trace of its own, which Z3 has conf
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,6 +47,7 @@ class Why:
     safe: whether all properties hold after it; None where no limit let one say.
     trace: a shortest one that shows why not; None where a limit came before it was found.
     proved: with `any_size`, whether it was proved safe for any number of elements; None where that was not asked.
+    breaks: the larger sizes at which the policy after it is not safe, where it is safe here.
     """
 
     knob: str
@@ -55,22 +57,33 @@ class Why:
     safe: bool | None
     trace: Trace | None = None
     proved: bool | None = None
+    breaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Weakest:
     """Safe policies of which nothing can be weaker; several, if they differ in knobs without an order alone, and any value will do.
 
-    values: of each knob, the values that it may have; point: the first of the policies.
-    result: of `check`, None where that was not asked; steps: down from the first, with what is wrong there.
-    breaks: the larger sizes at which it is not safe any more.
+    values: of each knob, the values that it may have; points: the policies, the first of which stands for all.
+    result: of `check` about the first, None where that was not asked; steps: down from it, with what is wrong there.
+    breaks: the larger sizes at which it is not safe any more, or not all of the policies are.
     """
 
     values: Mapping[str, tuple[str, ...]]
-    point: Point
+    points: tuple[Point, ...]
     result: Result | None = None
     steps: tuple[Why, ...] = ()
     breaks: tuple[str, ...] = ()
+
+    @property
+    def point(self) -> Point:
+        """The policy that stands for all."""
+        return self.points[0]
+
+    @property
+    def text(self) -> str:
+        """`flush=local way=any`."""
+        return " ".join(f"{name}={some[0] if len(some) == 1 else 'any'}" for name, some in self.values.items())
 
 
 @dataclass(frozen=True)
@@ -90,11 +103,15 @@ class Needed:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One policy of the lattice: whether it is safe, with a shortest trace if not, and what each of its knobs is for."""
+    """One policy of the lattice: whether it is safe, with a shortest trace if not, and what each of its knobs is for.
+
+    breaks: the larger sizes at which it is not safe any more.
+    """
 
     point: Point
     result: Result
     needed: tuple[Needed, ...] = ()
+    breaks: tuple[str, ...] = ()
 
     @property
     def redundant(self) -> tuple[str, ...]:
@@ -109,7 +126,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Larger:
-    """A larger size at which the weakest policies were searched through again.
+    """A larger size at which the weakest policies were searched through again; the one that was asked about, too, and its others.
 
     states: how many were found; complete: whether those are all; broken: the policies that are not safe there, with a trace.
     """
@@ -232,13 +249,14 @@ class Judge:
                 weakest = list(merged(decided.lattice, decided.weakest))
                 interrupted = decided.reason == INTERRUPTED
             if self.question.larger and not interrupted:
-                larger.extend(self._larger(weakest))
+                larger.extend(self._larger(list(_candidates(weakest, judged))))
             if not interrupted and not decided.confirmed:
                 self._tell("waiting for Z3 to confirm the traces")
                 self.laboratory.certify()
         except KeyboardInterrupt:
             interrupted = True
-        broken = tuple(_broken(weakest, larger))
+        broken = tuple(self._broken(one, larger) for one in weakest)
+        judged = None if judged is None else self._judged_at(judged, larger)
         return Answer(decided, self.question.properties, broken, judged, tuple(larger), interrupted)
 
     def _tell(self, text: str) -> None:
@@ -334,10 +352,9 @@ class Judge:
 
     # -------------------------------------------------------------------------------------------------------- larger sizes
 
-    def _larger(self, weakest: Sequence[Weakest]) -> Iterator[Larger]:
+    def _larger(self, points: Sequence[Point]) -> Iterator[Larger]:
         """Each sort with one element more, in turn."""
         sizes = sizes_of(self.lattice.instance.system, self.question.sizes)
-        points = [one.point for one in weakest]
         for sort, count in sizes.items() if points else ():
             if self.laboratory.late():
                 yield Larger({**sizes, sort: count + 1}, 0, False, {})
@@ -376,6 +393,36 @@ class Judge:
         return Larger(sizes, states, True, broken)
 
 
+    def _broken(self, one: Weakest, larger: Sequence[Larger]) -> Weakest:
+        """The same, with the sizes at which it is not safe; where that is so of some of its policies, with the first of those."""
+        breaks = []
+        for at in larger:
+            broken = [point for point in one.points if point in at.broken]
+            some = self.lattice.text(broken[0]) if broken and len(broken) < len(one.points) else {}
+            free = {name: text for name, text in some.items() if len(one.values[name]) > 1}
+            if broken:
+                breaks.append(settings({}, at.sizes) + (f" with {settings(free)}" if free else ""))
+        return replace(one, breaks=tuple(breaks))
+
+    def _judged_at(self, judged: Judgement, larger: Sequence[Larger]) -> Judgement:
+        """The same, with the sizes at which it is not safe, or what may be instead is not.
+
+        Raises:
+            AuditError: something was proved for any size.
+        """
+
+        def breaks(point: Point) -> tuple[str, ...]:
+            return tuple(settings({}, at.sizes) for at in larger if point in at.broken)
+
+        def with_sizes(why: Why) -> Why:
+            sizes = breaks(why.point)
+            if why.proved and sizes:
+                raise AuditError(f"{why.knob}={why.other} is proved safe for any size, and there is a trace at {sizes[0]}")
+            return replace(why, breaks=sizes)
+
+        needed = (replace(n, others=tuple(map(with_sizes, n.others))) for n in judged.needed)
+        return replace(judged, needed=tuple(needed), breaks=breaks(judged.point))
+
     def _each_at(self, lattice: Lattice, points: Sequence[Point]) -> Larger:
         """The same of policies each of which is an instance of its own."""
         q, broken, states, complete = self.question, dict[Point, Trace](), 0, True
@@ -394,9 +441,12 @@ class Judge:
         return Larger(lattice.instance.sizes, states, complete, broken)
 
 
-def _broken(weakest: Sequence[Weakest], larger: Sequence[Larger]) -> Iterator[Weakest]:
-    for one in weakest:
-        yield replace(one, breaks=tuple(settings({}, at.sizes) for at in larger if one.point in at.broken))
+def _candidates(weakest: Sequence[Weakest], judged: Judgement | None) -> Iterator[Point]:
+    """What is said to be safe, and is to be searched through at larger sizes."""
+    found = [point for one in weakest for point in one.points]
+    if judged is not None and judged.result.verdict == HOLDS:
+        found += [judged.point, *(why.point for needed in judged.needed for why in needed.others if why.safe)]
+    yield from dict.fromkeys(found)
 
 
 def merged(lattice: Lattice, points: Sequence[Point]) -> Iterator[Weakest]:
@@ -416,9 +466,9 @@ def merged(lattice: Lattice, points: Sequence[Point]) -> Iterator[Weakest]:
                 cubes[(*before, values, *after)] = point
     base = lattice.base
     order = sorted(cubes.items(), key=lambda c: (sum(v != w for v, w in zip(c[1], base, strict=True)), c[1]))
-    for cube, point in order:
+    for cube, _ in order:
         values = {a.name: tuple(a.texts[v] for v in sorted(some)) for a, some in zip(lattice.axes, cube, strict=True)}
-        yield Weakest(values, point)
+        yield Weakest(values, tuple(itertools.product(*map(sorted, cube))))
 
 
 def values_that_are_safe(decided: Decided) -> Iterator[tuple[str, str, int, int]]:

@@ -115,7 +115,7 @@ def repaired_text(found: Repaired, look: Look, measured: Measurement | None = No
     if measured is not None:
         parts.append(measurement_text(measured, look))
     decided = found.decided
-    searches = "1 search" if decided.searches == 1 else f"{decided.searches} searches"
+    searches = many(decided.searches, "search", "searches")
     effort = f"{searches} and {many(decided.traces, 'trace')}, of {lattice.count:,} policies."
     return "\n\n".join([*parts, look.faint(effort)])
 

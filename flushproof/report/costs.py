@@ -12,6 +12,7 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION
 from flushproof.report.trace import Look
 from flushproof.result import HOLDS
+from flushproof.search.chances import UNNAMED
 from flushproof.search.costs import HAPPENED, Costs
 
 
@@ -28,29 +29,33 @@ def costs_text(bills: Sequence[Bill], look: Look, per: str | None = None) -> str
         hint = nearest(per, sorted(events), "events") if events else "It has none: see `occurs` in docs/language.md."
         raise FlushproofError(f"{bills[0].result.instance.system.name} has no event '{per}'. {hint}")
     names = sorted({name for b in bills for name in b.costs.counts} - {DROPPED, HAPPENED} - events)
-    headers = ["policy", "verdict", *names, DROPPED, "needless", "states"]
-    base = f"a thousand times {per}" if per else "a thousand events of the world" if events else "a thousand steps"
-    heading = look.wrapped(f"In {base}, on average over all walks of {_longest(bills):,} steps:")
+    dropped = any(DROPPED in b.costs.counts for b in bills)
+    headers = ["policy", "verdict", *names, *([DROPPED, "needless"] if dropped else []), "states"]
+    base = f"a thousand {per} events" if per else "a thousand events of the world" if events else "a thousand steps"
+    workload = bills[0].costs.workload
+    under = f" under the workload '{workload}'" if workload not in UNNAMED else ""
+    heading = look.wrapped(f"In {base}{under}, on average over all walks of {_longest(bills):,} steps:")
     parts = [f"{look.strong(bills[0].result.instance.system.name)}\n{heading}"]
-    parts.append(table(headers, [_row(b, names, per) for b in bills], look))
-    return "\n\n".join([*parts, look.faint("\n".join(map(look.wrapped, _notes(bills, events))))])
+    parts.append(table(headers, [_row(b, names, per, dropped) for b in bills], look))
+    return "\n\n".join([*parts, look.faint("\n".join(map(look.wrapped, _notes(bills, events, dropped))))])
 
 
 def _longest(bills: Sequence[Bill]) -> int:
     return round(max(b.costs.steps for b in bills))
 
 
-def _notes(bills: Sequence[Bill], events: set[str]) -> list[str]:
+def _notes(bills: Sequence[Bill], events: set[str], dropped: bool) -> list[str]:
     notes = []
     first = next((b.costs for b in bills if b.costs.complete), None)
     if first is not None and events:
         mix = sorted(first.per_thousand().items(), key=lambda item: -item[1])
         said = ", ".join(f"{name} {many:.0f}" for name, many in mix if name in events)
         notes.append(f"Of a thousand events: {said}; one step can be several.")
-    notes.append(
-        f"{DROPPED}: cached entries that a step takes away. needless: how many of them no property required to go: had that entry "
-        "stayed, nothing could have gone wrong. It is asked only of policies that hold."
-    )
+    if dropped:
+        notes.append(
+            f"{DROPPED}: cached entries that a step takes away. needless: how many of them no property required to go: had that "
+            "entry stayed, nothing could have gone wrong. It is asked only of policies that hold."
+        )
     if any(not b.costs.complete for b in bills):
         notes.append("≥: not counted; the time did not suffice to look at all states (--max-seconds).")
     if any(b.costs.undecided for b in bills):
@@ -58,16 +63,21 @@ def _notes(bills: Sequence[Bill], events: set[str]) -> list[str]:
     return notes
 
 
-def _row(bill: Bill, names: Sequence[str], per: str | None) -> list[str]:
+def _row(bill: Bill, names: Sequence[str], per: str | None, dropped: bool) -> list[str]:
     costs, result = bill.costs, bill.result
     rates = costs.per_thousand(per)
+    entries = [_rate(rates, DROPPED), _needless(costs, per) + ("…" if costs.undecided else "")]
     return [
         result.instance.policy or "",
         result.verdict if result.violated is None else f"violated: {result.violated}",
-        *(f"{rates[name]:.1f}" if name in rates else "" for name in (*names, DROPPED)),
-        _needless(costs, per) + ("…" if costs.undecided else ""),
+        *(_rate(rates, name) for name in names),
+        *(entries if dropped else ()),
         f"{'' if costs.complete else '≥ '}{costs.states:,}",
     ]
+
+
+def _rate(rates: Mapping[str, float], name: str) -> str:
+    return f"{rates[name]:.1f}" if name in rates else ""
 
 
 def _needless(costs: Costs, per: str | None) -> str:

@@ -14,7 +14,6 @@ import networkx as nx
 
 from flushproof.laboratory.judging import Answer
 from flushproof.laboratory.lattice import Lattice, Point, combinations
-from flushproof.model.language.instantiate import settings
 from flushproof.report.plotting import matplotlib, refuse_picture, write_figure
 
 MOST_DRAWN = 400
@@ -105,7 +104,10 @@ def _explained(axes: Any, answer: Answer, shown: int) -> None:
     lattice = answer.lattice
     part = "" if shown == lattice.count else f", {shown} of them drawn"
     axes.set_title(f"{lattice}: {lattice.count:,} policies{part}", fontsize=11, loc="left")
-    lines = [f"weakest {n}: {settings(lattice.text(one.point))}" for n, one in enumerate(answer.weakest[:8], 1)]
+    lines = []
+    for number, one in enumerate(answer.weakest[:8], 1):
+        breaks = f", not safe at {', nor at '.join(one.breaks)}" if one.breaks else ""
+        lines.append(f"weakest {number}: {one.text}{breaks}")
     axes.set_xlabel("\n".join(lines), fontsize=7, loc="left", wrap=True)
     axes.set_ylabel("stronger →", fontsize=9)
     for colour, text in ((SAFE, "safe"), (UNSAFE, "not safe"), (UNKNOWN, "not decided")):

@@ -28,7 +28,7 @@ from flushproof.report.measurement import measurement_json, measurement_text
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import verdict_text
 from flushproof.report.words import Story, many
-from flushproof.result import HOLDS
+from flushproof.result import HOLDS, Result
 
 MOST_LISTED = 24
 """So many of the weakest policies are listed, of more it is said how many there are; the JSON has all."""
@@ -86,9 +86,8 @@ def _weakest(answer: Answer, look: Look) -> str:
         return look.bad("No policy is safe." if answer.complete else "No policy was found safe.")
     lines = [look.strong(f"The weakest safe policies: {len(found)}")]
     for number, one in enumerate(found[:MOST_LISTED], 1):
-        values = " ".join(f"{n}={v[0] if len(v) == 1 else 'any'}" for n, v in one.values.items())
         lines.append("")
-        lines.append(look.wrapped(values, indent="   ", first=f"{number:>2} "))
+        lines.append(look.wrapped(one.text, indent="   ", first=f"{number:>2} "))
         names = [name for name, point in answer.lattice.named().items() if point == one.point]
         names += [
             f"weaker than {n}" for n, p in answer.lattice.named().items() if _below(answer, one, p) and n not in names
@@ -96,9 +95,7 @@ def _weakest(answer: Answer, look: Look) -> str:
         if names:
             lines.append(look.faint(look.wrapped(f"({', '.join(names)})", indent="   ")))
         if one.result is not None and one.result.vacuous:
-            lines.append(
-                look.unsure(look.wrapped(f"It holds vacuously: {', '.join(one.result.vacuous)}.", indent="   "))
-            )
+            lines.append(look.unsure(look.wrapped(_vacuous(answer, one, one.result), indent="   ")))
         if one.breaks:
             lines.append(look.bad(look.wrapped(f"It is not safe at {', nor at '.join(one.breaks)}.", indent="   ")))
         if one.steps:
@@ -111,6 +108,17 @@ def _weakest(answer: Answer, look: Look) -> str:
             look.wrapped(f"The first {EXPLAINED} are explained; ask about another one with --policy and --set."),
         ]
     return "\n".join(lines)
+
+
+def _vacuous(answer: Answer, one: Weakest, result: Result) -> str:
+    """What says nothing there; where several policies are one row, of the one that was searched through."""
+    text = answer.lattice.text(one.point)
+    which = settings({name: text[name] for name, values in one.values.items() if len(values) > 1})
+    asked = f"With {which}" if which else "There"
+    idle = [name for name in result.vacuous if name not in result.not_reached]
+    why = [f"no event ever comes to a check of {', '.join(idle)}"] if idle else []
+    why += [f"{name} must be reached, and never is" for name in result.not_reached if name in result.vacuous]
+    return f"It holds vacuously. {asked} {'; '.join(why)}."
 
 
 def _below(answer: Answer, one: Weakest, point: Point) -> bool:
@@ -139,6 +147,8 @@ def _says(why: Why) -> str:
 def _reason(why: Why) -> str:
     if why.trace is not None:
         return Story(why.trace).sentence.partition(": ")[0].rstrip(".")
+    if why.breaks:
+        return f"not at {', nor at '.join(why.breaks)}"
     return "" if why.proved is None else "proved for any size" if why.proved else "not proved for any size"
 
 
@@ -151,6 +161,8 @@ def _judged(answer: Answer, judged: Judgement, look: Look) -> str:
             lines += ["", trace_text(judged.result.trace, look)]
         return "\n".join(lines)
     rows = [row for needed in judged.needed for row in _needed(needed)]
+    if judged.breaks:
+        lines.append(look.bad(look.wrapped(f"It is not safe at {', nor at '.join(judged.breaks)}.")))
     lines += ["", table(["knob", "", "instead", "", ""], rows, look)]
     if judged.redundant:
         under = [w for w in answer.weakest if lattice.is_below(w.point, judged.point)]
@@ -191,14 +203,11 @@ def _caveats(answer: Answer) -> Iterator[str]:
         done = "every policy is decided, but not all is explained, nor searched through at larger sizes."
         yield f"NOT FINISHED: stopped by {decided.reason or INTERRUPTED}; {open_ if left else done}"
     for at in answer.larger:
-        if at.broken:
-            properties = ", ".join(dict.fromkeys(t.property for t in at.broken.values()))
-            which = (
-                "1 of the weakest policies is"
-                if len(at.broken) == 1
-                else f"{len(at.broken)} of the weakest policies are"
-            )
-            yield f"At {_grown(answer, at)}, {which} not safe: {properties}."
+        traces = [next((at.broken[p] for p in one.points if p in at.broken), None) for one in answer.weakest]
+        broken = [trace.property for trace in traces if trace is not None]
+        if broken:
+            which = "1 of the weakest policies is" if len(broken) == 1 else f"{len(broken)} of the weakest policies are"
+            yield f"At {_grown(answer, at)}, {which} not safe: {', '.join(dict.fromkeys(broken))}."
     cut = [f"{_grown(answer, at)} (after {at.states:,} states)" for at in answer.larger if not at.complete]
     if cut:
         yield f"Larger sizes of which a limit left something open, for these policies: {', '.join(cut)}; see --larger."
@@ -214,15 +223,19 @@ def _effort(answer: Answer) -> str:
     decided = answer.decided
     safe, unsafe = int(np.count_nonzero(decided.safe)), int(np.count_nonzero(decided.unsafe))
     holds, fails = int(np.count_nonzero(decided.holds)), int(np.count_nonzero(decided.fails))
-    text = (
-        f"Safe: {holds:,}; {safe:,} of them searched through, a sample of their states read again"
-        + (f"; {holds - safe:,} by the declared orders alone" if holds > safe else "")
-        + f". Not safe: {fails:,}; {unsafe:,} allow one of {many(decided.traces, 'trace')}"
-        + (", which Z3 confirmed for each" if decided.confirmed else ", which Z3 had no time to confirm")
-        + (f"; {fails - unsafe:,} by the declared orders alone" if fails > unsafe else "")
-        + f". This took {decided.searches:,} searches ({decided.states:,} states) instead of {answer.lattice.count:,}, "
-        f"{decided.seconds:.1f} s."
-    )
+    text = f"Safe: {holds:,}"
+    if holds:
+        text += f"; {safe:,} of them searched through, a sample of their states read again"
+        text += f"; {holds - safe:,} by the declared orders alone" if holds > safe else ""
+    text += f". Not safe: {fails:,}"
+    if fails:
+        traces = "a trace" if decided.traces == 1 else f"one of {decided.traces:,} traces"
+        text += f"; {unsafe:,} allow{'s' if unsafe == 1 else ''} {traces}"
+        text += ", which Z3 confirmed for each" if decided.confirmed else ", which Z3 had no time to confirm"
+        text += f"; {fails - unsafe:,} by the declared orders alone" if fails > unsafe else ""
+    text += f". This took {many(decided.searches, 'search', 'searches')} ({many(decided.states, 'state')})"
+    text += f" instead of {answer.lattice.count:,}" if decided.searches < answer.lattice.count else ""
+    text += f", {decided.seconds:.1f} s."
     whole = [_grown(answer, at) for at in answer.larger if at.complete]
     if whole:
         text += f" The weakest policies were searched through with {', with '.join(whole)} too."
@@ -314,6 +327,7 @@ def _why_json(why: Why) -> dict[str, Any]:
         "instead": why.other,
         "safe": why.safe,
         "proved_for_any_size": why.proved,
+        "breaks_at": list(why.breaks),
         "property": None if why.trace is None else why.trace.property,
         **trace_json(why.trace),
     }
@@ -337,6 +351,7 @@ def _judged_json(answer: Answer, judged: Judgement) -> dict[str, Any]:
         "values": answer.lattice.text(judged.point),
         "verdict": judged.result.verdict,
         "property": judged.result.violated,
+        "breaks_at": list(judged.breaks),
         "redundant": list(judged.redundant),
         "knobs": [
             {"knob": n.knob, "value": n.value, "need": n.need, "others": list(map(_why_json, n.others))}

@@ -293,9 +293,9 @@ def explained(instance: Instance, clause: Clause, witness: Mapping[str, int], st
     return fill(clause.message, values)
 
 
-def many(count: int, noun: str) -> str:
-    """`1 state`, `1,204 states`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def many(count: int, noun: str, nouns: str | None = None) -> str:
+    """`1 state`, `1,204 states`; nouns: of more than one, where it takes more than an s."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def by_whom(actor: str, words: str) -> str:

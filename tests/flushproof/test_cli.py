@@ -30,6 +30,7 @@ from flushproof.report.verdict import rounded_up
 
 SMALL = str(Path(__file__).with_name("small.py"))
 SWITCH = f"{SMALL}:Switch"
+CROWDED = f"{Path(__file__).with_name('laboratory') / 'crowded.py'}:Crowded"
 
 
 def call(*args: str, env: dict[str, str] | None = None) -> Result:
@@ -303,6 +304,18 @@ def test_costs_side_by_side() -> None:
     jsonschema.validate(json.loads(call("costs", SWITCH, "--format", "json").stdout), schema())
     short = call("costs", "kvm-vcpu-switch", "--policy", "always", "--max-seconds", "0.01")
     assert short.exit_code == 3 and "≥" in short.stdout
+
+
+def test_costs_name_their_workload() -> None:
+    text = call("costs", SWITCH).stdout
+    assert "In a thousand steps, on average" in text and "workload" not in text
+    under = " ".join(call("costs", CROWDED, "--workload", "pinned", "--per", "unmap").stdout.split())
+    assert "In a thousand unmap events under the workload 'pinned', on average" in under
+
+
+def test_costs_say_nothing_of_entries_where_none_is_dropped() -> None:
+    text = call("costs", CROWDED).stdout
+    assert "holds" in text and "dropped" not in text and "needless" not in text
 
 
 def test_what_walks_cost_is_not_what_the_trace_costs() -> None:

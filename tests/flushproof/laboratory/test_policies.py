@@ -17,7 +17,7 @@ from flushproof import cli
 from flushproof.commands.policies import _status
 from flushproof.laboratory import deciding, judging
 from flushproof.laboratory.deciding import Laboratory
-from flushproof.laboratory.judging import Answer, Judge, Question, Weakest
+from flushproof.laboratory.judging import Answer, Judge, Question
 from flushproof.laboratory.lattice import lattice_of
 from flushproof.report import lattice
 from flushproof.report.jsonform import schema
@@ -27,6 +27,7 @@ from flushproof.report.trace import Look
 from .knobs import Flushes
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
+CROWDED = f"{Path(__file__).with_name('crowded.py')}:Crowded"
 HALTS, STARVES = (f"{Path(__file__).with_name('endless.py')}:{name}" for name in ("Halts", "Starves"))
 
 
@@ -189,7 +190,7 @@ def test_an_interrupt_at_a_larger_size_ends_all_of_them(monkeypatch: pytest.Monk
 
 def test_no_larger_size_is_begun_when_the_time_is_over() -> None:
     judge = Judge(Question(Flushes, limits=Limits(seconds=1e-6)), lattice_of(Flushes, "both"), None)
-    larger = list(judge._larger([Weakest({}, judge.lattice.base)]))
+    larger = list(judge._larger([judge.lattice.base]))
     assert [(at.states, at.complete) for at in larger] == [(0, False), (0, False)]
 
 
@@ -212,10 +213,49 @@ def test_every_trace_on_demand() -> None:
 
 
 def test_a_weakest_policy_that_breaks_at_a_larger_size() -> None:
-    found, _ = data("kvm-vmid-allocator", "--policy", "fixed", "--free", "copies", "--free", "recheck_locked")
+    found, status = data(CROWDED, "--set", "way=mask")
+    (weakest,), (larger,) = found["weakest"], found["larger"]
+    assert status == 0 and weakest["values"] == {"told": ["one"]} and weakest["breaks_at"] == ["cpu=3"]
+    assert [b["property"] for b in larger["broken"]] == ["no-stale-hit"]
+
+
+def test_of_several_weakest_policies_in_one_row_some_may_break_at_a_larger_size() -> None:
+    found, _ = data(CROWDED, "--policy", "all", "--free", "way")
     (weakest,) = found["weakest"]
-    broken = [at for at in found["larger"] if at["broken"]]
-    assert bool(weakest["breaks_at"]) == bool(broken)
+    assert weakest["values"] == {"way": ["mask", "list"]} and weakest["breaks_at"] == ["cpu=3 with way=list"]
+    assert "It is not safe at cpu=3 with way=list." in call(CROWDED, "--policy", "all", "--free", "way").stdout
+
+
+def test_what_can_be_weaker_may_not_at_a_larger_size() -> None:
+    found, status = data(CROWDED, "--policy", "all")
+    told, way = found["judged"]["knobs"]
+    assert status == 4 and (told["need"], way["need"]) == ("can be weakened", "a choice")
+    breaks = {o["instead"]: (o["safe"], o["breaks_at"]) for o in (*told["others"], *way["others"])}
+    assert breaks == {"one": (True, ["cpu=3"]), "nobody": (False, []), "list": (True, ["cpu=3"])}
+    assert found["judged"]["breaks_at"] == []
+    text = " ".join(call(CROWDED, "--policy", "all").stdout.split())
+    assert "told=all can be weakened one safe not at cpu=3" in text
+
+
+def test_a_policy_that_breaks_at_a_larger_size() -> None:
+    found, status = data(CROWDED, "--policy", "one")
+    assert status == 0 and found["judged"]["verdict"] == "holds" and found["judged"]["breaks_at"] == ["cpu=3"]
+    assert "It is not safe at cpu=3.\n\nknob" in call(CROWDED, "--policy", "one").stdout
+
+
+def test_what_is_proved_for_any_size_breaks_at_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Judge, "_proved", lambda self, why: True)
+    called = call(CROWDED, "--policy", "all", "--free", "told", "--any-size")
+    assert called.exit_code == 70 and "told=one is proved safe for any size, and there is a trace at cpu=3" in called.stderr
+
+
+def test_counts_are_said_in_words_that_fit() -> None:
+    def text(*args: str) -> str:
+        return " ".join(call(CROWDED, "--larger", "0", *args).stdout.split())
+
+    way, told = text("--free", "way"), text("--free", "told")
+    assert "Not safe: 0. This took 2 searches (" in way and "instead of" not in way
+    assert "Safe: 2; 2 of" in told and "Not safe: 1; 1 allows a trace, which Z3 confirmed for each. This" in told
 
 
 def test_at_a_larger_size_a_knob_may_be_of_no_matter() -> None:
@@ -243,6 +283,12 @@ def test_a_picture_of_the_lattice(tmp_path: Path) -> None:
     assert call(FLUSHES, *asked).exit_code == 0 and drawing.read_text() == text
     pixels = tmp_path / "lattice.png"
     assert call(FLUSHES, *asked[:-1], str(pixels)).exit_code == 0 and pixels.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_picture_says_what_breaks_at_a_larger_size(tmp_path: Path) -> None:
+    drawing = tmp_path / "lattice.svg"
+    assert call(CROWDED, "--picture", str(drawing)).exit_code == 0
+    assert ">weakest 1: told=one way=any, not safe at cpu=3<" in drawing.read_text()
 
 
 def test_of_a_large_lattice_a_part_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
