@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from flushproof.checking import Request, run
@@ -28,11 +28,14 @@ def bill(request: Request, workload: Workload | None = None) -> Bill:
 
     Raises:
         FlushproofError: as in `checking.check`.
+        KeyboardInterrupt: it was interrupted.
     """
     counted = instantiate(request.system, request.policy, request.knobs, request.sizes, events=True)
     if workload is not None:
         refuse_strange(workload, (counted,))
     result = run(replace(request, audit=None))
+    if result.interrupted:
+        raise KeyboardInterrupt
     costs = count(
         counted,
         workload=workload,
@@ -43,8 +46,15 @@ def bill(request: Request, workload: Workload | None = None) -> Bill:
     return Bill(result, costs)
 
 
-def bills(request: Request, workload: Workload | None = None) -> Iterator[Bill]:
-    """The bill of the request's policy, or of each policy of its system if it names none."""
+def bills(
+    request: Request, workload: Workload | None = None, told: Callable[[str], None] | None = None
+) -> Iterator[Bill]:
+    """The bill of the request's policy, or of each policy of its system if it names none.
+
+    told: is told which one comes next.
+    """
     names: list[str | None] = [request.policy] if request.policy is not None else list(request.system.policies)
-    for name in names or [None]:
+    for number, name in enumerate(names or [None], 1):
+        if told is not None and name is not None:
+            told(f"{name} ({number} of {len(names)})")
         yield bill(replace(request, policy=name), workload)

@@ -16,6 +16,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,9 @@ STEPS = 1000
 
 HAPPENED = "events"
 """The name under which steps are counted that are any event of the world."""
+
+MOST_REMEMBERED = 1 << 18
+"""Of so many states it is remembered which one stands for their orbit: most are come to by several steps."""
 
 _STILL = 1e-13
 """Where the probabilities of all states together change less than this in a step, they stay as they are."""
@@ -116,8 +120,9 @@ class _Count:
         self.in_force = instance.slot(TAKEN_OVER) if TAKEN_OVER in instance.system.variable else None
         self.reference = Reference(instance)
         self.law = Law(self.reference, workload)
-        self.symmetry = Symmetry(instance) if symmetry else None
-        self.canonical: Callable[[State], State] = self.symmetry.canonical if self.symmetry else lambda state: state
+        self.canonical: Callable[[State], State] = lambda state: state
+        if symmetry:
+            self.canonical = lru_cache(MOST_REMEMBERED)(Symmetry(instance).canonical)
         self.until = None if seconds is None else time.monotonic() + seconds
         self.numbers: dict[State, int] = {}
         self.found: list[State] = []
@@ -224,7 +229,7 @@ class _Count:
 
     def judge(self, visits: npt.NDArray[np.float64]) -> tuple[float, float]:
         """How many dropped entries were required to go, and of how many the time did not suffice to say."""
-        keep = Keep(self.reference, self.symmetry, ())
+        keep = Keep(self.reference, self.canonical, ())
         keep.safe.update(self.numbers)
         required = undecided = 0.0
         for number, chance, after, slot in self.dropped:
@@ -242,11 +247,14 @@ class Keep:
 
     All reachable states are known to be safe, and so is what a search without a violation has seen; states on the way to a
     violation are known to be unsafe.  So each state is searched through once, however often it is asked about.
+
+    canonical: which state of its orbit stands for a state.
     """
 
-    def __init__(self, reference: Reference, symmetry: Symmetry | None, reachable: Iterable[State]) -> None:
-        self.reference = reference
-        self.canonical: Callable[[State], State] = symmetry.canonical if symmetry else lambda state: state
+    def __init__(
+        self, reference: Reference, canonical: Callable[[State], State], reachable: Iterable[State]
+    ) -> None:
+        self.reference, self.canonical = reference, canonical
         self.safe = set(map(self.canonical, reachable))
         self.unsafe: set[State] = set()
         invariants = [p for p in reference.instance.system.properties if p.kind == "invariant"]

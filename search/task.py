@@ -222,7 +222,7 @@ def refuse_too_little_memory(limits: Limits, needed: int) -> None:
     """
     if limits.memory_bytes is not None and limits.memory_bytes < needed:
         raise FlushproofError(
-            f"a limit of {limits.memory_bytes / 2**20:,.0f} MiB of memory is too small: flushproof takes {needed / 2**20:,.0f} MiB "
+            f"a limit of {limits.memory_bytes / 2**20:,.4g} MiB of memory is too small: flushproof takes {needed / 2**20:,.0f} MiB "
             "before it stores the first state."
         )
 

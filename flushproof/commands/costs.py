@@ -19,7 +19,7 @@ from flushproof.commands.options import (
     workload_option,
 )
 from flushproof.commands.progress import shown
-from flushproof.costing import bills
+from flushproof.costing import Bill, bills
 from flushproof.model.language.load import load_system
 from flushproof.report.costs import costs_json, costs_text
 from flushproof.search.chances import Workload
@@ -58,7 +58,7 @@ def costs_command(
 
     Without a --workload all events are as frequent. The numbers are exact: nothing is sampled.
 
-    Exit status: 0 everything was counted, 3 a limit stopped it, 2 bad input.
+    Exit status: 0 everything was counted, 3 a limit or Ctrl-C stopped it (what is counted by then is printed), 2 bad input.
     """
     request = Request(
         load_system(system),
@@ -68,7 +68,19 @@ def costs_command(
         symmetry=symmetry == "on",
         limits=Limits(seconds=max_seconds),
     )
-    with shown("exploring, then counting") as progress:
-        found = list(bills(replace(request, progress=progress), workload))
-    click.echo(json.dumps(costs_json(found), indent=1) if form == "json" else costs_text(found, look(), per), color=True)
-    sys.exit(HOLDS if all(b.costs.complete and not b.costs.undecided for b in found) else INCONCLUSIVE)
+    found: list[Bill] = []
+    interrupted = False
+    with shown("exploring, and counting") as progress:
+        try:
+            for bill in bills(replace(request, progress=progress), workload, progress):
+                found.append(bill)
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            interrupted = True
+    if form == "json":
+        click.echo(json.dumps(costs_json(found), indent=1))
+    else:
+        click.echo(costs_text(found, look(), per, interrupted), color=True)
+    whole = all(b.costs.complete and not b.costs.undecided for b in found)
+    sys.exit(HOLDS if whole and not interrupted else INCONCLUSIVE)

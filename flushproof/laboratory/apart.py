@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flushproof.auditing import DEFAULT, Auditor
-from flushproof.laboratory.deciding import Laboratory, confirmed
+from flushproof.laboratory.deciding import Laboratory
 from flushproof.laboratory.lattice import Point
 from flushproof.model.ir.trace import Trace
 from flushproof.search.explore import explore
@@ -40,5 +40,4 @@ class Apart(Laboratory):
         return outcome
 
     def _replay(self, trace: Trace) -> None:
-        self.decided.alone += not self.decided.unsafe[self._last]
-        self._found_unsafe(self._alone(self._last), confirmed(trace))
+        self._found_alone(self._last, trace)

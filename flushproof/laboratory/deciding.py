@@ -119,7 +119,7 @@ class Laboratory:
         """
         outcome = self._search([point])
         if outcome.trace is not None:
-            self._found_unsafe(self._alone(point), confirmed(outcome.trace, self._view(outcome.trace)))
+            self._found_alone(point, outcome.trace)
         elif outcome.verdict == "holds":
             self._found_safe([point])
         self._check_order()
@@ -203,8 +203,7 @@ class Laboratory:
         decided, lattice = self.decided, self.decided.lattice
         own = self.families.values(trace.initial)
         if not self.families.tells_of(trace.property):
-            decided.alone += not decided.unsafe[own]
-            self._found_unsafe(self._alone(own), confirmed(trace, self._view(trace)))
+            self._found_alone(own, trace)
             return
         left, feared = np.flatnonzero(decided.left), np.flatnonzero(decided.fails & ~decided.unsafe)
         some = np.concatenate([self.random.choice(s, min(REPLAYED, len(s)), replace=False) for s in (left, feared)])
@@ -217,6 +216,12 @@ class Laboratory:
                 decided.confirmed = False
                 self.confirming.add(shared, int(np.count_nonzero(policies)))
         assert decided.unsafe[own]
+
+    def _found_alone(self, point: Point, trace: Trace) -> None:
+        """Keeps what a trace says of its own policy, once Z3 has confirmed it."""
+        shown = confirmed(trace, self._view(trace))
+        self.decided.alone += not self.decided.unsafe[point]
+        self._found_unsafe(self._alone(point), shown)
 
     def _found_unsafe(self, policies: Policies, trace: Trace) -> None:
         """Keeps what a trace says: no search has found one of these policies safe."""

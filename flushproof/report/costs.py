@@ -16,10 +16,10 @@ from flushproof.search.chances import UNNAMED
 from flushproof.search.costs import HAPPENED, Costs
 
 
-def costs_text(bills: Sequence[Bill], look: Look, per: str | None = None) -> str:
+def costs_text(bills: Sequence[Bill], look: Look, per: str | None = None, interrupted: bool = False) -> str:
     """One row for each policy: the verdict, then each operation per thousand events, then the dropped entries.
 
-    per: the event to count by; all of them if None.
+    per: the event to count by; all of them if None; interrupted: whether there are policies of which nothing is known.
 
     Raises:
         FlushproofError: none of the policies ever brings about that event.
@@ -37,6 +37,8 @@ def costs_text(bills: Sequence[Bill], look: Look, per: str | None = None) -> str
     heading = look.wrapped(f"In {base}{under}, on average over all walks of {_longest(bills):,} steps:")
     parts = [f"{look.strong(bills[0].result.instance.system.name)}\n{heading}"]
     parts.append(table(headers, [_row(b, names, per, dropped) for b in bills], look))
+    if interrupted:
+        parts.append(look.unsure("NOT FINISHED: an interrupt came before all policies were counted."))
     return "\n\n".join([*parts, look.faint("\n".join(map(look.wrapped, _notes(bills, events, dropped))))])
 
 

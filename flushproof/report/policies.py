@@ -84,7 +84,8 @@ def _weakest(answer: Answer, look: Look) -> str:
     found = answer.weakest
     if not found:
         return look.bad("No policy is safe." if answer.complete else "No policy was found safe.")
-    lines = [look.strong(f"The weakest safe policies: {len(found)}")]
+    so_far = " so far" if answer.decided.left.any() else ""
+    lines = [look.strong(f"The weakest safe policies{so_far}: {len(found)}")]
     for number, one in enumerate(found[:MOST_LISTED], 1):
         lines.append("")
         lines.append(look.wrapped(one.text, indent="   ", first=f"{number:>2} "))

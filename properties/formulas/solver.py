@@ -20,7 +20,7 @@ from flushproof.model.ir import CounterSort, IntSort, OptionSort, Scalarset, Sor
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.instance import State as Codes
 
-from .domain import YES, Domain, Env, Formula, Maybe, Value
+from .domain import YES, Domain, Env, Formula, Maybe, Value, conjunction
 from .first_order import SymbolicState
 from .slots import Locations
 
@@ -246,7 +246,7 @@ class Checker:
         self._solver.push()
         self._solver.set("core.minimize", small_core)
         try:
-            self._solver.add(*facts)
+            self._solver.add(conjunction(facts))
             _limited(self._solver, limit, self.patience)
             return _asked(
                 self.domain, self._solver, {n: m for n, m in self._marks.items() if only is None or n in only}

@@ -23,7 +23,7 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.language import Policy, load
 from flushproof.properties.confirmation.certify import Certificate
 
-from flushproof import checking, cli
+from flushproof import checking, cli, costing
 from flushproof.commands.options import memory, pairs
 from flushproof.report.jsonform import schema
 from flushproof.report.verdict import rounded_up
@@ -313,6 +313,24 @@ def test_costs_name_their_workload() -> None:
     assert "In a thousand unmap events under the workload 'pinned', on average" in under
 
 
+def test_an_interrupt_leaves_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = costing.count
+
+    def count(instance: Any, **options: Any) -> Any:
+        if instance.policy == "all":
+            raise KeyboardInterrupt
+        return counted(instance, **options)
+
+    monkeypatch.setattr(costing, "count", count)
+    called = call("costs", CROWDED)
+    assert called.exit_code == 3 and re.search(r"(?m)^one +holds", called.stdout) and "all  " not in called.stdout
+    assert "NOT FINISHED: an interrupt came before all policies were counted." in called.stdout
+    found = json.loads(call("costs", CROWDED, "--format", "json").stdout)
+    jsonschema.validate(found, schema())
+    assert [row["policy"] for row in found["costs"]] == ["nobody", "one"]
+    assert call("costs", CROWDED, "--policy", "all").exit_code == 3
+
+
 def test_costs_say_nothing_of_entries_where_none_is_dropped() -> None:
     text = call("costs", CROWDED).stdout
     assert "holds" in text and "dropped" not in text and "needless" not in text
@@ -554,6 +572,7 @@ def test_a_picture_of_what_holds_says_so(form: str) -> None:
         (["check", SWITCH, "--property", "no-foreign"], "Did you mean 'no-foreign-hit'?"),
         (["check", SWITCH, "--max-memory", "much"], "is no size of memory"),
         (["check", SWITCH, "--max-memory", "1M"], "a limit of 1 MiB of memory is too small"),
+        (["check", SWITCH, "--max-memory", "100K"], "a limit of 0.09766 MiB of memory is too small"),
         (["check", SWITCH, "--engine", "reference", "--max-memory", "1M"], "a limit of 1 MiB of memory is too small"),
         (["check", "kvm-vmid-generation", "--size", "cpu=100000"], "is too large with"),
         (["check", "kvm-vmid-generation", "--size", "cpu=400"], "bytes at these sizes"),

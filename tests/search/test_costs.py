@@ -206,7 +206,7 @@ def test_keeping_an_entry_is_judged_as_a_search_from_there_judges(seed: int) -> 
         pytest.skip("a policy under which nothing holds")
     if any(reference.checker(p)(s) for p in inst.system.properties if p.kind == "invariant" for s in states):
         pytest.skip("a policy under which something does not hold")
-    keep, symmetric = Keep(reference, None, states), Keep(reference, Symmetry(inst), states)
+    keep, symmetric = Keep(reference, tuple, states), Keep(reference, Symmetry(inst).canonical, states)
     slots = [i for i, slot in enumerate(inst.slots) if slot.sort.name == "bool"]
     rng = random.Random(seed)
     for after in rng.sample(states, min(len(states), 12)):

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import enum
 
-from flushproof.model.language import Knob, Map, OrderedEnum, Policy, Sort, System, action, check, event, occurs, require
+from flushproof.model.language import (
+    Knob,
+    Map,
+    OrderedEnum,
+    Policy,
+    Sort,
+    System,
+    action,
+    check,
+    event,
+    occurs,
+    require,
+)
 
 
 class Cpu(Sort):

@@ -24,6 +24,7 @@ from flushproof.report.jsonform import schema
 from flushproof.report.policies import policies_json, policies_text
 from flushproof.report.trace import Look
 
+from .crowded import Crowded
 from .knobs import Flushes
 
 FLUSHES = f"{Path(__file__).with_name('knobs.py')}:Flushes"
@@ -247,6 +248,20 @@ def test_what_is_proved_for_any_size_breaks_at_none(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Judge, "_proved", lambda self, why: True)
     called = call(CROWDED, "--policy", "all", "--free", "told", "--any-size")
     assert called.exit_code == 70 and "told=one is proved safe for any size, and there is a trace at cpu=3" in called.stderr
+
+
+def test_what_a_limit_leaves_open_is_so_far_and_counts_the_traces_of_explanations() -> None:
+    lattice = lattice_of(Crowded)
+    judge = Judge(Question(Crowded, larger=0), lattice, None)
+    judge.laboratory.look(lattice.base)  # as if a limit had come after the first search
+    decided = judge.laboratory.decided
+    decided.reason = "a limit"
+    (one,) = judge._explained(list(judging.merged(decided.lattice, decided.weakest)))
+    found = policies_text(Answer(decided, (), (one,)), Look())
+    assert "The weakest safe policies so far: 1" in found
+    safe, unsafe = judge.laboratory.explain((1, 0)), judge.laboratory.explain((0, 0))
+    assert safe is None and unsafe is not None
+    assert (decided.traces, int(decided.unsafe.sum())) == (1, 1)
 
 
 def test_counts_are_said_in_words_that_fit() -> None:
