@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from flushproof.laboratory.lattice import Lattice, Point, Policies
+from flushproof.laboratory.lattice import Lattice, Point, Policies, block
 from flushproof.search.family import Shared
 
 
@@ -65,8 +65,14 @@ class Decided:
 
     def found_unsafe(self, policies: Policies) -> None:
         """Policies are unsafe, and what follows from that is added to what followed before."""
-        self.under[...] |= self.lattice.downward(policies)
-        self.unsafe |= policies
+        for known, more in ((self.under, self.lattice.downward(policies)), (self.unsafe, policies)):
+            place = block(more)
+            known[place] |= more[place]
+        self._closed = None
+
+    def found_one_unsafe(self, point: Point) -> None:
+        """The same of one policy."""
+        self.under[self.lattice.under(point)] = self.unsafe[point] = True
         self._closed = None
 
     @property

@@ -23,7 +23,7 @@ from flushproof.checking import certified, followed_on, looked_for
 from flushproof.engines import engine_of
 from flushproof.laboratory.confirming import Confirming
 from flushproof.laboratory.decided import Decided, Refuted, Told
-from flushproof.laboratory.lattice import Lattice, Point, Policies
+from flushproof.laboratory.lattice import Lattice, Point, Policies, block, number_of
 from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.properties.confirmation.certify import View
@@ -210,27 +210,33 @@ class Laboratory:
         rows: Rows = np.array(np.unravel_index(some, lattice.shape), dtype=np.int8).T
         for shared in self.families.share(trace, rows):
             policies = self.families.members(shared.open)
-            if (policies & ~decided.unsafe).any():
+            place = block(policies)
+            if (policies[place] > decided.unsafe[place]).any():
                 self._found_unsafe(policies, shared.trace)
                 decided.families.append(shared)
                 decided.confirmed = False
-                self.confirming.add(shared, int(np.count_nonzero(policies)))
+                self.confirming.add(shared, number_of(policies))
         assert decided.unsafe[own]
 
     def _found_alone(self, point: Point, trace: Trace) -> None:
         """Keeps what a trace says of its own policy, once Z3 has confirmed it."""
         shown = confirmed(trace, self._view(trace))
+        if self.decided.safe[point]:
+            raise self._contradiction(point, shown)
         self.decided.alone += not self.decided.unsafe[point]
-        self._found_unsafe(self._alone(point), shown)
+        self.decided.found_one_unsafe(point)
 
     def _found_unsafe(self, policies: Policies, trace: Trace) -> None:
         """Keeps what a trace says: no search has found one of these policies safe."""
-        decided = self.decided
-        both = policies & decided.safe
-        if both.any():
-            where = decided.lattice.text(decided.lattice.point(int(np.argmax(both))))
-            raise CertificateError(f"a search finds {where} safe, under which there is a trace to '{trace.property}'")
-        decided.found_unsafe(policies)
+        place = block(policies)
+        if (policies[place] & self.decided.safe[place]).any():
+            point = self.decided.lattice.point(int(np.argmax(policies & self.decided.safe)))
+            raise self._contradiction(point, trace)
+        self.decided.found_unsafe(policies)
+
+    def _contradiction(self, point: Point, trace: Trace) -> CertificateError:
+        where = self.decided.lattice.text(point)
+        return CertificateError(f"a search finds {where} safe, under which there is a trace to '{trace.property}'")
 
     def _found_safe(self, points: Sequence[Point]) -> None:
         """Keeps what a search says: there is no trace under one of these policies."""
@@ -240,11 +246,6 @@ class Laboratory:
                 where = decided.lattice.text(point)
                 raise CertificateError(f"a search finds {where} safe, under which there is a trace to a violation")
             decided.found_safe(point)
-
-    def _alone(self, point: Point) -> Policies:
-        policies = self.decided.lattice.none()
-        policies[point] = True
-        return policies
 
     # --------------------------------------------------------------------------------------------------------------- order
 
@@ -319,11 +320,13 @@ class Laboratory:
         decided = self.decided
         decided.confirmed = False
         shown = decided.lattice.none()
-        sets = [(int(np.count_nonzero(p)), n, p) for n, p in enumerate(map(self._members, decided.families))]
         kept = []
+        sets = [(number_of(p), n, p) for n, p in enumerate(map(self._members, decided.families))]
         for _, number, policies in sorted(sets, key=lambda s: (-s[0], s[1])):
-            if (policies & ~shown).any():
-                shown |= policies
+            place = block(policies)
+            more = policies[place] > shown[place]
+            if more.any():
+                shown[place] |= more
                 kept.append(decided.families[number])
         self.confirming.finish(kept)
         decided.families, decided.confirmed = kept, True

@@ -162,11 +162,9 @@ class Lattice:
         )
 
     def _closed(self, policies: Policies, pairs: list[list[tuple[int, int]]]) -> Policies:
-        # Along an axis on which all values are alike, as conditions on few knobs leave most axes, there is nothing to do.
-        alike = [stride == 0 for stride in policies.strides]
-        done = policies[tuple(slice(1) if same else slice(None) for same in alike)].copy()
+        done = _compact(policies).copy()
         for number, steps in enumerate(pairs):
-            if not steps or alike[number]:
+            if not steps or policies.strides[number] == 0:
                 continue
             along = np.moveaxis(done, number, 0)
             before = along.copy()
@@ -177,6 +175,10 @@ class Lattice:
     def above(self, point: Point) -> tuple[npt.NDArray[np.intp], ...]:
         """Where in a set this policy is, and all stronger ones."""
         return np.ix_(*([w for w, below in enumerate(a.weaker) if v in below] for a, v in zip(self.axes, point, strict=True)))
+
+    def under(self, point: Point) -> tuple[npt.NDArray[np.intp], ...]:
+        """Where in a set this policy is, and all weaker ones."""
+        return np.ix_(*(sorted(axis.weaker[v]) for axis, v in zip(self.axes, point, strict=True)))
 
     def edges(self, lower: Policies, upper: Policies) -> Iterator[tuple[str, Point, Point]]:
         """Each single step from one of the lower policies up to one of the upper ones: the knob, the weaker, the stronger."""
@@ -273,6 +275,31 @@ def _axis(name: str, knob: Knob) -> Axis:
         tuple(map(Knob.text, knob.values())),
         tuple(frozenset(j for j in numbers if weaker[j][i]) for i in numbers),
     )
+
+
+def number_of(policies: Policies) -> int:
+    """How many policies a set has."""
+    compact = _compact(policies)
+    return int(np.count_nonzero(compact)) * (policies.size // compact.size)
+
+
+def block(policies: Policies) -> tuple[slice, ...]:
+    """A part of the lattice outside of which a set has nothing: of each knob, the values from the first to the last that occurs.
+
+    What is done with a set is done there alone: a few conditions on knobs leave little of a large lattice.
+    """
+    compact, place = _compact(policies), []
+    for axis, stride in enumerate(policies.strides):
+        met = np.flatnonzero(compact.any(axis=tuple(a for a in range(compact.ndim) if a != axis)))
+        part = slice(int(met[0]), int(met[-1]) + 1) if len(met) else slice(0)
+        compact = compact[(slice(None),) * axis + (part,)]
+        place.append(slice(None) if stride == 0 and len(met) else part)
+    return tuple(place)
+
+
+def _compact(policies: Policies) -> Policies:
+    """One value of each axis along which all are alike, as conditions on few knobs leave most of them."""
+    return policies[tuple(slice(1) if stride == 0 else slice(None) for stride in policies.strides)]
 
 
 def combinations(lattice: Lattice) -> Iterator[Point]:

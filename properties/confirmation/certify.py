@@ -189,7 +189,7 @@ class _Certifier:
         start = initially(self.domain)
         facts = (*start.facts, *self._same(start.after, self.trace.initial))
         for given in self._openings(start.after):
-            if self.checker.can((*facts, *given), only=()).outcome != "satisfiable":
+            if self.checker.can((*facts, *given), only=(), model=False).outcome != "satisfiable":
                 raise _Refuted("the first state is not an initial one", 0)
 
     def _openings(self, start: SymbolicState) -> Iterator[tuple[Formula, ...]]:
@@ -201,7 +201,7 @@ class _Certifier:
             given = tuple(
                 self.locations.has(start, self.instance.slot(n), c) for n, c in zip(names, codes, strict=True)
             )
-            if not names or self.checker.can((*meant, *given), only=()).outcome != "unsatisfiable":
+            if not names or self.checker.can((*meant, *given), only=(), model=False).outcome != "unsatisfiable":
                 yield given
 
     def check_step(self, number: int, state: State, step: Step) -> None:
@@ -286,7 +286,7 @@ class _Certifier:
             raise _Refuted("the last state is a final one", last)
         for action in self.system.actions:
             step = transition(self.domain, self.symbols, action, of=action.name)
-            if self.checker.can((*given, *step.facts), only=()).outcome != "unsatisfiable":
+            if self.checker.can((*given, *step.facts), only=(), model=False).outcome != "unsatisfiable":
                 raise _Refuted(f"'{action.name}' is possible in the last state", last)
 
     def _check_wait(self, last: int) -> None:
@@ -380,5 +380,5 @@ class _Certifier:
 
     def _enough(self, given: tuple[Formula, ...], claim: Formula) -> frozenset[int] | None:
         """Which conditions on the policies it takes for a claim to follow; None if it does not follow."""
-        answer = self.checker.can((*given, negation(claim)), only=self.met)
+        answer = self.checker.can((*given, negation(claim)), only=self.met, model=False)
         return frozenset(answer.core) if answer.outcome == "unsatisfiable" else None

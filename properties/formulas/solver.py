@@ -238,10 +238,11 @@ class Checker:
         only: Container[Any] | None = None,
         *,
         small_core: bool = False,
+        model: bool = True,
     ) -> Answer:
         """Whether the given facts can be true together with those that stay.
 
-        only: of those with a key, only these; small_core: leave out of the core whatever can be.
+        only: of those with a key, only these; small_core: leave out of the core whatever can be; model: say how they can.
         """
         self._solver.push()
         self._solver.set("core.minimize", small_core)
@@ -249,19 +250,19 @@ class Checker:
             self._solver.add(conjunction(facts))
             _limited(self._solver, limit, self.patience)
             return _asked(
-                self.domain, self._solver, {n: m for n, m in self._marks.items() if only is None or n in only}
+                self.domain, self._solver, {n: m for n, m in self._marks.items() if only is None or n in only}, model
             )
         finally:
             self._solver.pop()
 
 
-def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula]) -> Answer:
+def _asked(domain: Domain, solver: z3.Solver, marks: Mapping[Any, Formula], model: bool = True) -> Answer:
     start = time.thread_time()
     outcome = _outcome(uninterrupted(solver, solver.check(*marks.values())))
     core = {c.decl().name() for c in solver.unsat_core()} if marks and outcome == "unsatisfiable" else set()
     seconds = time.thread_time() - start
     if outcome == "satisfiable":
-        return Answer(outcome, seconds, model=Model(domain, solver.model()))
+        return Answer(outcome, seconds, model=Model(domain, solver.model()) if model else None)
     return Answer(outcome, seconds, core=tuple(n for n, m in marks.items() if m.decl().name() in core))
 
 

@@ -16,8 +16,9 @@ from flushproof.properties.confirmation.certify import View, certify
 from flushproof.search.task import Limits
 
 from flushproof.checking import certified, check
+from flushproof.laboratory.decided import Decided
 from flushproof.laboratory.deciding import Laboratory
-from flushproof.laboratory.lattice import Lattice, Policies, combinations, lattice_of
+from flushproof.laboratory.lattice import Lattice, Policies, block, combinations, lattice_of, number_of
 from flushproof.result import CertificateError
 from tests.search.progressing import Queue, TryBoth
 
@@ -199,3 +200,27 @@ def test_orders_of_values() -> None:
     pairs = at_most(Knob(Scope, Scope.NONE, "", order=((Scope.NONE, Scope.LOCAL), (Scope.LOCAL, Scope.ALL))))
     assert pairs == rising
     assert at_most(Knob(bool, False, "")) == ((True, False), (False, True))
+
+
+def test_a_block_has_all_of_a_set_and_counts_are_those_of_the_whole() -> None:
+    shape, random = (2, 3, 1, 2, 4), np.random.default_rng(15)
+    for _ in range(300):
+        like = [int(random.integers(2)) for _ in shape]
+        some = random.random([1 if alike else size for size, alike in zip(shape, like, strict=True)]) < random.random()
+        policies = np.broadcast_to(some, shape)
+        for one in (policies, policies.copy()):
+            inside = np.zeros(shape, dtype=np.bool_)
+            inside[block(one)] = one[block(one)]
+            assert (inside == policies).all() and number_of(one) == np.count_nonzero(policies)
+
+
+def test_what_follows_from_an_unsafe_policy_is_the_same_alone_and_in_a_set() -> None:
+    lattice = lattice_of(Flushes)
+    for point in combinations(lattice):
+        alone, together = (Decided(lattice, lattice.none(), lattice.none(), lattice.none()) for _ in range(2))
+        policies = lattice.none()
+        policies[point] = True
+        alone.found_one_unsafe(point)
+        together.found_unsafe(policies)
+        assert (alone.unsafe == together.unsafe).all() and (alone.under == together.under).all()
+        assert (alone.under == lattice.downward(policies)).all()
