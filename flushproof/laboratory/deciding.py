@@ -42,7 +42,7 @@ TOGETHER = 256
 IN_VAIN = 64
 """So many searches in a row that a limit of states or memory ends, and no more are begun: the next ones are as large."""
 
-CONFIRMING = 0.5
+CONFIRMING = 0.25
 """This part of the time that deciding took, and a few seconds, goes to policies that only a declared order decided."""
 
 INTERRUPTED = "an interrupt"

@@ -86,7 +86,7 @@ def versions_text(found: Versions, look: Look) -> str:
     if found.untold:
         what = ", ".join(dict.fromkeys(found.traces[name].property for name in found.untold))
         note += f" Of {what} the same steps do not tell under other policies: {UNTOLD}."
-    return "\n\n".join([head, table(["trace of", "", *found.names], rows, look), look.faint(look.wrapped(note)), *left])
+    return "\n\n".join([head, table(["trace of", "violates", *found.names], rows, look), look.faint(look.wrapped(note)), *left])
 
 
 def repaired_text(found: Repaired, look: Look, measured: Measurement | None = None) -> str:

@@ -32,8 +32,8 @@ def draw(answer: Answer, path: Path) -> int:
     names = _names(answer)
     graph = _graph(lattice, _shown(answer, names))
     figure, axes = matplotlib().subplots(figsize=_size(graph), layout="constrained")
-    place = _places(graph)
-    nx.draw_networkx_edges(graph, place, ax=axes, arrows=False, edge_color="#d5d5d5", width=0.7)
+    routed, place = _places(graph)
+    nx.draw_networkx_edges(routed, place, ax=axes, arrows=False, edge_color="#d5d5d5", width=0.7)
     small = len(graph) > 60
     for colour, points in _by_colour(answer, graph.nodes).items():
         nx.draw_networkx_nodes(graph, place, nodelist=points, node_color=colour, node_size=22 if small else 90, ax=axes)
@@ -77,18 +77,28 @@ def _graph(lattice: Lattice, points: Collection[Point]) -> Any:
     return nx.transitive_reduction(graph)
 
 
-def _places(graph: Any) -> Mapping[Point, Any]:
-    """Layer over layer, by the longest way from below; beside each other in the order of what they stand on."""
+def _places(graph: Any) -> tuple[Any, Mapping[Point, Any]]:
+    """Layer over layer, by the longest way from below; beside each other in the order of what they stand on.
+
+    An edge past a layer has a place of its own there: it would go through a policy otherwise, as if it ended there.  So the places
+    come with the graph that has these besides.
+    """
     layers = {point: 0 for point in graph}
-    across: dict[Point, float] = {}
     for point in nx.topological_sort(graph):
         layers[point] = max((layers[p] + 1 for p in graph.predecessors(point)), default=0)
+    routed: Any = nx.DiGraph()
+    routed.add_nodes_from(graph)
+    for below, above in graph.edges:
+        passed = {(*below, *above, layer): layer for layer in range(layers[below] + 1, layers[above])}
+        layers.update(passed)
+        nx.add_path(routed, (below, *passed, above))
+    across: dict[Point, float] = {}
     for layer in range(max(layers.values()) + 1):
-        mine = [p for p in graph if layers[p] == layer]
-        wish = {p: sum(across[q] for q in graph.predecessors(p)) / max(1, graph.in_degree(p)) for p in mine}
+        mine = [p for p in routed if layers[p] == layer]
+        wish = {p: sum(across[q] for q in routed.predecessors(p)) / max(1, routed.in_degree(p)) for p in mine}
         for number, point in enumerate(sorted(mine, key=lambda p: (wish[p], p))):
             across[point] = (number + 0.5) / len(mine)
-    return {point: (across[point], layers[point]) for point in graph}
+    return routed, {point: (across[point], layers[point]) for point in routed}
 
 
 def _by_colour(answer: Answer, points: Collection[Point]) -> Mapping[str, list[Point]]:

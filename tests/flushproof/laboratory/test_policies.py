@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import networkx as nx
 import pytest
 from click.testing import CliRunner, Result
 from flushproof.search.explore import explore
@@ -298,6 +299,12 @@ def test_a_picture_of_the_lattice(tmp_path: Path) -> None:
     assert call(FLUSHES, *asked).exit_code == 0 and drawing.read_text() == text
     pixels = tmp_path / "lattice.png"
     assert call(FLUSHES, *asked[:-1], str(pixels)).exit_code == 0 and pixels.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_edge_past_a_layer_goes_around_what_is_there() -> None:
+    routed, place = lattice._places(nx.DiGraph([((0,), (1,)), ((1,), (3,)), ((2,), (3,))]))
+    assert len(routed) == len(set(place.values())) == 5
+    assert all(place[above][1] - place[below][1] == 1 for below, above in routed.edges)
 
 
 def test_a_picture_says_what_breaks_at_a_larger_size(tmp_path: Path) -> None:
