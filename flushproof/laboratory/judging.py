@@ -128,13 +128,15 @@ class Judgement:
 class Larger:
     """A larger size at which the weakest policies were searched through again; the one that was asked about, too, and its others.
 
-    states: how many were found; complete: whether those are all; broken: the policies that are not safe there, with a trace.
+    states: how many were found; complete: whether those are all; rows: whether all policies of each row were searched through, and
+        not the first ones alone; broken: the policies that are not safe there, with a trace.
     """
 
     sizes: Mapping[str, int]
     states: int
     complete: bool
     broken: Mapping[Point, Trace]
+    rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -249,7 +251,8 @@ class Judge:
                 weakest = list(merged(decided.lattice, decided.weakest))
                 interrupted = decided.reason == INTERRUPTED
             if self.question.larger and not interrupted:
-                larger.extend(self._larger(list(_candidates(weakest, judged))))
+                points = list(_candidates(weakest, judged))
+                larger.extend(self._larger(points, [p for one in weakest for p in one.points if p not in points]))
             if not interrupted and not decided.confirmed:
                 self._tell("waiting for Z3 to confirm the traces")
                 self.laboratory.certify()
@@ -352,8 +355,8 @@ class Judge:
 
     # -------------------------------------------------------------------------------------------------------- larger sizes
 
-    def _larger(self, points: Sequence[Point]) -> Iterator[Larger]:
-        """Each sort with one element more, in turn."""
+    def _larger(self, points: Sequence[Point], others: Sequence[Point] = ()) -> Iterator[Larger]:
+        """Each sort with one element more, in turn; the others with the states that are left of the limit."""
         sizes = sizes_of(self.lattice.instance.system, self.question.sizes)
         for sort, count in sizes.items() if points else ():
             if self.laboratory.late():
@@ -361,15 +364,22 @@ class Judge:
                 continue
             self._tell(f"searching through the weakest policies at {sort.lower()}={count + 1}")
             try:
-                yield self._at({**sizes, sort: count + 1}, points)
+                found = self._at({**sizes, sort: count + 1}, points, self.question.larger)
+                left = self.question.larger - found.states
+                if others and found.complete and left > 0 and not self.laboratory.late():
+                    more = self._at(found.sizes, others, left)
+                    broken = {**found.broken, **more.broken}
+                    yield replace(found, states=found.states + more.states, rows=more.complete, broken=broken)
+                else:
+                    yield replace(found, rows=not others)
             except FlushproofError:  # too large for one state even
                 continue
 
-    def _at(self, sizes: Mapping[str, int], points: Sequence[Point]) -> Larger:
+    def _at(self, sizes: Mapping[str, int], points: Sequence[Point], most: int) -> Larger:
         q, broken, states = self.question, dict[Point, Trace](), 0
         lattice = lattice_of(q.system, q.policy, q.knobs, sizes, self.lattice.names, apart=self.lattice.apart)
         if lattice.apart:
-            return self._each_at(lattice, points)
+            return self._each_at(lattice, points, most)
         # A knob on which nothing depends at these sizes has no axis: policies that differ in it are one here.
         axes = [self.lattice.names.index(name) for name in lattice.names]
         there = {point: tuple(point[axis] for axis in axes) for point in points}
@@ -378,7 +388,7 @@ class Judge:
             outcome = explore(
                 lattice.instance,
                 properties=looked_for(q.properties),
-                limits=Limits(q.larger, q.limits.memory_bytes, self.laboratory.seconds_left()),
+                limits=Limits(most, q.limits.memory_bytes, self.laboratory.seconds_left()),
                 engine=self.laboratory.engine,
                 points=Points(lattice.names, tuple(left)) if axes else None,
             )
@@ -423,14 +433,14 @@ class Judge:
         needed = (replace(n, others=tuple(map(with_sizes, n.others))) for n in judged.needed)
         return replace(judged, needed=tuple(needed), breaks=breaks(judged.point))
 
-    def _each_at(self, lattice: Lattice, points: Sequence[Point]) -> Larger:
+    def _each_at(self, lattice: Lattice, points: Sequence[Point], most: int) -> Larger:
         """The same of policies each of which is an instance of its own."""
         q, broken, states, complete = self.question, dict[Point, Trace](), 0, True
         for point in points:
             outcome = explore(
                 lattice.at(point),
                 properties=looked_for(q.properties),
-                limits=Limits(max(1, q.larger - states), q.limits.memory_bytes, self.laboratory.seconds_left()),
+                limits=Limits(max(1, most - states), q.limits.memory_bytes, self.laboratory.seconds_left()),
                 engine=self.laboratory.engine,
             )
             raise_interrupt(outcome)
@@ -442,8 +452,8 @@ class Judge:
 
 
 def _candidates(weakest: Sequence[Weakest], judged: Judgement | None) -> Iterator[Point]:
-    """What is said to be safe, and is to be searched through at larger sizes."""
-    found = [point for one in weakest for point in one.points]
+    """What is said to be safe, and is to be searched through at larger sizes; of each row the first policy."""
+    found = [one.point for one in weakest]
     if judged is not None and judged.result.verdict == HOLDS:
         found += [judged.point, *(why.point for needed in judged.needed for why in needed.others if why.safe)]
     yield from dict.fromkeys(found)

@@ -210,6 +210,9 @@ def _caveats(answer: Answer) -> Iterator[str]:
             which = "1 of the weakest policies is" if len(broken) == 1 else f"{len(broken)} of the weakest policies are"
             yield f"At {_grown(answer, at)}, {which} not safe: {', '.join(dict.fromkeys(broken))}."
     cut = [f"{_grown(answer, at)} (after {at.states:,} states)" for at in answer.larger if not at.complete]
+    rows = [f"{_grown(answer, at)} (after {at.states:,} states)" for at in answer.larger if at.complete and not at.rows]
+    if rows:
+        yield f"Of policies that are one row, a limit left open others than the first at {', '.join(rows)}; see --larger."
     if cut:
         yield f"Larger sizes of which a limit left something open, for these policies: {', '.join(cut)}; see --larger."
 
@@ -339,7 +342,7 @@ def _larger_json(answer: Answer, at: Larger) -> dict[str, Any]:
     return {
         "sizes": dict(at.sizes),
         "states": at.states,
-        "complete": at.complete,
+        "complete": at.complete and at.rows,
         "broken": [
             {"values": answer.lattice.text(point), "property": trace.property, **trace_json(trace)}
             for point, trace in broken

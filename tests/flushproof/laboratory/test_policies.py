@@ -18,8 +18,8 @@ from flushproof import cli
 from flushproof.commands.policies import _status
 from flushproof.laboratory import deciding, judging
 from flushproof.laboratory.deciding import Laboratory
-from flushproof.laboratory.judging import Answer, Judge, Question
-from flushproof.laboratory.lattice import lattice_of
+from flushproof.laboratory.judging import Answer, Judge, Larger, Question
+from flushproof.laboratory.lattice import combinations, lattice_of
 from flushproof.report import lattice
 from flushproof.report.jsonform import schema
 from flushproof.report.policies import policies_json, policies_text
@@ -226,6 +226,24 @@ def test_of_several_weakest_policies_in_one_row_some_may_break_at_a_larger_size(
     (weakest,) = found["weakest"]
     assert weakest["values"] == {"way": ["mask", "list"]} and weakest["breaks_at"] == ["cpu=3 with way=list"]
     assert "It is not safe at cpu=3 with way=list." in call(CROWDED, "--policy", "all", "--free", "way").stdout
+
+
+def test_a_limit_of_states_is_for_the_first_policy_of_each_row_before_others() -> None:
+    lattice = lattice_of(Crowded, free=("way",))
+    mask, other = combinations(lattice)
+
+    def at(most: int) -> Larger:
+        return next(Judge(Question(Crowded, free=("way",), larger=most), lattice, None)._larger([mask], [other]))
+
+    whole = at(1000)
+    assert whole.complete and whole.rows and list(whole.broken) == [other]
+    first = next(found for found in map(at, range(1, whole.states)) if found.complete)
+    assert not first.rows and not first.broken
+    decided = Judge(Question(Crowded, free=("way",)), lattice, None).laboratory.decide()
+    found = Answer(decided, (), (), larger=(first,))
+    text = " ".join(policies_text(found, Look()).split())
+    assert f"left open others than the first at cpu=3 (after {first.states} states); see --larger." in text
+    assert [at["complete"] for at in policies_json(found)["larger"]] == [False]
 
 
 def test_what_can_be_weaker_may_not_at_a_larger_size() -> None:
