@@ -1160,6 +1160,14 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'found: Truths = part == part[count - 1 - np.argmax(fair[::-1])]',
         'a farther cycle is reported, by the interpreter',
     ),
+    (
+        'audit',
+        "flushproof/agreement.py",
+        'if code == default or _counter(sort):',
+        'if code == 0 or _counter(sort):',
+        'a local that nobody needs any more has the first value of its sort',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

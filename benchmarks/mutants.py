@@ -135,7 +135,9 @@ BY_AREA: Mapping[str, Noticers] = {
     ),
     "exporters": Noticers((), ("tests/search/export/test_names.py", "tests/search/export")),
     "cycles": Noticers((), ("tests/search/test_cycles.py",)),
-    "audit": Noticers((), ("tests/flushproof/test_auditing.py", "tests/model/language/test_found.py", "tests/search/test_explore.py")),
+    "audit": Noticers(
+        (), ("tests/flushproof/test_auditing.py", "tests/model/language/test_found.py", "tests/search/test_explore.py")
+    ),
 }
 
 

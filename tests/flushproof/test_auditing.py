@@ -210,6 +210,10 @@ class BelowZero(System):
         yield "ends"
         self.done = False
 
+    @reachable
+    def all_done(self) -> bool:
+        return self.done
+
 
 def test_honest_systems_pass() -> None:
     walked = compared(instantiate(Small)).walked
