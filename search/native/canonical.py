@@ -7,11 +7,12 @@ The way is that of `reductions.symmetry`, which says why it is right; here names
 scalarset has a *signature*: a number computed from the state that no renaming changes (which label a CPU is at, say, and
 whether it holds a lock).  One sort after the other, the elements are put in order of their signatures, by exchanging neighbours.
 Where all signatures of a sort differ, its elements have names now, and signatures of the sorts after it speak of them.  Where
-some are equal, but exchanging their elements changes nothing, they do too.  Mostly that decides the permutation.
+some are equal, but exchanging their elements changes nothing, they do too.  Where only two are left, each is taken for the first
+one, and the lesser of the two states to which that leads wins.  Mostly that decides the permutation.
 
-Otherwise the sorts after it are put in order without those names, and `@refine` tells apart what it can.  Where that leaves
-some, `@search` takes each of the first few equal ones for the first among them, refines the signatures by that, and so on; the
-least state of those that all this leads to is the representative.
+Otherwise all sorts are put in order without any names, and `@refine` tells apart what it can.  Where that leaves some, `@search`
+takes each of the first few equal ones for the first among them, refines the signatures by that, and so on; the least state of
+those that all this leads to is the representative.
 
 All elements are numbered together, sort by sort.  A set of *ties* has bit i where elements i and i + 1 of one sort are not told
 apart; they are neighbours, so that a run of bits is a cell.
@@ -105,7 +106,8 @@ def canonical_function(layout: Layout, group: Group) -> str:
             _leaf(),
             _Search(layout, group).text(),
             *(_orders(count) for count in sorted(set(group.movable.counts.values()))),
-            _Canonical(layout, group).text(),
+            *(_Named(layout, group, place).text() for place in range(len(group.first))),
+            _canonical(layout, group),
         ]
     )
 
@@ -125,89 +127,94 @@ def _factorials() -> str:
     return f"@factorials = internal constant [{MOST_ELEMENTS + 1} x i64] [{numbers}]\n"
 
 
-class _Canonical:
-    """`@canonical`: one sort after the other, each told apart by all that the state says of it, where those before have names.
+class _Named:
+    """`i64 @namedN(ptr state, i64 orders, i64 word...)`: the least state that the words lead to where the elements of the first N
+    sorts have names.
 
-    Where that leaves elements of a sort that are not alike, the sorts after it are told apart without names, and the rest is
-    for `@refine` and `@search`.
+    Elements of one more sort are told apart by all that the state says of them, and have names then.  Where they are not, but
+    for two of them, each of these is taken for the first one, and the lesser state wins.
+
+    Returns:
+        How many orders make it, as many times as there were before; 0 if more elements are not told apart.
     """
 
-    def __init__(self, layout: Layout, group: Group) -> None:
-        self.code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
+    def __init__(self, layout: Layout, group: Group, place: int) -> None:
+        sorts = list(group.first)
+        self.sort, self.movable = sorts[place], group.movable.only(sorts[place:])
         self.layout, self.group = layout, group
-        self.result, self.left = self.code.variable("i64", 1), self.code.variable("i64", 0)
-        self.words = _load(self.code, layout)
+        parameters = [f"i64 %word{i}" for i in range(layout.words)]
+        self.code = Code(f"named{place}", "i64", ["ptr %state", "i64 %orders", *parameters], "noinline nounwind")
+        self.next = f"named{place + 1}" if place + 1 < len(sorts) else None
+        self.result = self.code.variable("i64", "%orders")
+        self.left = self.code.variable("i64", 0)
+        self.words: list[Value] = [f"%word{i}" for i in range(layout.words)]
 
     def text(self) -> str:
-        code, sorts = self.code, list(self.group.first)
-        nameless = {sort: code.new_block("nameless") for sort in sorts[1:]}
-        blocks = [*nameless.values(), code.new_block("apart")]
-        for place, sort in enumerate(sorts):
-            self._told_apart(sort, self.group.movable.only(sorts[place:]), blocks[place])
-        _put(code, "%state", self.words)
-        code.line(f"ret i64 {code.get(self.result)}")
-        for (sort, block), after in zip(nameless.items(), blocks[1:], strict=True):
-            code.start(block)
+        code, sort = self.code, self.sort
+        signatures, complete = _signatures(code, self.layout, self.words, sort, self.movable)
+        few = len(signatures) <= _FEW
+        if few:
+            ties = self._arranged(signatures)
+        else:
+            ties = _called(code, self.layout, self.group, self.words, sort, signatures)
             self.words = _load(code, self.layout)
-            ties = self._called(sort, self._signatures(sort, self.group.movable)[0])
-            code.set(self.left, code.bits_or(code.get(self.left), ties))
-            code.jump(after)
-        code.start(blocks[-1])
-        self._count_twins()
-        with code.when(code.truth(code.get(self.left))):
-            code.set(self.left, code.op(f"call i64 @refine(ptr %state, i64 {code.get(self.left)})"))
-        ties = code.get(self.left)
-        with code.when(code.truth(ties)):
-            out = code.variable(f"[{self.layout.words} x i64]")
-            self._times(code.op(f"call i64 @search(ptr %state, i64 {ties}, ptr {out})"))
-            _put(code, "%state", _load(code, self.layout, out))
-        code.line(f"ret i64 {code.get(self.result)}")
+        if complete:
+            self._count_orders(ties)
+        else:
+            unlike = code.new_block("unlike")
+            with code.when(code.truth(ties)):
+                _put(code, "%state", self.words)
+                code.set(self.left, ties)
+                if few:
+                    for number in _numbers(self.group, sort):
+                        with code.when(code.truth(code.bits_and(ties, 1 << number))):
+                            _leave_unless(code, code.op(f"call i1 @alike{number}(ptr %state)"), unlike)
+                    self._count_orders(ties)
+                else:
+                    self._count_twins()
+                    _leave_unless(code, code.equal(code.get(self.left), 0), unlike)
+        code.line(f"ret i64 {self._after('%state', self.words)}")
+        if not complete:
+            code.start(unlike)
+            if few:
+                self._count_twins()
+            self._either_first()
         return code.text()
 
-    def _signatures(self, sort: str, movable: Movable) -> tuple[list[Value], bool]:
-        """Of the elements of a sort; and whether any two with the same one are alike."""
-        signatures = _Signatures(self.code, self.layout, movable)
-        variables = self.layout.instance.system.variables
-        count = self.group.movable.counts[sort]
-        found = [signatures.signature(self.words, (sort, i), variables) for i in range(count)]
-        return found, signatures.complete
+    def _after(self, state: str, words: Sequence[Value]) -> str:
+        """Writes what these words lead to; how many orders make it."""
+        code, orders = self.code, self.code.get(self.result)
+        if self.next is None:
+            _put(code, state, words)
+            return orders
+        arguments = "".join(f", i64 {word}" for word in words)
+        return code.op(f"tail call i64 @{self.next}(ptr {state}, i64 {orders}{arguments})")
 
-    def _told_apart(self, sort: str, movable: Movable, unlike: str) -> None:
-        """Puts the elements of a sort in order; goes to a block if some are neither told apart nor alike."""
-        code = self.code
-        signatures, complete = self._signatures(sort, movable)
-        few = len(signatures) <= _FEW
-        ties = self._arranged(sort, signatures) if few else self._called(sort, signatures)
-        if complete:
-            self._count_orders(sort, ties)
-            return
-        with code.when(code.truth(ties)):
-            _put(code, "%state", self.words)
-            code.set(self.left, ties)
-            if few:
-                for number in _numbers(self.group, sort):
-                    with code.when(code.truth(code.bits_and(ties, 1 << number))):
-                        _leave_unless(code, code.op(f"call i1 @alike{number}(ptr %state)"), unlike)
-                self._count_orders(sort, ties)
-            else:
-                self._count_twins()
-                _leave_unless(code, code.equal(code.get(self.left), 0), unlike)
+    def _either_first(self) -> None:
+        """Takes each of two elements that are left for the first one."""
+        code, layout = self.code, self.layout
+        ties, given_up = code.get(self.left), code.new_block("given_up")
+        _leave_unless(code, code.equal(code.bits_and(ties, code.op(f"add i64 {ties}, -1")), 0), given_up)
+        other = code.variable(f"[{layout.words} x i64]")
+        words = _load(code, layout)
+        _put(code, other, words)
+        code.line(f"call void @exchange(ptr {other}, i64 {code.op(f'call i64 @llvm.cttz.i64(i64 {ties}, i1 true)')})")
+        exchanged = _load(code, layout, other)
+        orders = self._after("%state", words)
+        _leave_unless(code, code.truth(orders), given_up)
+        other_orders = self._after(other, exchanged)
+        _leave_unless(code, code.truth(other_orders), given_up)
+        found, other_found = _load(code, layout), _load(code, layout, other)
+        lesser = _smaller(code, other_found, found)
+        _put(code, "%state", [code.choose(lesser, b, a) for a, b in zip(found, other_found, strict=True)])
+        both = code.choose(_equal(code, found, other_found), code.add(orders, other_orders), orders)
+        code.line(f"ret i64 {code.choose(lesser, other_orders, both)}")
+        code.start(given_up)
+        code.line("ret i64 0")
 
-    def _called(self, sort: str, signatures: Sequence[Value]) -> Value:
-        """Puts elements in order of their signatures: the ties that are left."""
-        code = self.code
-        numbers = code.variable(f"[{self.group.elements} x i64]")
-        _put(code, "%state", self.words)
-        for element, signature in enumerate(signatures):
-            code.set(code.address(numbers, 8 * self.group.number((sort, element))), signature)
-        arranger, ties = _arranger(self.group, sort), self.group.ties_of(sort)
-        left = code.op(f"call i64 @{arranger}(ptr %state, ptr {numbers}, i64 {ties})")
-        self.words = _load(code, self.layout)
-        return left
-
-    def _arranged(self, sort: str, signatures: list[Value]) -> Value:
-        """The same where they are few: less has to be predicted."""
-        code, first = self.code, self.group.first[sort]
+    def _arranged(self, signatures: list[Value]) -> Value:
+        """Puts few elements in order of their signatures, so that less has to be predicted: the ties that are left."""
+        code, first = self.code, self.group.first[self.sort]
         for last in range(len(signatures) - 1, 0, -1):
             for i in range(last):
                 left, right = signatures[i : i + 2]
@@ -231,10 +238,10 @@ class _Canonical:
                 code.set(variable, word)
         self.words = [code.get(variable) for variable in kept]
 
-    def _count_orders(self, sort: str, ties: Value) -> None:
-        """Of elements of a sort that are alike where they are tied."""
-        code, count = self.code, self.group.movable.counts[sort]
-        place = code.op(f"getelementptr i64, ptr @orders{count}, i64 {code.right(ties, self.group.first[sort])}")
+    def _count_orders(self, ties: Value) -> None:
+        """Of elements that are alike where they are tied."""
+        code, count = self.code, self.group.movable.counts[self.sort]
+        place = code.op(f"getelementptr i64, ptr @orders{count}, i64 {code.right(ties, self.group.first[self.sort])}")
         self._times(code.get(place))
 
     def _count_twins(self) -> None:
@@ -243,6 +250,53 @@ class _Canonical:
     def _times(self, factor: Value) -> None:
         code = self.code
         code.set(self.result, code.op(f"mul i64 {code.get(self.result)}, {factor}"))
+
+
+def _canonical(layout: Layout, group: Group) -> str:
+    """`@canonical`: by names, as far as that goes; else without any by `@refine` and `@search`."""
+    code = Code("canonical", "i64", ["ptr %state"], "noinline nounwind")
+    before = _load(code, layout)
+    arguments = "".join(f", i64 {word}" for word in before)
+    orders = code.op(f"call i64 @named0(ptr %state, i64 1{arguments})")
+    unnamed = code.new_block("unnamed")
+    with code.when(code.equal(orders, 0)):
+        code.jump(unnamed)
+        code.start(code.new_block("never"))
+    code.line(f"ret i64 {orders}")
+    code.start(unnamed)
+    left: Value = 0
+    words = before
+    for sort in group.first:
+        signatures, _ = _signatures(code, layout, words, sort, group.movable)
+        left = code.bits_or(left, _called(code, layout, group, words, sort, signatures))
+        words = _load(code, layout)
+    ties, out = code.variable("i64", left), code.variable(f"[{layout.words} x i64]")
+    factor = code.op(f"call i64 @without_twins(ptr %state, ptr {ties})")
+    found = code.op(f"call i64 @search(ptr %state, i64 {code.get(ties)}, ptr {out})")
+    _put(code, "%state", _load(code, layout, out))
+    code.line(f"ret i64 {code.op(f'mul i64 {factor}, {found}')}")
+    return code.text()
+
+
+def _signatures(
+    code: Code, layout: Layout, words: Sequence[Value], sort: str, movable: Movable
+) -> tuple[list[Value], bool]:
+    """Of the elements of a sort; and whether any two with the same one are alike."""
+    signatures = _Signatures(code, layout, movable)
+    elements = [(sort, i) for i in range(movable.counts[sort])]
+    found = [signatures.signature(words, element, layout.instance.system.variables) for element in elements]
+    return found, signatures.complete
+
+
+def _called(
+    code: Code, layout: Layout, group: Group, words: Sequence[Value], sort: str, signatures: Sequence[Value]
+) -> Value:
+    """Puts the elements of a sort in order of their signatures, at `%state`: the ties that are left."""
+    numbers = code.variable(f"[{group.elements} x i64]")
+    _put(code, "%state", words)
+    for element, signature in enumerate(signatures):
+        code.set(code.address(numbers, 8 * group.number((sort, element))), signature)
+    return code.op(f"call i64 @{_arranger(group, sort)}(ptr %state, ptr {numbers}, i64 {group.ties_of(sort)})")
 
 
 def _numbers(group: Group, sort: str) -> Iterator[int]:
