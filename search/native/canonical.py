@@ -188,7 +188,8 @@ class _Named:
             _put(code, state, words)
             return orders
         arguments = "".join(f", i64 {word}" for word in words)
-        return code.op(f"tail call i64 @{self.next}(ptr {state}, i64 {orders}{arguments})")
+        tail = "tail " * (state == "%state")  # what is called must not see what lies on this function's stack
+        return code.op(f"{tail}call i64 @{self.next}(ptr {state}, i64 {orders}{arguments})")
 
     def _either_first(self) -> None:
         """Takes each of two elements that are left for the first one."""

@@ -93,7 +93,8 @@ CONTEXT = (
     "bit",  # a mark
     "first",  # from here on: for each property, the number of the first such state
 )
-FIRST = len(CONTEXT) - 1
+PLACES = {name: place for place, name in enumerate(CONTEXT)}
+FIRST = PLACES["first"]
 
 
 DECLARATIONS = """
@@ -136,7 +137,7 @@ class LoopFunctions:
         )
 
     def item(self, code: Code, name: str) -> str:
-        return code.address("%context", 8 * CONTEXT.index(name))
+        return code.address("%context", 8 * PLACES[name])
 
     def get(self, code: Code, name: str, kind: str = "i64") -> str:
         return code.get(self.item(code, name), kind)

@@ -22,7 +22,7 @@ from ..task import Points
 from .beginning import guesses
 from .checkpoint import Progressed
 from .library import PRINT_BYTES, Library
-from .loop import BATCH, CONTEXT, FILTER, FIRST, IMPOSSIBLE
+from .loop import BATCH, FILTER, FIRST, IMPOSSIBLE, PLACES
 from .memory import Memory, address_of
 from .sweeper import Stored, Sweeper
 
@@ -85,12 +85,12 @@ class Worker:
 
     def get(self, name: str) -> int:
         """An item of the context."""
-        return int(self.context[CONTEXT.index(name)])
+        return int(self.context[PLACES[name]])
 
     def set(self, **items: int) -> None:
         """Changes items of the context."""
         for name, value in items.items():
-            self.context[CONTEXT.index(name)] = value
+            self.context[PLACES[name]] = value
 
 
 class Store:
