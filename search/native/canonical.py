@@ -7,8 +7,8 @@ The way is that of `reductions.symmetry`, which says why it is right; here names
 scalarset has a *signature*: a number computed from the state that no renaming changes (which label a CPU is at, say, and
 whether it holds a lock).  One sort after the other, the elements are put in order of their signatures, by exchanging neighbours.
 Where all signatures of a sort differ, its elements have names now, and signatures of the sorts after it speak of them.  Where
-some are equal, but exchanging their elements changes nothing, they do too.  Where only two are left, each is taken for the first
-one, and the lesser of the two states to which that leads wins.  Mostly that decides the permutation.
+some are equal, but exchanging their elements changes nothing, they do too.  Where a few are left, each order of them is tried, and
+the least of the states to which that leads wins.  Mostly that decides the permutation.
 
 Otherwise all sorts are put in order without any names, and `@refine` tells apart what it can.  Where that leaves some, `@search`
 takes each of the first few equal ones for the first among them, refines the signatures by that, and so on; the least state of
@@ -47,6 +47,9 @@ _FEW = 4
 _CHEAP = 25
 """An exchange of so many instructions is made in any case, and taken or not."""
 
+_MOST_TIES = 3
+"""Between elements that have names in each order."""
+
 _NONE = 15
 """Of None where others are named by the places of their cells."""
 
@@ -67,7 +70,8 @@ class Group:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self.movable = movable(layout.instance)
+        found = movable(layout.instance)
+        self.movable = found.only(sorted(found.counts, key=lambda sort: -_said_of(layout, sort)))
         self.order = self.movable.order
         self.first: dict[str, int] = {}
         self.exchanges: dict[int, Exchange] = {}
@@ -91,6 +95,15 @@ class Group:
         return self.first[element[0]] + element[1]
 
 
+def _said_of(layout: Layout, sort: str) -> int:
+    """How many bits of a state are at locations of one element: the more, the likelier they tell elements apart."""
+    instance, bits = layout.instance, 0
+    for variable in instance.system.variables:
+        if sort in [(s.base if isinstance(s, OptionSort) else s).name for s in variable.index]:
+            bits += layout.fields[instance.offsets[variable.name]].bits * instance.locations(variable)
+    return bits // instance.sizes[sort]
+
+
 def canonical_function(layout: Layout, group: Group) -> str:
     """`@canonical`, and what it uses."""
     return "\n".join(
@@ -107,6 +120,7 @@ def canonical_function(layout: Layout, group: Group) -> str:
             _Search(layout, group).text(),
             *(_orders(count) for count in sorted(set(group.movable.counts.values()))),
             *(_Named(layout, group, place).text() for place in range(len(group.first))),
+            *(_each(layout, group, place) for place in range(len(group.first))),
             _canonical(layout, group),
         ]
     )
@@ -131,8 +145,8 @@ class _Named:
     """`i64 @namedN(ptr state, i64 orders, i64 word...)`: the least state that the words lead to where the elements of the first N
     sorts have names.
 
-    Elements of one more sort are told apart by all that the state says of them, and have names then.  Where they are not, but
-    for two of them, each of these is taken for the first one, and the lesser state wins.
+    Elements of one more sort are told apart by all that the state says of them, and have names then.  Where a few are not, they
+    have them in each order, and the least state wins.
 
     Returns:
         How many orders make it, as many times as there were before; 0 if more elements are not told apart.
@@ -144,7 +158,7 @@ class _Named:
         self.layout, self.group = layout, group
         parameters = [f"i64 %word{i}" for i in range(layout.words)]
         self.code = Code(f"named{place}", "i64", ["ptr %state", "i64 %orders", *parameters], "noinline nounwind")
-        self.next = f"named{place + 1}" if place + 1 < len(sorts) else None
+        self.place, self.next = place, _next(group, place)
         self.result = self.code.variable("i64", "%orders")
         self.left = self.code.variable("i64", 0)
         self.words: list[Value] = [f"%word{i}" for i in range(layout.words)]
@@ -173,48 +187,37 @@ class _Named:
                 else:
                     self._count_twins()
                     _leave_unless(code, code.equal(code.get(self.left), 0), unlike)
-        code.line(f"ret i64 {self._after('%state', self.words)}")
+        code.line(f"ret i64 {_named_after(code, self.layout, self.next, code.get(self.result), self.words)}")
         if not complete:
             code.start(unlike)
             if few:
                 self._count_twins()
-            self._either_first()
+            ties, given_up = code.get(self.left), code.new_block("given_up")
+            _leave_unless(code, code.op(f"icmp ule i64 {_bits(code, ties)}, {_MOST_TIES}"), given_up)
+            code.line(f"ret i64 {code.op(f'call i64 @each{self.place}(ptr %state, i64 {ties}, i64 {code.get(self.result)})')}")
+            code.start(given_up)
+            code.line("ret i64 0")
         return code.text()
-
-    def _after(self, state: str, words: Sequence[Value]) -> str:
-        """Writes what these words lead to; how many orders make it."""
-        code, orders = self.code, self.code.get(self.result)
-        if self.next is None:
-            _put(code, state, words)
-            return orders
-        arguments = "".join(f", i64 {word}" for word in words)
-        tail = "tail " * (state == "%state")  # what is called must not see what lies on this function's stack
-        return code.op(f"{tail}call i64 @{self.next}(ptr {state}, i64 {orders}{arguments})")
-
-    def _either_first(self) -> None:
-        """Takes each of two elements that are left for the first one."""
-        code, layout = self.code, self.layout
-        ties, given_up = code.get(self.left), code.new_block("given_up")
-        _leave_unless(code, code.equal(code.bits_and(ties, code.op(f"add i64 {ties}, -1")), 0), given_up)
-        other = code.variable(f"[{layout.words} x i64]")
-        words = _load(code, layout)
-        _put(code, other, words)
-        code.line(f"call void @exchange(ptr {other}, i64 {code.op(f'call i64 @llvm.cttz.i64(i64 {ties}, i1 true)')})")
-        exchanged = _load(code, layout, other)
-        orders = self._after("%state", words)
-        _leave_unless(code, code.truth(orders), given_up)
-        other_orders = self._after(other, exchanged)
-        _leave_unless(code, code.truth(other_orders), given_up)
-        found, other_found = _load(code, layout), _load(code, layout, other)
-        lesser = _smaller(code, other_found, found)
-        _put(code, "%state", [code.choose(lesser, b, a) for a, b in zip(found, other_found, strict=True)])
-        both = code.choose(_equal(code, found, other_found), code.add(orders, other_orders), orders)
-        code.line(f"ret i64 {code.choose(lesser, other_orders, both)}")
-        code.start(given_up)
-        code.line("ret i64 0")
 
     def _arranged(self, signatures: list[Value]) -> Value:
         """Puts few elements in order of their signatures, so that less has to be predicted: the ties that are left."""
+        code, first = self.code, self.group.first[self.sort]
+        if len(signatures) == 2:
+            self._sorted(signatures)
+            return _ties(code, signatures, first)
+        wrong: Value = 0  # mostly they are in order already
+        for left, right in pairwise(signatures):
+            wrong = code.either(wrong, code.op(f"icmp ugt i64 {left}, {right}"))
+        kept = [code.variable("i64", value) for value in (*self.words, *signatures)]
+        with code.when(wrong):
+            self._sorted(signatures)
+            for variable, value in zip(kept, (*self.words, *signatures), strict=True):
+                code.set(variable, value)
+        values: list[Value] = [code.get(variable) for variable in kept]
+        self.words, signatures = values[: self.layout.words], values[self.layout.words :]
+        return _ties(code, signatures, first)
+
+    def _sorted(self, signatures: list[Value]) -> None:
         code, first = self.code, self.group.first[self.sort]
         for last in range(len(signatures) - 1, 0, -1):
             for i in range(last):
@@ -222,7 +225,6 @@ class _Named:
                 wrong = code.op(f"icmp ugt i64 {left}, {right}")
                 signatures[i : i + 2] = code.choose(wrong, right, left), code.choose(wrong, left, right)
                 self._exchange_if(wrong, first + i)
-        return _ties(code, signatures, first)
 
     def _exchange_if(self, cond: Value, number: int) -> None:
         code, before = self.code, len(self.code.lines)
@@ -251,6 +253,60 @@ class _Named:
     def _times(self, factor: Value) -> None:
         code = self.code
         code.set(self.result, code.op(f"mul i64 {code.get(self.result)}, {factor}"))
+
+
+def _next(group: Group, place: int) -> str | None:
+    """What goes on once the sort at this place has names, if there are more."""
+    return f"named{place + 1}" if place + 1 < len(group.first) else None
+
+
+def _named_after(code: Code, layout: Layout, function: str | None, orders: Value, words: Sequence[Value]) -> Value:
+    """Writes to `%state` what these words lead to; how many orders make it."""
+    if function is None:
+        _put(code, "%state", words)
+        return orders
+    arguments = "".join(f", i64 {word}" for word in words)
+    return code.op(f"tail call i64 @{function}(ptr %state, i64 {orders}{arguments})")
+
+
+def _each(layout: Layout, group: Group, place: int) -> str:
+    """`i64 @eachN(ptr state, i64 ties, i64 orders)`: the least state to which the orders of tied elements of one sort lead.
+
+    Returns:
+        How many orders make it; 0 where one of them is given up, or more than three elements are not told apart.
+    """
+    code = Code(f"each{place}", "i64", ["ptr %state", "i64 %ties", "i64 %orders"], "noinline nounwind")
+    child, least = (code.variable(f"[{layout.words} x i64]") for _ in range(2))
+    total, given_up = code.variable("i64", 0), code.new_block("given_up")
+    with code.when(code.equal("%ties", 0)):
+        code.line(f"ret i64 {_named_after(code, layout, _next(group, place), '%orders', _load(code, layout))}")
+        code.start(code.new_block("never"))
+    with _lowest_run(code, "%ties") as (low, length, _):
+        _leave_unless(code, code.op(f"icmp ult i64 {length}, 3"), given_up)
+        rest = _without(code, "%ties", code.op(f"shl i64 1, {low}"))
+        with code.loop(code.op(f"add i64 {length}, 1")) as each:
+            _put(code, child, _load(code, layout))
+            distance = code.variable("i64", each.index)
+            with code.forever() as leave:
+                here = code.get(distance)
+                _leave_unless(code, code.truth(here), leave)
+                code.set(distance, code.op(f"sub i64 {here}, 1"))
+                number = code.op(f"add i64 {low}, {code.get(distance)}")
+                code.line(f"call void @exchange(ptr {child}, i64 {number})")
+            orders = code.op(f"call i64 @each{place}(ptr {child}, i64 {rest}, i64 %orders)")
+            _leave_unless(code, code.truth(orders), given_up)
+            found, before = _load(code, layout, child), _load(code, layout, least)
+            lesser = code.either(code.equal(each.index, 0), _smaller(code, found, before))
+            with code.when(lesser):
+                _put(code, least, found)
+                code.set(total, 0)
+            with code.when(code.either(lesser, _equal(code, found, before))):
+                code.set(total, code.add(code.get(total), orders))
+    _put(code, "%state", _load(code, layout, least))
+    code.line(f"ret i64 {code.get(total)}")
+    code.start(given_up)
+    code.line("ret i64 0")
+    return code.text()
 
 
 def _canonical(layout: Layout, group: Group) -> str:
@@ -648,7 +704,7 @@ class _Signatures:
             if code is not None and len(slots) > 1:
                 total: Value = 0
                 for (word, bits), lowest in self._lanes(slots).items():
-                    total = self.code.add(total, self._count(_holds(self.code, words[word], lowest, bits, code)))
+                    total = self.code.add(total, _bits(self.code, _holds(self.code, words[word], lowest, bits, code)))
                 self.complete = False
                 yield total, len(slots).bit_length()
 
@@ -658,7 +714,7 @@ class _Signatures:
             return read_field(self.code, words, self.layout, slots[0])
         total: Value = 0
         for (word, _), mask in self._lanes(slots).items():
-            total = self.code.add(total, self._count(self.code.bits_and(words[word], mask)))
+            total = self.code.add(total, _bits(self.code, self.code.bits_and(words[word], mask)))
         return total
 
     def _lanes(self, slots: Sequence[int]) -> dict[tuple[int, int], int]:
@@ -668,9 +724,6 @@ class _Signatures:
             field = self.layout.fields[slot]
             lanes[field.word, field.bits] = lanes.get((field.word, field.bits), 0) | 1 << field.shift
         return lanes
-
-    def _count(self, bits: Value) -> Value:
-        return bits.bit_count() if isinstance(bits, int) else self.code.op(f"call i64 @llvm.ctpop.i64(i64 {bits})")
 
     def _is_named(self, sort: Sort) -> bool:
         return any(self.movable.element(sort, code) for code in self.instance.codes(sort))
@@ -924,6 +977,11 @@ class _Refine:
         mixed = code.op(f"mul i64 {value}, {_MIX - (1 << 64)}")
         mixed = code.op(f"xor i64 {mixed}, {code.op(f'lshr i64 {mixed}, 32')}")
         return code.op(f"mul i64 {mixed}, {_MIX - (1 << 64)}")
+
+
+def _bits(code: Code, word: Value) -> Value:
+    """How many bits of a word are 1."""
+    return word.bit_count() if isinstance(word, int) else code.op(f"call i64 @llvm.ctpop.i64(i64 {word})")
 
 
 def _smaller(code: Code, left: Sequence[Value], right: Sequence[Value]) -> Value:
