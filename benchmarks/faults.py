@@ -1168,6 +1168,27 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'a local that nobody needs any more has the first value of its sort',
         BEFORE,
     ),
+    (
+        'canonical form',
+        f"{_NATIVE}/canonical.py",
+        '            lesser = code.either(code.equal(each.index, 0), _smaller(code, found, before))',
+        '            lesser = code.equal(each.index, 0)',
+        'of the orders of a few elements that have names in each, the first is taken for the one with the least state',
+    ),
+    (
+        'canonical form',
+        f"{_NATIVE}/canonical.py",
+        '                code.set(total, code.add(code.get(total), orders))',
+        '                code.set(total, orders)',
+        'of the orders of a few elements that make one state, the last one is counted',
+    ),
+    (
+        'canonical form',
+        f"{_NATIVE}/canonical.py",
+        '        with code.when(wrong):\n            self._sorted(signatures)',
+        '        with code.when(code.op(f"icmp ugt i64 {signatures[0]}, {signatures[1]}")):\n            self._sorted(signatures)',
+        'a sort is taken to be in order where its first two elements are',
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]
