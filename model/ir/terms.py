@@ -2,6 +2,8 @@
 
 Every constructor returns an expression with the same meaning as the plain node of `ir`, only smaller where that is cheap
 to see.  Code that builds expressions uses these, so that a fixed knob makes everything that depended on it disappear.
+
+Long because each kind of node has its constructor, and its place in every change.
 """
 
 from __future__ import annotations

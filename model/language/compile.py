@@ -1,4 +1,7 @@
-"""From a system's class to the intermediate representation."""
+"""From a system's class to the intermediate representation.
+
+Long because each kind of declaration has its way there, and all of them share what is known of the class.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ import pkgutil
 import sys
 import traceback
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from flushproof.model.errors import FlushproofError, ModelError, nearest
 from flushproof.model.ir import Place
@@ -122,16 +123,16 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise FlushproofError(f"there is no file {path}")
     name = f"{_USERS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    linecache.checkcache(str(path))
     text = path.read_bytes()
     if name in sys.modules and _loaded.get(name) == text:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=_AsRead(name, str(path), text))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _loaded.pop(name, None)  # until this one is there as a whole
     sys.path.append(str(path.parent))  # behind the rest: a neighbour called string.py hides nothing
+    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of neighbours: it is not told apart within a second
     try:
         spec.loader.exec_module(module)
     except FlushproofError:
@@ -146,9 +147,25 @@ def load_file(path: Path) -> ModuleType:
         hint = import_hint(error.name) if isinstance(error, NameError) else ""
         raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error
     finally:
+        sys.dont_write_bytecode = writes
         sys.path.remove(str(path.parent))
     _loaded[name] = text
     return module
+
+
+class _AsRead(SourceFileLoader):
+    """Runs the text that was read, which is the one that is compiled: no bytecode, which is as old as its second, and no other text
+    if the file changes meanwhile."""
+
+    def __init__(self, name: str, path: str, text: bytes) -> None:
+        super().__init__(name, path)
+        self.text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        linecache.cache.pop(self.path, None)
+        lines = importlib.util.decode_source(self.text).splitlines(keepends=True)
+        linecache.cache[self.path] = len(self.text), None, lines, self.path
+        return self.source_to_code(self.text, self.path)
 
 
 _loaded: dict[str, bytes] = {}

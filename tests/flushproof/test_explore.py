@@ -175,7 +175,7 @@ def test_who_walks_is_told_when_something_breaks_and_when_it_no_longer_can(brows
     assert "then no-fire is violated" in fire and "then no-fire can no longer be violated" in water
     assert opened.text(".status") == "Can still be violated from here: no-fire."
     opened.press("1")
-    assert opened.text(".status") == "no-fire is violated: it burns"
+    assert opened.text(".status") == "no-fire is violated: it burns."
     opened.press("ArrowLeft", "2")
     assert opened.text(".status") == "Can no longer be violated, whatever happens: no-fire."
 

@@ -381,6 +381,54 @@ def test_a_users_enumeration_in_other_processes(tmp_path: Path) -> None:
     )
 
 
+# ----------------------------------------------------------------------------------- what was edited a moment ago
+
+TWO_FILES = {
+    "system.py": """
+from flushproof.model.language import *
+from limits import MOST
+
+class Lamp(System):
+    lit: bool
+    @action
+    def press(self):
+        self.lit = not self.lit if MOST > 0 else False
+    @invariant("it burns")
+    def dark(self):
+        return self.lit == False or 0 == 1
+    @reachable
+    def begun(self):
+        return not self.lit
+""",
+    "limits.py": "MOST = 1\n",
+}
+
+
+@pytest.mark.parametrize(("file", "before", "after"), [("system.py", "0 == 1", "1 == 1"), ("limits.py", "1", "0")])
+def test_a_file_that_was_edited_within_a_second_is_read_anew(file: str, before: str, after: str, tmp_path: Path) -> None:
+    """Python's bytecode is told from its source by the second and the size; users let Python write it."""
+    command = [sys.executable, "-m", "flushproof", "check", "system.py"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    for name, text in TWO_FILES.items():
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1e9, 1e9))
+    first = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert first.returncode == 1 and "VIOLATED: dark" in first.stdout, first.stderr
+    (tmp_path / file).write_text(TWO_FILES[file].replace(before, after))
+    os.utime(tmp_path / file, (1e9, 1e9))
+    second = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert second.returncode == 0 and "HOLDS" in second.stdout, second.stderr
+
+
+def test_a_file_that_was_edited_is_read_anew_in_one_process(tmp_path: Path) -> None:
+    file = tmp_path / "system.py"
+    text = TWO_FILES["system.py"].replace("from limits import MOST", "MOST = 1")
+    for said, verdict in (("0 == 1", "violated"), ("1 == 1", "holds"), ("0 == 1", "violated")):
+        file.write_text(text.replace("0 == 1", said))
+        os.utime(file, (1e9, 1e9))
+        assert checking.check(str(file)).verdict == verdict
+
+
 # -------------------------------------------------------------------------------------------------------------- what fails
 
 

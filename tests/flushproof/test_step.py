@@ -225,7 +225,13 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("system", "policy", "words", "says"),
     [
-        ("kvm-trapped-tlbi", "exact", "schedule", {"then: enters the guest, vcpu0", "then: stage 2: DSB ISHST"}),
+        (
+            "kvm-trapped-tlbi",
+            "exact",
+            "exits the guest",
+            {"then: enters the guest", "then: vcpu_put: DSB ISH in __switch_to"},
+        ),
+        ("kvm-trapped-tlbi", "exact", "schedule VCPU", {"vcpu0", "vcpu1"}),
         ("kvm-vmid-allocator", "fixed", "vcpu_load", {"vm0", "vm1"}),
     ],
 )

@@ -24,6 +24,8 @@ class Host(RunLoop, System):
     stage2_flush = Knob(bool, True, "the host flushes stage 2")
     epd = Knob(bool, False, "nothing is walked in the flush")
     hotplug = Knob(Hotplug, Hotplug.KEPT, "CPUs go offline")
+    late_walks = Knob(bool, False, "walks go on until a DSB waits for them")
+    put_barrier = Knob(bool, False, "such a DSB in vcpu_put")
     stale_context = STALE_CONTEXT
 
     loaded: Map[Cpu, Optional[Vm]]
