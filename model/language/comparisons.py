@@ -200,6 +200,9 @@ class Comparisons(Arithmetic):
                     return terms.lit(left.path == right.path)
                 self.expr(value, node, at)
                 at.source.fail(node, f"{at.source.text(node)} compares what is no value")
+        if self.none_in(left, right) and may_ask_for_none(node, at):
+            if not any(isinstance(v, ir.Node) and isinstance(v.sort, ir.OptionSort) for v in (left, right)):
+                return ir.FALSE
         one, other = self.unify(left, right, node, at, path)
         if isinstance(one.sort, ir.IntSort) and one.sort != other.sort:
             return terms.and_(terms.not_(terms.less(one, other)), terms.not_(terms.less(other, one)))
@@ -222,3 +225,13 @@ class Comparisons(Arithmetic):
 
     def kind_of(self, value: Any) -> Any:
         return type if isinstance(value, type) else type(value)
+
+
+def may_ask_for_none(node: ast.AST, at: Scope) -> bool:
+    """Whether asking for None is no slip where there is none: another way here, or a call without this argument, may give one."""
+    if not isinstance(node, ast.Compare):
+        return False
+    if not any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node)):
+        return True
+    asked = {x.id for x in (node.left, *node.comparators) if isinstance(x, ast.Name)}
+    return any(local.shown in asked and given.default is None for local, given in at.function.parameters)

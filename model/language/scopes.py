@@ -26,7 +26,7 @@ def every_argument(arguments: ast.arguments) -> Iterator[ast.arg]:
 
 
 def bound_names(node: ast.FunctionDef | ast.Lambda | ast.GeneratorExp) -> list[str]:
-    """The names that a function or a generator expression binds itself, as the rules of Python's scopes say."""
+    """The names that a function, a lambda or a generator expression binds itself, as the rules of Python's scopes say."""
     found: dict[str, None] = {}
 
     def visit(n: ast.AST) -> None:

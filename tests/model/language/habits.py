@@ -2355,6 +2355,21 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "lambdas, comprehensions and functions inside of functions": {
+        "a lambda's walrus is the lambda's own": bad(
+            """
+            n: Map[Cpu, Digit]
+
+            @action
+            def a(self, c: Cpu):
+                self.n[c] = 1
+                x = 5
+                f = lambda y: (x := y + 1) * x
+                z = f(1)
+                d = choose(Cpu, where=lambda e: (k := self.n[e]) == 1 and k < 2)
+                self.bad = z == 4 and x == 5 and d is c and (lambda y: (y := y + 1) * y)(2) == 9
+            """,
+            1,
+        ),
         "fresh in a default of a lambda": bad(
             """
             g: Gen
@@ -3558,6 +3573,77 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "None, options and comparisons": {
+        "a default that is None": bad(
+            """
+            m: Map[Cpu, Digit]
+
+            def counted(self, mine, other=None):
+                if other is None:
+                    other = mine
+                self.m[other] += 1
+                return other
+
+            @action
+            def a(self, c: Cpu, d: Cpu):
+                require(c is not d and self.m[c] == 0 and self.m[d] == 0)
+                self.bad = self.counted(c) is c and self.counted(c, d) is d and self.m[c] == 1 and self.m[d] == 1
+            """,
+            1,
+        ),
+        "a default that is None, asked in each way": bad(
+            """
+            n: Digit
+
+            def asked(self, *, c=None):
+                return c != None, None is c, not c == None
+
+            def number(self, n=None):
+                return 7 if n is None else n
+
+            @action
+            def a(self, c: Cpu):
+                ask = lambda x=None: x is None
+                self.bad = self.asked() == (False, True, False) and self.asked(c=c) == (True, False, True) and ask() and not ask(c)
+                self.bad = self.bad and self.number() == 7 and self.number(self.n) == 0
+            """,
+            1,
+        ),
+        "a default that is None, over a yield": bad(
+            """
+            def other(self, c, d=None):
+                yield "other"
+                if d is None:
+                    d = c
+                return d
+
+            @process(Cpu)
+            def p(self, c):
+                yield "chooses"
+                e = choose(Cpu)
+                x = yield from self.other(c)
+                y = yield from self.other(c, e)
+                self.bad = x is c and y is e and e is not c
+                yield "end"
+            """,
+            3,
+        ),
+        "a None of one way, compared": bad(
+            """
+            def mine(self, c):
+                yield "asks"
+                if self.bad:
+                    return None
+                return c
+
+            @process(Cpu)
+            def p(self, c):
+                found = yield from self.mine(c)
+                self.bad = found is c and (found, 1) == (c, 1)
+                yield "end"
+            """,
+            1,
+        ),
+        "an element asked for None": refused("@action\ndef a(self, c: Cpu):\n    self.bad = c is None", "a Cpu is never None"),
         "conditional None and int": bad(
             """
             n: Optional[Digit]
