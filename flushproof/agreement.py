@@ -55,6 +55,7 @@ BROKEN = "breaks "
 
 _KEPT = 20_000
 _GUESSES = 200
+_LISTED = 4096
 
 
 class Difference(Exception):
@@ -173,7 +174,7 @@ class Agreement:
                 variable = machine.variables[name]
                 key = (name, tuple(machine.domain(s)[c] for s, c in zip(variable.index, slot.index, strict=True)))
                 counter = _counter(slot.sort)
-                codes = None if counter else {v: c for c, v in enumerate(machine.domain(variable.value))}
+                codes = None if counter else _codes_of(machine.domain(variable.value))
                 self.shared.append((number, key, codes, slot.sort))
                 continue
             process = max((p for p in machine.processes if name.startswith(p + ".")), key=len, default=None)
@@ -680,8 +681,9 @@ class Agreement:
                 state = next((before for before, _, _ in self.reference.beginnings()), None)
                 self.begins = state is not None
             if state is not None:
-                for key, (number, codes) in self.free.items():
-                    values[key] = next(v for v, c in codes.items() if c == state[number])
+                for name, location, sort in machine.free:
+                    if (name, location) in self.free:
+                        values[name, location] = machine.domain(sort)[state[self.free[name, location][0]]]
         return tuple(values[n, i] for n, i, _ in machine.free)
 
     def compare(self, steps: int | None, until: float | None) -> Walked:
@@ -883,6 +885,30 @@ def _begins(system: ir.System) -> dict[str, bool]:
             if action.label == sort.members[0]:
                 found[action.process] = action.name != action.process
     return found
+
+
+class _Numbered(Mapping[Any, int]):
+    """The codes of values, worked out as they are asked for: of a long range no table is made."""
+
+    def __init__(self, values: Sequence[Any]) -> None:
+        self.ordered = values
+
+    def __getitem__(self, value: Any) -> int:
+        try:
+            return self.ordered.index(value)
+        except ValueError:
+            raise KeyError(value) from None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.ordered)
+
+    def __len__(self) -> int:
+        return len(self.ordered)
+
+
+def _codes_of(values: Sequence[Any]) -> Mapping[Any, int]:
+    """The code of each value."""
+    return {v: c for c, v in enumerate(values)} if len(values) <= _LISTED else _Numbered(values)
 
 
 def _counter(sort: ir.Sort) -> ir.CounterSort | None:

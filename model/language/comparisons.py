@@ -200,9 +200,9 @@ class Comparisons(Arithmetic):
                     return terms.lit(left.path == right.path)
                 self.expr(value, node, at)
                 at.source.fail(node, f"{at.source.text(node)} compares what is no value")
-        if self.none_in(left, right) and may_ask_for_none(node, at):
-            if not any(isinstance(v, ir.Node) and isinstance(v.sort, ir.OptionSort) for v in (left, right)):
-                return ir.FALSE
+        options = any(isinstance(v, ir.Node) and isinstance(v.sort, ir.OptionSort) for v in (left, right))
+        if not options and self.none_in(left, right) and may_ask_for_none(node, at):
+            return ir.FALSE
         one, other = self.unify(left, right, node, at, path)
         if isinstance(one.sort, ir.IntSort) and one.sort != other.sort:
             return terms.and_(terms.not_(terms.less(one, other)), terms.not_(terms.less(other, one)))

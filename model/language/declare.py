@@ -26,7 +26,7 @@ import itertools
 import math
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple, overload
@@ -57,7 +57,7 @@ class Runtime(Protocol):
 
     def elements(self, sort: Any) -> list[Any]: ...
 
-    def domain(self, annotation: Any) -> list[Any]: ...
+    def domain(self, annotation: Any) -> Sequence[Any]: ...
 
     def choice(self, sort: Any, where: Callable[[Any], Any] | None) -> Any: ...
 

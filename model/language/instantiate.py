@@ -29,6 +29,9 @@ from .policies import check_declared, check_verdicts, knobs_of, plain, same_as, 
 MOST_LOCATIONS = 1_000_000
 """An instance with more locations than this in one state is refused: it would not fit, whatever searches it."""
 
+MOST_WAYS = 1_000_000
+"""An instance in which a step chooses among more values than this is refused: each is a way of its own, in every state."""
+
 _ON, _OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
 
 
@@ -74,7 +77,7 @@ def instantiate(
     texts = {name: Knob.text(value) for name, value in values.items()}
     begun = _begun(cls, system, texts, before)
     instance = Instance(told(pruned, policy) if begun else pruned, sized, texts, policy, begun)
-    _refuse_giants(instance)
+    _refuse_giants(fixed, instance)
     return instance
 
 
@@ -386,13 +389,24 @@ def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> No
                 )
 
 
-def _refuse_giants(instance: Instance) -> None:
+def _refuse_giants(system: ir.System, instance: Instance) -> None:
+    """Refuse what no search gets through.
+
+    system: with what plays no role, which Python has all the same.
+    """
+    sizes = ", ".join(f"{name.lower()}={size}" for name, size in instance.sizes.items())
+    large = f"{system.name} is too large with {sizes}" if sizes else f"{system.name} is too large"
     total = 0
-    for var in instance.system.variables:
+    for var in system.variables:
         total += instance.locations(var)
         if total > MOST_LOCATIONS:
-            sizes = ", ".join(f"{name.lower()}={size}" for name, size in instance.sizes.items())
             raise FlushproofError(
-                f"{instance.system.name} is too large with {sizes}: '{var.name}' alone has {instance.locations(var):,} locations, "
+                f"{large}: '{var.name}' alone has {instance.locations(var):,} locations, "
                 f"and a state may have {MOST_LOCATIONS:,}. Choose smaller sizes."
             )
+    tried = [(f"what '{action.name}' chooses", p.of) for action in (system.init, *system.actions) for p in action.params]
+    tried += [(f"'{var.name}', which starts with any value,", var.sort) for var in system.variables if var.free]
+    for what, sort in tried:
+        ways = instance.cardinality(sort)
+        if ways > MOST_WAYS:
+            raise FlushproofError(f"{large}: {what} is one of {ways:,} values, each of which is tried; {MOST_WAYS:,} are the most.")

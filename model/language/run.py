@@ -18,7 +18,7 @@ import inspect
 import itertools
 import random
 import types
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
@@ -192,6 +192,26 @@ class View:
         return itertools.product(*ways)
 
 
+@dataclass(frozen=True)
+class Options(Sequence[Any]):
+    """None, and all values of a sort."""
+
+    held: Sequence[Any]
+
+    def __len__(self) -> int:
+        return 1 + len(self.held)
+
+    def __getitem__(self, code: Any) -> Any:
+        return self.held[code - 1] if code else None
+
+    def __iter__(self) -> Iterator[Any]:
+        yield None
+        yield from self.held
+
+    def index(self, value: Any, *bounds: Any) -> int:
+        return 0 if value is None else 1 + self.held.index(value)
+
+
 @dataclass
 class Process:
     """A process: its method and the sorts of its instances."""
@@ -251,7 +271,7 @@ class Machine:
         self._paths: dict[int, str] = {}
         self._parts: dict[int, tuple[Any, Any]] = {}
         self._elements: dict[Any, list[Any]] = {} if like is None else like._elements
-        self._domains: dict[Any, list[Any]] = {} if like is None else like._domains
+        self._domains: dict[Any, Sequence[Any]] = {} if like is None else like._domains
         self._modules: list[dict[str, Any]] = []
         with self.running():
             self.system = self.build("", cls, None)
@@ -305,14 +325,14 @@ class Machine:
     def size_of(self, sort: Any) -> int:
         return len(self.elements(sort))
 
-    def domain(self, annotation: Any) -> list[Any]:
-        """All values of a sort, as Python has them."""
+    def domain(self, annotation: Any) -> Sequence[Any]:
+        """All values of a sort, as Python has them, in the order of their codes."""
         found = self._domains.get(annotation)
         if found is None:
             found = self._domains[annotation] = self._domain(annotation)
         return found
 
-    def _domain(self, annotation: Any) -> list[Any]:
+    def _domain(self, annotation: Any) -> Sequence[Any]:
         if annotation is bool or annotation is Truth:
             return [False, True]
         if isinstance(annotation, type) and issubclass(annotation, Sort):
@@ -321,10 +341,10 @@ class Machine:
             return list(annotation)
         sort = to_sort(annotation, self.size_of)
         if isinstance(sort, ir.OptionSort):
-            return [None, *self.domain(_held(annotation))]
+            return Options(self.domain(_held(annotation)))
         if not isinstance(sort, ir.IntSort):
             raise FlushproofError(f"{sort.name} has no end to choose from")
-        return list(range(sort.lo, sort.hi + 1))
+        return range(sort.lo, sort.hi + 1)
 
     def converter(self, annotation: Any, name: str) -> Callable[[Any], Any]:
         """What makes of a value that is stored the one that is kept: literals become elements, and elements the one object."""

@@ -675,7 +675,7 @@ class _Signatures:
     def _held(self, variable: StateVar, own: Element) -> tuple[int | None, list[list[int]]]:
         """The element as a value, and the locations that may hold it; those together whose indices differ in named elements."""
         instance = self.instance
-        code = next((c for c in instance.codes(variable.sort) if self.movable.element(variable.sort, c) == own), None)
+        code = next((c for c in self.movable.named(variable.sort) if self.movable.element(variable.sort, c) == own), None)
         if code is None:
             return None, []
         groups: dict[tuple[object, ...], list[int]] = {}
@@ -726,12 +726,12 @@ class _Signatures:
         return lanes
 
     def _is_named(self, sort: Sort) -> bool:
-        return any(self.movable.element(sort, code) for code in self.instance.codes(sort))
+        return bool(self.movable.named(sort))
 
     def _nameless(self, sort: Sort, field: Value, bits: int, own: Element) -> tuple[Value, int]:
         """A value as far as it can be told without names of permuted elements, and how many bits that takes."""
         code = self.code
-        named = [c for c in self.instance.codes(sort) if self.movable.element(sort, c)]
+        named = self.movable.named(sort)
         if not named:
             return field, bits
         itself = next((c for c in named if self.movable.element(sort, c) == own), None)
@@ -1093,7 +1093,7 @@ def _rename_values(code: Code, layout: Layout, group: Group, words: Sequence[Val
     first_codes: dict[Sort, int | None] = {}
     for slot, field in zip(layout.instance.slots, layout.fields, strict=True):
         if slot.sort not in first_codes:
-            codes = layout.instance.codes(slot.sort)
+            codes = group.movable.named(slot.sort)
             first_codes[slot.sort] = next((c for c in codes if group.movable.element(slot.sort, c) == lower), None)
         first = first_codes[slot.sort]
         if first is not None:

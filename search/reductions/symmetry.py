@@ -38,6 +38,7 @@ Element = tuple[str, int]
 """A sort's name, and the number of an element that may be renamed."""
 
 Table = tuple[int, ...]
+Said = Sequence[int]  # of each code: a range where it is the code itself
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,12 @@ class Movable:
         if isinstance(sort, Scalarset) and not sort.ordered and code < self.counts.get(sort.name, 0):
             return sort.name, code
         return None
+
+    def named(self, sort: Sort) -> list[int]:
+        """The codes of a sort that stand for elements that may be renamed: they are among the first, behind None alone."""
+        base = sort.base if isinstance(sort, OptionSort) else sort
+        most = self.counts.get(base.name, 0) if isinstance(base, Scalarset) else 0
+        return [code for code in range(most + 1) if self.element(sort, code) is not None]
 
     def renamed(self, sort: Sort, code: int, to: Mapping[str, Sequence[int]]) -> int:
         """The code after elements were renamed."""
@@ -128,7 +135,7 @@ class Symmetry:
         self.instance = instance
         self.movable = movable(instance, most)
         self.order = self.movable.order
-        self._moves: dict[tuple[Table, ...], tuple[tuple[int, Table], ...]] = {}
+        self._moves: dict[tuple[Table, ...], tuple[tuple[int, Said], ...]] = {}
 
     def canonical(self, state: State) -> State:
         """The state that represents the orbit of `state`."""
@@ -146,14 +153,15 @@ class Symmetry:
             moves = self._moves[key] = self._made_moves(dict(zip(self.movable.counts, key, strict=True)))
         return tuple([table[state[source]] for source, table in moves])
 
-    def _made_moves(self, to: Mapping[str, Table]) -> tuple[tuple[int, Table], ...]:
+    def _made_moves(self, to: Mapping[str, Table]) -> tuple[tuple[int, Said], ...]:
         """Source and table of each slot of the image."""
-        instance, tables = self.instance, dict[Sort, Table]()
-        moves: list[tuple[int, Table]] = [(0, ())] * len(instance.slots)
+        instance, tables = self.instance, dict[Sort, Said]()
+        moves: list[tuple[int, Said]] = [(0, ())] * len(instance.slots)
         for source, slot in enumerate(instance.slots):
             if slot.sort not in tables:
                 codes = instance.codes(slot.sort)
-                tables[slot.sort] = tuple(self.movable.renamed(slot.sort, code, to) for code in codes)
+                named = self.movable.named(slot.sort)
+                tables[slot.sort] = tuple(self.movable.renamed(slot.sort, c, to) for c in codes) if named else codes
             sorts = instance.system.variable[slot.var].index
             image = tuple(self.movable.renamed(s, i, to) for s, i in zip(sorts, slot.index, strict=True))
             moves[instance.slot(slot.var, image)] = source, tables[slot.sort]
@@ -271,8 +279,8 @@ class Symmetry:
         """For each element, where it is seen: alone, among several slots that are not told apart, and as a value."""
         parts: dict[Element, _Parts] = {}
         for element in self._elements():
-            single: list[tuple[int, Table]] = []
-            several: list[tuple[tuple[int, ...], Table]] = []
+            single: list[tuple[int, Said]] = []
+            several: list[tuple[tuple[int, ...], Said]] = []
             groups: dict[tuple[object, ...], list[_Seen]] = {}
             for seen in self._seen[element]:
                 groups.setdefault(seen.key, []).append(seen)
@@ -284,7 +292,7 @@ class Symmetry:
                 else:
                     several.append((tuple(seen.slot for seen in group), table))
             valued = [
-                (slots, next(c for c in self.instance.codes(sort) if self.movable.element(sort, c) == element))
+                (slots, next(c for c in self.movable.named(sort) if self.movable.element(sort, c) == element))
                 for slots, sort in self._holders[element[0]]
             ]
             parts[element] = single, several, valued
@@ -295,8 +303,10 @@ class Symmetry:
             for number in range(count):
                 yield name, number
 
-    def _nameless(self, sort: Sort, own: Element) -> Table:
+    def _nameless(self, sort: Sort, own: Element) -> Said:
         """What each code of the sort says, seen from one element: that one, another one, or itself."""
+        if not self.movable.named(sort):
+            return self.instance.codes(sort)
         return tuple(
             -1 if element == own else code if element is None else -2
             for code in self.instance.codes(sort)
@@ -376,7 +386,7 @@ class Symmetry:
         return {}
 
 
-_Parts = tuple[list[tuple[int, Table]], list[tuple[Table, Table]], list[tuple[Table, int]]]
+_Parts = tuple[list[tuple[int, Said]], list[tuple[Table, Said]], list[tuple[Table, int]]]
 
 
 def _split(part: Table, signatures: Sequence[Any]) -> tuple[Table, ...]:

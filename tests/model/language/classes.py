@@ -222,6 +222,46 @@ CLASSES: dict[str, dict[str, Case]] = {
         ),
     },
     "what is many": {
+        "values of state": bad(
+            """
+            Long = Annotated[int, Range(0, (1 << 32) - 2)]
+
+            class Generated(System):
+                n: Long
+                o: Optional[Long]
+
+                @invariant("bad")
+                def never(self):
+                    return self.n != 4000000000 or self.o is None
+
+                @process(Cpu)
+                def p(self, c):
+                    yield "rises"
+                    k = self.n + 2000000000
+                    yield "stores"
+                    if k <= 4000000000:
+                        self.n = self.o = k
+                    yield "ends"
+            """,
+            4,
+        ),
+        "values of an argument": refused(
+            "@action\ndef a(self, n: Annotated[int, Range(0, 1 << 31)]):\n    pass", "'a' chooses", "1,000,000 are the most"
+        ),
+        "values that are chosen": refused(
+            "@action\ndef a(self):\n    self.bad = choose(Annotated[int, Range(0, 1 << 31)]) == 5",
+            "'a' chooses",
+            "1,000,000 are the most",
+        ),
+        "values at the start": refused(
+            "n: Rigid[Annotated[int, Range(0, 1 << 31)]]\n@action\ndef a(self):\n    self.bad = self.n == 5",
+            "'n', which starts with any value",
+        ),
+        "locations of what plays no role": refused(
+            "m: Map[Annotated[int, Range(0, 1 << 31)], bool]\n@action\ndef a(self):\n    self.m[4] = True",
+            "'m' alone",
+            "1,000,000",
+        ),
         "in a range of any length": bad(
             """
             n: Digit
