@@ -614,6 +614,7 @@ class System:
     sized: the sorts of whose number of elements it speaks (ranges that end there, sums over all elements): it is meant for
         `sizes` of them alone, and at other sizes it is another system.
     named: the elements that steps write or go to by their numbers, whatever becomes of it.
+    spelled: where the source has an element's number first.
     """
 
     name: str
@@ -635,6 +636,7 @@ class System:
     handover: str | None = None
     sized: frozenset[str] = frozenset()
     named: tuple[Named, ...] = ()
+    spelled: Mapping[Lit, Place] = field(default_factory=dict, repr=False, compare=False)
     variable: Mapping[str, StateVar] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

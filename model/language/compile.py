@@ -186,6 +186,7 @@ class Compiler(Words):
             undefined=tuple(self.undefined),
             sized=frozenset(declared.sized),
             named=tuple(self.named),
+            spelled=self.spelled,
             final=terms.or_(*finals),
             settle=self.finish(ir.Action("settle", (), ir.TRUE, ()), always=True),
             lemmas=lemmas,

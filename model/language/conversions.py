@@ -45,6 +45,8 @@ class Conversions:
         """Knobs whose values are known while compiling, by name."""
         self.named: dict[ir.Named, None] = {}
         """The elements that are named by their numbers."""
+        self.spelled: dict[ir.Lit, ir.Place] = {}
+        """Where an element's number stands first in the source, whatever it is there for."""
 
     # ------------------------------------------------------------------------------------------------------- obligations
 
@@ -92,6 +94,8 @@ class Conversions:
                 if made is None:
                     at.source.fail(node, *self.not_a_value(value.value, sort))
                 value = made
+                for _, literal in numbered(value):
+                    self.spelled.setdefault(literal, at.source.place(node))
             case MapRef():
                 at.source.fail(
                     node,

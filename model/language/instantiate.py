@@ -370,6 +370,7 @@ def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> No
     Raises:
         ModelError: an ordered sort has fewer elements.
     """
+    named = {n.literal for n in system.named}
     parts: list[tuple[ir.Place | None, list[ir.Expr]]] = [(n.place, [n.literal]) for n in system.named]
     parts += [(a.place, exprs_of(a)) for a in (system.init, *system.actions, system.settle)]
     parts += [(c.place or p.place, [c.guard, c.expr]) for p in (*system.properties, *system.lemmas) for c in p.clauses]
@@ -384,7 +385,7 @@ def _refuse_what_is_not_there(system: ir.System, sizes: Mapping[str, int]) -> No
                 number, size = int(expr.value) + sort.first, sizes[sort.name]
                 raise ModelError(
                     f"{sort.name} {number} does not exist: {sort.name} has {size} element{'' if size == 1 else 's'} at this size",
-                    place,
+                    place if expr in named else system.spelled.get(expr, place),
                     hint=f"Give {sort.name.lower()}={int(expr.value) + 1} or more as its size.",
                 )
 

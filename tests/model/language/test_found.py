@@ -213,21 +213,34 @@ def test_targets_are_assigned_from_left_to_right_after_the_value(step: str, tmp_
     assert agreed(text, tmp_path, 100) >= 100
 
 
-def test_an_element_that_is_not_there_at_the_beginning_has_a_place(tmp_path: Path) -> None:
-    body = """
+@pytest.mark.parametrize(
+    "member",
+    [
+        "@initially\n    def boot(self):\n        self.on = choose(L) == 9",
+        "@initially\n    def boot(self):\n        require(self.at != 9)",
+        "@closure\n    def fill(self):\n        if self.at in (0, 9):\n            self.on = True",
+        "@closure\n    def fill(self):\n        if self.perhaps != 9:\n            self.on = True",
+        "@final\n    def end(self):\n        return self.at == 9",
+        "@axiom\n    def there(self):\n        return self.home != 9",
+    ],
+)
+def test_an_element_that_is_not_there_has_a_place(member: str, tmp_path: Path) -> None:
+    body = f"""
     on: bool
+    at: L
+    perhaps: Optional[L]
+    home: Rigid[L]
 
-    @initially
-    def boot(self):
-        self.on = choose(L) == 9
+    {member}
 
     @invariant("it is on")
     def off(self):
         return not self.on
 """
-    cls = load(f"{HEADER}\n\nclass Generated(System):\n{body}", tmp_path, "found")
-    with pytest.raises(ModelError, match=r"found.*\.py:\d+: L 9 does not exist"):
-        instantiate(cls)
+    text = f"{HEADER}\n\nclass Generated(System):\n{body}"
+    line = text[: text.index(" 9", len(HEADER))].count("\n") + 1
+    with pytest.raises(ModelError, match=rf"found.*\.py:{line}: L 9 does not exist"):
+        instantiate(load(text, tmp_path, "found"))
 
 
 @pytest.mark.parametrize(
