@@ -100,6 +100,7 @@ LONG = (
     "docs/ci.md",
     "docs/costs.md",
     "docs/pages.md",
+    "docs/python.md",
     "docs/systems/kvm-trapped-tlbi.md",
     "docs/systems/kvm-vcpu-switch.md",
     "docs/systems/kvm-vmid-generation.md",

@@ -21,6 +21,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.model.language.questions import condition_of
 from flushproof.search.walk import Walks
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
@@ -67,8 +68,12 @@ async def pick(pilot: Pilot[None], words: str) -> None:
 
 
 async def typed(pilot: Pilot[None], key: str, text: str) -> None:
+    """Asks for a line and gives it: its last letter is typed, what is before is pasted, since the pilot waits after each key."""
     await pilot.press(key)
-    await pilot.press("ctrl+u", *({" ": "space"}.get(c, c) for c in text), "enter")
+    await pilot.press("ctrl+u")
+    assert pilot.app.focused is not None
+    pilot.app.focused.post_message(Paste(text[:-1]))
+    await pilot.press({" ": "space"}.get(text[-1], text[-1]), "enter")
     await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
