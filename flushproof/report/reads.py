@@ -38,6 +38,16 @@ from flushproof.model.ir.instance import Instance, Slot, State
 
 Kind = Literal["branch", "guard"]
 
+JOINED: Mapping[frozenset[str], str] = {
+    frozenset("≥≠"): ">",
+    frozenset("≤≠"): "<",
+    frozenset("<≠"): "<",
+    frozenset(">≠"): ">",
+    frozenset("≥="): "=",
+    frozenset("≤="): "=",
+}
+"""Two comparisons of the same two that are one."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -83,15 +93,20 @@ class Reader:
         return (*self.guard(acts, env, process), *self.facts("branch", branches))
 
     def facts(self, kind: Kind, atoms: Iterable[tuple[Expr, Env]]) -> Iterator[Fact]:
-        """Those comparisons in which there is a location, each once; several of one location with constants are its value."""
+        """Those comparisons in which there is a location, each once; several of one location with constants are its value, and
+        several of two locations are one."""
         made = [f for atom, env in atoms if (f := self.fact(kind, atom, env)) is not None]
-        signs: dict[Side, set[str]] = {}
+        constants: dict[Side, set[str]] = {}
+        signs: dict[tuple[Side, Side], set[str]] = {}
         for fact in made:
+            signs.setdefault((fact.left, fact.right), set()).add(fact.sign)
             if fact.right.slot is None:
-                signs.setdefault(fact.left, set()).add(fact.sign + fact.right.value)
-        several = {left for left, found in signs.items() if len(found) > 1 and left.plus == 0}
+                constants.setdefault(fact.left, set()).add(fact.sign + fact.right.value)
+        several = {left for left, found in constants.items() if len(found) > 1 and left.plus == 0}
         told = (
-            replace(f, sign="=", right=Side(None, f.left.value)) if f.right.slot is None and f.left in several else f
+            replace(f, sign="=", right=Side(None, f.left.value))
+            if f.right.slot is None and f.left in several
+            else replace(f, sign=JOINED.get(frozenset(signs[f.left, f.right]), f.sign))
             for f in made
         )
         yield from {(f.left, f.sign, f.right): f for f in told}.values()
@@ -157,7 +172,7 @@ class Reader:
             yield from self.deciding(part, env)
 
     def chosen(self, expr: Expr, env: Env) -> Iterator[tuple[Expr, Env]]:
-        """The comparisons that decide which of several values a term stands for."""
+        """The comparisons that decide which of several values a term stands for; of a condition, whether it is true."""
         match expr:
             case Ite():
                 if not _same_location(expr):
@@ -168,6 +183,8 @@ class Reader:
             case Read() | Plus():
                 for arg in expr.args:
                     yield from self.chosen(arg, env)
+            case And() | Or() | Not() | Quant() | Eq() | Less():
+                yield from self.deciding(expr, env)
 
     # ------------------------------------------------------------------------------------------------------------- facts
 
