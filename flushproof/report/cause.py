@@ -108,11 +108,11 @@ def _of_entry(story: Story, slot: Slot, until: int) -> Iterator[Link]:
     shown = entry(instance, slot, _code(instance, slot, story.states[until]))
     made = _made(story, slot, until)
     named = f"{shown}," if shown.by else f"{shown}"
-    early = next((n for n in range(made - 1, 0, -1) if _was_there(story, slot, n) and slot in _removed(story, n)), None)
+    early = next((n for n in range(made - 1, 0, -1) if _was_there(story, slot, n) and slot in removed(story, n)), None)
     if early is not None:
         text = f"{_step(story, early)} removed {named} from {shown.place}, before step {made} brought it back."
         yield Link(early, "early", slot, text)
-    again = " again in the same step as it was removed" if slot in _removed(story, made) else ""
+    again = " again in the same step as it was removed" if slot in removed(story, made) else ""
     brought = f"{_step(story, made)} brought {named} into {shown.place}{again}."
     yield Link(made, "made", slot, brought if made else f"{named} is in {shown.place} from the start on.")
     missed = [link for n in range(made + 1, until + 1) if (link := _missed(story, slot, shown, n))]
@@ -137,7 +137,7 @@ def _made(story: Story, slot: Slot, until: int) -> int:
     number = story.instance.slot(slot.var, slot.index)
     for n in range(until, 0, -1):
         if is_set(slot, story.states[n][number]) and (
-            not is_set(slot, story.states[n - 1][number]) or slot in _removed(story, n)
+            not is_set(slot, story.states[n - 1][number]) or slot in removed(story, n)
         ):
             return n
     return 0
@@ -173,7 +173,7 @@ def _was_there(story: Story, slot: Slot, number: int) -> bool:
     return is_set(slot, _code(story.instance, slot, story.states[number - 1]))
 
 
-def _removed(story: Story, number: int) -> frozenset[Slot]:
+def removed(story: Story, number: int) -> frozenset[Slot]:
     """The locations whose entries a step removes or would, if they were there; `number` counts from 1."""
     if number == 0:
         return frozenset()
@@ -196,7 +196,7 @@ def _targets(instance: Instance, action: Action, step: Step, before: State) -> f
 
 def _missed(story: Story, slot: Slot, shown: Entry, number: int) -> Link | None:
     """A step that invalidates entries of this cache, and not this one; None where it does not."""
-    reached = [target for target in _removed(story, number) if target.var == slot.var]
+    reached = [target for target in removed(story, number) if target.var == slot.var]
     if not reached or slot in reached:
         return None
     var = story.instance.system.variable[slot.var]

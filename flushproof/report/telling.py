@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from flushproof.model.ir.evaluate import decode
 from flushproof.model.ir.instance import Slot, State
-from flushproof.report.caches import Caches, cached, is_real_cache, is_set, owner_of
+from flushproof.report.caches import Caches, cached, entry, is_real_cache, is_set, owner_of
+from flushproof.report.cause import removed
 from flushproof.report.locations import locations
 from flushproof.report.reads import Reader
 from flushproof.report.words import Row, Story, assignments, clause_of, reads
@@ -33,7 +34,8 @@ class Act:
 
 @dataclass(frozen=True)
 class Entries:
-    """Entries that came into caches (`+`), went (`−`) or are there: whose caches (`all`), what they are called, the entries."""
+    """Entries that came into caches (`+`), went (`−`), were dropped and refilled at once (`±`) or are there: whose caches (`all`),
+    what they are called, the entries."""
 
     whose: str
     title: str
@@ -128,7 +130,7 @@ def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
     read = tuple(line for row in group for line in reads(instance, row, "branch"))
     if every_step:
         read = (*reads(instance, first, "guard"), *read)
-    caches = _differences(story, before, last.state)
+    caches = _differences(story, before, last.state) + _refilled(story, group)
     if last.number == len(story.rows):
         caches += _content(story, last)
     return Told(
@@ -187,6 +189,21 @@ def _differences(story: Story, before: State, after: State) -> list[Entries]:
     return _owned(new, found)
 
 
+def _refilled(story: Story, group: Sequence[Row]) -> list[Entries]:
+    """The entries that these steps dropped and that were there before and are there behind them all the same (`±`)."""
+    instance = story.instance
+    old, new = cached(instance, story.states[group[0].number - 1]), cached(instance, group[-1].state)
+    dropped: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
+    for slot in sorted({slot for row in group for slot in removed(story, row.number)}, key=lambda s: instance.slot(s.var, s.index)):
+        if is_real_cache(instance.system.variable[slot.var]):
+            made = entry(instance, slot, group[-1].state[instance.slot(slot.var, slot.index)])
+            key, text = (made.owner, made.cache), str(made)
+            if text in old[key] and text in new[key]:
+                dropped.setdefault(key, {})["± ", text] = None
+    told = _owned(new, {key: list(found) for key, found in dropped.items()})
+    return [replace(e, texts=(*e.texts[:-1], f"{e.texts[-1]}, refilled at once".replace(" ", FIXED))) for e in told]
+
+
 def _content(story: Story, row: Row) -> list[Entries]:
     """What was there before the step in the caches of who acts and of those whose entries a check asks for, or in all where those
     hold nothing."""
@@ -214,13 +231,13 @@ def _owned(caches: Caches, entries: Mapping[tuple[str, str], list[tuple[str, str
     """Each entry once, with all in whose caches it is."""
     owners: dict[tuple[str, str, str], list[str]] = {}
     for (owner, title), found in entries.items():
-        for sign, entry in found:
-            owners.setdefault((title, sign, entry), []).append(owner)
+        for sign, text in found:
+            owners.setdefault((title, sign, text), []).append(owner)
     told: dict[tuple[str, str], list[str]] = {}
-    for (title, sign, entry), found_in in owners.items():
+    for (title, sign, text), found_in in owners.items():
         everyone = [owner for owner, other in caches if other == title]
         whose = ALL if len(found_in) > 1 and found_in == everyone else ", ".join(found_in)
-        told.setdefault((whose, title), []).append(f"{sign}{entry}".replace(" ", FIXED))
+        told.setdefault((whose, title), []).append(f"{sign}{text}".replace(" ", FIXED))
     return [Entries(whose, title, tuple(texts)) for (whose, title), texts in told.items()]
 
 

@@ -282,7 +282,7 @@ def wrapped(text: str, width: int, indent: str, first: str = "") -> str:
 
 def _loosened(word: str) -> str:
     """The words of what is held together; no line ends with the `+` of an entry."""
-    return re.sub(f"(?<![+−]){FIXED}", " ", word)
+    return re.sub(f"(?<![+−±]){FIXED}", " ", word)
 
 
 def _kept(text: str) -> str:

@@ -12,6 +12,7 @@ from flushproof.model.language import check as demand
 from flushproof.checking import check
 from flushproof.report.cause import Link, links
 from flushproof.report.sequence import svg
+from flushproof.report.telling import FIXED, tell
 from flushproof.report.words import Story
 
 
@@ -179,6 +180,10 @@ def test_an_entry_that_is_back_at_once_was_made_by_the_flush_itself() -> None:
     found = story_of(Refilled)
     assert parts(found) == [(2, "made"), (2, "untouched"), (3, "hit")]
     assert "again in the same step as it was removed" in found[0].text
+    trace = check(Refilled, audit=None).trace
+    assert trace is not None
+    told = [[str(entries).replace(FIXED, " ") for entries in row.caches] for row in tell(Story(trace))]
+    assert told == [["cpu0 TLB: + entry"], ["cpu0 TLB: ± entry, refilled at once"], ["cpu0 TLB: entry"]]
     assert all(link.slot.var == "tlb.entry" for link in found), "the private machine explains nothing"
 
 
