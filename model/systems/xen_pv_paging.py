@@ -153,7 +153,7 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
 
     # ----------------------------------------------------------------------------------------------- what hardware caches
 
-    upper = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l4_entry, title="paging-structure cache")
+    upper = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l4_entry, title="cache of L4 entries")
     lower = Tlb(tag=(), holds=(Frame,), walk=LinearMap.l2_entry)
 
     def flush_tlb(self, cpu):
