@@ -12,13 +12,13 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
     def the_thread_runs_the_loaded_vcpu(self):
         return all(
             (self.vcpus.loaded[cpu] is None)
-            == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu")
+            == at(self.vcpu_thread, cpu, "vcpu_load({vcpu})")
             and (
                 self.vcpus.loaded[cpu] == local(self.vcpu_thread, cpu, "vcpu_load.vcpu")
                 or at(
                     self.vcpu_thread,
                     cpu,
-                    "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu",
+                    "vcpu_load({vcpu})",
                     "enters the guest",
                     "exits the guest",
                     "vcpu_put, __switch_to",

@@ -7,7 +7,7 @@ from flushproof.model.proofs.kvm_vcpu_switch import VcpuSwitchProof
 from flushproof.model.systems.kvm_world_switch import WorldSwitch
 
 # Where a CPU is, by label, in the order of the code.
-LOADS = "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu"
+LOADS = "vcpu_load({vcpu})"
 WRITES_VTTBR = "writes the VM's VTTBR, ISB"
 CLEARS_TGE = "clears HCR_EL2.TGE, ISB"
 INVALIDATES, WAITS = "TLBI VMALLE1", "DSB NSH, ISB"

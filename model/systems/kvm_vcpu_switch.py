@@ -156,7 +156,7 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
     # ------------------------------------------------------------------------------------------------------------- the host
 
     def vcpu_load(self, cpu):
-        yield "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu"
+        yield "vcpu_load({vcpu})"
         vcpu = self.load(cpu)
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:

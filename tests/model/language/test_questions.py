@@ -32,7 +32,7 @@ def switch() -> Instance:
         ("any(self.vttbr[c] is not None for c in Cpu)", [3, 8, 9]),
         ("not in_guest[cpu0] and tlb.entry[cpu0, vm0, vcpu0, page0]", [4, 5, 6, 7]),
         ("count(vcpus.loaded[c] is not None for c in Cpu) == 1 and vcpus.loaded[cpu0] is vcpu1", [6, 7, 8, 9]),
-        ('at(vcpu_thread, cpu0, "vcpu_load({vcpu}): reads last_vcpu_ran and last_cpu")', [0, 5]),
+        ('at(vcpu_thread, cpu0, "vcpu_load({vcpu})")', [0, 5]),
         ('local(vcpu_thread, cpu0, "vcpu_load.vcpu") is vcpu1', [6]),
         ("(lambda c: vttbr[c] is vm0)(cpu0)", [3, 8, 9]),
         ("remap[vcpu0] == STORED", []),
