@@ -347,7 +347,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
         check(
             "transparent",
             self.icache.own_pipeline[vcpu],
-            "{vcpu} executes on {cpu} old bytes that no fetch of its own can have brought there.",
+            "{vcpu} executes on {cpu} old bytes that it could not have executed on a machine of its own.",
         )
         check("vmm-text", not self.vmm_text, "{vcpu} executes on {cpu} what was there before the VMM copied the guest's text.")
 

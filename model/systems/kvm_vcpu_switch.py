@@ -245,7 +245,7 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
 
     @action
     def guest_waits(self, cpu: Cpu, vcpu: Vcpu):
-        """{vcpu} executes DSB: its old mapping is gone"""
+        """{vcpu} executes DSB, and takes its old mapping for gone"""
         require(self.runs(cpu, vcpu) and self.remap[vcpu] == Remap.INVALIDATING)
         if self.guest_barrier:
             self.tlbi.barrier(cpu)
@@ -271,10 +271,18 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
             "On {cpu}, {vcpu} hits the entry for {page} that {owner} created: both have the VMID of {vm}, and the guest was "
             "promised a TLB for each of its vcpus.",
         )
+        stale = owner == vcpu and not self.mapped(vcpu, page) and self.remap[vcpu] == Remap.IDLE
+        awaited = all(not self.tlbi.pending[issuer, cpu, vm] for issuer in Cpu)
         check(
             "no-stale-hit",
-            owner != vcpu or self.mapped(vcpu, page) or self.remap[vcpu] != Remap.IDLE,
+            not (stale and awaited),
             "On {cpu}, {vcpu} hits its own old entry for {page}, though it has removed that mapping and its TLBI and DSB are done.",
+        )
+        check(
+            "no-stale-hit",
+            not stale or awaited,
+            "On {cpu}, {vcpu} hits its own old entry for {page}, though it has removed that mapping and takes it for gone: "
+            "{cpu} has yet to perform a TLBI, and a DSB waits only for those of the CPU that executes it.",
         )
         check(
             "transparent",

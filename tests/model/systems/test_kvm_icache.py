@@ -16,6 +16,7 @@ from flushproof.properties.induction.induction import touches
 from flushproof.search.explore import explore
 
 from flushproof.engines import engine_of
+from flushproof.report.words import Story
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import agreed
 
@@ -143,6 +144,14 @@ def test_the_trace_is_the_threads() -> None:
     assert invalidated and labels.index("patch: STR the new bytes") < invalidated
     loads = [s.binding["cpu"] for s in steps if "compare last_vcpu_ran" in s.action]
     assert len(loads) == 3 and loads[-1] == last.binding["cpu"]
+
+
+@pytest.mark.parametrize(("policy", "knobs"), [("ic-iallu", {"fb": False}), ("move-page", {"icache.vpipt": True, "vhe": False})])
+def test_the_words_hold_where_the_vcpu_itself_fetched_the_line(policy: str, knobs: dict[str, object]) -> None:
+    outcome = found(IcacheIsolation, Cell(policy, Expect(OPAQUE, knobs)))
+    assert outcome.trace is not None
+    assert len({s.binding["vcpu"] for s in outcome.trace.steps if "vcpu" in s.binding}) == 1, "no other vcpu is in it"
+    assert "could not have executed on a machine of its own" in Story(outcome.trace).sentence
 
 
 HOLDING = [c for c in cells(IcacheIsolation) if c.expect.verdict == "holds"]

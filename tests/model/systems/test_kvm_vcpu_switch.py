@@ -6,6 +6,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_vcpu_switch import VcpuSwitch
 
 from flushproof.proving import prove
+from flushproof.report.words import Story
 from tests.model.hardware.explored import contents
 from tests.model.language.agree import agreed
 
@@ -111,6 +112,22 @@ def test_without_broadcast_a_vcpu_finds_its_own_old_entry() -> None:
     assert where == [here, there, here]
     assert [s.binding["cpu"] for s in steps if s.action in ("guest_invalidates", "guest_waits")] == [there] * 2
     assert len(steps) == 18
+
+
+@pytest.mark.parametrize(
+    ("knobs", "pending", "words"),
+    [
+        ({"fb": False}, False, "its TLBI and DSB are done"),
+        ({"handover": True}, True, "has yet to perform a TLBI"),
+        ({"guest_barrier": False}, True, "has yet to perform a TLBI"),
+    ],
+    ids=str,
+)
+def test_the_words_say_whether_the_tlbi_is_done(knobs: dict[str, object], pending: bool, words: str) -> None:
+    outcome = found(VcpuSwitch, Cell("last-ran", Expect(STALE, knobs)))
+    assert outcome.trace is not None and words in Story(outcome.trace).sentence
+    slots = [i for i, slot in enumerate(outcome.trace.instance.slots) if slot.var == "tlbi.pending"]
+    assert any(outcome.trace.states[-1][i] for i in slots) == pending
 
 
 # ------------------------------------------------------------------------------------------------------------ ingredients
