@@ -186,7 +186,9 @@ class InstructionSide(Part):
     def replace(self, reaches_guests: bool) -> None:
         """The host writes other bytes into the page while no guest maps it, cleans them to the PoC, and invalidates by VA.
 
-        reaches_guests: whether its IC concerns lines that guests fetched.  All that a guest may see from now on is new.
+        reaches_guests: whether its IC concerns lines that guests fetched.  All that a guest may see from now on is new.  If not,
+        a PE that has a line of the page that goes has a stale one of the page that comes, which the guest executed there too: a
+        line has a physical tag, and that of the old page would not be hit.  Pipelines are empty of it behind the TLBI and its DSB.
         """
         self.older[:] = False
         self.cleaning[...] = False

@@ -17,8 +17,10 @@ vcpu_load, with preemption off.  Guest entry and exit are single steps: nothing 
 modelled.  A stage-2 exec fault and a write fault are one step each: under `mmu_lock`, with the line neither writable nor
 executable in between.
 
-**Moved pages.**  With `moves_page` the host also gives the line another page, which the guest executed before with other
-bytes.  A host at EL1 cannot invalidate by VA what a guest fetched into a VPIPT I-cache.
+**Moved pages.**  With `moves_page` the host, on a PE that no guest is on, also gives the line another page, which the guest
+executed before with other bytes.  A host at EL1 cannot invalidate by VA what a guest fetched into a VPIPT I-cache.  Lines have
+physical tags: those of the page that goes are not hit through the new one.  Where the host's IC misses them, they stand for those
+of the page that comes, as if the guest had executed both on the same PEs; elsewhere neither page has any.
 
 **The VMM** has copied guest text into the line before any vcpu runs; no I-cache has anything of it, and `vmm_cleans` says how far
 it is cleaned.  A page that is mapped later (`stage2=on-first-fetch`) KVM cleans to the PoC itself, unless there is FWB.
@@ -241,7 +243,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
     @action
     def move_page(self, cpu: Cpu):
         """the host unmaps the line on {cpu} and moves it to a page with other bytes, which the guest executed before"""
-        require(self.moves_page and self.executable and self.text_mutex is None)
+        require(self.moves_page and self.executable and self.text_mutex is None and self.guest[cpu] is None)
         occurs(UNMAP)
         self.executable = False
         self.icache.replace(self.host_ic_reaches_guests() or self.ic_at_unmap)

@@ -154,6 +154,13 @@ def test_the_words_hold_where_the_vcpu_itself_fetched_the_line(policy: str, knob
     assert "could not have executed on a machine of its own" in Story(outcome.trace).sentence
 
 
+def test_the_host_moves_a_page_on_a_pe_that_has_left_its_guest() -> None:
+    outcome = found(IcacheIsolation, Cell("move-page", Expect(OPAQUE, {"icache.vpipt": True, "vhe": False})), sizes=ONE_PE)
+    assert outcome.trace is not None
+    labels = [s.action for s in outcome.trace.steps]
+    assert any("exits the guest" in label for label in labels[: labels.index("move_page")]) and len(labels) == 13
+
+
 HOLDING = [c for c in cells(IcacheIsolation) if c.expect.verdict == "holds"]
 
 
