@@ -3,6 +3,11 @@
 A CPU that is offline is no PE of the inner-shareable domain: no TLBI reaches it.  Whether its reset empties the TLB is up to the
 implementation (Arm ARM DDI 0487, D1 "Reset"), or to firmware behind it; nobody can tell whether that happens now or later.
 
+Linux takes a CPU down in stop_machine (take_cpu_down in kernel/cpu.c): each CPU that is online runs its stopper thread, so none is
+in a section with interrupts or preemption off, and vcpus have been put on the way.  The CPU leaves the domain there, or later, when
+the others run again; then TLBIs reach it that it would have missed, and it has no more in its TLB than if it had left at once.  So
+that it leaves at once is all there is to model.
+
 This is a kind of system rather than a part of one: a system inherits it, and its state is its own.
 """
 
@@ -25,10 +30,13 @@ class Hotplug(OrderedEnum):
 class HotpluggedCpus:
     """A system with the state `offline`, the TLBIs `tlbi` of everything, the knob `hotplug`, and `flush_guests(cpu)`."""
 
-    def go_offline(self, cpu, idle):
-        """Once the CPU is idle, and has performed what others have issued."""
+    def go_offline(self, cpu, stopped):
+        """Once the CPU has performed what others have issued.
+
+        stopped: whether all CPUs may be in stop_machine.
+        """
         require(self.hotplug != Hotplug.NEVER and not self.offline[cpu])
-        require(idle)
+        require(stopped)
         require(all(not self.tlbi.pending[issuer, cpu] for issuer in Cpu))
         self.offline[cpu] = True
 

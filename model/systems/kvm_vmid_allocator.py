@@ -11,7 +11,8 @@ What is modelled
     VTTBR_EL2 written, guest entered and left, vcpu_put.  Any number of rollovers, of vcpus, and of VMs: a VM that runs nowhere
     may be destroyed, and its place taken by a new one; entries of VMs that are gone (`orphans`) stay in the TLBs.  With
     `stage2_flush=on`, threads that have no vcpu loaded flush a VM's stage 2, with interrupts off from enter_vmid_context to
-    exit_vmid_context.  With `hotplug`, a CPU that has no vcpu loaded goes offline, where no TLBI reaches it, and comes back.
+    exit_vmid_context.  With `hotplug`, a CPU goes offline, where no TLBI reaches it, and comes back: it goes in stop_machine, which
+    no CPU joins that has interrupts off (cpu_vmid_lock, a flush of stage 2), and for which each puts the vcpu that it runs.
     Each access outside of the lock to a word that another CPU writes is a step of its own, and so is, under it, each write that
     others read without it; what else happens under the lock happens together with one of these.  The TLBI is performed CPU by CPU
     before its DSB ends.  Entry and exit are one step each.  Any clear number is handed out, and CPUs are swept in any order.
@@ -313,8 +314,8 @@ class VmidAllocator(RunLoop, System):
 
     @action
     def goes_offline(self, cpu: Cpu):
-        """{cpu}, which has no vcpu loaded, goes offline"""
-        self.go_offline(cpu, idle=at(self.vcpu_thread, cpu, "vcpu_load") and not self.flushing[cpu])
+        """stop_machine, no CPU has a vcpu loaded, and {cpu} goes offline"""
+        self.go_offline(cpu, stopped=all(at(self.vcpu_thread, c, "vcpu_load") and not self.flushing[c] for c in Cpu))
         self.forget_stage2(cpu)
         self.reset(cpu)
 

@@ -47,7 +47,7 @@ class Rollovers(HotpluggedCpus, System):
 
     @action
     def goes_offline(self, cpu: Cpu):
-        self.go_offline(cpu, idle=at(self.rollover, cpu, "TLBI"))
+        self.go_offline(cpu, stopped=all(at(self.rollover, c, "TLBI") for c in Cpu))
         self.reset(cpu)
 
     @action

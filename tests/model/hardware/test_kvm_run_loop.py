@@ -55,7 +55,7 @@ class Host(RunLoop, System):
 
     @action
     def goes_offline(self, cpu: Cpu):
-        self.go_offline(cpu, idle=at(self.vcpu_thread, cpu, "vcpu_load") and not self.flushing[cpu])
+        self.go_offline(cpu, stopped=all(at(self.vcpu_thread, c, "vcpu_load") and not self.flushing[c] for c in Cpu))
 
     @action
     def comes_online(self, cpu: Cpu):

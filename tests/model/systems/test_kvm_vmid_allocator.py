@@ -182,6 +182,16 @@ def test_a_cpu_that_was_offline_misses_the_rollovers_broadcast() -> None:
     assert [word for word, _ in order] == ["goes_offline", "TLBI ALLE1IS", "comes_online", "_hit"]
     hitting, by = order[-1][1], order[1][1]
     assert [cpu for _, cpu in order] == [hitting, by, hitting, hitting] and by != hitting
+    assert outcome.trace is not None and len(outcome.trace.steps) == 44
+    leaves = next(i for i, step in enumerate(outcome.trace.steps) if step.action == "goes_offline")
+    held = [
+        slot.var
+        for slot, old, new in zip(
+            outcome.trace.instance.slots, outcome.trace.states[0], outcome.trace.states[leaves], strict=True
+        )
+        if slot.var in ("cpu_vmid_lock.holder", "loaded", "flushing") and old != new
+    ]
+    assert not held, "it leaves in stop_machine, which nobody joins with a vcpu loaded or interrupts off"
     assert verdict(quick("fixed", {"hotplug": "emptied"})) == "holds"
     assert verdict(quick("asid-like", {"hotplug": "kept"}, {"vmid": 3})) == "holds"
 
