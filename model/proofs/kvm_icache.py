@@ -39,7 +39,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
     @lemma
     def a_pe_that_runs_a_vcpu_has_loaded_it(self):
         return all(
-            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}): compare last_vcpu_ran")
+            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu})")
             and (self.guest[cpu] is not None) == at(self.vcpu_thread, cpu, "exits the guest")
             and self.guest[cpu] in (None, self.vcpus.loaded[cpu])
             for cpu in Cpu
@@ -77,7 +77,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
         return all(
             not self.icache.older[Point.POU]
             or at(self.patch, vcpu, "DC CVAU")
-            or (at(self.patch, vcpu, "DSB ISH after DC CVAU") and self.cleans(vcpu, Point.POU))
+            or (at(self.patch, vcpu, "first DSB ISH") and self.cleans(vcpu, Point.POU))
             for vcpu in Vcpu
             if self.text_mutex == vcpu
         ) and (self.text_mutex is not None or not self.icache.older[Point.POU])
@@ -93,7 +93,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
             (self.text_mutex is not None or not self.icache.older[Point.POC])
             and all(
                 not self.icache.older[Point.POC]
-                or at(self.patch, vcpu, "DC CVAU", "DSB ISH after DC CVAU", "trapped IC IVAU: DC CVAC")
+                or at(self.patch, vcpu, "DC CVAU", "first DSB ISH", "trapped IC IVAU: DC CVAC")
                 or (at(self.patch, vcpu, "trapped IC IVAU: DSB ISH") and self.cleans(vcpu, Point.POC))
                 for vcpu in Vcpu
                 if self.text_mutex == vcpu

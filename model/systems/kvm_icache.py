@@ -185,7 +185,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
         return self.flush != Scope.NONE and (self.ran_with_mmu_off[cpu] or not self.only_after_mmu_off)
 
     def vcpu_load(self, cpu):
-        yield "vcpu_load({vcpu}): compare last_vcpu_ran"
+        yield "vcpu_load({vcpu})"
         vcpu = self.load(cpu)
         flush = self.must_flush(cpu, vcpu)
         self.note(cpu, vcpu)
@@ -228,7 +228,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
 
     @action
     def exec_fault(self, cpu: Cpu):
-        """stage-2 exec fault on {cpu}: user_mem_abort cleans the line, invalidates the I-caches, maps it executable"""
+        """stage-2 exec fault on {cpu}: user_mem_abort maps the line executable"""
         require(self.guest[cpu] is not None and not self.executable)
         occurs(FAULT)
         cost(GUEST_EXITS)
@@ -279,7 +279,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
         if self.icache.needs_dc():
             yield "DC CVAU"
             self.icache.dc_cvau(self.pe(vcpu))
-        yield "DSB ISH after DC CVAU"
+        yield "first DSB ISH"
         self.icache.dsb(self.pe(vcpu))
         if not self.icache.dic:
             if self.clean_to_poc:

@@ -142,7 +142,7 @@ def test_the_trace_is_the_threads() -> None:
     labels = [s.action for s in steps]
     invalidated = labels.index("patch: DSB ISH after IC IVAU") if "patch: DSB ISH after IC IVAU" in labels else 0
     assert invalidated and labels.index("patch: STR the new bytes") < invalidated
-    loads = [s.binding["cpu"] for s in steps if "compare last_vcpu_ran" in s.action]
+    loads = [s.binding["cpu"] for s in steps if "vcpu_load(" in s.action]
     assert len(loads) == 3 and loads[-1] == last.binding["cpu"]
 
 
@@ -229,7 +229,7 @@ EXIT = f"    def exit_guest(self, cpu):\n{SYNCHRONIZES}"
         ("ic-iallu", 'yield "DSB; ISB"\n            self.icache.dsb(cpu)', 'yield "DSB; ISB"', STALE),
         ("ic-iallu", 'in __switch_to"\n        self.icache.dsb(cpu)', 'in __switch_to"', STALE),
         ("ic-iallu", f"self.icache.dc_cvau({PE})", "pass", STALE),
-        ("ic-iallu", f'after DC CVAU"\n        self.icache.dsb({PE})', 'after DC CVAU"', STALE),
+        ("ic-iallu", f'first DSB ISH"\n        self.icache.dsb({PE})', 'first DSB ISH"', STALE),
         ("ic-iallu", f"self.icache.ic({PE}, Scope.BROADCAST)", "pass", STALE),
         ("ic-iallu", f'after IC IVAU"\n            self.icache.dsb({PE})', 'after IC IVAU"', STALE),
         ("ic-iallu", f"self.icache.synchronize({PE})", "pass", STALE),
