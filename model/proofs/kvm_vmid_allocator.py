@@ -233,7 +233,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
             self.read_slot(cpu)[0] is not None
             and (self.active_vmids.is_zero(cpu) or self.active_vmids.get(cpu) == self.read_slot(cpu))
             for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "vmid_gen_match", "cmpxchg active_vmids")
+            if at(self.vcpu_thread, cpu, "vmid_gen_match", "fast path: active_vmids")
         )
 
     @lemma
@@ -243,7 +243,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
             and self.id.generation[self.loaded[cpu]] == self.effective_generation(cpu)
             for cpu in Cpu
             if self.loaded[cpu] is not None
-            and at(self.vcpu_thread, cpu, "cmpxchg active_vmids")
+            and at(self.vcpu_thread, cpu, "fast path: active_vmids")
             and not self.active_vmids.is_zero(cpu)
         )
 

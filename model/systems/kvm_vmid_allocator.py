@@ -178,7 +178,7 @@ class VmidAllocator(RunLoop, System):
         if old_generation is not None or not self.zero_check:
             yield "vmid_gen_match"
             if generation == self.vmid_generation or not self.generation_check:
-                yield "cmpxchg active_vmids"
+                yield "fast path: active_vmids"
                 was_zero = self.active_vmids.is_zero(cpu)
                 unchanged = self.active_vmids.get(cpu) == (old_generation, old_number)
                 if unchanged or self.fast_path != FastPath.CMPXCHG:
@@ -378,7 +378,7 @@ class VmidAllocator(RunLoop, System):
     @reachable
     def the_cmpxchg_loses(self):
         """A CPU is about to do its cmpxchg, and its slot has been swept."""
-        return any(at(self.vcpu_thread, cpu, "cmpxchg active_vmids") and self.active_vmids.is_zero(cpu) for cpu in Cpu)
+        return any(at(self.vcpu_thread, cpu, "fast path: active_vmids") and self.active_vmids.is_zero(cpu) for cpu in Cpu)
 
     @reachable
     def two_vcpus_of_a_vm_run_at_once(self):
