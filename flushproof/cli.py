@@ -136,8 +136,7 @@ def _stoppable() -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        # An object of Z3's that was half made just now cannot be taken apart; Python would print a traceback of that.
-        sys.unraisablehook = lambda _: None
+        sys.unraisablehook = _unraisable
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -146,6 +145,17 @@ def _stoppable() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _unraisable(what: Any) -> None:
+    """After an interrupt: one that came while an object (of Z3's, say) was taken apart ends nothing, and so it comes once more.
+
+    Nothing is printed: what was half made just then cannot be taken apart.
+    """
+    if what.exc_type is KeyboardInterrupt or KeyboardInterrupt.__name__ in str(what.exc_value):
+        again = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))  # by then that is done
+        again.daemon = True
+        again.start()
 
 
 def _fail(message: str, status: int) -> None:

@@ -696,7 +696,7 @@ def interrupted(seconds: float, *args: str) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_shows_what_all_had_found(jobs: str) -> None:
-    status, out, err = interrupted(8, "check", "--all", "--jobs", jobs)
+    status, out, err = interrupted(12, "check", "--all", "--jobs", jobs)
     assert status == 3, err
     assert "only" in out and "verdicts in" in out
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 from flushproof.search import simulate
 from flushproof.search.native import engine
 
-from flushproof.cli import main
+from flushproof.cli import _stoppable, main
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 SYSTEM = ["kvm-vmid-generation", "--policy", "fixed", "--symmetry", "off", "--max-seconds", "300"]
@@ -111,3 +112,15 @@ def test_all_checks_that_are_told_to_end(number: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, start_new_session=True)
     assert done.returncode == 3 and not done.stderr
     assert re.search(r"only 2 of \d+ verdicts", done.stdout)
+
+
+def test_an_interrupt_that_comes_while_an_object_is_taken_apart_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+
+    class Interrupted:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), _stoppable():
+        Interrupted()
+        time.sleep(60)
