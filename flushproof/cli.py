@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -135,7 +136,14 @@ def _stoppable() -> Iterator[None]:
         yield
         return
 
-    def stop(*_: object) -> None:
+    put_off = 0
+
+    def stop(_: int, frame: FrameType | None) -> None:
+        nonlocal put_off
+        if frame is not None and "z3" in Path(frame.f_code.co_filename).parts and put_off < _MOST_PUT_OFF:
+            put_off += 1  # in the middle of a call it would end as another error, which loses what was found
+            _interrupt_soon()
+            return
         sys.unraisablehook = _unraisable
         raise KeyboardInterrupt
 
@@ -153,9 +161,17 @@ def _unraisable(what: Any) -> None:
     Nothing is printed: what was half made just then cannot be taken apart.
     """
     if what.exc_type is KeyboardInterrupt or KeyboardInterrupt.__name__ in str(what.exc_value):
-        again = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))  # by then that is done
-        again.daemon = True
-        again.start()
+        _interrupt_soon()
+
+
+_MOST_PUT_OFF = 100
+
+
+def _interrupt_soon() -> None:
+    """What is done now, for Z3 mostly, is done by then."""
+    again = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
 
 
 def _fail(message: str, status: int) -> None:
