@@ -102,15 +102,13 @@ def _messages() -> Iterator[None]:
             sys.stdout.flush()
     except FlushproofError as error:
         _fail(str(error), BAD_INPUT)
-    except KeyboardInterrupt:
-        _fail(_INTERRUPTED, INCONCLUSIVE)
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except (AuditError, CertificateError) as error:
         _fail(str(NoVerdict(str(error), internal=True)), INTERNAL)
     except BaseException as error:
-        if isinstance(error, ctypes.ArgumentError) and KeyboardInterrupt.__name__ in str(error):
-            _fail(_INTERRUPTED, INCONCLUSIVE)  # it came while ctypes read an argument, for Z3 say, and is in its words alone
+        if _is_interrupt(error):
+            _fail(_INTERRUPTED, INCONCLUSIVE)
         place = place_of(error)
         if is_users(Path(place.file)):
             _fail(f"{place}: {type(error).__name__}: {error}", BAD_INPUT)
@@ -136,13 +134,9 @@ def _stoppable() -> Iterator[None]:
         yield
         return
 
-    put_off = 0
-
     def stop(_: int, frame: FrameType | None) -> None:
-        nonlocal put_off
-        if frame is not None and "z3" in Path(frame.f_code.co_filename).parts and put_off < _MOST_PUT_OFF:
-            put_off += 1  # in the middle of a call it would end as another error, which loses what was found
-            _interrupt_soon()
+        if frame is not None and frame.f_code.co_name == "from_param":
+            _interrupt_soon()  # now ctypes would make another error of it, and what was found would be lost
             return
         sys.unraisablehook = _unraisable
         raise KeyboardInterrupt
@@ -160,15 +154,19 @@ def _unraisable(what: Any) -> None:
 
     Nothing is printed: what was half made just then cannot be taken apart.
     """
-    if what.exc_type is KeyboardInterrupt or KeyboardInterrupt.__name__ in str(what.exc_value):
+    if _is_interrupt(what.exc_value):
         _interrupt_soon()
 
 
-_MOST_PUT_OFF = 100
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Also one that came while ctypes read an argument, for Z3 say, and is in the words of its error alone."""
+    return isinstance(error, KeyboardInterrupt) or (
+        isinstance(error, ctypes.ArgumentError) and KeyboardInterrupt.__name__ in str(error)
+    )
 
 
 def _interrupt_soon() -> None:
-    """What is done now, for Z3 mostly, is done by then."""
+    """What is in the way now is done by then."""
     again = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT))
     again.daemon = True
     again.start()

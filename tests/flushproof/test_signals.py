@@ -124,3 +124,18 @@ def test_an_interrupt_that_comes_while_an_object_is_taken_apart_is_not_lost(monk
     with pytest.raises(KeyboardInterrupt), _stoppable():
         Interrupted()
         time.sleep(60)
+
+
+def test_an_interrupt_that_comes_where_ctypes_would_make_another_error_of_it_waits() -> None:
+    class Argument:
+        @classmethod
+        def from_param(cls, _: object) -> ctypes.c_int:
+            signal.raise_signal(signal.SIGINT)
+            return ctypes.c_int(-7)
+
+    absolute, found = ctypes.CDLL(None).abs, []
+    absolute.argtypes = [Argument]
+    with pytest.raises(KeyboardInterrupt), _stoppable():
+        found.append(absolute(0))
+        time.sleep(60)
+    assert found == [7]
