@@ -185,6 +185,8 @@ def removed(story: Story, number: int) -> frozenset[Slot]:
 def _targets(instance: Instance, action: Action, step: Step, before: State) -> frozenset[Slot]:
     """What a step's invalidations reach: the entries that it would drop from caches that are full."""
     emptied = tuple(c for c in action.costs if c.name == DROPPED and c.entry is not None)
+    if not emptied:
+        return frozenset()
     caches = {c.entry.name for c in emptied if c.entry is not None}
     full = tuple(
         max(code, 1) if slot.var in caches else code for slot, code in zip(instance.slots, before, strict=True)

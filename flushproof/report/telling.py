@@ -192,14 +192,16 @@ def _differences(story: Story, before: State, after: State) -> list[Entries]:
 def _refilled(story: Story, group: Sequence[Row]) -> list[Entries]:
     """The entries that these steps dropped and that were there before and are there behind them all the same (`±`)."""
     instance = story.instance
+    slots = {s for row in group for s in removed(story, row.number) if is_real_cache(instance.system.variable[s.var])}
+    if not slots:
+        return []
     old, new = cached(instance, story.states[group[0].number - 1]), cached(instance, group[-1].state)
     dropped: dict[tuple[str, str], dict[tuple[str, str], None]] = {}
-    for slot in sorted({slot for row in group for slot in removed(story, row.number)}, key=lambda s: instance.slot(s.var, s.index)):
-        if is_real_cache(instance.system.variable[slot.var]):
-            made = entry(instance, slot, group[-1].state[instance.slot(slot.var, slot.index)])
-            key, text = (made.owner, made.cache), str(made)
-            if text in old[key] and text in new[key]:
-                dropped.setdefault(key, {})["± ", text] = None
+    for slot in sorted(slots, key=lambda s: instance.slot(s.var, s.index)):
+        made = entry(instance, slot, group[-1].state[instance.slot(slot.var, slot.index)])
+        key, text = (made.owner, made.cache), str(made)
+        if text in old[key] and text in new[key]:
+            dropped.setdefault(key, {})["± ", text] = None
     told = _owned(new, {key: list(found) for key, found in dropped.items()})
     return [replace(e, texts=(*e.texts[:-1], f"{e.texts[-1]}, refilled at once".replace(" ", FIXED))) for e in told]
 
