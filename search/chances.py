@@ -46,14 +46,15 @@ EVEN = Workload("even", "every action that is possible has the same chance")
 """The law where nobody says anything else; every step counts as an action."""
 
 
+ALIKE = "alike"
+WITHOUT_ASKING = (EVEN.name, ALIKE)
+"""The names of what holds where nobody names a workload."""
+
+
 def alike(instance: Instance) -> Workload:
     """All events that the instance's steps can be, one as often as the other; `EVEN` if there are none."""
     events = sorted({c.name for a in instance.system.actions for c in a.costs if c.event})
-    return Workload("alike", "every event as often as every other", dict.fromkeys(events, 1.0), PACE) if events else EVEN
-
-
-UNNAMED = (EVEN.name, "alike")
-"""The names of what holds where nobody names a workload."""
+    return Workload(ALIKE, "every event as often as every other", dict.fromkeys(events, 1.0), PACE) if events else EVEN
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from flushproof.report.catalog import table
 from flushproof.report.jsonform import VERSION
 from flushproof.report.trace import Look
 from flushproof.result import HOLDS
-from flushproof.search.chances import UNNAMED
+from flushproof.search.chances import WITHOUT_ASKING
 from flushproof.search.costs import HAPPENED, Costs
 
 
@@ -33,7 +33,7 @@ def costs_text(bills: Sequence[Bill], look: Look, per: str | None = None, interr
     headers = ["policy", "verdict", *names, *([DROPPED, "needless"] if dropped else []), "states"]
     base = f"a thousand {per} events" if per else "a thousand events of the world" if events else "a thousand steps"
     workload = bills[0].costs.workload
-    under = f" under the workload '{workload}'" if workload not in UNNAMED else ""
+    under = f" under the workload '{workload}'" if workload not in WITHOUT_ASKING else ""
     heading = look.wrapped(f"In {base}{under}, on average over all walks of {_longest(bills):,} steps:")
     parts = [f"{look.strong(bills[0].result.instance.system.name)}\n{heading}"]
     parts.append(table(headers, [_row(b, names, per, dropped) for b in bills], look))

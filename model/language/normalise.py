@@ -40,6 +40,9 @@ from .wording import EXPRESSIONS, STATEMENTS, named
 CONDITIONS = ("axiom", "final", "hint", "invariant", "lemma", "reachable")
 """The roles of methods that return whether something holds."""
 
+_CONDITIONS = ((require, (0, "condition")), (check, (1, "condition")), (bool, (0,)))
+"""Words of the language, and of Python's, and which of their arguments are conditions."""
+
 
 @cache
 def core_of(function: Callable[..., Any]) -> Function:
@@ -494,8 +497,7 @@ class Normaliser:
         called = function.of.value if isinstance(function.of, Constant) else None
         given: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args), *((k.arg, k.value) for k in node.keywords)]
         for place, argument in given:
-            asked = ((require, 0), (require, "condition"), (check, 1), (check, "condition"), (bool, 0))
-            if any(called is word and place == among for word, among in asked):
+            if any(called is word and place in places for word, places in _CONDITIONS):
                 yield argument
             if called is choose and isinstance(argument, ast.Lambda):
                 yield argument.body
