@@ -19,8 +19,9 @@ from flushproof.report.cause import links
 from flushproof.report.jsonform import trace_json
 from flushproof.report.locations import location
 from flushproof.report.machine import read_words
+from flushproof.report.news import Row
 from flushproof.report.page import check_page, proof_page, trace_page
-from flushproof.report.words import Row, Story, many
+from flushproof.report.words import Story, many
 from flushproof.result import Result
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from flushproof.model.ir import DROPPED, Action
-from flushproof.model.ir.evaluate import costs, decode, environment, updated
+from flushproof.model.ir.evaluate import costs, environment, updated
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.model.ir.trace import Step
 from flushproof.report.caches import Entry, entry, is_cache, is_set
 from flushproof.report.locations import location
-from flushproof.report.reads import Fact, Reader
-from flushproof.report.words import Story, action_of, by_whom, clause_of, process_at
+from flushproof.report.news import process_at
+from flushproof.report.words import Story, action_of, by_whom
 
 Part = Literal["made", "early", "missed", "pending", "untouched", "wrote", "used", "hit"]
 
@@ -41,8 +41,7 @@ def links(story: Story) -> tuple[Link, ...]:
     """The story of every entry that the violation rests on, step by step, and which other steps wrote since then what it rests on
     too; of a violation without any entry, what it read."""
     instance = story.instance
-    facts = _violating(story)
-    slots = list(dict.fromkeys(slot for fact in facts for slot in fact.values))
+    slots = list(dict.fromkeys(slot for fact in story.wrong for slot in fact.values))
     last = story.states[-1]
     hit = [s for s in slots if is_cache(instance.system.variable[s.var]) and is_set(s, _code(instance, s, last))]
     actual = [s for s in hit if instance.system.variable[s.var].kind != "ghost"] or hit
@@ -73,21 +72,6 @@ def _was_written(story: Story, slot: Slot, since: int) -> bool:
 def _since(found: tuple[Link, ...]) -> int:
     """When the story of an entry begins: in the step that made it."""
     return next(link.step for link in found if link.part == "made")
-
-
-def _violating(story: Story) -> list[Fact]:
-    """The comparisons on which the violation rests: what made the event possible, and what is wrong then."""
-    clause = clause_of(story.trace)
-    if clause is None:
-        return []
-    instance, last = story.instance, story.states[-1]
-    codes = {**(story.trace.witness or {}), **(story.trace.steps[-1].binding if clause.event else {})}
-    if any(p.name not in codes for p in clause.params):
-        return []
-    env = {p: decode(p.of, codes[p.name]) for p in clause.params}
-    reader = Reader(instance, last)
-    wrong = reader.facts("guard", reader.deciding(clause.expr, env))
-    return [*reader.guard(clause, env), *wrong]
 
 
 def _of_locations(story: Story, slots: list[Slot]) -> Iterator[Link]:

@@ -15,9 +15,10 @@ from flushproof.model.ir.trace import Trace
 from flushproof.model.language.load import load_system
 from flushproof.model.language.source import class_place
 from flushproof.report.cause import links
+from flushproof.report.news import Row
 from flushproof.report.page import says
 from flushproof.report.review import mail
-from flushproof.report.words import Row, Story, clause_of, many
+from flushproof.report.words import Story, clause_of, many
 from flushproof.result import HOLDS, INCONCLUSIVE, NoVerdict, Result
 
 VERDICT = "verdict"

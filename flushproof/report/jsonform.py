@@ -24,8 +24,9 @@ from flushproof.model.language.policies import plain
 from flushproof.report.actors import CPU
 from flushproof.report.audit import audit_json
 from flushproof.report.locations import location
+from flushproof.report.news import changes, comparison
 from flushproof.report.reads import Fact
-from flushproof.report.words import Story, action_of, changes, clause_of, comparison, property_of
+from flushproof.report.words import Story, action_of, clause_of, property_of
 from flushproof.result import INCONCLUSIVE, VIOLATED, Followed, Result
 
 VERSION = 1
@@ -197,7 +198,7 @@ def _read_json(story: Story, number: int, fact: Fact) -> dict[str, Any]:
     slots = {slot: instance.slot(slot.var, slot.index) for slot in fact.values}
     return {
         "kind": fact.kind,
-        "text": comparison(instance, fact, story.rows[number].process),
+        "text": comparison(instance, fact, story.rows[number]),
         "values": {location(instance, slot): instance.json(slot.sort, state[at]) for slot, at in slots.items()},
     }
 
@@ -220,6 +221,7 @@ def _violation_json(story: Story) -> dict[str, Any]:
         "clause": trace.clause,
         "witness": witness,
         "text": story.sentence,
+        "reads": list(story.rests_on),
         "waiting": [
             {"process": w.process, "of": dict(w.who), "label": w.label, "until": list(w.conditions)}
             for w in story.waiting

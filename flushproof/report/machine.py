@@ -11,8 +11,9 @@ from flushproof.report.actors import CPU
 from flushproof.report.caches import entry, is_cache
 from flushproof.report.cause import Link
 from flushproof.report.locations import location
+from flushproof.report.news import Row, comparison, shown
 from flushproof.report.waiting import under_way
-from flushproof.report.words import Row, Story, comparison, cost_words, shown
+from flushproof.report.words import Story, cost_words
 
 MEMORY = ""
 """Whose the state is that belongs to no element."""
@@ -157,4 +158,4 @@ class Machine:
 
 def read_words(instance: Instance, row: Row) -> list[str]:
     """The comparisons that decided a step, as they came out."""
-    return list(dict.fromkeys(comparison(instance, fact, row.process) for fact in row.reads))
+    return list(dict.fromkeys(comparison(instance, fact, row) for fact in row.reads))

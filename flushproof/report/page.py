@@ -30,6 +30,7 @@ from flushproof.report.audit import audit_text
 from flushproof.report.cause import links
 from flushproof.report.jsonform import SavedTrace, source_json
 from flushproof.report.machine import Machine
+from flushproof.report.news import Row, reads
 from flushproof.report.proof import (
     audited_text,
     effort_text,
@@ -44,7 +45,7 @@ from flushproof.report.telling import Told, beginning, tell
 from flushproof.report.trace import Look, trace_text
 from flushproof.report.verdict import confirmed_text, explored_text, never, row_of, total_text, verdict_text, warnings
 from flushproof.report.waiting import fill
-from flushproof.report.words import Row, Story, cost_words, headline, many, reads, title_of
+from flushproof.report.words import Story, cost_words, headline, many, title_of
 from flushproof.result import HOLDS, INCONCLUSIVE, VIOLATED, NoVerdict, Result
 from flushproof.search.simulate import Simulation
 from flushproof.search.task import NO_DEADLOCK, WELL_DEFINED

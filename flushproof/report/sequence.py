@@ -14,8 +14,9 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.trace import Trace
 from flushproof.report.canvas import BAD, BOX, EDGE, INK, LEADING, SOFT, UNSURE, WIDTH, Canvas, px
 from flushproof.report.cause import Link, links
+from flushproof.report.news import Row
 from flushproof.report.telling import Told, tell
-from flushproof.report.words import Row, Story, headline
+from flushproof.report.words import Story, headline
 
 LANE, NEWS, MARGIN = 33, 42, 16
 """The width of a lane and of what changes, in characters; the margin, in pixels."""

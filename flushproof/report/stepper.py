@@ -24,8 +24,9 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Step, Trace, walked
 from flushproof.report.jsonform import saved_json
+from flushproof.report.news import shown, valued
 from flushproof.report.telling import FIXED, tell
-from flushproof.report.words import Story, by_whom, many, shown, title_of, told_apart, valued
+from flushproof.report.words import Story, by_whom, many, title_of, told_apart
 from flushproof.search.walk import Walks, Way
 
 STARTS = 500

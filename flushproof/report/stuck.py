@@ -13,7 +13,8 @@ from flushproof.report.caches import entry, is_cache, is_set
 from flushproof.report.canvas import BAD, BOX, EDGE, INK, LEADING, SOFT, WIDTH, Canvas, px
 from flushproof.report.locations import location
 from flushproof.report.machine import Machine
-from flushproof.report.words import Story, by_whom, explained, shown
+from flushproof.report.news import shown
+from flushproof.report.words import Story, by_whom, explained
 
 PAD, GAP = 6, 14
 """Around the picture and inside of a card; between the two columns: in pixels."""

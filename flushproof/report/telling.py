@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from flushproof.model.ir.evaluate import decode
 from flushproof.model.ir.instance import Slot, State
 from flushproof.report.caches import Caches, cached, entry, is_real_cache, is_set, owner_of
 from flushproof.report.cause import removed
 from flushproof.report.locations import locations
-from flushproof.report.reads import Reader
-from flushproof.report.words import Row, Story, assignments, clause_of, reads
+from flushproof.report.news import Row, assignments, reads
+from flushproof.report.words import Story
 
 ALL = "all"
 
@@ -211,22 +210,17 @@ def _content(story: Story, row: Row) -> list[Entries]:
     hold nothing."""
     new, old = cached(story.instance, row.state), cached(story.instance, story.states[row.number - 1])
     held = {key: [entry for entry in entries if entry in old[key]] for key, entries in new.items()}
-    whose = {row.actor.name, *(_asked_for(story, row) if row.event else ())}
+    whose = {row.actor.name, *_asked_for(story)}
     mine = {key: [("", e) for e in entries] for key, entries in held.items() if key[0] in whose and entries}
     return _owned(held, mine or {key: [("", e) for e in entries] for key, entries in held.items()})
 
 
-def _asked_for(story: Story, row: Row) -> Iterator[str]:
+def _asked_for(story: Story) -> Iterator[str]:
     """Whose entries the condition that is violated at the end rests on."""
-    clause, witness, instance = clause_of(story.trace), story.trace.witness or {}, story.instance
-    if clause is None:
-        return
-    env = {p: decode(p.of, witness[p.name]) for p in clause.params}
-    reader = Reader(instance, row.state)
-    for fact in reader.facts("branch", reader.deciding(clause.expr, env)):
+    for fact in story.wrong:
         for slot, code in fact.values.items():
-            if is_real_cache(instance.system.variable[slot.var]) and is_set(slot, code):
-                yield owner_of(instance, slot)
+            if fact.kind == "branch" and is_real_cache(story.instance.system.variable[slot.var]) and is_set(slot, code):
+                yield owner_of(story.instance, slot)
 
 
 def _owned(caches: Caches, entries: Mapping[tuple[str, str], list[tuple[str, str]]]) -> list[Entries]:

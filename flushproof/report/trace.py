@@ -82,6 +82,9 @@ def trace_text(trace: Trace, look: Look) -> str:
         found.append((_table(story, rows, look) if look.width > LINES else None) or lines(rows, look))
     paint = look.bad if story.violates else look.strong
     found.append(paint(look.wrapped(story.sentence, indent="     ", first=f"  {story.mark}  ")))
+    if story.rests_on:
+        held = "; ".join(line.replace(" ", FIXED) for line in story.rests_on)
+        found.append(look.faint(look.wrapped(f"At the end: {held}.", indent="     ")))
     if spent := cost_words(story.costs):
         found.append(look.faint(look.wrapped(f"Cost of these steps: {spent}.", indent="     ")))
     return "\n".join(found)

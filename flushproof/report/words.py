@@ -1,83 +1,34 @@
-"""States and steps of a trace in words: what every form of a report shows, whatever its layout.
-
-Long because it is one vocabulary: how a step, a change, a read and a cached entry are called must agree with each other.
-"""
+"""A trace as a story: its steps in words, who takes each, and the sentence that says what is wrong at its end."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from flushproof.model.ir import (
-    BOOL,
     DROPPED,
-    TAKEN_OVER,
     UNNAMED,
     Action,
     Clause,
-    Lit,
-    OptionSort,
-    Place,
     Property,
-    Scalarset,
-    Sort,
-    StateVar,
     Var,
-    default_value,
 )
 from flushproof.model.ir.evaluate import Env, costs, decode, encode, environment, evaluate, renamed, updated
-from flushproof.model.ir.instance import Instance, Slot, State
+from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.terms import well_defined
 from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, own_elements, runs_as
 from flushproof.report.caches import is_real_cache
-from flushproof.report.locations import location, locations
-from flushproof.report.reads import Fact, Kind, Reader, Side
+from flushproof.report.news import Change, Row, assignments, bare, changes, default_code, reads, shown
+from flushproof.report.reads import Fact, Reader
 from flushproof.report.waiting import Waiting, fill, sentences, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
 from flushproof.search.replay import binding
 from flushproof.search.task import WELL_DEFINED
-
-IN_FORCE = Slot(TAKEN_OVER, (), BOOL)
-"""Whether the policy has taken over from the one that reaches its initial states: the words of the step say that it does."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One location that a step changed, with its value before and after."""
-
-    slot: Slot
-    before: int
-    after: int
-
-
-@dataclass(frozen=True)
-class Row:
-    """One step of a trace for people.
-
-    number: counted from 1; words: what happens; actor: who acts; process, label: of a process, its name and where in it the step
-    starts; runs: the element whose process it is, where that is not the actor; place: where it stands in the source.
-    reads: what decided it; changes: what it changed; state: the state after it; event: it only shows the violation; costs:
-    operations, and how often.
-    """
-
-    number: int
-    words: str
-    actor: Actor
-    process: str | None
-    changes: tuple[Change, ...]
-    state: State
-    event: bool
-    costs: Mapping[str, int]
-    label: str | None = None
-    runs: str | None = None
-    place: Place | None = None
-    reads: tuple[Fact, ...] = ()
 
 
 class Story:
@@ -165,6 +116,31 @@ class Story:
         return tuple(found)
 
     @cached_property
+    def wrong(self) -> tuple[Fact, ...]:
+        """The comparisons on which the violation rests: what makes an event possible ("guard"), what is wrong ("branch")."""
+        clause = clause_of(self.trace)
+        if clause is None:
+            return ()
+        codes = {**(self.trace.witness or {}), **(self.trace.steps[-1].binding if clause.event else {})}
+        if any(p.name not in codes for p in clause.params):
+            return ()
+        env = {p: decode(p.of, codes[p.name]) for p in clause.params}
+        reader = Reader(self.instance, self.states[-1])
+        return (*reader.guard(clause, env), *reader.facts("branch", reader.deciding(clause.expr, env)))
+
+    @cached_property
+    def rests_on(self) -> tuple[str, ...]:
+        """What an invariant that does not hold in the last state reads there; entries of caches, which are shown, and what the last
+        step read or changed are left out, and of an event its step says it."""
+        if self.rows and self.rows[-1].event:
+            return ()
+        instance, variable = self.instance, self.instance.system.variable
+        facts = tuple(f for f in self.wrong if not any(is_real_cache(variable[s.var]) for s in f.values))
+        end = Row(len(self.rows), "", Actor(None, NOBODY), None, (), self.states[-1], False, {}, reads=facts)
+        known = [line for row in self.rows[-1:] for line in (*reads(instance, row, "branch"), *assignments(instance, row))]
+        return tuple(line for line in reads(instance, end, "branch") if line not in known)
+
+    @cached_property
     def costs(self) -> Mapping[str, int]:
         """What all steps together cost."""
         return sum((Counter(row.costs) for row in self.rows), Counter())
@@ -176,7 +152,7 @@ class Story:
         return tuple(
             Change(slot, -1, code)
             for slot, code in zip(instance.slots, self.trace.initial, strict=True)
-            if code != _default(instance, slot.sort)
+            if code != default_code(instance, slot.sort)
             and instance.cardinality(slot.sort) > 1
             and instance.system.variable[slot.var].kind not in ("ghost", "knob")
         )
@@ -328,7 +304,7 @@ def _differences(instance: Instance, action: Action, steps: Sequence[Step]) -> l
     What else is chosen (a truth value, or None where nothing is chosen this way) is said only where it takes that.
     """
     differ = [p for p in action.params if len({step.binding[p.name] for step in steps}) > 1]
-    chosen = [[(_bare(p.name), instance.show(p.of, step.binding[p.name])) for p in differ] for step in steps]
+    chosen = [[(bare(p.name), instance.show(p.of, step.binding[p.name])) for p in differ] for step in steps]
     elements = [[_called(name, value) for name, value in of if value not in ("False", "True", "None")] for of in chosen]
     if all(elements) and len({*map(tuple, elements)}) == len(steps):
         return elements
@@ -397,211 +373,3 @@ def process_of(instance: Instance, step: Step) -> str | None:
     """The process whose step this is, if it is one."""
     action = action_of(instance, step.action)
     return None if action is None else action.process
-
-
-def changes(instance: Instance, before: State, after: State) -> Iterator[Change]:
-    """All locations in which two states differ."""
-    for slot, old, new in zip(instance.slots, before, after, strict=True):
-        if old != new:
-            yield Change(slot, old, new)
-
-
-def comparison(instance: Instance, fact: Fact, process: str | None) -> str:
-    """What a step read, and how it came out: `refs[page0] = 1`, `vmid_gen[vm0] 1 ≠ kvm_vmid_gen 2`.
-
-    A process's own locals are called by their bare names.
-    """
-
-    def side(of: Side, with_value: bool) -> str:
-        if of.slot is None:
-            return of.value
-        own = process is not None and of.slot.var.startswith(f"{process}.")
-        name = _bare(of.slot.var) if own else location(instance, of.slot)
-        sum_ = f" {'+' if of.plus > 0 else '-'} {abs(of.plus)}" if of.plus else ""
-        return name + (f" {of.value}" if with_value else "") + sum_
-
-    alone = fact.sign == "=" and fact.right.slot is None
-    return f"{side(fact.left, not alone)} {fact.sign} {side(fact.right, True)}"
-
-
-def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
-    """What a step read of what can change, where that decided it; a location that is compared with a constant shows its value.
-
-    That what a step takes was free is no news: without that it would not be possible, and what it changes shows who took it; of a
-    lock both sides, readers and writer, are free then.
-    """
-    taken = {c.slot for c in row.changes}
-    free = {
-        (f.left, f.right)
-        for f in row.reads
-        if f.kind == "guard" and f.left.slot is not None and (f.left.slot in taken or _is_lock(instance, f.left.slot))
-    }
-    values: dict[tuple[str, str], list[Slot]] = {}
-    lines: dict[str, None] = {}
-    compared = {slot for f in row.reads if f.kind == kind and f.right.slot is not None for slot in f.values}
-    for fact in row.reads:
-        if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
-            continue
-        if fact.left.slot == IN_FORCE:
-            continue
-        if kind == "branch" and (fact.left, fact.right) in free:
-            continue
-        slot = fact.left.slot
-        if fact.right.slot is None and slot in compared:  # its value is told already
-            continue
-        if slot is not None and process_at(instance, slot) is not None:
-            lines[_stands(instance, slot, fact.left.value)] = None
-        elif fact.sign == "=" and fact.right.slot is None and slot is not None and not _is_own(row, slot.var):
-            values.setdefault((slot.var, fact.left.value), []).append(slot)
-            lines[f"{slot.var}\0{fact.left.value}"] = None
-        else:
-            lines[comparison(instance, fact, row.process)] = None
-    told: list[str] = []
-    for line in lines:
-        name, _, value = line.partition("\0")
-        slots = values.get((name, value))
-        if slots is None:
-            told.append(line)
-        else:
-            indices = [slot.index for slot in slots]
-            told += [f"{place} = {value}" for place in locations(instance, instance.system.variable[name], indices, indices)]
-    return told
-
-
-def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]:
-    """What a step changed, as short assignments, where locations of one map that get one value are written as few.
-
-    A process's own locals are shown by their bare names.  Left out are program counters (the row itself says which step is
-    taken), locals that a process has no more use for or that a helper has as another one's copy, or whose element the row names as
-    it is, the content of caches, and without `ghosts` what only properties see and where the kernel is entered and left.
-    """
-    shown = [
-        c
-        for c in row.changes
-        if c.slot != IN_FORCE
-        and not _is_bookkeeping(instance, c)
-        and not is_real_cache(instance.system.variable[c.slot.var])
-        and not _is_copy(instance, row, c)
-        and (ghosts or not _is_aside(instance.system.variable[c.slot.var]))
-    ]
-    named = _named_in(instance, row, shown)
-    groups: dict[tuple[str, str], list[Slot]] = {}
-    for change in (c for c in shown if c not in named):
-        groups.setdefault((change.slot.var, instance.show(change.slot.sort, change.after)), []).append(change.slot)
-    lines: list[str] = []
-    for (name, value), slots in groups.items():
-        if _is_own(row, name):
-            lines.append(f"{_bare(name)} = {value}")
-            continue
-        var = instance.system.variable[name]
-        alike = [
-            slot.index
-            for slot, code in zip(instance.slots, row.state, strict=True)
-            if slot.var == name and instance.show(slot.sort, code) == value
-        ]
-        lines += [f"{place} = {value}" for place in locations(instance, var, [s.index for s in slots], alike)]
-    return lines
-
-
-def _is_lock(instance: Instance, slot: Slot) -> bool:
-    view = instance.system.variable[slot.var].view
-    return view is not None and view.what == "lock"
-
-
-def _is_own(row: Row, var: str) -> bool:
-    """Whether a variable is a local of the process whose step this is."""
-    return row.process is not None and var.startswith(f"{row.process}.")
-
-
-def _bare(var: str) -> str:
-    """What a process calls one of its locals, which may be kept in several variables: `p.helper.generation~2`."""
-    return var.rpartition(".")[2].partition("~")[0]
-
-
-def process_at(instance: Instance, slot: Slot) -> str | None:
-    """The process of which a location says where it is, if it does."""
-    process, _, last = slot.var.rpartition(".")
-    return process if last == "pc" and any(a.process == process for a in instance.system.actions) else None
-
-
-def _stands(instance: Instance, slot: Slot, label: str) -> str:
-    """`hypercall of cpu1 is at "write the L1 entry"`"""
-    index = zip(instance.system.variable[slot.var].index, slot.index, strict=True)
-    of = ", ".join(instance.show(sort, code) for sort, code in index)
-    return f'{process_at(instance, slot)}{of and f" of {of}"} is at "{fill(label, {})}"'
-
-
-def valued(instance: Instance, slot: Slot, code: int) -> str:
-    """A location and its value: `on[cpu0] = True`, or where a process is, or whether the policy has taken over."""
-    if slot == IN_FORCE:
-        return f"the policy is {'in force' if code else 'not in force yet'}"
-    text = instance.show(slot.sort, code)
-    return f"{location(instance, slot)} = {text}" if process_at(instance, slot) is None else _stands(instance, slot, text)
-
-
-def shown(instance: Instance, slot: Slot, code: int) -> str:
-    """The value of a location for people: where a process is, without the braces of what its words name."""
-    text = instance.show(slot.sort, code)
-    return fill(text, {}) if process_at(instance, slot) else text
-
-
-def _is_aside(var: StateVar) -> bool:
-    """Whether only properties see a variable, or steps show what it says."""
-    return var.kind == "ghost" or (var.view is not None and var.view.what == "inside")
-
-
-def _is_bookkeeping(instance: Instance, change: Change) -> bool:
-    var = change.slot.var
-    process = next((a.process for a in instance.system.actions if a.process and var.startswith(f"{a.process}.")), None)
-    forgotten = change.after == _default(instance, change.slot.sort)
-    return process is not None and (forgotten or var == f"{process}.pc")
-
-
-def _named_in(instance: Instance, row: Row, shown: Sequence[Change]) -> list[Change]:
-    """Those locals that get an element which the words of the row name, or the only one of its sort in what else changes."""
-    said = set(re.findall(r"\w+", row.words))
-    others = {
-        (sort, code)
-        for c in shown
-        if not _is_own(row, c.slot.var)
-        for sort, code in (*zip(instance.system.variable[c.slot.var].index, c.slot.index, strict=True), *_element(c))
-    }
-
-    def is_known(change: Change) -> bool:
-        return any(
-            instance.show(sort, code) in said or [c for s, c in others if s == sort] == [code]
-            for sort, code in _element(change)
-        )
-
-    return [c for c in shown if _is_own(row, c.slot.var) and is_known(c)]
-
-
-def _element(change: Change) -> Iterator[tuple[Sort, int]]:
-    """The element that a location gets, if it is one."""
-    match change.slot.sort:
-        case Scalarset() as sort:
-            yield sort, change.after
-        case OptionSort(Scalarset() as sort) if change.after > 0:
-            yield sort, change.after - 1
-
-
-def _is_copy(instance: Instance, row: Row, change: Change) -> bool:
-    """Whether a helper's local is called as one of a caller's, and has its value: the helper was given it."""
-    if not _is_own(row, change.slot.var):
-        return False
-    *path, _ = change.slot.var.split(".")
-    callers = (".".join([*path[:depth], _bare(change.slot.var)]) for depth in range(1, len(path)))
-    return any(
-        instance.show(instance.system.variable[caller].sort, row.state[instance.slot(caller, change.slot.index)])
-        == instance.show(change.slot.sort, change.after)
-        for caller in callers
-        if caller in instance.system.variable
-    )
-
-
-def _default(instance: Instance, sort: Sort) -> int:
-    """The code of a sort's default; -1 where there is none."""
-    try:
-        return instance.code(Lit(default_value(sort), sort))
-    except ValueError:
-        return -1

@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, expect
 from flushproof.checking import check
 from flushproof.proving import ProofRequest
 from flushproof.proving import run as prove
+from flushproof.report.locations import location
 from flushproof.report.page import check_page, proof_page
-from flushproof.report.words import Story, location
+from flushproof.report.words import Story
 
 from .browser import Opened
 

@@ -16,9 +16,10 @@ from flushproof.model.ir.trace import Trace
 
 from flushproof import check
 from flushproof.cli import main
+from flushproof.report.news import comparison, reads
 from flushproof.report.reads import Fact, Reader
 from flushproof.report.telling import tell
-from flushproof.report.words import Story, comparison, reads
+from flushproof.report.words import Story
 
 from . import handmade
 

@@ -340,7 +340,7 @@ def test_what_is_wrong_from_the_start_has_no_steps_and_is_told_all_the_same(tmp_
         assert done.exit_code == 1 and "two" in done.stdout, done.output
     found = check(f"{file}:Quiet").trace
     assert found is not None and not found.steps
-    assert [trace_text(found, Look(width)).strip() for width in (40, 120)] == ["✗  two."] * 2
+    assert [trace_text(found, Look(width)).split("\n") for width in (40, 120)] == [["  ✗  two.", "     At the end: value = 0."]] * 2
 
 
 def test_lines_name_each_actor_once() -> None:
@@ -539,6 +539,100 @@ def test_the_last_row_shows_the_caches_that_a_check_asks_for(tmp_path: Path) -> 
     gone = Story(trace).sentence.split()[0]
     other, kept = ("cpu1" if actor == "cpu0" else "cpu0"), ("page1" if gone == "page0" else "page0")
     assert {(e.whose, e.texts) for e in last.caches} == {("all", (kept,)), (other, (gone,))}
+
+
+def test_an_invariant_says_what_it_read_that_the_last_row_does_not_show(tmp_path: Path) -> None:
+    """Entries of caches are in the last row, and of what the last step wrote that is shown as well."""
+    for both in (True, False):
+        (tmp_path / "maps.py").write_text(MAPS if both else MAPS.replace("self.mapped[a] == self.mapped[b] or ", ""))
+        trace = check(f"{tmp_path / 'maps.py'}:Maps").trace
+        assert trace is not None
+        story = Story(trace)
+        assert story.rests_on == (("mapped[cpu0] frame0 ≠ mapped[cpu1] frame1",) if both else ())
+        assert ("At the end: " in trace_text(trace, Look(100))) == both
+        assert tell(story)[-1].caches
+
+
+MAPS = '''
+from typing import Annotated, Optional
+
+from flushproof.model.hardware import Cpu
+from flushproof.model.language import *
+
+
+class Frame(Sort, size=2):
+    "A frame."
+
+
+class Maps(System):
+    """CPUs map frames."""
+
+    mapped: Map[Cpu, Optional[Frame]]
+    cached: Annotated[Map[Cpu, Frame, bool], View("cache", "TLB", tag=1)]
+
+    @action
+    def maps(self, cpu: Cpu, frame: Frame):
+        """{cpu} maps {frame}"""
+        self.mapped[cpu] = frame
+        self.cached[cpu, frame] = True
+
+    @invariant("{a} has {frame}, and {b} has it too")
+    def apart(self):
+        return all(
+            self.mapped[a] == self.mapped[b] or not self.cached[a, frame]
+            for a in Cpu for b in Cpu for frame in Frame
+            if self.mapped[a] is not None and self.mapped[b] is not None
+        )
+'''
+
+
+def test_locals_of_one_name_are_told_apart_where_they_differ(tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(TWICE)
+    trace = check(f"{tmp_path / 'twice.py'}:Twice").trace
+    assert trace is not None
+    told = tell(Story(trace), every_step=True)
+    assert row(told, "asks").changes == ("count = 2",)
+    assert row(told, "counts").changes == ("inner.count = 3",)
+    assert row(told, "compares").reads == ("inner.count = 3",)
+    assert row(told, "compares").changes == ("seen = 3",)
+    assert row(told, "ends").changes == ("done = True",)
+
+
+TWICE = '''
+from typing import Annotated
+
+from flushproof.model.language import *
+
+
+class Twice(System):
+    """A function and its caller have a local of one name."""
+
+    seen: Annotated[int, Range(0, 3)]
+    done: bool
+
+    @initially
+    def one(self):
+        self.seen = 1
+
+    def inner(self):
+        yield "counts"
+        count = self.seen + 2
+        yield "compares"
+        if count == 3:
+            self.seen = count
+
+    @process()
+    def runs(self):
+        yield "asks"
+        count = self.seen + 1
+        yield from self.inner()
+        yield "ends"
+        self.done = count == 2
+
+    @invariant("it is done")
+    def never(self):
+        return not self.done
+'''
 
 
 def test_what_comes_into_caches_and_goes_is_marked() -> None:

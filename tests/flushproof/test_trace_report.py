@@ -13,10 +13,11 @@ from flushproof.model.language.compile import compile_system
 
 from flushproof import check, shipped
 from flushproof.report.actors import Actor
+from flushproof.report.news import Row, assignments, changes
 from flushproof.report.pictures import mermaid
 from flushproof.report.trace import Look, trace_text
-from flushproof.report.waiting import Waiting, sentences
-from flushproof.report.words import Row, Story, assignments, changes, fill
+from flushproof.report.waiting import Waiting, fill, sentences
+from flushproof.report.words import Story
 
 from . import handmade
 
