@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flushproof.model.ir import BOOL, TAKEN_OVER, Lit, OptionSort, Place, Scalarset, Sort, StateVar, default_value
+from flushproof.model.ir import (
+    BOOL,
+    TAKEN_OVER,
+    Lit,
+    OptionSort,
+    Place,
+    Scalarset,
+    Sort,
+    StateVar,
+    default_value,
+)
 from flushproof.model.ir.instance import Instance, Slot, State
 from flushproof.report.actors import Actor
 from flushproof.report.caches import is_real_cache
@@ -56,6 +66,11 @@ def changes(instance: Instance, before: State, after: State) -> Iterator[Change]
     for slot, old, new in zip(instance.slots, before, after, strict=True):
         if old != new:
             yield Change(slot, old, new)
+
+
+def in_order(changed: Iterable[Change], written: Sequence[str]) -> tuple[Change, ...]:
+    """The changes in the order in which the step's code writes; what hardware does by itself comes last."""
+    return tuple(sorted(changed, key=lambda c: written.index(c.slot.var) if c.slot.var in written else len(written)))
 
 
 def comparison(instance: Instance, fact: Fact, row: Row | None) -> str:

@@ -6,9 +6,10 @@ part.  The values themselves are `evaluate`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Literal, assert_never
 
 from flushproof.model.ir import (
@@ -30,6 +31,7 @@ from flushproof.model.ir import (
     Read,
     Some,
     The,
+    Update,
     Var,
     walk,
 )
@@ -116,17 +118,29 @@ class Reader:
 
         Left out is what only properties see, and what hardware does by itself with many locations at once (the closures).
         """
+        yield from in_order([[*self.deciding_update(update, scope)] for update, scope in self.updates(action, env)])
+
+    def updates(self, action: Action, env: Env) -> Iterator[tuple[Update, Env]]:
+        """Each update, for each of the locations that it may write."""
         system = self.instance.system
         settled = {u.var for u in system.settle.updates}
         for update in action.updates:
             if system.variable[update.var].kind == "ghost" or (update.binders and update.var in settled):
                 continue
             for codes in self.instance.assignments(tuple(b.of for b in update.binders)):
-                scope = {**env, **{b: decode(b.of, c) for b, c in zip(update.binders, codes, strict=True)}}
-                yield from self.deciding(update.cond, scope)
-                if self.value(update.cond, scope):
-                    for term in (*update.args, update.value):
-                        yield from self.chosen(term, scope)
+                yield update, {**env, **{b: decode(b.of, c) for b, c in zip(update.binders, codes, strict=True)}}
+
+    def written(self, acts: Action | Clause, env: Env) -> tuple[str, ...]:
+        """What a step writes, in the order of its code."""
+        updates = self.updates(acts, env) if isinstance(acts, Action) else ()
+        return tuple(dict.fromkeys(update.var for update, scope in updates if self.value(update.cond, scope)))
+
+    def deciding_update(self, update: Update, scope: Env) -> Iterator[tuple[Expr, Env]]:
+        """What decides whether an update is made, and what is written where."""
+        yield from self.deciding(update.cond, scope)
+        if self.value(update.cond, scope):
+            for term in (*update.args, update.value):
+                yield from self.chosen(term, scope)
 
     def value(self, expr: Expr, env: Env) -> object:
         return evaluate(expr, env, self.state, self.instance)
@@ -233,6 +247,30 @@ class Reader:
     @cached_property
     def numbers(self) -> dict[Slot, int]:
         return {slot: number for number, slot in enumerate(self.instance.slots)}
+
+
+def in_order(ways: Sequence[Sequence[tuple[Expr, Env]]]) -> list[tuple[Expr, Env]]:
+    """The comparisons of several ways through one step's code, each as often as it comes, in an order that is that of each way: a
+    way asks in the order of the code, and leaves out what does not concern it."""
+    atoms: dict[Hashable, tuple[Expr, Env]] = {}
+    behind: dict[Hashable, set[Hashable]] = {}
+    for way in ways:
+        keys = [_key(*atom) for atom in way]
+        for key, atom in zip(keys, way, strict=True):
+            atoms.setdefault(key, atom)
+            behind.setdefault(key, set())
+        for before, key in pairwise(keys):
+            behind[key].add(before)
+    found: dict[Hashable, None] = {}
+    while len(found) < len(atoms):
+        left = [key for key in atoms if key not in found]
+        found[next((key for key in left if behind[key] <= found.keys()), left[0])] = None
+    return [atoms[key] for key in found]
+
+
+def _key(expr: Expr, env: Env) -> Hashable:
+    """What makes two comparisons one: the same question about the same elements."""
+    return expr, tuple((var, env[var]) for var in sorted((v for v in walk(expr) if isinstance(v, Var)), key=str) if var in env)
 
 
 def _same_location(expr: Ite) -> bool:

@@ -23,7 +23,7 @@ from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, own_elements, runs_as
 from flushproof.report.caches import is_real_cache
-from flushproof.report.news import Change, Row, assignments, bare, changes, default_code, reads, shown
+from flushproof.report.news import Change, Row, assignments, bare, changes, default_code, in_order, reads, shown
 from flushproof.report.reads import Fact, Reader
 from flushproof.report.waiting import Waiting, fill, sentences, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
@@ -66,7 +66,8 @@ class Story:
         instance, before, after = self.instance, self.states[number - 1], self.states[number]
         acts, env = self._acting(step, before)
         process = process_of(instance, step)
-        reads = Reader(instance, before).facts_of(acts, env, process)
+        reader = Reader(instance, before)
+        reads = reader.facts_of(acts, env, process)
         taken = action_of(instance, step.action) or acts  # an event may be a check in the middle of a step
         actor = actor_of(instance, taken, step.binding, reads, before)
         return Row(
@@ -74,7 +75,7 @@ class Story:
             self.words(step, before),
             actor,
             process,
-            tuple(changes(instance, before, after)),
+            in_order(changes(instance, before, after), reader.written(acts, env)),
             after,
             step.event,
             _costs(instance, before, step),

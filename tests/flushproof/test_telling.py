@@ -586,6 +586,46 @@ class Maps(System):
 '''
 
 
+def test_reads_and_changes_stand_in_the_order_of_the_code(tmp_path: Path) -> None:
+    """Not in that of the declarations; a way that leaves early asks less."""
+    (tmp_path / "ordered.py").write_text(ORDERED)
+    trace = check(f"{tmp_path / 'ordered.py'}:Ordered").trace
+    assert trace is not None
+    told = tell(Story(trace))
+    assert row(told, "asks").reads == ("b = False", "a = False", "c = False")
+    assert row(told, "asks").changes == ("c = True", "a = True", "b = True")
+
+
+ORDERED = '''
+from flushproof.model.language import *
+
+
+class Ordered(System):
+    """What is asked and written is declared in another order."""
+
+    a: bool
+    b: bool
+    c: bool
+
+    @action
+    def act(self):
+        """asks"""
+        if self.b:
+            self.a = False
+            return
+        if self.a:
+            return
+        if not self.c:
+            self.c = True
+            self.a = True
+            self.b = True
+
+    @invariant("it is done")
+    def never(self):
+        return not self.a
+'''
+
+
 def test_locals_of_one_name_are_told_apart_where_they_differ(tmp_path: Path) -> None:
     (tmp_path / "twice.py").write_text(TWICE)
     trace = check(f"{tmp_path / 'twice.py'}:Twice").trace
