@@ -97,7 +97,7 @@ class Sort(metaclass=_SortMeta):
     """A set of interchangeable elements; subclass it and say in the docstring what an element is.
 
     size: the default number of elements; ordered: the elements are compared with `<` and are not interchangeable;
-    first: the number that the first element is shown with.
+    first: the number that the first element is shown with; of an ordered sort it is 0, as it is written.
     """
 
     size: ClassVar[int] = 2
@@ -201,6 +201,8 @@ class OrderedEnum(enum.Enum):
     """An enumeration whose members are compared in the order in which they are listed, such as a scope of a flush."""
 
     def __lt__(self, other: Any) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
         members = list(type(self))
         return members.index(self) < members.index(other)
 

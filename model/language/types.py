@@ -52,6 +52,9 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
                 raise ModelError(f"{annotation.__name__} has no members")
             return ir.EnumSort(annotation.__name__, tuple(member.name for member in annotation))
         case type() if issubclass(annotation, Sort):
+            if annotation.ordered and annotation.first:
+                reason = f"{annotation.__name__} is ordered, so that its first element is written 0 and not {annotation.first}"
+                raise ModelError(reason, hint=f"Leave out first={annotation.first}.")
             return ir.Scalarset(annotation.__name__, annotation.ordered, annotation.first)
         case type() if issubclass(annotation, Counter):
             return ir.CounterSort(annotation.__name__)

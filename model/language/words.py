@@ -29,6 +29,9 @@ from .values import (
     is_none,
 )
 
+MOST_CHOICES = 64
+"""A step may choose so often: each choice multiplies its ways."""
+
 
 @dataclass(frozen=True)
 class Use:
@@ -108,6 +111,8 @@ class Words(Functions):
         if path.binders or self.choosing:
             hint = "Choose before the loop, or leave the map without an initial value."
             at.source.fail(use.node, "a loop cannot choose", hint)
+        if len(self.step.params) >= MOST_CHOICES:
+            at.source.fail(use.node, f"a step chooses {MOST_CHOICES} times at the most", "Make several steps of it.")
         sort = self.sort_to_choose(of, at)
         where = use.given.get("where")
         name = use.target or self.parameter_name(where) or ir.UNNAMED

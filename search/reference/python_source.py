@@ -4,11 +4,11 @@ A step becomes a generator function over the state tuple `s`:
 
     def function(s):
         for v0 in range(2):                         # a parameter
-            if s[3 + v0] == 1:                      # the part of the guard that this parameter decides
-                t0 = s[7]                           # what the updates share
-                n = list(s)
-                n[3 + v0] = 0
-                yield (v0,), tuple(n)
+            if not (s[3 + v0] == 1): continue       # the part of the guard that this parameter decides
+            t0 = s[7]                               # what the updates share
+            n = list(s)
+            n[3 + v0] = 0
+            yield (v0,), tuple(n)
 
 A value is its code (see `instance`), so an option's element is the code less one, and of None it is code 0.
 """
@@ -56,6 +56,9 @@ from ..reductions.counters import counters
 
 # Python's parser gives up on some two hundred nested brackets; deeper expressions are cut into assignments.
 _DEEPEST = 60
+# Python nests twenty loops in one function; those that are deeper go into a function of their own inside of it.
+_MOST_LOOPS = 16
+
 # A quantifier becomes one line for each element as long as that stays this small (in nodes), a generator otherwise.
 _UNROLLED = 300
 
@@ -98,6 +101,7 @@ def clause_source(instance: Instance, clause: Clause, fresh: tuple[Var, ...] = (
     """`function(s)` gives the codes of the parameters of the first witness that violates the clause, or None."""
     source = _Source(instance)
     source.line("def function(s):")
+    source.call = "if (found := {}()): return found"
     with source.block():
         source.bind_fresh(fresh)
         with source.choices(clause.params, terms.and_(clause.guard, terms.not_(clause.expr))):
@@ -124,6 +128,8 @@ class _Source:
         self.counters = counters(instance)
         self.lines: list[str] = []
         self.indent = 0
+        self.call = "yield from {}()"  # how a function goes on in one that is inside of it
+        self.loops = 0
         self.names: dict[Var, str] = {}
         self.shared: dict[Expr, str] = {}
         self.count = 0
@@ -167,32 +173,53 @@ class _Source:
         """Loops over the parameters, with each conjunct of the guard tested as soon as its parameters are chosen."""
         conjuncts = guard.args if isinstance(guard, And) else (guard,)
         self.share(conjuncts, least=8)
-        with self.loops(params, [c for c in conjuncts if c is not TRUE]):
+        with self.bindings(params, [c for c in conjuncts if c is not TRUE]):
             yield
 
     @contextmanager
-    def loops(self, params: tuple[Var, ...], conjuncts: list[Expr]) -> Iterator[None]:
+    def bindings(self, params: tuple[Var, ...], conjuncts: list[Expr]) -> Iterator[None]:
         ready = [c for c in conjuncts if self.closed(c)]
         rest = [c for c in conjuncts if c not in ready]
-        with self.tests(ready):
+        with self.tests(ready, leaving=self.loops > 0):
             if not params:
                 yield
                 return
-            var = params[0]
-            name = self.new("v")
-            self.line(f"for {name} in range({self.instance.cardinality(var.of)}):")
-            with self.block():
-                self.names[var] = name
+            with self.loop("v", params[0], self.call):
                 self.share(rest, least=8)
-                with self.loops(params[1:], rest):
+                with self.bindings(params[1:], rest):
                     yield
 
     @contextmanager
-    def tests(self, conjuncts: list[Expr]) -> Iterator[None]:
-        if not conjuncts:
+    def loop(self, prefix: str, var: Var, call: str) -> Iterator[None]:
+        """All values of a variable, one after the other; `call` is how to go on in a function inside of this one."""
+        deeper = self.new("deeper") if self.loops % _MOST_LOOPS == _MOST_LOOPS - 1 else ""
+        if deeper:
+            self.line(f"def {deeper}():")
+            self.indent += 1
+        name = self.new(prefix)
+        self.line(f"for {name} in range({self.instance.cardinality(var.of)}):")
+        with self.block():
+            self.names[var] = name
+            self.loops += 1
+            yield
+            self.loops -= 1
+        if deeper:
+            self.indent -= 1
+            self.line(call.format(deeper))
+
+    @contextmanager
+    def tests(self, conjuncts: list[Expr], leaving: bool = False) -> Iterator[None]:
+        """What follows happens where these hold.
+
+        leaving: it is all that is left of a loop's round, and needs no deeper indentation, of which Python has a hundred.
+        """
+        test = " and ".join(map(self.truth, conjuncts))
+        if test and leaving:
+            self.line(f"if not ({test}): continue")
+        if not test or leaving:
             yield
             return
-        self.line(f"if {' and '.join(map(self.truth, conjuncts))}:")
+        self.line(f"if {test}:")
         with self.block():
             yield
 
@@ -204,11 +231,7 @@ class _Source:
 
     def update(self, update: Update, binders: tuple[Var, ...]) -> None:
         if binders:
-            var = binders[0]
-            name = self.new("b")
-            self.line(f"for {name} in range({self.instance.cardinality(var.of)}):")
-            with self.block():
-                self.names[var] = name
+            with self.loop("b", binders[0], "{}()"):
                 self.share((*update.args, update.cond, update.value), least=2)
                 self.update(update, binders[1:])
         else:

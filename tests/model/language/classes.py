@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .kinds import Case, bad, refused
+from .kinds import Case, bad, breaks, fine, refused
 
 _ABOVE = """
 class Above(System):
@@ -27,6 +27,7 @@ class Generated(Above):
     @action
     def a(self, c: Cpu):
 """
+
 
 CLASSES: dict[str, dict[str, Case]] = {
     "what a class does with those below it": {
@@ -518,5 +519,109 @@ CLASSES: dict[str, dict[str, Case]] = {
             _ABOVE + "        odd = super().odd\n        self.bad = any(odd(c) for c in Cpu)\n", 2
         ),
         "what a comprehension goes through first": bad(_ABOVE + "        self.bad = any(x for x in (super().odd(c),))\n", 2),
+    },
+    "steps that choose often": {
+        "more often than Python nests loops": bad(
+            "m: Map[Cpu, Cpu, bool]\n@action\ndef a(self, c: Cpu):\n    o = choose(One)\n"
+            + "    o = choose(One, where=lambda x: x is o)\n" * 20
+            + "    d = choose(Cpu, where=lambda x: x is not c)\n    self.m[c, :] = True\n"
+            + "    self.bad = self.m[c, d] and not self.m[d, c] and any(x is o for x in One)\n",
+            1,
+        ),
+        "an event with more parameters than Python nests loops": breaks(
+            "on: Map[Cpu, bool]\n@action\ndef turn(self, c: Cpu):\n    self.on[c] = True\n@event\ndef look(self, "
+            + "".join(f"o{i}: One, " for i in range(20))
+            + "c: Cpu, d: Cpu):\n    require(c is not d and o0 is o19)\n"
+            + "    check('one', not (self.on[c] and self.on[d]), 'both')\n",
+            "one",
+            3,
+        ),
+        "a map with more indices than Python nests loops": bad(
+            f"""
+            m: Map[{"One, " * 21}Cpu, bool]
+
+            @action
+            def a(self, o: One, c: Cpu):
+                self.m[..., c] = True
+                self.bad = any(self.m[{"o, " * 21}d] for d in Cpu) and not all(self.m[{"o, " * 21}d] for d in Cpu)
+            """,
+            1,
+        ),
+        "too often": refused(
+            """
+            @action
+            def a(self):
+                for _ in range(65):
+                    choose(One)
+            """,
+            "a step chooses 64 times at the most",
+        ),
+    },
+    "an order asks for None": {
+        f"{text}, in a property": breaks(
+            f"""
+            class Scope(OrderedEnum):
+                ALL = 5
+                NONE = 1
+
+            class Generated(System):
+                scope: Optional[Scope]
+
+                @invariant("i")
+                def i(self):
+                    return {text}
+
+                @action
+                def a(self):
+                    pass
+            """,
+            "i",
+            0,
+        )
+        for text in ("self.scope > Scope.ALL", "Scope.ALL <= self.scope", "max(self.scope, Scope.NONE) is Scope.NONE")
+    },
+    "an ordered sort that is shown from 1": {
+        "compared with a number": refused(
+            """
+            class Stage(Sort, ordered=True, first=1):
+                pass
+
+            class Generated(System):
+                stage: Stage
+
+                @action
+                def a(self):
+                    self.stage = 1
+            """,
+            "Stage is ordered, so that its first element is written 0 and not 1",
+            "Leave out first=1",
+        ),
+        "only chosen": refused(
+            """
+            class Stage(Sort, ordered=True, first=2):
+                pass
+
+            class Generated(System):
+                bad: bool
+
+                @action
+                def a(self):
+                    self.bad = choose(Stage) > 0
+            """,
+            "its first element is written 0 and not 2",
+        ),
+        "without an order": fine(
+            """
+            class Vmid(Sort, first=1):
+                pass
+
+            class Generated(System):
+                vmid: Vmid
+
+                @action
+                def a(self):
+                    self.vmid = choose(Vmid)
+            """
+        ),
     },
 }
