@@ -80,6 +80,10 @@ class Arithmetic(Atoms):
         first, second = items_of(left), items_of(right)
         if isinstance(operation.operator, ast.Add) and first is not None and second is not None:
             return Tup((*first, *second))
+        if isinstance(operation.operator, ast.Mult):
+            for parts, times in ((first, right), (second, left)):
+                if parts is not None and items_of(times) is None:
+                    return self.repeated(parts, times, node, at)
         if isinstance(operation.operator, (ast.BitAnd, ast.BitOr, ast.BitXor)) and ir.BOOL in map(
             self.sort_of, (left, right)
         ):
@@ -98,6 +102,15 @@ class Arithmetic(Atoms):
             case ast.Sub():
                 return terms.plus(one, terms.negated(other))
         return self.tabulated(function, one, other, node, path, at)
+
+    def repeated(self, parts: tuple[Value, ...], times: Value, node: ast.AST, at: Scope) -> Value:
+        """``(None,) * 3``."""
+        if not are_constants(times):
+            at.source.fail(node, "how often a tuple is repeated is a constant", f"It has {len(parts)} parts.")
+        assert isinstance(times, Static)
+        if len(parts) * times.value > MOST_CASES:
+            at.source.fail(node, f"a tuple has {MOST_CASES:,} parts at the most")
+        return Tup(parts * times.value)
 
     def refuse_huge(self, function: Callable[[Any, Any], Any], left: int, right: int, node: ast.AST, at: Scope) -> None:
         """See to it that a constant has no more bits than there is room and time for."""

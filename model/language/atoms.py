@@ -56,8 +56,9 @@ class Atoms(Conversions):
     def nothing(self, local: Local, scope: Scope, path: Path, at: Scope) -> Bad:
         """Why a variable has no value."""
         if scope is not at and all(of is not scope for of, _ in path.env):
+            what = "a comprehension" if scope.function.generator else f"'{scope.function.name}'"
             return Bad(
-                f"is a variable of '{scope.function.name}', which is over",
+                f"is a variable of {what}, which is over",
                 "Use a lambda where it is written, or give it what it needs as an argument.",
             )
         hint = self.member_hint(local.shown, path, at)

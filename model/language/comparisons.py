@@ -13,6 +13,7 @@ from flushproof.model.ir import terms
 from . import declare
 from .arithmetic import Arithmetic
 from .conversions import are_numbers, few, items_of
+from .scopes import gone_through
 from .values import (
     MapRef,
     Object,
@@ -201,7 +202,7 @@ class Comparisons(Arithmetic):
                 self.expr(value, node, at)
                 at.source.fail(node, f"{at.source.text(node)} compares what is no value")
         options = any(isinstance(v, ir.Node) and isinstance(v.sort, ir.OptionSort) for v in (left, right))
-        if not options and self.none_in(left, right) and may_ask_for_none(node, at):
+        if not options and self.none_in(left, right) and may_ask_for_none(node, path, at):
             return ir.FALSE
         one, other = self.unify(left, right, node, at, path)
         if isinstance(one.sort, ir.IntSort) and one.sort != other.sort:
@@ -227,11 +228,18 @@ class Comparisons(Arithmetic):
         return type if isinstance(value, type) else type(value)
 
 
-def may_ask_for_none(node: ast.AST, at: Scope) -> bool:
-    """Whether asking for None is no slip where there is none: another way here, or a call without this argument, may give one."""
+def may_ask_for_none(node: ast.AST, path: Path, at: Scope) -> bool:
+    """Whether asking for None is no slip where there is none: another way here, call or round of a loop may give one."""
     if not isinstance(node, ast.Compare):
         return False
     if not any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node)):
         return True
     asked = {x.id for x in (node.left, *node.comparators) if isinstance(x, ast.Name)}
-    return any(local.shown in asked and given.default is None for local, given in at.function.parameters)
+    scope: Scope | None = at
+    while scope is not None:
+        given = {local for local, _ in scope.function.parameters} if scope.caller is not None else set()
+        others = given | {local for local in scope.function.locals.values() if local.shown in gone_through(scope.function.body)}
+        if any(local.shown in asked and path.env.get((scope, local)) not in path.binders for local in others):
+            return True
+        scope = scope.outer
+    return False

@@ -211,12 +211,17 @@ class Conversions:
                 return terms.lit(bool(value.value))
             text = at.source.text(node)
             if value.value is None:
-                at.source.fail(node, f"{text} is always None, not a condition", "Does a helper lack its `return`?")
+                hint = "Write False." if isinstance(node, ast.Constant) else "Does a helper lack its `return`?"
+                at.source.fail(node, f"{text} is always None, not a condition", hint)
             if isinstance(value.value, type):
                 hint = "Ask all(... for x in ...) or any(... for x in ...) of its elements."
                 at.source.fail(node, f"{text} is a sort, not a condition", hint)
             shown = value.value if isinstance(value.value, enum.Enum) else repr(value.value)
             at.source.fail(node, f"{text} is always {shown}, not a condition", "Compare it with something.")
+        if isinstance(value, Tup):
+            text = at.source.text(node)
+            hint = "Combine its parts with `and` or `or`." if isinstance(node, ast.Tuple) else f"Write len({text}) > 0."
+            at.source.fail(node, f"{text} is a tuple, not a condition", hint)
         expr = self.expr(value, node, at)
         if isinstance(expr.sort, ir.IntSort):  # as in Python, and in C: `if self.flags & 1:`
             zero = expr.sort.lo <= 0 <= expr.sort.hi
@@ -224,7 +229,8 @@ class Conversions:
         if expr.sort != ir.BOOL:
             text = at.source.text(node)
             option = isinstance(expr.sort, ir.OptionSort)
-            hint = f"Write {text} is not None." if option else "Compare it with something."
+            asked = text if isinstance(node, (ast.Attribute, ast.Name, ast.Subscript, ast.Call)) else f"({text})"
+            hint = f"Write {asked} is not None." if option else "Compare it with something."
             at.source.fail(node, f"{text} is {articled(expr.sort.name)}, not a condition", hint)
         return expr
 

@@ -183,6 +183,13 @@ class Functions(Executor):
 MOST_ARGUMENTS = {"abs": 1, "bool": 1, "next": 2, "sum": 2, "tuple": 1, "reversed": 1, "enumerate": 2, "range": 3}
 """How many arguments some of Python's functions take; of the others, who reads them says so."""
 
+KEYWORDS = {
+    "key": "Compare what it gives, as in `if self.age[c] < self.age[d]:`.",
+    "default": "Give it as one more value: max(0, ...).",
+    "strict": "Tuples have a fixed length: compare the lengths with len(...).",
+}
+"""What to write instead of keywords that Python's functions take and the language has not."""
+
 PYTHON: Mapping[Any, Callable[[Functions, list[Given], ast.AST, Path, Scope], Value]] = {
     all: lambda x, *rest: x.quantifier("all", *rest),
     any: lambda x, *rest: x.quantifier("any", *rest),

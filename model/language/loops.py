@@ -139,11 +139,9 @@ class Loops(Operations):
             for var in variables:
                 if var not in update.args:
                     whose = "may write the same place of" if update.args else "writes the same"
-                    scope.source.fail(
-                        node,
-                        f"every round of this loop {whose} '{update.var}'",
-                        f"Write a location of its own in each round, self.{update.var}[{var.name}, ...], or one value.",
-                    )
+                    place = f"Write a location of its own in each round, self.{update.var}[{var.name}, ...], or one value."
+                    hint = place if update.args else "Write one value, or gather with count(...), sum(...), any(...) or all(...)."
+                    scope.source.fail(node, f"every round of this loop {whose} '{update.var}'", hint)
             for access in accesses:
                 if access.variable == update.var and not self.apart(update.args, access.args, variables):
                     self.refuse_meeting(update, access, node, scope)

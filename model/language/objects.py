@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import types
 from typing import Any, NoReturn
 
 from flushproof.model import ir
@@ -14,6 +15,7 @@ from . import core, declare
 from .comparisons import Comparisons
 from .conversions import items_of
 from .core import Atom, Open, Star
+from .types import hints
 from .values import (
     Above,
     Access,
@@ -104,6 +106,8 @@ class Objects(Comparisons):
             case Static(type() as part) if issubclass(part, declare.Part):
                 hint = f"A part is made by calling its class: `lock = {part.__name__}(...)`."
                 at.source.fail(node, f"{owner} is the class of a part, and no part", hint)
+            case Static(type() as cls) if issubclass(cls, declare.System) and name in hints(cls):
+                at.source.fail(node, f"'{name}' is state, which an object has and not {owner}", f"Write self.{name}.")
             case Static():
                 names = [n for n in dir(value.value) if not n.startswith("_")]
                 at.source.fail(node, f"{owner} has no '{name}'", nearest(name, names, f"members of {owner}"))
@@ -163,6 +167,9 @@ class Objects(Comparisons):
                 return Static(found)
         if inspect.isfunction(found):
             return Method(found, owner)
+        if isinstance(found, types.GetSetDescriptorType):
+            name = found.__name__
+            at.source.fail(node, f"the language has no {name}", "What the system has is known when compiling: write self.name.")
         if hasattr(type(found), "__get__"):
             name = type(found).__name__.strip("_")
             at.source.fail(node, f"the language has no {name} around a method", "Write a plain method.")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import enum
+import functools
 import inspect
+import types
 from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn, Optional
 
@@ -100,7 +102,8 @@ class Operations(Objects):
             ):
                 chosen: Value = parts[position.value]
                 return chosen
-            at.source.fail(node, "a tuple is indexed by a constant", f"It has {len(parts)} parts.")
+            hint = f"It has {len(parts)} parts; where it depends on the state which is meant, write `if`, or `... if ... else ...`."
+            at.source.fail(node, "a tuple is indexed by a constant number", hint)
         if isinstance(value, Static) and value.value is tuple:
             hint = "Choose each part: `page, dirty = choose(Page), choose(bool)`."
             at.source.fail(node, f"{at.source.text(node)} is no single value", hint)
@@ -122,6 +125,8 @@ class Operations(Objects):
         hint = "Declare it as Map[...] to index it."
         if isinstance(value, Static) and isinstance(value.value, list):
             hint = "Make it a tuple, which is indexed by a constant; a list may change."
+            if any(isinstance(part, declare.Part) for part in value.value):
+                hint = "Give each part a name of its own: `first = Lock()`, and write self.first."
         elif isinstance(value, Static) and isinstance(value.value, Mapping):
             hint = "It is indexed by a constant; for what depends on the state declare a Map[...], or write `if`."
         at.source.fail(node, f"{at.source.text(owner)} is not a map", hint)
@@ -209,6 +214,15 @@ class Operations(Objects):
             elif issubclass(called, declare.Sort):
                 number = ", or a number" if called.ordered else ""
                 hint = f"Write choose({text}), or use a parameter{number}."
+            elif called.__module__ != "builtins":
+                hint = f"Make one in the class or the module, where it is a constant: `given = {text}(...)`."
+        elif isinstance(called, types.MethodType):
+            hint = f"Call it in the class or the module, where its value is a constant: `known = {text}(...)`."
+            if isinstance(called.__self__, enum.Enum):
+                member, _, name = text.rpartition(".")
+                hint = f"Write {type(called.__self__).__name__}.{name}({member})."
+        elif isinstance(called, functools.partial):
+            hint = "Write a function that gives the arguments."
         at.source.fail(node, f"{text} cannot be called in a model", function_hint(called) or hint)
 
     def words(self) -> list[str]:

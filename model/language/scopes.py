@@ -146,6 +146,15 @@ def assigned(block: core.Block) -> Iterator[Local]:
                 yield from statement.assigned
 
 
+def gone_through(block: core.Block) -> Iterator[str]:
+    """The variables that the loops among these statements give their elements to."""
+    for statement in block:
+        if isinstance(statement, core.For):
+            yield from statement.names
+        for name in ("body", "other"):
+            yield from gone_through(getattr(statement, name, ()))
+
+
 def kept(block: core.Block) -> frozenset[Local]:
     """The temporaries of a method that are given a value before a place where its step may end, and used behind it."""
     made: dict[Local, int] = {}

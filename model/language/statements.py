@@ -442,7 +442,10 @@ class Executor(Assignments):
             at.source.fail(s.node, "only a process takes several steps", "Decorate it with @process(Cpu).")
         label = s.value.value if isinstance(s.value, ast.Constant) else None
         if not (isinstance(label, str) and label):
-            at.source.fail(s.node, "a yield names the step that follows", 'Write yield "label".')
+            hint = 'Write yield "label".'
+            if isinstance(s.value, (ast.JoinedStr, ast.Name, ast.Attribute, ast.BinOp)):
+                hint = 'A label is a plain string, and may have variables in braces: yield "flushes {page}".'
+            at.source.fail(s.node, "a yield names the step that follows", hint)
         return Outcome("yield", path, node=s.node, label=label, stack=stack)
 
 

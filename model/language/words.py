@@ -13,7 +13,7 @@ from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir import terms
 
 from . import core, declare
-from .functions import MOST_ARGUMENTS, PYTHON, Functions, Given, as_number
+from .functions import KEYWORDS, MOST_ARGUMENTS, PYTHON, Functions, Given, as_number
 from .operations import SETTLED
 from .templates import Template
 from .types import refuse_no_sort
@@ -66,15 +66,17 @@ class Words(Functions):
         if meaning is None and plain is None:
             return None
         args = [Given(v, a.node) for a, v in self.items(call.args, path, at)]
+        nodes = {name: atom.node for name, atom in call.keywords}
+        keywords = {k: Given(v, nodes.get(k, node)) for k, v in self.keywords(call, path, at).items()}
         if plain is not None:
-            if call.keywords:
-                at.source.fail(node, f"{function.value.__name__}() takes no keywords here")
             name = function.value.__name__
+            if name in ("enumerate", "sum") and len(args) == 1 and "start" in keywords:
+                args.append(keywords.pop("start"))
+            for keyword in keywords:
+                at.source.fail(node, f"{name}() takes no {keyword}= here", KEYWORDS.get(keyword, ""))
             if len(args) > MOST_ARGUMENTS.get(name, len(args)):
                 at.source.fail(node, f"{name}() takes {MOST_ARGUMENTS[name]} here, not {len(args)}")
             return plain(self, args, node, path, at)
-        nodes = {name: atom.node for name, atom in call.keywords}
-        keywords = {k: Given(v, nodes.get(k, node)) for k, v in self.keywords(call, path, at).items()}
         signature = inspect.signature(function.value)
         try:
             bound = signature.bind(*args, **keywords)

@@ -2098,7 +2098,7 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
             "'k' changes in each round, and no bound of it can be seen",
         ),
-        "counting down with an early end": refused(
+        "counting down with an early end": bad(
             """
             n: Bit
             @action
@@ -2114,7 +2114,7 @@ HABITS: dict[str, dict[str, Case]] = {
                     tries -= 1
                 self.bad = tries == 2
             """,
-            "Compare the number with something, as in `n != 0`",
+            2,
         ),
         "while else": refused(
             """
@@ -2478,7 +2478,7 @@ HABITS: dict[str, dict[str, Case]] = {
                 fs = tuple(lambda: k for k in (1, 2))
                 self.bad = fs[0]() == 2
             """,
-            "'k' is a variable of 'generator', which is over",
+            "'k' is a variable of a comprehension, which is over",
         ),
         "lambda returning lambda": refused(
             """
@@ -3852,6 +3852,73 @@ HABITS: dict[str, dict[str, Case]] = {
                 return all(self.o[c] in (None, self.h[c]) for c in Cpu)
             """,
         ),
+        "None among what a loop goes through": bad(
+            """
+            @action
+            def a(self, c: Cpu):
+                n = 0
+                for i, d in enumerate((c, None, c), start=1):
+                    asked = lambda: d is None
+                    n = n * 10 + (i if d is None else 0) + (5 if asked() else 0)
+                self.bad = n == 70 and tuple(x is None for x in (c, None)) == (False, True)
+            """,
+            1,
+        ),
+        "one helper asks of an element, of an option and of None": bad(
+            """
+            o: Optional[Cpu]
+
+            def kind(self, who):
+                return 0 if who is None else 1
+
+            @action
+            def a(self, c: Cpu):
+                self.bad = (self.kind(c), self.kind(self.o), self.kind(None)) == (1, 0, 0)
+            """,
+            1,
+        ),
+        "one helper that takes steps asks of an element and of None": bad(
+            """
+            def kind(self, who):
+                yield "asks"
+                return 0 if None == who else 1
+
+            @process(Cpu)
+            def p(self, c):
+                x = yield from self.kind(c)
+                y = yield from self.kind(None)
+                self.bad = (x, y) == (1, 0)
+            """,
+            2,
+        ),
+        "None as a condition, of a conditional expression": refused(
+            """
+            n: Digit
+            @action
+            def a(self):
+                if self.n if self.bad else None:
+                    self.bad = True
+            """,
+            "None is always None, not a condition",
+            "Write False.",
+        ),
+        "a loop over a sort asks its elements for None": refused(
+            """
+            @action
+            def a(self):
+                self.bad = any(c is None for c in Cpu)
+            """,
+            "a Cpu is never None",
+        ),
+        "an option as a condition, of a conditional expression": refused(
+            """
+            n: Digit
+            @action
+            def a(self):
+                self.bad = (self.n if self.bad else None) and True
+            """,
+            "Write (self.n if self.bad else None) is not None.",
+        ),
     },
     "choices and counters": {
         "choose in a tuple twice": bad(
@@ -3990,7 +4057,7 @@ HABITS: dict[str, dict[str, Case]] = {
             def a(self, c: Cpu):
                 require((self.bad, True))
             """,
-            "(self.bad, True) is not a value that a state can hold",
+            "(self.bad, True) is a tuple, not a condition",
         ),
         "conditional require in expression": bad(
             """
@@ -4847,7 +4914,118 @@ HABITS: dict[str, dict[str, Case]] = {
             def p(self):
                 return True, "x"
             """,
-            "(True, 'x') is not a value that a state can hold",
+            "(True, 'x') is a tuple, not a condition",
+        ),
+        "a tuple so many times": bad(
+            """
+            @action
+            def a(self, c: Cpu):
+                t = (c, None) * 2
+                t *= 1
+                self.bad = t[2] is c and t[3] is None and len(t) == 4 and 2 * (1,) == (1, 1) and (1,) * -1 == ()
+            """,
+            1,
+        ),
+        "a tuple as often as the state says": refused(
+            """
+            n: Digit
+            @action
+            def a(self):
+                self.bad = (1,) * self.n == (1,)
+            """,
+            "how often a tuple is repeated is a constant",
+        ),
+        "a tuple as a condition": refused(
+            """
+            @action
+            def a(self, c: Cpu):
+                rest = (c,)[1:]
+                self.bad = not rest
+            """,
+            "rest is a tuple, not a condition",
+            "Write len(rest) > 0",
+        ),
+        "a sum from a start": bad("@action\ndef a(self):\n    self.bad = sum((1, 2), start=4) == 7", 1),
+        "the least by a key": refused("@action\ndef a(self):\n    self.bad = min((1, 2), key=lambda x: -x) == 2", "no key= here"),
+        "what a constant's method gives": refused(
+            """
+            class Mode(enum.Enum):
+                ON = 1
+                OFF = 2
+
+                def other(self):
+                    return Mode.ON if self is Mode.OFF else Mode.OFF
+
+            class Generated(System):
+                mode: Mode
+
+                @action
+                def a(self):
+                    self.mode = Mode.ON.other()
+            """,
+            "Write Mode.other(Mode.ON).",
+        ),
+        "which is what that says": breaks(
+            """
+            class Mode(enum.Enum):
+                ON = 1
+                OFF = 2
+
+                def other(self):
+                    return Mode.ON if self is Mode.OFF else Mode.OFF
+
+            class Generated(System):
+                mode: Mode
+
+                @action
+                def a(self):
+                    self.mode = Mode.other(self.mode)
+
+                @invariant("it is off")
+                def on(self):
+                    return self.mode is Mode.ON
+            """,
+            "on",
+            1,
+        ),
+        "parts in a list": refused(
+            """
+            locks = [Lock(), Lock()]
+            @action
+            def a(self, c: Cpu):
+                with self.locks[0](c):
+                    self.bad = True
+            """,
+            "Give each part a name of its own",
+        ),
+        "the class of an object": refused(
+            """
+            LIMIT = 1
+            @action
+            def a(self):
+                self.bad = self.__class__.LIMIT == 1
+            """,
+            "the language has no __class__",
+            "write self.name",
+        ),
+        "state of the class": refused(
+            """
+            n: Digit
+            @action
+            def a(self):
+                self.bad = Generated.n == 0
+            """,
+            "'n' is state, which an object has and not Generated",
+            "Write self.n.",
+        ),
+        "a label with a value": refused(
+            """
+            @process(Cpu)
+            def p(self, c):
+                yield f"waits on {c}"
+                self.bad = True
+            """,
+            "A label is a plain string, and may have variables in braces",
         ),
     },
     "events and properties": {

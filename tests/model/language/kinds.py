@@ -2674,7 +2674,7 @@ KINDS.update(
             "dict literal": refused("@action\ndef a(self):\n    x = {1: 2}", "dictionary"),
             "matmul": refused("n: Digit\n@action\ndef a(self):\n    x = self.n @ 2"),
             "pow": refused("n: Digit\n@action\ndef a(self):\n    self.n = 2 ** 3"),
-            "tuple times": refused("@action\ndef a(self):\n    x = (1,) * 3"),
+            "tuple times tuple": refused("@action\ndef a(self):\n    x = (1,) * (3,)"),
             "min with a key": refused("n: Digit\n@action\ndef a(self):\n    self.n = min(self.n, 3, key=None)", "min"),
             "sorted": refused("@action\ndef a(self):\n    x = sorted((2, 1))", "sorted"),
             "print": refused("@action\ndef a(self):\n    print(self.bad)", "print"),
