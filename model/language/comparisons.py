@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from flushproof.model.ir import terms
 from . import declare
 from .arithmetic import Arithmetic
 from .conversions import are_numbers, few, items_of
-from .scopes import gone_through
+from .scopes import assigned, gone_through
 from .values import (
     MapRef,
     Object,
@@ -229,7 +230,7 @@ class Comparisons(Arithmetic):
 
 
 def may_ask_for_none(node: ast.AST, path: Path, at: Scope) -> bool:
-    """Whether asking for None is no slip where there is none: another way here, call or round of a loop may give one."""
+    """Whether asking for None is no slip where there is none: another way here, call, round or assignment may give one."""
     if not isinstance(node, ast.Compare):
         return False
     if not any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node)):
@@ -237,9 +238,11 @@ def may_ask_for_none(node: ast.AST, path: Path, at: Scope) -> bool:
     asked = {x.id for x in (node.left, *node.comparators) if isinstance(x, ast.Name)}
     scope: Scope | None = at
     while scope is not None:
-        given = {local for local, _ in scope.function.parameters} if scope.caller is not None else set()
-        others = given | {local for local in scope.function.locals.values() if local.shown in gone_through(scope.function.body)}
-        if any(local.shown in asked and path.env.get((scope, local)) not in path.binders for local in others):
+        function = scope.function
+        given = [local for local, _ in function.parameters] if scope.caller is not None else []
+        again = [local for local, times in Counter(assigned(function.body)).items() if times > 1]
+        rounds = [local for local in function.locals.values() if local.shown in gone_through(function.body)]
+        if any(x.shown in asked and path.env.get((scope, x)) not in path.binders for x in (*given, *again, *rounds)):
             return True
         scope = scope.outer
     return False

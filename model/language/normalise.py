@@ -14,7 +14,7 @@ import builtins
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
-from types import NoneType
+from types import ModuleType, NoneType
 from typing import Any, NoReturn
 
 from . import core
@@ -479,7 +479,7 @@ class Normaliser:
 
     def call(self, node: ast.Call) -> core.Call:
         function = self.atom(node.func, keep=any(walrus(a) for a in (*node.args, *node.keywords)))
-        for condition in self.asked_by(function, node):
+        for condition in self.asked_by(self.called(node.func), node):
             self.asked(condition)
         values = [*node.args, *(k.value for k in node.keywords)]
         items = list(self.items(values))
@@ -492,9 +492,18 @@ class Normaliser:
         self.conditions.update(operands(condition))
         return condition
 
-    def asked_by(self, function: Atom, node: ast.Call) -> Iterator[ast.expr]:
+    def called(self, function: ast.expr) -> object:
+        """The function that a name means, or a name in a module; None for any other."""
+        match function:
+            case ast.Name():
+                found = self.resolve(function)
+                return found.value if isinstance(found, Constant) else None
+            case ast.Attribute(value, name) if isinstance(module := self.called(value), ModuleType):
+                return getattr(module, name, None)
+        return None
+
+    def asked_by(self, called: object, node: ast.Call) -> Iterator[ast.expr]:
         """The arguments of a call of a word of the language, or of Python's, that are conditions."""
-        called = function.of.value if isinstance(function.of, Constant) else None
         given: list[tuple[int | str | None, ast.expr]] = [*enumerate(node.args), *((k.arg, k.value) for k in node.keywords)]
         for place, argument in given:
             if any(called is word and place in places for word, places in _CONDITIONS):

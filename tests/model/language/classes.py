@@ -624,4 +624,29 @@ CLASSES: dict[str, dict[str, Case]] = {
             """
         ),
     },
+    "words under the name of their module": {
+        "with numbers among the conditions": bad(
+            """
+            import builtins
+
+            import flushproof.model.language as words
+
+            class Generated(words.System):
+                bad: bool
+                on: bool
+                n: Digit
+
+                @words.action
+                def a(self, c: Cpu):
+                    words.require(not self.on or self.n & 1)
+                    d = words.choose(Cpu, where=lambda x: x is not c and (not self.on or self.n))
+                    self.bad = builtins.bool(d is not c and (self.n == 0 or self.n & 2))
+
+                @words.invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+    },
 }

@@ -3877,6 +3877,27 @@ HABITS: dict[str, dict[str, Case]] = {
             """,
             1,
         ),
+        "a local that is an element, and then None": bad(
+            """
+            @process(Cpu)
+            def p(self, c):
+                who = None
+                for _ in range(3):
+                    yield "turns"
+                    who = c if who is None else None
+                self.bad = who is c
+            """,
+            3,
+        ),
+        "a local that is one element": refused(
+            """
+            @action
+            def a(self):
+                who = choose(Cpu)
+                self.bad = who is None
+            """,
+            "a Cpu is never None",
+        ),
         "one helper that takes steps asks of an element and of None": bad(
             """
             def kind(self, who):
