@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import itertools
 import linecache
 import pkgutil
 import sys
 import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -124,6 +127,7 @@ def load_file(path: Path) -> ModuleType:
         raise FlushproofError(f"there is no file {path}")
     name = f"{_USERS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     text = path.read_bytes()
+    _set_aside_what_changed(path.parent)
     if name in sys.modules and _loaded.get(name) == text:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path, loader=_AsRead(name, str(path), text))
@@ -131,6 +135,8 @@ def load_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     _loaded.pop(name, None)  # until this one is there as a whole
+    _set_aside_what_is_elsewhere(path.parent)
+    known = set(sys.modules)
     sys.path.append(str(path.parent))  # behind the rest: a neighbour called string.py hides nothing
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of neighbours: it is not told apart within a second
     try:
@@ -149,8 +155,70 @@ def load_file(path: Path) -> ModuleType:
     finally:
         sys.dont_write_bytecode = writes
         sys.path.remove(str(path.parent))
+        _note_neighbours(path.parent, sys.modules.keys() - known)
     _loaded[name] = text
     return module
+
+
+@dataclass(frozen=True)
+class _Neighbour:
+    """A module that a user's file imported from its own folder: `name` is what Python calls it, `text` what was in its file."""
+
+    folder: Path
+    name: str
+    module: ModuleType
+    file: Path
+    text: bytes
+
+    @property
+    def changed(self) -> bool:
+        return not self.file.is_file() or self.file.read_bytes() != self.text
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another folder's module goes by its name now, or none."""
+        return sys.modules.get(self.name) is not self.module
+
+    def set_aside(self) -> None:
+        """Let the name be another module's; what was made of this one still finds it, under a name that cannot be imported."""
+        if not self.elsewhere:
+            aside = f"{self.name}#{next(_asides)}"
+            sys.modules[aside] = sys.modules.pop(self.name)
+            for value in vars(self.module).values():
+                if isinstance(value, type) and value.__module__ == self.name:
+                    value.__module__ = aside
+
+
+_neighbours: dict[tuple[Path, str], _Neighbour] = {}
+_asides = itertools.count()
+
+
+def _note_neighbours(folder: Path, names: Iterable[str]) -> None:
+    for name in names:
+        module = sys.modules[name]
+        file = Path(module.__file__) if getattr(module, "__file__", None) else None
+        if file is not None and file.is_relative_to(folder) and file.suffix == ".py" and not name.startswith(_USERS):
+            _neighbours[folder, name] = _Neighbour(folder, name, module, file, file.read_bytes())
+
+
+def _set_aside_what_changed(folder: Path) -> None:
+    """Forget the modules of a folder of which one was edited, and the systems that were read with them."""
+    mine = [n for n in _neighbours.values() if n.folder == folder]
+    if any(n.changed for n in mine):
+        for neighbour in mine:
+            neighbour.set_aside()
+            del _neighbours[folder, neighbour.name]
+        for name in [n for n in _loaded if Path(sys.modules[n].__file__ or "").parent == folder]:
+            del _loaded[name]
+
+
+def _set_aside_what_is_elsewhere(folder: Path) -> None:
+    """See to it that a module of another folder is not taken for one of this folder that has its name."""
+    importlib.invalidate_caches()
+    for neighbour in _neighbours.values():
+        top = folder / neighbour.name.partition(".")[0]
+        if neighbour.folder != folder and (top.is_dir() or top.with_suffix(".py").is_file()):
+            neighbour.set_aside()
 
 
 class _AsRead(SourceFileLoader):

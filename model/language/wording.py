@@ -25,7 +25,7 @@ STATEMENTS: Words = {
 }
 
 EXPRESSIONS: Words = {
-    ast.ListComp: ("list comprehension", "Leave out its brackets in all(...), any(...) and the like, or use a for loop over a sort."),
+    ast.ListComp: ("list comprehension", "Leave out its brackets in all(...) or any(...), or use a for loop over a sort."),
     ast.SetComp: ("set comprehension", "Use a Map[..., bool] as a set."),
     ast.DictComp: ("dictionary comprehension", "Use a Map as a dictionary."),
     ast.List: ("list", "Use a Map; a fixed group of values is a tuple."),

@@ -10,7 +10,7 @@ from flushproof.model import systems
 from flushproof.model.errors import FlushproofError
 from flushproof.model.language.load import load_system, shipped
 
-from flushproof.checking import source_of
+from flushproof.checking import check, source_of
 
 GOOD = '''
 from flushproof.model.language.declare import Map, Sort, System, action
@@ -74,6 +74,62 @@ def test_a_file_imports_its_neighbours_and_leaves_the_path_alone(file: Path) -> 
     before = list(sys.path)
     assert load_system(str(file)).__name__ == "Light"
     assert sys.path == before
+
+
+BOUNDED = """
+from flushproof.model.language.declare import *
+from common import LIMIT, Cpu, Lamp
+
+
+class Light(System):
+    lamp = Lamp()
+    on: Map[Cpu, bool]
+
+    @action
+    def switch(self, cpu: Cpu) -> None:
+        self.on[cpu] = self.lamp.lit = True
+
+    @invariant("too many")
+    def few(self):
+        return count(self.on[c] for c in Cpu) < LIMIT
+"""
+COMMON = """
+from __future__ import annotations
+from flushproof.model.language.declare import *
+
+class Cpu(Sort):
+    pass
+
+class Bulb(Sort):
+    pass
+
+class Lamp(Part):
+    lit: bool
+    of: Bulb
+
+LIMIT = {}
+"""
+
+
+def test_each_folder_has_neighbours_of_its_own(tmp_path: Path) -> None:
+    for limit in (2, 3):
+        folder = tmp_path / str(limit)
+        folder.mkdir()
+        (folder / "light.py").write_text(BOUNDED)
+        (folder / "common.py").write_text(COMMON.format(limit))
+    first, second = (load_system(f"{tmp_path}/{limit}/light.py") for limit in (2, 3))
+    assert check(second).verdict == "holds"
+    assert check(first).verdict == "violated"  # compiled only now that the other folder's module goes by that name
+    assert load_system(f"{tmp_path}/2/light.py") is first
+
+
+def test_a_neighbour_that_was_edited_is_read_again(tmp_path: Path) -> None:
+    light, common = tmp_path / "light.py", tmp_path / "common.py"
+    light.write_text(BOUNDED)
+    for limit, verdict in ((2, "violated"), (3, "holds"), (1, "violated"), (3, "holds")):
+        common.write_text(COMMON.format(limit))
+        assert check(str(light)).verdict == verdict
+        assert load_system(str(light)) is load_system(str(light))
 
 
 def test_a_neighbour_hides_no_module_of_python(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
