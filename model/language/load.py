@@ -196,8 +196,8 @@ _asides = itertools.count()
 def _note_neighbours(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         module = sys.modules[name]
-        file = Path(module.__file__) if getattr(module, "__file__", None) else None
-        if file is not None and file.is_relative_to(folder) and file.suffix == ".py" and not name.startswith(_USERS):
+        file = Path(getattr(module, "__file__", None) or "")
+        if file.is_relative_to(folder) and file.suffix == ".py" and not name.startswith(_USERS):
             _neighbours[folder, name] = _Neighbour(folder, name, module, file, file.read_bytes())
 
 
