@@ -68,10 +68,6 @@ class El1Context:
         """Without tables: stage 1 is off."""
         return self.may_walk(cpu) and self.s1_off[cpu]
 
-    def ends_a_walk_of(self, cpu, vcpu):
-        """Of its tables."""
-        return self.guests_walk[cpu] == vcpu and not self.runs_flat(vcpu)
-
     def walks_end(self, cpu):
         """A DSB: those that have begun are over."""
         self.hosts_walk[cpu] = False

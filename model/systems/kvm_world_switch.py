@@ -80,8 +80,10 @@ class WorldSwitch(El1Context, VcpuSwitch):
         return self.walks_tables(cpu) and not self.s2_off[cpu]
 
     def walks_for(self, cpu, vcpu):
-        """Also the end of a walk that it began: stage 2 is then that of VTTBR_EL2, as is the VMID."""
-        return super().walks_for(cpu, vcpu) or (self.ends_a_walk_of(cpu, vcpu) and not self.s2_off[cpu])
+        """Also the end of a walk that it began: stage 2 is then that of VTTBR_EL2, as is the VMID.  A vcpu whose MMU is off has no
+        tables: what TTBR0_EL1 and TTBR1_EL1 lead to is then MIXED, and none of its entries."""
+        ends = self.guests_walk[cpu] == vcpu and not self.s2_off[cpu]
+        return (super().walks_for(cpu, vcpu) or ends) and not self.runs_flat(vcpu)
 
     def load(self, cpu):
         if self.load_barrier == LoadBarrier.FLUSH:

@@ -30,7 +30,7 @@ def rewritten(cls: type[System], old: str, new: str, folder: Path, *, lemmas: bo
         here = "|".join(map(re.escape, (cls.__module__, *sorted(kinds(cls)))))
         text += re.sub(rf"^from (?:{here}) import (\(.*?\)|.*?)\n", "", proof, flags=re.MULTILINE | re.DOTALL)
     words = "from flushproof.model.language.declare import "
-    text = text.replace(words, f"{words}at, local\n{words}", 1)  # a claim may ask where a process is, where the system does not
+    text = text.replace(words, f"{words}at, local, reachable\n{words}", 1)  # for a claim, where the system has none
     text = COSTS.sub("", text)
     assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {cls.__name__}"
     copy = folder / "rewritten.py"

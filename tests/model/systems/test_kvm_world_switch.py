@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 from flushproof.model.language.declare import Expect
+from flushproof.model.language.instantiate import instantiate
 from flushproof.model.systems.kvm_world_switch import LoadBarrier, WorldSwitch
+from flushproof.search.explore import explore
+from flushproof.search.native.engine import NativeEngine
 
 from flushproof.proving import prove
 from tests.model.language.agree import agreed
 
-from .rewritten import rewritten
+from .rewritten import claiming, rewritten
 from .verdicts import Cell, cells, found, verdict
 
 ENTRY, GO_ON = "self.the_hosts_walks_go_on(cpu)", "self.hosts_walk[cpu] = True"
@@ -62,6 +65,14 @@ def test_stage_1_must_be_on_where_epd_is_set(old: str, policy: str, knobs: dict[
     without = rewritten(WorldSwitch, old, "", tmp_path)
     on, off = (found(without, Cell(policy, Expect("holds", {**knobs, "mmu_off": m}))) for m in ("off", "on"))
     assert verdict(on) == "holds" and verdict(off) in (FOREIGN, HOST)
+
+
+def test_a_vcpu_whose_mmu_is_off_has_no_entries_of_its_own(tmp_path: Path) -> None:
+    """Even where its TTBR0_EL1 is walked: what that leads to is nobody's table."""
+    entry = "self.tlb.entry[c, m, v, p] and self.runs_flat(v) for c in Cpu for m in Vm for v in Vcpu for p in Page"
+    claims = claiming(WorldSwitch, f"any({entry})", tmp_path)
+    outcome = explore(instantiate(claims, "tcr-first", {"mmu_off": True}), properties=["interesting"], engine=NativeEngine())
+    assert outcome.not_reached == ("interesting",)
 
 
 def test_the_order_cannot_be_seen_without_the_erratum() -> None:
