@@ -32,6 +32,9 @@ What the verdicts mean
     of the code asks for, and on nVHE the exception to EL2 gives (`loads=vttbr-early` breaks it), and that a TLBI is over before
     a number is handed out (DSB).  It needs no order of the loads of the two generations (`loads=generations-swapped` holds):
     smp_rmb there, paired with smp_wmb, orders the generation before whatever is loaded later, vttbr too.
+    `stale_context=on` asks what if VTTBR_EL2 stayed the guest's behind an exit, and was walked.  Without VHE it does not stay: each
+    exit writes 0 there (__deactivate_vm, today __load_host_stage2), with interrupts off, so before the IPI of a rollover is
+    taken.  With VHE it stays since v4.17, behind HCR_EL2.TGE: so the question is about `v4.17` and `fixed` with VHE alone.
 
 Sources: linux-arm-kernel, 30 November 2012, "[PATCH v4 08/14] KVM: ARM: World-switch implementation" (`thread`); arch/arm/kvm/arm.c
 of v3.9 (`merged`); commits f0cf47d939d0 (`v4.17`) and fb544d1ca65a (`fixed`); Arm ARM DDI 0487, chapter D8 (VMID, TLBI ALLE1IS).

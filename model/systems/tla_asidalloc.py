@@ -347,8 +347,10 @@ class TlaAsidalloc(System):
 
     @reachable
     def a_rollover(self):
-        """A task has an ASID of an earlier generation."""
-        return any(self.mm_context_id.generation[t] not in (None, self.asid_generation) for t in Task)
+        """A rollover is over: a task has an ASID of this generation, and another one of an earlier one."""
+        of = self.mm_context_id.generation
+        now = self.asid_generation
+        return any(of[a] == now and of[b] not in (None, now) for a in Task for b in Task)
 
     @reachable
     def an_entry_survives_a_switch(self):

@@ -24,8 +24,11 @@ all CPUs in one step; all of them run the domain.  Several references to a page 
 
 **The toggles `prompt` and `sti_shadow`.**  With `prompt=on` no other CPU flushes, maps the page, writes to it and unmaps it
 between the few instructions of _put_page_type, unless a flush interrupt comes in between; `off`, the default, makes no
-assumption about time: the CPU may be a virtual one, or be held by an SMI.  With `sti_shadow=on` no interrupt comes between the
-stamp and the cmpxchg: STI delays interrupts by one instruction, and whether that is the cmpxchg is up to the compiler.
+assumption about time: the CPU may be a virtual one, or be held by an SMI.  An interrupt may take any time, from its being sent to
+the next instruction of what it interrupted: x86 promises no bound, and what else waits in the local APIC is taken before that
+instruction.  With 2 CPUs the sender uses it, once the handler has acknowledged; with 3 another one does, while the handler
+executes.  With `sti_shadow=on` no interrupt comes between the stamp and the cmpxchg: STI delays interrupts by one instruction,
+and whether that is the cmpxchg is up to the compiler.
 
 **The toggle `tso`.**  Release builds write PTEs by a plain store, and _put_page_type loads the clock before its first locked
 instruction, so that the load may pass the store that cleared a PTE (`store_buffers`).  With `tso=on` that store becomes visible

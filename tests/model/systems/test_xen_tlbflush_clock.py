@@ -87,6 +87,27 @@ def test_what_xsa_241_left_to_an_interrupt() -> None:
     assert mine[stamps + 4][-1] == "_put_page_type: cmpxchg the count"
 
 
+FLUSHES = "        yield from self.flush_ipi.flush(cpu, self.mask)\n"
+WAITS_LONGER = """
+        if any(self.mask[cpu, other] for other in Cpu if other != cpu):
+            yield "flush_mask: take flush_lock and interrupt the others"
+            self.flush_ipi.send(cpu, self.mask)
+            yield "flush_mask: wait until they have flushed, and gone on"
+            stamping = ("set_tlbflush_timestamp: store the stamp", "_put_page_type: cmpxchg the count")
+            require(all(not at(self.xen, other, *stamping) for other in Cpu))
+            self.flush_ipi.wait(cpu)
+"""
+
+
+@pytest.mark.parametrize(("cpus", "says"), [(2, "holds"), (3, WRITABLE_TABLE)])
+@pytest.mark.parametrize("policy", ["before-xsa-241", "xsa-241"])
+def test_who_uses_the_time_of_an_interrupt(policy: str, cpus: int, says: str, tmp_path: Path) -> None:
+    """With 2 CPUs the sender, before what it interrupted goes on; with 3 another one, while the handler executes."""
+    cls = rewritten(XenTlbflushClock, FLUSHES, WAITS_LONGER, tmp_path)
+    cell = Cell(policy, Expect("holds", {"prompt": True, "requests": True}, {"cpu": cpus}))
+    assert verdict(found(cls, cell)) == says
+
+
 # ----------------------------------------------------------------------------------------------------------- ingredients
 
 
