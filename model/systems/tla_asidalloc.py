@@ -353,6 +353,16 @@ class TlaAsidalloc(System):
         return any(of[a] == now and of[b] not in (None, now) for a in Task for b in Task)
 
     @reachable
+    def a_reserved_asid_is_kept(self):
+        """A task has come back behind a rollover, to the number that is reserved for a CPU."""
+        return any(
+            self.reserved_asids.get(c) == self.mm_context_id.get(t)
+            and self.mm_context_id.generation[t] == self.asid_generation
+            for c in Cpu
+            for t in Task
+        )
+
+    @reachable
     def an_entry_survives_a_switch(self):
         """A task runs under its number where another task's entry has survived."""
         return any(
