@@ -163,6 +163,26 @@ def test_each_ingredient(policy: str, knobs: dict[str, str], expected: str) -> N
     assert verdict(found(VcpuSwitch, Cell(policy, Expect(expected, knobs)))) == expected
 
 
+class SwitchedOutInTwoSteps(VcpuSwitch):
+    """vcpu_put, behind which another thread may take the vcpu, and __switch_to."""
+
+    name = "switched-out-in-two-steps"
+
+    def vcpu_put(self, cpu):  # type: ignore[no-untyped-def]
+        yield "vcpu_put"
+        self.vcpus.put(cpu)
+        yield "__switch_to"
+        if self.switch_barrier:
+            self.dsb(cpu)
+
+
+@pytest.mark.parametrize(("cls", "steps"), [(VcpuSwitch, 27), (SwitchedOutInTwoSteps, 28)])
+def test_one_step_more_where_the_thread_is_switched_out_in_two(cls: type[VcpuSwitch], steps: int) -> None:
+    """Of the CPU that the vcpu comes back to; the other one need not be switched out."""
+    outcome = found(cls, Cell("last-ran", Expect(STALE, {"switch_barrier": False})))
+    assert outcome.trace is not None and len(outcome.trace.steps) == steps
+
+
 # ----------------------------------------------------------------------------------------------------------------- proofs
 
 
