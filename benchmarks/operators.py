@@ -44,10 +44,11 @@ AND_THEN = "and then"
 
 @dataclass(frozen=True)
 class Setting:
-    """A policy of a system, with further knobs, at the system's own sizes."""
+    """A policy of a system, with further knobs, at the system's own sizes where no others are given."""
 
     policy: str
     knobs: tuple[tuple[str, Any], ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
 
     def instance(self, cls: type[System]) -> Instance:
         return _instance(cls, self)
@@ -55,7 +56,7 @@ class Setting:
 
 @lru_cache(maxsize=30)
 def _instance(cls: type[System], setting: Setting) -> Instance:
-    return instantiate(cls, setting.policy, dict(setting.knobs))
+    return instantiate(cls, setting.policy, dict(setting.knobs), dict(setting.sizes))
 
 
 @dataclass(frozen=True)
@@ -300,7 +301,7 @@ def _compiled_from(cls: type[System], tree: ast.Module, file: Path) -> Callable[
 
     def made(setting: Setting) -> Instance | None:
         try:
-            instance = instantiate(loaded(), setting.policy, dict(setting.knobs))
+            instance = _instance(loaded(), setting)
         except FlushproofError:  # the language refuses it
             return None
         return None if _is_the_same(instance.system, setting.instance(cls).system) else instance

@@ -37,6 +37,17 @@ TWO_BARRIERS = (
     "or where the vcpu has moved that in __switch_to."
 )
 
+ANY_WILL_DO = "Any free number will do, and the CPUs may be gone through in any order."
+THERE_IS_ONE = (
+    "What is chosen is free, or left to be gone through, by the other conjunct too; this one says that there is one."
+)
+THE_NUMBER_STAYS = "The number stays; only its generation is another one."
+GONE_THROUGH_AGAIN = (
+    "CPUs are gone through once more: what is swept again keeps what is reserved, and who is found again is up to date."
+)
+ALWAYS_TAKEN = "The number is always found taken, and another one is handed out: `keep=never` of kvm-vmid-allocator."
+UNDER_THE_LOCK = "The map and the generation are written under the lock alone: who holds it may read them earlier or later."
+
 REASONS: Mapping[str, tuple[Because, ...]] = {
     "kvm-icache": (
         Because(MORE, "left out", ("icache.invalidations.performs_tlbi / requires icache.invalidations.pending",)),
@@ -420,6 +431,74 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
     ),
+    "tla-asidalloc": (
+        Because(
+            "Without it no generation is this one: the lock is taken each time, and the id read again.",
+            "left out",
+            ("check_and_switch_context / writes sched.check_and_switch_context.generation",),
+        ),
+        Because(
+            "A slot that is not empty has this generation already: a rollover empties all.",
+            "left out",
+            ("cmpxchg_active_asids / writes active_asids.generation",),
+        ),
+        Because(
+            "Who has flushed does so again whenever it takes the lock, which is more.",
+            "left out",
+            ("tlb_flush_pending / writes tlb_flush_pending",),
+        ),
+        Because(
+            THERE_IS_ONE,
+            "left out",
+            (
+                "new_context_allocate_free_asid / requires asid_map.bit, cur_idx",
+                "check_update_reserved_asid_for_each_cpu / requires cpus.bit",
+                "flush_context_for_each_cpu / requires cpus.bit",
+            ),
+        ),
+        Because(
+            ANY_WILL_DO,
+            "left out",
+            (
+                "check_update_reserved_asid_for_each_cpu / requires cpus.bit, 2",
+                "flush_context_for_each_cpu / requires cpus.bit, 2",
+                "new_context_ret_flush_context / requires asid_map.bit, 2",
+                "set_asid / writes cur_idx",
+            ),
+        ),
+        Because(
+            THE_NUMBER_STAYS,
+            "left out",
+            ("check_update_reserved_asid_for_each_cpu / writes reserved_asids.number",),
+        ),
+        Because(GONE_THROUGH_AGAIN, "actor", ("check_update_reserved_asid / by somebody else",)),
+        Because(
+            "A page that is unmapped with no TLBI behind it, or once more, never counts as invalidated by that: less is asked.",
+            "actor",
+            ("pte_clear / by somebody else",),
+        ),
+        Because(MORE, "actor", ("tlbi / by somebody else",)),
+        Because(
+            "Both under the lock, where no rollover comes, and before TTBR0 is the task's.",
+            "reordered",
+            ("check_and_switch_context: if self.tlb_flush_pending[cpu]: | self.active_asids.set(cpu, generation, number)",),
+        ),
+        Because(ALWAYS_TAKEN, "reordered", ("new_context: old = self.asid_map.bit[number] | self.asid_map.bit[number] = True",)),
+        Because(
+            UNDER_THE_LOCK,
+            "reordered",
+            (
+                "new_context: if reserved: | old = self.asid_map.bit[number]",
+                "new_context: generation = self.asid_generation | yield from self.flush_context()",
+            ),
+        ),
+        Because(
+            "That a flush is pending is set and asked under the lock alone: before the sweep is as good as behind it.",
+            "reordered",
+            ("flush_context: while True: | self.tlb_flush_pending[...] = True",),
+        ),
+        Because(NO_ORDER, "reordered", ("flush_context: self.asid_map.fill(False) | self.cpus.fill(True)",)),
+    ),
     "tla-vmidalloc": (
         Because(
             "While a CPU updates, nothing runs there that could be scheduled out once more.",
@@ -440,12 +519,12 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ("fast_path / writes scheduled_out",),
         ),
         Because(
-            "CPUs are gone through once more: what is swept again keeps what is reserved, and who is found again is up to date.",
+            GONE_THROUGH_AGAIN,
             "actor",
             ("check_update_reserved_vmid / by somebody else",),
         ),
         Because(
-            "Any free number will do, and the CPUs may be gone through in any order.",
+            ANY_WILL_DO,
             "left out",
             (
                 "check_update_reserved_vmid_for_each_cpu / requires cpus.bit, 2",
@@ -455,7 +534,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "What is chosen is free, or left to be gone through, by the other conjunct too; this one says that there is one.",
+            THERE_IS_ONE,
             "left out",
             (
                 "check_update_reserved_vmid_for_each_cpu / requires cpus.bit",
@@ -464,7 +543,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "The number stays; only its generation is another one.",
+            THE_NUMBER_STAYS,
             "left out",
             ("check_update_reserved_vmid_for_each_cpu / writes reserved_vmids.number",),
         ),
@@ -477,12 +556,12 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "The number is always found taken, so that the VM gets another one: `keep=never` of kvm-vmid-allocator.",
+            ALWAYS_TAKEN,
             "reordered",
             ("new_vmid: old = self.vmid_map.bit[number] | self.vmid_map.bit[number] = True",),
         ),
         Because(
-            "The map and the generation are written under the lock alone: who holds it may read them earlier or later.",
+            UNDER_THE_LOCK,
             "reordered",
             (
                 "new_vmid: if reserved: | old = self.vmid_map.bit[number]",
@@ -1102,6 +1181,18 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
                 "roll_over: sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
                 "roll_over: sweep: if number is None: | if self.zero_slots:",
             ),
+        ),
+    ),
+    "tla-asidalloc": (
+        Because(
+            "One instruction: atomic64_cmpxchg_relaxed.",
+            "split",
+            ("check_and_switch_context: active = self.active_asids.get(cpu) | if active == (old_generation, old_number):",),
+        ),
+        Because(
+            "One instruction: atomic64_xchg_relaxed.",
+            "split",
+            ("flush_context: generation, number = self.active_asids.get(c) | self.active_asids.set(c, *NULL_ASID)",),
         ),
     ),
     "tla-vmidalloc": (
