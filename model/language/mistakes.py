@@ -46,7 +46,7 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
 
     - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
       without that step a policy might hold which does not.  A property with parameters is no better.
-    - Of two methods with one name in a class only the last exists.
+    - Of two methods, states, parts or knobs with one name in a class only the last exists.
     """
     classes = dict.fromkeys(c for owner in (cls, *parts) for c in owner.__mro__ if c not in (System, Part, object))
     sources = [found for c in classes if (found := class_source(c)) is not None]
@@ -83,17 +83,31 @@ def names_in(tree: ast.ClassDef) -> frozenset[str]:
     return frozenset(n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes)
 
 
+PROPERTY = ("setter", "getter", "deleter")
+"""Decorators that add to a property of the same name."""
+
+
 def refuse_twins(file: str, tree: ast.ClassDef) -> None:
-    """Refuse a method that a later one of the same class replaces, unless it is a part of the same property."""
-    known: set[str] = set()
+    """Refuse a method, a state, a part or a knob that a later one of the same class replaces, unless that is made of it."""
+    known: dict[str, str] = {}
     for node in tree.body:
-        if not isinstance(node, ast.FunctionDef):
-            continue
-        parts = [d for d in node.decorator_list if isinstance(d, ast.Attribute) and d.attr in ("setter", "getter", "deleter")]
-        if node.name in known and not parts:
+        match node:
+            case ast.FunctionDef(name):
+                of_property = (isinstance(d, ast.Attribute) and d.attr in PROPERTY for d in node.decorator_list)
+                kind, made_of_it = "method", any(of_property)
+            case ast.AnnAssign(ast.Name(name), _, None):
+                kind, made_of_it = "state", False
+            case ast.Assign([ast.Name(name)], value):
+                kind = "object" if isinstance(value, ast.Call) else "constant"
+                made_of_it = any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value))
+            case _:
+                continue
+        before = known.get(name, "constant")
+        if before != "constant" and not made_of_it:
+            things = "methods" if before == kind == "method" else "things"
             raise ModelError(
-                f"{tree.name} has two methods called '{node.name}', and Python keeps the last one only",
+                f"{tree.name} has two {things} called '{name}', and Python keeps the last one only",
                 ir.Place(file, node.lineno),
                 hint="Rename one of them.",
             )
-        known.add(node.name)
+        known[name] = kind

@@ -245,7 +245,7 @@ class Words(Functions):
             hint = "An @invariant returns its condition."
             at.source.fail(use.node, f"check() belongs in an event or a step, not in {articled(self.step.kind)}", hint)
         texts = [g.value.value if isinstance(g.value, Static) else None for g in (name, because)]
-        if not all(isinstance(t, str) for t in texts):
+        if not all(isinstance(t, str) for t in texts) or not str(texts[0]).strip():
             at.source.fail(use.node, "check() takes the property's name and the explanation as plain strings")
         cond = self.truth(condition.value, condition.node, at)
         owed = [

@@ -649,4 +649,52 @@ CLASSES: dict[str, dict[str, Case]] = {
             1,
         ),
     },
+    "one name for two things of a class": {
+        **{
+            f"{what}": refused(
+                f"k: Digit\n{first}\n{second}\n@action\ndef other(self):\n    self.bad = self.k == 0\n",
+                "Generated has two things called",
+                "Rename one of them",
+            )
+            for what, first, second in (
+                ("a part and a process", "p = Lock()", "@process(One)\ndef p(self, o):\n    yield 'a'\n    self.bad = True"),
+                ("a step and a constant", "@action\ndef p(self):\n    self.bad = True", "p = 3"),
+                ("a step and a knob", "@action\ndef p(self):\n    self.bad = True", 'p = Knob(bool, True, doc="")'),
+                ("two knobs", 'p = Knob(bool, False, doc="")', 'p = Knob(bool, True, doc="")'),
+                ("two states", "p: bool", "p: Digit"),
+            )
+        },
+        "the second is made of the first": bad(
+            """
+            def odd(x):
+                return x % 2
+            odd = staticmethod(odd)
+            kinds = tuple(Kind)
+            kinds = tuple(reversed(kinds))
+            limit = 3
+            limit = 4
+
+            @property
+            def last(self):
+                return self.kinds[0]
+
+            @last.getter
+            def last(self):
+                return self.kinds[-1]
+
+            @action
+            def a(self):
+                self.bad = self.odd(3) == 1 and self.last is Kind.A and self.limit == 4
+            """,
+            1,
+        ),
+        "a check without a name": refused(
+            """
+            @event
+            def look(self):
+                check(" ", not self.bad, "it is bad")
+            """,
+            "check() takes the property's name",
+        ),
+    },
 }
