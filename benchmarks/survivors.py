@@ -253,19 +253,20 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         ),
     ),
     "kvm-vmid-generation": (
-        Because("A spurious interrupt makes nobody go on.", "left out", ("takes_ipi / requires calls.queued",)),
+        Because("A spurious interrupt makes nobody go on.", "left out", ("takes_ipi / requires calls.pending_ipi",)),
         Because(MORE, "left out", ("tlbi.performs_tlbi / requires tlbi.pending",)),
         Because(MORE, "actor", ("TLBI ALLE1IS / by somebody else",)),
         Because(
             "The allocator does not count on a vcpu being on one CPU only.",
             "left out",
-            ("vcpu_load({vcpu}); reads kvm_vmid_gen / requires vcpus.loaded",),
+            ("vcpu_load({vcpu}); need_new_vmid_gen / requires vcpus.loaded",),
         ),
         Because(
             "With the generation stored last, who finds it current need not wait for the lock: VTTBR is there already.",
             "left out",
             (
-                "spin_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, vmid_gen",
+                "takes kvm_vmid_lock; compares vmid_gen again / requires kvm_vmid_gen, kvm_vmid_lock.holder, vcpus.loaded, vm_of, "
+                "vmid_gen",
             ),
         ),
         Because(
@@ -276,7 +277,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             "A call is queued for whom one is queued already: it is taken once, or once more.",
             "left out",
-            ("kvm_vmid_gen++; calls the other CPUs / requires calls.queued",),
+            ("kvm_vmid_gen++; calls the other CPUs / requires calls.pending_ipi",),
         ),
         Because(
             "Who tries again may as well stay loaded.",
@@ -295,8 +296,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "Not taken under `fixed`: of `loads=generations-swapped`, where a local would be read before it is written.",
             "reordered",
             (
-                "vcpu_thread: own = self.vmid_gen[self.vm_on(cpu)] | stale = own != self.kvm_vmid_gen",
-                "update_vttbr: own = self.vmid_gen[self.vm_on(cpu)] | need = own != self.kvm_vmid_gen",
+                "vcpu_thread: own_vmid_gen = self.vmid_gen[self.vm_on(cpu)] | stale = own_vmid_gen != self.kvm_vmid_gen",
+                "update_vttbr: own_vmid_gen = self.vmid_gen[self.vm_on(cpu)] | need = own_vmid_gen != self.kvm_vmid_gen",
             ),
         ),
         Because(
@@ -575,7 +576,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             MORE,
             "left out",
             (
-                "invalidate_interrupt / requires flush_ipi.pending",
+                "invalidate_interrupt / requires flush_ipi.flush_cpumask",
             ),
         ),
         Because(
@@ -625,26 +626,26 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
                 "Xen is entered: {call} / requires refs, validating",
                 "Xen is entered: {call} / requires type, 2",
                 "Xen is entered: {call} / writes validating",
-                "Xen is entered: {call} / writes mask",
+                "Xen is entered: {call} / writes scratch_cpumask",
                 "Xen is entered: {call} / writes hypercall.get_page_type.page",
                 "Xen is entered: {call} / writes hypercall.get_page_type.type",
                 "flush_local / writes upper.entry",
                 "flush_local / writes lower.entry",
-                "flush_local / writes mask",
+                "flush_local / writes scratch_cpumask",
                 "get_page_type: {page} has its new type / writes type",
                 "get_page_type: {page} has its new type / writes entry",
                 "get_page_type: {page} has its new type / writes validating",
-                "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.holder",
-                "flush_mask: take flush_lock and interrupt the others / writes flush_ipi.holder",
-                "flush_mask: take flush_lock and interrupt the others / writes flush_ipi.pending",
+                "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.flush_lock",
+                "flush_mask: take flush_lock and interrupt the others / writes flush_ipi.flush_lock",
+                "flush_mask: take flush_lock and interrupt the others / writes flush_ipi.flush_cpumask",
                 "flush_mask: take flush_lock and interrupt the others / writes flush_tlb_flag",
                 "flush_mask: take flush_lock and interrupt the others / writes flush_root_flag",
-                "flush_mask: wait until they have flushed / requires flush_ipi.holder",
-                "flush_mask: wait until they have flushed / requires flush_ipi.pending",
-                "flush_mask: wait until they have flushed / writes flush_ipi.holder",
+                "flush_mask: wait until they have flushed / requires flush_ipi.flush_lock",
+                "flush_mask: wait until they have flushed / requires flush_ipi.flush_cpumask",
+                "flush_mask: wait until they have flushed / writes flush_ipi.flush_lock",
                 "flush_mask: wait until they have flushed / writes flush_tlb_flag",
                 "flush_mask: wait until they have flushed / writes flush_root_flag",
-                "flush_mask: wait until they have flushed / writes mask",
+                "flush_mask: wait until they have flushed / writes scratch_cpumask",
             ),
         ),
         Because(
@@ -720,8 +721,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "Only in batches (`batches=on`), which are promised at another size and not asked here.",
             "left out",
             (
-                "put_page_type: drop the old reference / writes hypercall.do_mmu_update.root_local",
-                "put_page_type: drop the old reference / writes hypercall.do_mmu_update.root_others",
+                "put_page_type: drop the old reference / writes hypercall.do_mmu_update.flush_root_pt_local",
+                "put_page_type: drop the old reference / writes hypercall.do_mmu_update.flush_root_pt_others",
                 "do_mmu_update: the next entry of the batch / requires type",
                 "do_mmu_update: the next entry of the batch / requires entry",
                 "do_mmu_update: the next entry of the batch / requires type, 2",
@@ -747,10 +748,10 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "What the next flush is about is written before it.",
             "left out",
             (
-                "flush_local (2) / writes mask",
+                "flush_local (2) / writes scratch_cpumask",
                 "flush_mask: wait until they have flushed (2) / writes flush_tlb_flag",
                 "flush_mask: wait until they have flushed (2) / writes flush_root_flag",
-                "flush_mask: wait until they have flushed (2) / writes mask",
+                "flush_mask: wait until they have flushed (2) / writes scratch_cpumask",
             ),
         ),
         Because(
@@ -772,14 +773,14 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "Who is overtaken in `flush_lock` waits for ever, for the lock that is no longer its own.",
             "left out",
             (
-                "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.holder",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.flush_lock",
             ),
         ),
         Because(
             "Who waits holds `flush_lock`: nobody else can have taken it.",
             "left out",
             (
-                "flush_mask: wait until they have flushed (2) / requires flush_ipi.holder",
+                "flush_mask: wait until they have flushed (2) / requires flush_ipi.flush_lock",
             ),
         ),
         Because(
@@ -990,10 +991,10 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "nothing that rests on its flush.",
             "left out",
             (
-                "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.holder",
-                "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.holder",
-                "flush_mask: take flush_lock and interrupt the others (2) / writes flush_ipi.holder",
-                "flush_mask: take flush_lock and interrupt the others (3) / requires flush_ipi.holder",
+                "flush_mask: take flush_lock and interrupt the others / requires flush_ipi.flush_lock",
+                "flush_mask: take flush_lock and interrupt the others (2) / requires flush_ipi.flush_lock",
+                "flush_mask: take flush_lock and interrupt the others (2) / writes flush_ipi.flush_lock",
+                "flush_mask: take flush_lock and interrupt the others (3) / requires flush_ipi.flush_lock",
             ),
         ),
         Because(
@@ -1015,9 +1016,9 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "Who waits holds `flush_lock`: nobody else can have taken it.",
             "left out",
             (
-                "flush_mask: wait until they have flushed / requires flush_ipi.holder",
-                "flush_mask: wait until they have flushed (2) / requires flush_ipi.holder",
-                "flush_mask: wait until they have flushed (3) / requires flush_ipi.holder",
+                "flush_mask: wait until they have flushed / requires flush_ipi.flush_lock",
+                "flush_mask: wait until they have flushed (2) / requires flush_ipi.flush_lock",
+                "flush_mask: wait until they have flushed (3) / requires flush_ipi.flush_lock",
             ),
         ),
         Because(
@@ -1056,7 +1057,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "A flush that the guest has asked for: no page's type rests on it.",
             "left out",
             (
-                "flush_mask: take flush_lock and interrupt the others (3) / writes flush_ipi.pending",
+                "flush_mask: take flush_lock and interrupt the others (3) / writes flush_ipi.flush_cpumask",
             ),
         ),
         Because(
@@ -1130,14 +1131,14 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "reordered",
             (
                 "put_page_type: shadowed = self.stamp == Stamp.IRQS_OFF and self.sti_shadow | if not self.prompt or "
-                "(self.flush_ipi.pending[cpu] and (not…",
+                "(self.flush_ipi.flush_cpumask[cpu] and (not…",
             ),
         ),
         Because(
             "A store that waits is seen one step earlier; nothing lies between but that step.",
             "reordered",
             (
-                "put_page_type: if not self.prompt or (self.flush_ipi.pending[cpu] and (not… | self.drain(cpu)",
+                "put_page_type: if not self.prompt or (self.flush_ipi.flush_cpumask[cpu] and (not… | self.drain(cpu)",
             ),
         ),
         Because(
@@ -1145,7 +1146,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "reordered",
             (
                 "put_page_type: if self.stamp == Stamp.IRQS_OFF: | require(not (self.prompt and "
-                "self.flush_ipi.pending[cpu] an…",
+                "self.flush_ipi.flush_cpumask[cpu] an…",
             ),
         ),
     ),

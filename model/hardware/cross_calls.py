@@ -40,7 +40,7 @@ class CrossCalls(Part):
                 "CrossCalls are given what executes them first: CrossCalls(cpus, ...) with cpus = Execution()"
             )
         self.cpus, self.sorts, self.maskable = cpus, operand, maskable
-        self.queued = Map(
+        self.pending_ipi = Map(
             Cpu, Cpu, *operand, bool, view=View("pending", "IPI"), doc="the CPU called, the caller, the operand"
         )
 
@@ -50,13 +50,13 @@ class CrossCalls(Part):
         for other in Cpu:
             if self.concerns(cpu, other, to):
                 cost(IPI)
-                self.queued[other, cpu, *operand] = True
+                self.pending_ipi[other, cpu, *operand] = True
 
     def concerns(self, cpu, other, to):
         return other != cpu and (to is None or to(other))
 
     def is_queued(self, cpu, caller):
-        return any(self.queued[cpu, caller, *operand] for operand in each(*self.sorts))
+        return any(self.pending_ipi[cpu, caller, *operand] for operand in each(*self.sorts))
 
     def wait(self, cpu):
         """Every CPU that `cpu` has called has returned from the function."""
@@ -68,8 +68,8 @@ class CrossCalls(Part):
             self.cpus.hardirq.acquire(cpu)
         else:
             self.cpus.nmi.acquire(cpu)
-        require(self.queued[cpu, caller, *operand])
-        self.queued[cpu, caller, *operand] = False
+        require(self.pending_ipi[cpu, caller, *operand])
+        self.pending_ipi[cpu, caller, *operand] = False
         self.executing[cpu] = caller
 
     def resume(self, cpu, caller, *operand):

@@ -26,13 +26,13 @@ from .sorts import Cpu, Vcpu
 class Stray(enum.Enum):
     """Entries under a VM's VMID that come from no vcpu's tables.
 
-    FLAT: made with stage 1 off, as a vcpu makes them whose MMU is off.
-    MIXED: made of registers that do not belong together: the host's tables; tables that mean nothing, since the vcpu's MMU is
-        off; no stage 2.
+    FLAT_MAPPED: made with stage 1 off, as a vcpu makes them whose MMU is off.
+    MIXED_CONTEXTS: made of registers that do not belong together: the host's tables; tables that mean nothing, since the vcpu's
+        MMU is off; no stage 2.
     """
 
-    FLAT = 0
-    MIXED = 1
+    FLAT_MAPPED = 0
+    MIXED_CONTEXTS = 1
 
 
 class El1Context:
@@ -82,7 +82,7 @@ class El1Context:
         late = self.hosts_walk[cpu] or (began is not None and self.s2_off[cpu])
         mixed = tables or late or (self.walks_flat(cpu) and self.s2_off[cpu])
         flat = (self.walks_flat(cpu) or begun_flat) and not self.s2_off[cpu]
-        return self.vttbr[cpu] == vm and (flat if stray == Stray.FLAT else mixed)
+        return self.vttbr[cpu] == vm and (flat if stray == Stray.FLAT_MAPPED else mixed)
 
     def walks_for_the_host(self, cpu):
         """What is cached under the host's VMID, which without VHE its own regime has, and is not the host's."""

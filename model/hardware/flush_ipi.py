@@ -24,10 +24,10 @@ def nothing(under_way):
 
 
 class FlushIpi(Part):
-    """The machine's one flush of other CPUs in progress.  `pending` is flush_cpumask; the system says what the handler does."""
+    """The machine's one flush of other CPUs in progress.  The system says what the handler does."""
 
-    holder: Annotated[Optional[Cpu], View("lock", "flush_lock")]
-    pending: Annotated[Map[Cpu, bool], View("pending", "IPI")]
+    flush_lock: Annotated[Optional[Cpu], View("lock", "flush_lock")]
+    flush_cpumask: Annotated[Map[Cpu, bool], View("pending", "IPI")]
 
     def flush(self, cpu, mask, publish=nothing):
         """Have the CPUs other than `cpu` in the row `mask[cpu, ...]` flush, if there are any, and wait for them.
@@ -44,18 +44,18 @@ class FlushIpi(Part):
 
     def send(self, cpu, mask):
         """Take flush_lock and interrupt the CPUs other than `cpu` in the row `mask[cpu, ...]`."""
-        require(self.holder is None)
-        self.holder = cpu
+        require(self.flush_lock is None)
+        self.flush_lock = cpu
         for other in Cpu:
             if other != cpu and mask[cpu, other]:
                 cost(IPI)
-            self.pending[other] = other != cpu and mask[cpu, other]
+            self.flush_cpumask[other] = other != cpu and mask[cpu, other]
 
     def acknowledge(self, cpu):
         """The interrupted CPU has flushed: cpumask_clear_cpu(cpu, &flush_cpumask)."""
-        self.pending[cpu] = False
+        self.flush_cpumask[cpu] = False
 
     def wait(self, cpu):
         """Every CPU has flushed: release flush_lock."""
-        require(self.holder == cpu and all(not self.pending[other] for other in Cpu))
-        self.holder = None
+        require(self.flush_lock == cpu and all(not self.flush_cpumask[other] for other in Cpu))
+        self.flush_lock = None

@@ -36,9 +36,9 @@ class Scope(OrderedEnum):
 
 
 class DirtyCpus:
-    """A system with the state `mask`, `flush_tlb_flag` and `flush_root_flag`, which is what each CPU is about to flush and what
-    the interrupt is for, the part `flush_ipi`, what XPTI has (`xen_root_copy`), and the knobs `lazy`, `foreign`, `set_first`,
-    `clear_last` and `sync_flushes`; `flush_tlb(cpu)` is what the flush does on a CPU."""
+    """A system with the state `scratch_cpumask`, `flush_tlb_flag` and `flush_root_flag`, which is whom each CPU is about to
+    interrupt and what the interrupt is for, the part `flush_ipi`, what XPTI has (`xen_root_copy`), and the knobs `lazy`, `foreign`,
+    `scope`, `set_first`, `clear_last` and `sync_flushes`; `flush_tlb(cpu)` is what the flush does on a CPU."""
 
     guest_table: Annotated[Map[Cpu, Optional[Frame]], View("context", "guest_table")]
     context: Annotated[Map[Cpu, Context], View("context", "runs")]
@@ -86,28 +86,31 @@ class DirtyCpus:
             self.restore_all_guest(cpu)
         self.context[cpu] = Context.RUNNING
 
-    def flush_dirty(self, cpu, scope, tlb, spared, root_local, root_others):
-        """Flush this CPU if it is in the mask, then the others in the mask, and wait for them.
+    def flush_dirty(self, cpu, scope, flush_linear_pt, spared, flush_root_pt_local, flush_root_pt_others):
+        """Flush this CPU if it is in dirty_cpumask, then the others that are, and wait for them.
 
         spared: the TLB of this CPU is not flushed.
         """
-        others = scope != Scope.LOCAL and (tlb or root_others)
-        if tlb or root_local or root_others:
+        others = scope != Scope.LOCAL and (flush_linear_pt or flush_root_pt_others)
+        if flush_linear_pt or flush_root_pt_local or flush_root_pt_others:
             for c in Cpu:
-                self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]
+                self.scratch_cpumask[cpu, c] = c != cpu and others and (scope == Scope.ALL or self.dirty_cpumask[c])
             yield "flush_local"
-            if self.mask[cpu, cpu]:
-                if tlb and not spared:
+            if self.flushes_itself(cpu):
+                if flush_linear_pt and not spared:
                     self.flush_tlb(cpu)
-                if root_local:
+                if flush_root_pt_local:
                     self.root_pgt_changed[cpu] = True
-            if others:
-                yield from self.flush_ipi.flush(
-                    cpu,
-                    self.mask,
-                    lambda under_way: self.publish(under_way and tlb, under_way and root_others),
-                )
-            self.mask[cpu, :] = False
+            yield from self.flush_ipi.flush(
+                cpu,
+                self.scratch_cpumask,
+                lambda under_way: self.publish(under_way and flush_linear_pt, under_way and flush_root_pt_others),
+            )
+            self.scratch_cpumask[cpu, :] = False
+
+    def flushes_itself(self, cpu):
+        """Whether this CPU is among those that it flushes; one that runs the domain is."""
+        return self.scope == Scope.ALL or self.dirty_cpumask[cpu]
 
     def publish(self, tlb, root):
         """flush_flags: FLUSH_TLB and FLUSH_ROOT_PGTBL."""
@@ -116,7 +119,7 @@ class DirtyCpus:
 
     def obey_flags(self, cpu):
         """What the interrupt makes of flush_flags."""
-        require(self.flush_ipi.pending[cpu])
+        require(self.flush_ipi.flush_cpumask[cpu])
         if self.flush_tlb_flag:
             self.flush_tlb(cpu)
         if self.flush_root_flag:

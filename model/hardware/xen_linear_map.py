@@ -104,18 +104,8 @@ class LinearAccesses(LinearMap):
     @event
     def linear_l1_read(self, cpu: Cpu, page: Frame):
         """a fault on {cpu}: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
-        require(at(self.hypercall, cpu, "Xen is entered: {call}", "multicall: the next call"))
-        require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
-        check(
-            "no-stale-linear-access",
-            self.walk_permitted(cpu, page),
-            "An entry on the way to {page} was overwritten, and the update has returned.",
-        )
-        check(
-            "linear-map-shows-tables",
-            self.type[page] == PageType.L1,
-            "{page} is no L1 table: its content is whatever the guest writes there.",
-        )
+        require(at(self.hypercall, cpu, "Xen is entered: {call}"))
+        self.check_l1_read(cpu, page)
 
     @event
     def linear_write(self, cpu: Cpu, page: Frame):
@@ -135,3 +125,22 @@ class LinearAccesses(LinearMap):
         require(self.access == Access.MAPPED and at(self.hypercall, cpu, "mod_l1_entry: write the L1 entry"))
         require(self.l1_page[cpu] == page)
         check("no-type-confusion", self.type[page] == PageType.L1 and self.refs[page] > 0, "{page} is no L1 table in use.")
+
+    @event
+    def linear_l1_read_in_multicall(self, cpu: Cpu, page: Frame):
+        """a fault on {cpu} within a multicall: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
+        require(at(self.hypercall, cpu, "multicall: the next call"))
+        self.check_l1_read(cpu, page)
+
+    def check_l1_read(self, cpu, page):
+        require(self.context[cpu] == Context.RUNNING and self.lower.entry[cpu, page])
+        check(
+            "no-stale-linear-access",
+            self.walk_permitted(cpu, page),
+            "An entry on the way to {page} was overwritten, and the update has returned.",
+        )
+        check(
+            "linear-map-shows-tables",
+            self.type[page] == PageType.L1,
+            "{page} is no L1 table: its content is whatever the guest writes there.",
+        )

@@ -24,16 +24,16 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             "kvm_vmid_gen++; calls the other CPUs",
             "stores vttbr without a VMID",
             "stores vttbr",
-            "stores vmid_gen; spin_unlock",
+            "stores vmid_gen; releases kvm_vmid_lock",
         )
 
     @hint
     def is_settled(self, cpu: Cpu):
         """It will run its VM under the VMID that is now in the VM's VTTBR, or does so already."""
         if at(self.vcpu_thread, cpu, "compares it with vmid_gen again"):
-            return self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current")
+            return self.vmid_gen[self.vm_on(cpu)] == local(self.vcpu_thread, cpu, "current_vmid_gen")
         if at(self.vcpu_thread, cpu, "compares it with kvm_vmid_gen again"):
-            return self.kvm_vmid_gen == local(self.vcpu_thread, cpu, "own")
+            return self.kvm_vmid_gen == local(self.vcpu_thread, cpu, "own_vmid_gen")
         return at(self.vcpu_thread, cpu, "enters the guest", "exits the guest")
 
     @hint
@@ -42,7 +42,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
         holder = self.kvm_vmid_lock.holder
         return (
             holder is not None
-            and self.calls.queued[cpu, holder]
+            and self.calls.pending_ipi[cpu, holder]
             and at(self.vcpu_thread, holder, "the other CPUs have acknowledged")
         )
 
@@ -65,7 +65,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     @lemma
     def a_thread_has_a_vcpu(self):
         return all(
-            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}); reads kvm_vmid_gen")
+            (self.vcpus.loaded[cpu] is None) == at(self.vcpu_thread, cpu, "vcpu_load({vcpu}); need_new_vmid_gen")
             for cpu in Cpu
         )
 
@@ -116,7 +116,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
 
     @lemma
     def a_current_number_is_used(self):
-        return all(self.vttbr[vm] is not None and self.used[self.vttbr[vm]] for vm in Vm if self.is_current(vm))
+        return all(self.vttbr[vm] is not None and self.handed_out[self.vttbr[vm]] for vm in Vm if self.is_current(vm))
 
     @lemma
     def current_vms_have_different_numbers(self):
@@ -131,10 +131,10 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     def a_number_that_was_just_taken_is_nobody_elses(self):
         return all(
             self.vttbr[self.vm_on(cpu)] is not None
-            and self.used[self.vttbr[self.vm_on(cpu)]]
+            and self.handed_out[self.vttbr[self.vm_on(cpu)]]
             and all(self.vttbr[vm] != self.vttbr[self.vm_on(cpu)] for vm in Vm if self.is_current(vm))
             for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "stores vmid_gen; spin_unlock")
+            if at(self.vcpu_thread, cpu, "stores vmid_gen; releases kvm_vmid_lock")
         )
 
     @lemma
@@ -182,7 +182,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     def what_a_dead_vm_left_is_under_nobodys_number_or_about_to_be_flushed(self):
         return all(
             self.is_unflushed(cpu)
-            or (self.used[vmid] and all(self.vttbr[vm] != vmid for vm in Vm if self.is_current(vm)))
+            or (self.handed_out[vmid] and all(self.vttbr[vm] != vmid for vm in Vm if self.is_current(vm)))
             for cpu in Cpu
             for vmid in Vmid
             if self.orphans.entry[cpu, vmid]
@@ -195,7 +195,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
             for cpu in Cpu
             for other in Cpu
             for vmid in Vmid
-            if at(self.vcpu_thread, cpu, "stores vmid_gen; spin_unlock") and self.vttbr[self.vm_on(cpu)] == vmid
+            if at(self.vcpu_thread, cpu, "stores vmid_gen; releases kvm_vmid_lock") and self.vttbr[self.vm_on(cpu)] == vmid
         )
 
     @lemma

@@ -151,7 +151,7 @@ class WorldSwitchProof(WorldSwitch, proof=True):
 
     @lemma
     def nothing_is_made_of_a_mixed_context(self):
-        return all(not self.hosts.entry[cpu] and not self.strays.entry[cpu, vm, Stray.MIXED] for cpu in Cpu for vm in Vm)
+        return all(not self.hosts.entry[cpu] and not self.strays.entry[cpu, vm, Stray.MIXED_CONTEXTS] for cpu in Cpu for vm in Vm)
 
     @lemma
     def a_flat_entry_is_of_who_ran_last(self):
@@ -159,12 +159,12 @@ class WorldSwitchProof(WorldSwitch, proof=True):
             self.last_vcpu_ran[vm, cpu] is not None and self.runs_flat(self.last_vcpu_ran[vm, cpu])
             for cpu in Cpu
             for vm in Vm
-            if self.strays.entry[cpu, vm, Stray.FLAT]
+            if self.strays.entry[cpu, vm, Stray.FLAT_MAPPED]
         )
 
     def has_entries(self, cpu, vm):
         """Of whomever."""
-        return self.strays.entry[cpu, vm, Stray.FLAT] or any(
+        return self.strays.entry[cpu, vm, Stray.FLAT_MAPPED] or any(
             self.tlb.entry[cpu, vm, owner, page] for owner in Vcpu for page in Page
         )
 

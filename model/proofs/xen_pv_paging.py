@@ -101,13 +101,13 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     @before("flush_local")
     def it_flushes(self, cpu):
-        if self.mask[cpu, cpu]:
+        if self.flushes_itself(cpu):
             self.has_flushed(cpu, self.retyped[cpu])
 
     @before("invalidate_interrupt")
     def it_flushes_for_another(self, cpu):
-        if self.flush_ipi.holder is not None:
-            self.has_flushed(cpu, self.retyped[self.flush_ipi.holder])
+        if self.flush_ipi.flush_lock is not None:
+            self.has_flushed(cpu, self.retyped[self.flush_ipi.flush_lock])
 
     def has_flushed(self, cpu, page):
         if page is not None:
@@ -128,10 +128,14 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         """Whether the update that this CPU makes has yet to flush the other one."""
         return (
             at(self.hypercall, cpu, WRITES, DROPS, GOES_ON)
-            or (at(self.hypercall, cpu, FLUSHES) and self.mask[cpu, other] and (other != cpu or not self.is_spared(cpu)))
-            or (at(self.hypercall, cpu, SENDS) and self.mask[cpu, other] and other != cpu)
-            or (at(self.hypercall, cpu, WAITS) and self.flush_ipi.pending[other])
+            or (at(self.hypercall, cpu, FLUSHES) and self.will_flush(cpu, other, self.is_spared(cpu)))
+            or (at(self.hypercall, cpu, SENDS) and self.scratch_cpumask[cpu, other])
+            or (at(self.hypercall, cpu, WAITS) and self.flush_ipi.flush_cpumask[other])
         )
+
+    def will_flush(self, cpu, other, spared):
+        """Whether this CPU, about to flush, flushes the other one, or itself where that is not spared."""
+        return self.scratch_cpumask[cpu, other] or (other == cpu and self.flushes_itself(cpu) and not spared)
 
     def is_spared(self, cpu):
         """Whether the update that this CPU makes leaves its own TLB alone."""
@@ -197,17 +201,9 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     @lemma
     def an_update_flushes(self):
         return all(
-            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.tlb")
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.flush_linear_pt")
             for cpu in Cpu
             if at(self.hypercall, cpu, FLUSHES, SENDS)
-        )
-
-    @lemma
-    def an_update_flushes_other_cpus(self):
-        return all(
-            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.others")
-            for cpu in Cpu
-            if at(self.hypercall, cpu, FLUSHES)
         )
 
     @lemma
@@ -216,7 +212,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     @lemma
     def who_waits_holds_flush_lock(self):
-        return all((self.flush_ipi.holder == cpu) == at(self.hypercall, cpu, WAITS, RETYPE_WAITS) for cpu in Cpu)
+        return all((self.flush_ipi.flush_lock == cpu) == at(self.hypercall, cpu, WAITS, RETYPE_WAITS) for cpu in Cpu)
 
     # which tables a CPU walks
 
@@ -450,9 +446,9 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     def for_a_page_that_changes_its_type_all_are_flushed(self):
         return (not self.retyping or self.retype != Retype.TAKE_THEN_FLUSH) or all(
             self.flushed_for[page, other]
-            or (at(self.hypercall, cpu, RETYPE_FLUSHES) and self.mask[cpu, other])
-            or (at(self.hypercall, cpu, RETYPE_SENDS) and self.mask[cpu, other] and other != cpu)
-            or (at(self.hypercall, cpu, RETYPE_WAITS) and self.flush_ipi.pending[other])
+            or (at(self.hypercall, cpu, RETYPE_FLUSHES) and self.will_flush(cpu, other, False))
+            or (at(self.hypercall, cpu, RETYPE_SENDS) and self.scratch_cpumask[cpu, other])
+            or (at(self.hypercall, cpu, RETYPE_WAITS) and self.flush_ipi.flush_cpumask[other])
             for cpu in Cpu
             for other in Cpu
             for page in Frame
@@ -502,7 +498,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
 
     @lemma
     def nobody_interrupts_itself(self):
-        return not self.xpti or all(not self.flush_ipi.pending[cpu] for cpu in Cpu if self.flush_ipi.holder == cpu)
+        return not self.xpti or all(not self.flush_ipi.flush_cpumask[cpu] for cpu in Cpu if self.flush_ipi.flush_lock == cpu)
 
     @lemma
     def who_idles_makes_no_update(self):
@@ -527,7 +523,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     @lemma
     def an_update_of_a_root_table_concerns_who_uses_it(self):
         return not self.xpti or all(
-            local(self.hypercall, cpu, "do_mmu_update.root_others") or self.is_yet_to_look(cpu, self.guest_table[other])
+            local(self.hypercall, cpu, "do_mmu_update.flush_root_pt_others") or self.is_yet_to_look(cpu, self.guest_table[other])
             for cpu in Cpu
             for other in Cpu
             for frame in Frame
@@ -537,7 +533,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     @lemma
     def an_update_of_the_own_root_table_concerns_this_cpu(self):
         return not self.xpti or all(
-            local(self.hypercall, cpu, "do_mmu_update.root_local") or self.is_yet_to_look(cpu, self.guest_table[cpu])
+            local(self.hypercall, cpu, "do_mmu_update.flush_root_pt_local") or self.is_yet_to_look(cpu, self.guest_table[cpu])
             for cpu in Cpu
             for frame in Frame
             if self.context[cpu] == Context.RUNNING and self.overwrote[cpu, self.guest_table[cpu], frame]
@@ -547,17 +543,17 @@ class XenPvPagingProof(XenPvPaging, proof=True):
     def whom_it_concerns_is_told(self):
         """At flush_local and in the interrupt."""
         return not self.xpti or all(
-            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.root_others")
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.flush_root_pt_others")
             for cpu in Cpu
-            if at(self.hypercall, cpu, FLUSHES, SENDS) and local(self.hypercall, cpu, "do_mmu_update.root_others")
+            if at(self.hypercall, cpu, FLUSHES, SENDS) and local(self.hypercall, cpu, "do_mmu_update.flush_root_pt_others")
         )
 
     @lemma
     def this_cpu_is_told(self):
         return not self.xpti or all(
-            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.root_local")
+            local(self.hypercall, cpu, "do_mmu_update.flush_dirty.flush_root_pt_local")
             for cpu in Cpu
-            if at(self.hypercall, cpu, FLUSHES) and local(self.hypercall, cpu, "do_mmu_update.root_local")
+            if at(self.hypercall, cpu, FLUSHES) and local(self.hypercall, cpu, "do_mmu_update.flush_root_pt_local")
         )
 
     @lemma
@@ -565,5 +561,5 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         return not self.xpti or all(
             self.flush_root_flag
             for cpu in Cpu
-            if at(self.hypercall, cpu, WAITS) and local(self.hypercall, cpu, "do_mmu_update.root_others")
+            if at(self.hypercall, cpu, WAITS) and local(self.hypercall, cpu, "do_mmu_update.flush_root_pt_others")
         )

@@ -157,7 +157,7 @@ class VmidGeneration(VmidTlbs, System):
 
     vm_of: Rigid[Map[Vcpu, Vm]]
     kvm_vmid_gen: Generation
-    used: Annotated[Map[Vmid, bool], View("slots", "given out")]
+    handed_out: Annotated[Map[Vmid, bool], View("slots", "handed out")]
     vmid_gen: Annotated[Map[Vm, Generation], View("slots", "vmid_gen")]
     vttbr: Annotated[Map[Vm, Optional[Vmid]], View("slots", "VMID")]
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
@@ -178,8 +178,8 @@ class VmidGeneration(VmidTlbs, System):
     def vmid_in_vttbr(self, cpu):
         return self.live_vmid[cpu]
 
-    def called(self, cpu):
-        if self.call == Call.FLUSH:
+    def called(self, cpu, call):
+        if call == Call.FLUSH:
             cost(LOCAL_ALL)
             self.flush_guests(cpu)
 
@@ -199,7 +199,7 @@ class VmidGeneration(VmidTlbs, System):
             require(all(self.vm_of[a] == vm or self.vm_of[a] != self.vm_of[b] or a == b for a in Vcpu for b in Vcpu))
             self.vmid_gen[vm] = self.kvm_vmid_gen
             self.vttbr[vm] = choose(Vmid)
-            self.used[...] = True
+            self.handed_out[...] = True
 
     @action
     def vm_is_replaced(self, vm: Vm):
@@ -224,25 +224,25 @@ class VmidGeneration(VmidTlbs, System):
     @process(Cpu)
     def vcpu_thread(self, cpu):
         """One turn of the run loop; the next one may be any vcpu's, so also the same one's."""
-        yield "vcpu_load({vcpu}); reads kvm_vmid_gen"
+        yield "vcpu_load({vcpu}); need_new_vmid_gen"
         self.vcpus.load(cpu)
         yield from self.update_vttbr(cpu)
         early = None
         if self.recheck_entry and self.loads == Loads.GENERATIONS_SWAPPED:
             yield "local_irq_disable; reads vmid_gen"
             self.cpus.local_irq_disable(cpu)
-            own = self.vmid_gen[self.vm_on(cpu)]
+            own_vmid_gen = self.vmid_gen[self.vm_on(cpu)]
             yield "compares it with kvm_vmid_gen again"
-            stale = own != self.kvm_vmid_gen
+            stale = own_vmid_gen != self.kvm_vmid_gen
         elif self.recheck_entry:
             yield "local_irq_disable; reads kvm_vmid_gen"
             self.cpus.local_irq_disable(cpu)
-            current = self.kvm_vmid_gen
+            current_vmid_gen = self.kvm_vmid_gen
             if self.loads == Loads.VTTBR_EARLY:
                 yield "loads vttbr, early"
                 early = self.vttbr[self.vm_on(cpu)]
             yield "compares it with vmid_gen again"
-            stale = self.vmid_gen[self.vm_on(cpu)] != current
+            stale = self.vmid_gen[self.vm_on(cpu)] != current_vmid_gen
         else:
             yield "local_irq_disable"
             self.cpus.local_irq_disable(cpu)
@@ -283,18 +283,18 @@ class VmidGeneration(VmidTlbs, System):
             self.kvm_vmid_lock.acquire_and_release()
             need = self.is_old(cpu)
         elif self.loads == Loads.GENERATIONS_SWAPPED:
-            own = self.vmid_gen[self.vm_on(cpu)]
+            own_vmid_gen = self.vmid_gen[self.vm_on(cpu)]
             yield "compares it with kvm_vmid_gen"
-            need = own != self.kvm_vmid_gen
+            need = own_vmid_gen != self.kvm_vmid_gen
         else:
-            current = self.kvm_vmid_gen
+            current_vmid_gen = self.kvm_vmid_gen
             yield "compares it with vmid_gen"
-            need = self.vmid_gen[self.vm_on(cpu)] != current
+            need = self.vmid_gen[self.vm_on(cpu)] != current_vmid_gen
         if need:
             if self.recheck_locked:
-                yield "spin_lock; compares vmid_gen again"
+                yield "takes kvm_vmid_lock; compares vmid_gen again"
             else:
-                yield "spin_lock"
+                yield "takes kvm_vmid_lock"
             if self.recheck_locked and not self.is_old(cpu):
                 self.kvm_vmid_lock.acquire_and_release()
             else:
@@ -302,7 +302,7 @@ class VmidGeneration(VmidTlbs, System):
 
     def new_vmid(self, cpu):
         with self.kvm_vmid_lock(cpu):
-            if all(self.used[number] for number in Vmid):
+            if all(self.handed_out[number] for number in Vmid):
                 yield from self.roll_over(cpu)
             if self.publish == Publish.GENERATION_FIRST:
                 yield "stores vmid_gen"
@@ -311,32 +311,35 @@ class VmidGeneration(VmidTlbs, System):
                 yield "stores vttbr without a VMID"
                 self.vttbr[self.vm_on(cpu)] = None
             if self.publish == Publish.GENERATION_FIRST:
-                yield "stores vttbr; spin_unlock"
+                yield "stores vttbr; releases kvm_vmid_lock"
                 self.take_number(cpu)
             else:
                 yield "stores vttbr"
                 self.take_number(cpu)
-                yield "stores vmid_gen; spin_unlock"
+                yield "stores vmid_gen; releases kvm_vmid_lock"
                 self.vmid_gen[self.vm_on(cpu)] = self.kvm_vmid_gen
 
     def take_number(self, cpu):
-        number = choose(Vmid, where=lambda n: not self.used[n])
-        self.used[number] = True
+        number = choose(Vmid, where=lambda n: not self.handed_out[n])
+        self.handed_out[number] = True
         self.vttbr[self.vm_on(cpu)] = number
 
     def roll_over(self, cpu):
         yield "kvm_vmid_gen++; calls the other CPUs"
         occurs(ROLLOVER)
         self.kvm_vmid_gen = fresh(Generation)
-        self.used[...] = False
+        self.handed_out[...] = False
         if self.call != Call.NONE:
             self.calls.call(cpu)
-        self.called(cpu)
+        self.called(cpu, self.call)
         if self.wait_for_call:
             yield "the other CPUs have acknowledged"
             self.calls.wait(cpu)
         if self.flush != Scope.NONE:
-            yield "TLBI ALLE1IS"
+            if self.flush == Scope.LOCAL:
+                yield "TLBI ALLE1"
+            else:
+                yield "TLBI ALLE1IS"
             count_invalidation(self.flush, OF_ALL)
             self.tlbi.issue(cpu, self.flush)
             if self.wait_for_flush:
@@ -346,9 +349,10 @@ class VmidGeneration(VmidTlbs, System):
 
     @action
     def takes_ipi(self, cpu: Cpu, caller: Cpu):
-        """{cpu} takes the IPI of {caller} and acknowledges it"""
+        """{cpu} takes the IPI of {caller} ({call}) and acknowledges it"""
+        call = self.call
         with self.calls(cpu, caller):
-            self.called(cpu)
+            self.called(cpu, call)
 
     # ----------------------------------------------------------------------------------------------------------- properties
 

@@ -214,7 +214,7 @@ class WorldSwitch(El1Context, VcpuSwitch):
         require(self.runs(cpu, vcpu) and self.vttbr[cpu] == vm and self.strays.entry[cpu, vm, stray])
         check(
             "no-foreign-hit",
-            stray == Stray.FLAT and self.runs_flat(vcpu),
+            stray == Stray.FLAT_MAPPED and self.runs_flat(vcpu),
             "On {cpu}, {vcpu} hits an entry under the VMID of {vm} that was made while the registers were not its own.",
         )
 

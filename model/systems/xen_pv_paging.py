@@ -147,7 +147,7 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
     in_guest: Annotated[Map[Cpu, bool], View("context", "in the guest")]
     interrupted: Map[Cpu, bool]
     l1_page: Map[Cpu, Optional[Frame]]
-    mask: Map[Cpu, Cpu, bool]
+    scratch_cpumask: Map[Cpu, Cpu, bool]
     flush_tlb_flag: bool
     flush_root_flag: bool
 
@@ -254,10 +254,10 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
 
     def do_mmu_update(self, cpu):
         """A batch of updates of L4 and L2 entries, and the flush at its end."""
-        linear = False
+        flush_linear_pt = False
         spared = self.spare_local
-        root_local = False
-        root_others = False
+        flush_root_pt_local = False
+        flush_root_pt_others = False
         while True:
             table = choose(Frame)
             new = choose(Frame)
@@ -274,19 +274,20 @@ class XenPvPaging(DirtyCpus, LinearAccesses, RootCopies, TypedPages, System):
             yield "put_page_type: drop the old reference"
             local_in_use = self.context[cpu] == Context.RUNNING and self.guest_table[cpu] == table
             spared = spared and self.type[table] == PageType.L4 and not local_in_use
-            linear = linear or self.must_flush(table)
+            flush_linear_pt = flush_linear_pt or self.must_flush(table)
             elsewhere = any(self.guest_table[c] == table for c in Cpu if c != cpu or not local_in_use)
-            root_local = root_local or self.must_copy(table, local_in_use, RootFlush.LOCAL)
-            root_others = root_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
+            flush_root_pt_local = flush_root_pt_local or self.must_copy(table, local_in_use, RootFlush.LOCAL)
+            flush_root_pt_others = flush_root_pt_others or self.must_copy(table, elsewhere, RootFlush.NEEDED)
             if old is not None:
                 self.put_page_type(old)
             self.page_unlock(table)
-            last = not self.batches or choose(bool)
-            if last or self.flush == Flush.PER_ENTRY:
-                tlb = linear and self.flush != Flush.ON_EXIT
-                exiting = linear and self.flush == Flush.ON_EXIT
-                yield from self.flush_dirty(cpu, self.scope, tlb, spared, root_local or exiting, root_others or exiting)
-            if last:
+            last_request = not self.batches or choose(bool)
+            if last_request or self.flush == Flush.PER_ENTRY:
+                tlb = flush_linear_pt and self.flush != Flush.ON_EXIT
+                copies = flush_linear_pt and self.flush == Flush.ON_EXIT
+                local, others = flush_root_pt_local or copies, flush_root_pt_others or copies
+                yield from self.flush_dirty(cpu, self.scope, tlb, spared, local, others)
+            if last_request:
                 break
             yield "do_mmu_update: the next entry of the batch"
         self.overwrote[cpu, ...] = False

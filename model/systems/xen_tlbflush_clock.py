@@ -208,7 +208,7 @@ class XenTlbflushClock(StoreBuffers, System):
         """the flush interrupt on {cpu}"""
         yield "pre_flush: tick the clock"
         with self.cpus.hardirq(cpu):
-            require(self.flush_ipi.pending[cpu])
+            require(self.flush_ipi.flush_cpumask[cpu])
             yield from self.flush(cpu)
             self.flush_ipi.acknowledge(cpu)
 
@@ -318,19 +318,19 @@ class XenTlbflushClock(StoreBuffers, System):
                 self.validated[page] = False
                 yield "_put_page_type: read the clock, with the page invalidated"
             stamp = self.tlbflush_clock
-            interrupted = self.stamp == Stamp.IRQS_ON and self.flush_ipi.pending[cpu]
+            interrupted = self.stamp == Stamp.IRQS_ON and self.flush_ipi.flush_cpumask[cpu]
             passed = self.store_buffer[cpu] is not None
             if interrupted or passed or not self.prompt:
                 if self.stamp == Stamp.IRQS_OFF:
                     self.cpus.local_irq_disable(cpu)
                 yield "set_tlbflush_timestamp: store the stamp"
-                require(not (self.prompt and self.flush_ipi.pending[cpu] and not self.cpus.irqs_off[cpu]))
+                require(not (self.prompt and self.flush_ipi.flush_cpumask[cpu] and not self.cpus.irqs_off[cpu]))
                 self.cpus.local_irq_enable(cpu)
             self.tlbflush_timestamp[page] = stamp
             shadowed = self.stamp == Stamp.IRQS_OFF and self.sti_shadow
-            if not self.prompt or (self.flush_ipi.pending[cpu] and not shadowed):
+            if not self.prompt or (self.flush_ipi.flush_cpumask[cpu] and not shadowed):
                 yield "_put_page_type: cmpxchg the count"
-                require(not (self.prompt and self.flush_ipi.pending[cpu]))
+                require(not (self.prompt and self.flush_ipi.flush_cpumask[cpu]))
             self.drain(cpu)
             if self.refs[page] == 1:
                 self.refs[page] = 0

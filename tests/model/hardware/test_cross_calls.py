@@ -181,7 +181,7 @@ class Debts(System):
     @invariant("{cpu} owes {caller} an execution for {page}, and knows nothing of it")
     def no_call_is_lost(self):
         return all(
-            self.calls.queued[cpu, caller, page]
+            self.calls.pending_ipi[cpu, caller, page]
             for cpu in Cpu
             for caller in Cpu
             for page in Page
@@ -199,7 +199,7 @@ class Debts(System):
     @lemma
     def what_is_queued_is_owed(self):
         return all(
-            self.calls.queued[cpu, caller, page] == self.owed[cpu, caller, page]
+            self.calls.pending_ipi[cpu, caller, page] == self.owed[cpu, caller, page]
             for cpu in Cpu
             for caller in Cpu
             for page in Page
@@ -216,7 +216,7 @@ class Debts(System):
     @reachable
     def a_call_waits_for_interrupts(self):
         return any(
-            self.calls.queued[cpu, caller, page] and self.cpus.irqs_off[cpu]
+            self.calls.pending_ipi[cpu, caller, page] and self.cpus.irqs_off[cpu]
             for cpu in Cpu
             for caller in Cpu
             for page in Page
@@ -231,7 +231,7 @@ class Forgetful(CrossCalls):
             for caller in Cpu:
                 for earlier in Page:
                     if self.concerns(cpu, other, to):
-                        self.queued[other, caller, earlier] = caller is cpu and earlier in operand
+                        self.pending_ipi[other, caller, earlier] = caller is cpu and earlier in operand
 
 
 class Repeating(CrossCalls):
@@ -239,7 +239,7 @@ class Repeating(CrossCalls):
 
     def acquire(self, cpu, caller, *operand):
         self.cpus.hardirq.acquire(cpu)
-        require(self.queued[cpu, caller, *operand])
+        require(self.pending_ipi[cpu, caller, *operand])
 
     def release(self, cpu, caller, *operand):
         self.cpus.hardirq.release(cpu)

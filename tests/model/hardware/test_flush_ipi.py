@@ -14,17 +14,17 @@ class WithoutLock(FlushIpi):
 
     def send(self, cpu, mask):
         for other in Cpu:
-            self.pending[other] = other != cpu and mask[cpu, other]
+            self.flush_cpumask[other] = other != cpu and mask[cpu, other]
 
     def wait(self, cpu):
-        require(all(not self.pending[other] for other in Cpu))
+        require(all(not self.flush_cpumask[other] for other in Cpu))
 
 
 class WithoutWaiting(FlushIpi):
     """The same, but nobody waits."""
 
     def wait(self, cpu):
-        self.holder = None
+        self.flush_lock = None
 
 
 class Flushes(System):
@@ -39,7 +39,7 @@ class Flushes(System):
 
     @action
     def interrupt(self, cpu: Cpu):
-        require(self.ipi.pending[cpu])
+        require(self.ipi.flush_cpumask[cpu])
         if self.flush_tlb_flag:
             self.stale[:, cpu] = False
         self.ipi.acknowledge(cpu)
@@ -63,7 +63,7 @@ class Flushes(System):
 
     @invariant(because="the flag is set, and nobody flushes, or the other way round")
     def the_flag_is_of_the_flush_under_way(self):
-        return not self.publishes or self.flush_tlb_flag == (self.ipi.holder is not None)
+        return not self.publishes or self.flush_tlb_flag == (self.ipi.flush_lock is not None)
 
     @reachable
     def two_flush_at_once(self):

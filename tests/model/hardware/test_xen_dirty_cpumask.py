@@ -39,7 +39,7 @@ class Domain(DirtyCpus, RootCopies, TypedPages, System):
 
     stale: Map[Cpu, Cpu, bool]
     in_guest: Map[Cpu, bool]
-    mask: Map[Cpu, Cpu, bool]
+    scratch_cpumask: Map[Cpu, Cpu, bool]
     flush_tlb_flag: bool
     flush_root_flag: bool
 
@@ -101,11 +101,11 @@ class Domain(DirtyCpus, RootCopies, TypedPages, System):
 
     @reachable
     def a_lazy_cpu_is_flushed(self):
-        return any(self.context[cpu] == Context.LAZY and self.flush_ipi.pending[cpu] for cpu in Cpu)
+        return any(self.context[cpu] == Context.LAZY and self.flush_ipi.flush_cpumask[cpu] for cpu in Cpu)
 
     @reachable
     def a_cpu_elsewhere_is_spared(self):
-        return any(self.context[cpu] == Context.AWAY and self.flush_ipi.holder not in (None, cpu) for cpu in Cpu)
+        return any(self.context[cpu] == Context.AWAY and self.flush_ipi.flush_lock not in (None, cpu) for cpu in Cpu)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_the_threads_interleaving() -> None:
     stores = [cpu for _, cpu in steps(outcome, "stores vttbr")]
     assert stores[0] == roller and len(set(stores)) == 3
     _, early, late = stores
-    order = steps(outcome, "stores vttbr", "enters the guest", "spin_lock")
+    order = steps(outcome, "stores vttbr", "enters the guest", "takes kvm_vmid_lock")
     assert (
         order.index(("enters the guest", early))
         < order.index(("stores vttbr", late))

@@ -42,8 +42,8 @@ def test_the_fixed_policy_is_proved() -> None:
 
 
 NEEDED_FOR = {
-    "who-allocates-holds-the-lock": ("stores vmid_gen; spin_unlock", "no-vm-is-current-in-a-rollover"),
-    "a-thread-has-a-vcpu": ("spin_lock; compares vmid_gen again", "who-allocates-has-an-old-vm"),
+    "who-allocates-holds-the-lock": ("stores vmid_gen; releases kvm_vmid_lock", "no-vm-is-current-in-a-rollover"),
+    "a-thread-has-a-vcpu": ("takes kvm_vmid_lock; compares vmid_gen again", "who-allocates-has-an-old-vm"),
     "interrupts-are-masked-from-the-last-check-to-the-exit": (
         "takes_ipi",
         "who-is-settled-is-current-or-waited-for",
@@ -61,7 +61,7 @@ NEEDED_FOR = {
         "local_irq_disable; reads kvm_vmid_gen",
         "settled-vms-have-different-numbers",
     ),
-    "a-number-that-was-just-taken-is-nobody-elses": ("stores vmid_gen; spin_unlock", "a-current-number-is-used"),
+    "a-number-that-was-just-taken-is-nobody-elses": ("stores vmid_gen; releases kvm_vmid_lock", "a-current-number-is-used"),
     "who-is-settled-is-current-or-waited-for": ("stores vttbr", "in-the-guest-vttbr-is-the-vms"),
     "who-is-settled-has-a-number": ("enters the guest", "vmid0-never-live"),
     "settled-vms-have-different-numbers": ("enters the guest", "no-shared-vmid"),
@@ -73,7 +73,7 @@ NEEDED_FOR = {
         "nothing-is-left-under-a-number-that-was-just-taken",
     ),
     "nothing-is-left-under-a-number-that-was-just-taken": (
-        "stores vmid_gen; spin_unlock",
+        "stores vmid_gen; releases kvm_vmid_lock",
         "what-a-dead-vm-left-is-under-nobodys-number-or-about-to-be-flushed",
     ),
     "nothing-is-left-under-a-settled-number": ("enters the guest", "no-foreign-hit#2"),
@@ -118,7 +118,7 @@ def test_flushing_in_the_ipi_is_proved_too() -> None:
 
 
 FIRST_FAILURE = {
-    "recheck_locked=off": ("spin_lock", "who-allocates-has-an-old-vm"),
+    "recheck_locked=off": ("takes kvm_vmid_lock", "who-allocates-has-an-old-vm"),
     "recheck_entry=off": ("local_irq_disable", "who-is-settled-is-current-or-waited-for"),
     "publish=generation-first": ("stores vmid_gen", "a-current-number-is-used"),
     "wait_for_call=off": ("kvm_vmid_gen++; calls the other CPUs", "who-is-settled-is-current-or-waited-for"),

@@ -100,15 +100,15 @@ def test_2009_hurts_the_guest_alone(retype: str) -> None:
 @pytest.mark.parametrize(
     ("knobs", "state"),
     [
-        ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.flush_ipi.pending[a]"),
+        ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.flush_ipi.flush_cpumask[a]"),
         ({"lazy": True}, "self.context[a] == Context.LAZY and self.upper.entry[a, f] and self.entry[self.cr3[a]] != f"),
         ({"foreign": True}, f"self.context[a] == Context.AWAY and self.locked[f] and {AT_WRITE}"),
         (
             {"foreign": True},
-            "self.context[a] == Context.AWAY and self.flush_ipi.holder == a and self.flush_ipi.pending[b]",
+            "self.context[a] == Context.AWAY and self.flush_ipi.flush_lock == a and self.flush_ipi.flush_cpumask[b]",
         ),
         ({"retyping": True}, "self.validating[f] and self.lower.entry[a, f] and self.type[f] == PageType.L1"),
-        ({"retyping": True}, "self.validating[f] and self.upper.entry[a, f] and self.flush_ipi.holder == b and a != b"),
+        ({"retyping": True}, "self.validating[f] and self.upper.entry[a, f] and self.flush_ipi.flush_lock == b and a != b"),
         ({"batches": True}, f"self.overwrote[a, f, g] and {AT_NEXT}"),
         ({"xpti": True}, "self.interrupted[a] and self.root_pgt_changed[a]"),
         ({"xpti": True}, "self.in_guest[a] and self.upper.entry[a, f] and self.root_copy[a] == g and f != g"),
@@ -152,7 +152,7 @@ SWITCH = {"lazy": "on"}
 FROM = "from tests.model.hardware.test_flush_ipi import"
 WITHOUT_LOCK = f"{FROM} WithoutLock\n\n    flush_ipi = WithoutLock()"
 WITHOUT_WAITING = f"{FROM} WithoutWaiting\n\n    flush_ipi = WithoutWaiting()"
-LOCAL_FLUSH = "                if tlb and not spared:\n                    self.flush_tlb(cpu)\n"
+LOCAL_FLUSH = "                if flush_linear_pt and not spared:\n                    self.flush_tlb(cpu)\n"
 LEAVE = "            self.cr3[cpu] = None\n            self.flush_tlb(cpu)\n"
 ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flush_tlb(cpu)\n"
 
@@ -164,7 +164,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
         ("flush_ipi = FlushIpi()", WITHOUT_LOCK, {}, STALE),
         ("        if self.flush_tlb_flag:\n            self.flush_tlb(cpu)\n", "", {}, STALE),
         ("flush_ipi = FlushIpi()", WITHOUT_WAITING, {}, STALE),
-        ("self.mask[cpu, c] = scope == Scope.ALL or self.dirty_cpumask[c]", "self.mask[cpu, c] = c == cpu", {}, STALE),
+        ("c != cpu and others and (scope == Scope.ALL or self.dirty_cpumask[c])", "False", {}, STALE),
         (LEAVE, LEAVE.splitlines()[0] + "\n", SWITCH, "holds"),
         (ENTER, ENTER.splitlines()[0] + "\n", SWITCH, "holds"),
         (
@@ -180,7 +180,7 @@ ENTER = "            self.cr3[cpu] = self.guest_table[cpu]\n            self.flu
         ("            self.add_reference(below)\n", "            pass\n", ALL, "well-defined"),
         ("            self.validating[page] = True\n", "            pass\n", ALL, NO_TABLE),
         ("        if self.flush_root_flag:\n            self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
-        ("                if root_local:\n                    self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
+        ("                if flush_root_pt_local:\n                    self.root_pgt_changed[cpu] = True\n", "", XPTI, OLD_COPY),
         ("            self.root_pgt_changed[cpu] = self.xpti\n", "", {**XPTI, **SWITCH}, OLD_COPY),
     ],
     ids=lambda value: value.strip()[:48] if isinstance(value, str) else None,

@@ -77,7 +77,6 @@ NEEDED_FOR = {
         "no-stale-linear-access#2",
     ),
     "an-update-flushes": (FLUSHES, "no-stale-linear-access#2"),
-    "an-update-flushes-other-cpus": (FLUSHES, "no-stale-linear-access#1"),
     "the-interrupt-flushes": ("invalidate_interrupt", "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "who-waits-holds-flush-lock": (WAITS, "the-interrupt-flushes"),
     "this-cpu-is-spared-no-flush": (FLUSHES, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
