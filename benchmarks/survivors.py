@@ -115,7 +115,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             TWO_BARRIERS,
             "reordered",
-            ("emulate: self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAG… | self.tlb.barrier(cpu)",),
+            ("emulate: self.tlb.tlbi.issue(cpu, self.reached(cpu, tlbi), Kind.STAG… | self.tlb.barrier(cpu)",),
         ),
         Because(
             "The DSB comes behind the restored context: it waits for what was issued, whatever is loaded.",
@@ -142,7 +142,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ("run_vcpu: yield from self.run(cpu) | again = choose(bool)",),
         ),
         Because(
-            "A guest may leave at any time; its TLB keeps what it has.", "actor", ("exits the guest / by somebody else",)
+            "A guest may leave at any time; its TLB keeps what it has.", "actor", ("is back from the guest / by somebody else",)
         ),
         Because(
             "The instruction is emulated again at the next entry, and invalidates more.",
@@ -205,12 +205,12 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             "An empty slot that is swept again keeps what is reserved.",
             "left out",
-            ("xchg active_vmids / requires swept",),
+            ("xchg active_vmids of {swept} / requires swept",),
         ),
         Because(
             "A word is 0 if its generation is: the number is not looked at.",
             "left out",
-            ("xchg active_vmids / writes active_vmids.number",),
+            ("xchg active_vmids of {swept} / writes active_vmids.number",),
         ),
         Because(NEXT_LOAD, "left out", ("vcpu_put / writes loaded",)),
         Because(OUT_OF_CONTEXT, "left out", ("vcpu_put / writes vttbr_vm", "vcpu_put / writes vttbr_vmid")),

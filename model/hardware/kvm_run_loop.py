@@ -64,8 +64,8 @@ class RunLoop(HotpluggedCpus, Stage2Context):
             self.load_stage2(cpu, self.loaded[cpu])
         stay = True
         while stay:
-            changed = yield from self.kvm_arm_vmid_update(cpu)
-            if self.vttbr == Vttbr.AT_LOAD and (changed or self.update == Update.AT_LOAD):
+            updated = yield from self.kvm_arm_vmid_update(cpu)
+            if self.vttbr == Vttbr.AT_LOAD and (updated or self.update == Update.AT_LOAD):
                 yield "writes VTTBR"
                 self.load_stage2(cpu, self.loaded[cpu])
             enter = True

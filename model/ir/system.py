@@ -406,7 +406,7 @@ class View:
     what: "cache": each location that is true, or holds an element, is an entry; "pending": each such location is an operation
         that was issued and has yet to be performed; "context": what is in the registers of an element, or runs there; "table":
         a table in memory; "slots": what an allocator gave to whom; "lock": who holds it; "inside":
-        whether an element is in a kind of code, which the steps of its processes show anyway.
+        whether an element is in a kind of code, or how far that has come, which the steps of its processes show anyway.
     title: its name in manuals and kernels: `TLB`.
     of: whose it is: the position of that element in the index.
     tag: of a cache, how many of the sorts behind the first one the hardware compares; what follows is what an entry holds.

@@ -14,7 +14,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
         """Whether the PE will have dropped its lines before it enters the guest."""
         will = at(self.vcpu_thread, cpu, "TLBI VMALLE1") and self.must_flush_icache(cpu)
         does = at(self.vcpu_thread, cpu, "DSB; ISB") and self.icache.invalidations.pending[cpu, cpu]
-        return will or at(self.vcpu_thread, cpu, "IC IALLU") or does
+        return will or at(self.vcpu_thread, cpu, "IC IALLU", "IC IALLUIS") or does
 
     def would_meet(self, cpu, vcpu):
         """Whether the vcpu, in the guest on this PE next, would find the lines that are there now."""
@@ -57,7 +57,7 @@ class IcacheIsolationProof(IcacheIsolation, proof=True):
     @lemma
     def who_patches_holds_the_mutex_and_has_its_mmu_on(self):
         return all(
-            at(self.patch, vcpu, "STR the new bytes") == (self.text_mutex != vcpu)
+            at(self.patch, vcpu, "STR the new bytes: what was fetched is OLDER now") == (self.text_mutex != vcpu)
             and (self.text_mutex != vcpu or self.mmu[vcpu] == Mmu.ON)
             for vcpu in Vcpu
         )

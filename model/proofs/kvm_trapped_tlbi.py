@@ -6,13 +6,16 @@ from flushproof.model.language.declare import at, lemma, local
 from flushproof.model.systems.kvm_trapped_tlbi import Context, Order, TrappedTlbi
 
 # Where a CPU is in the host, by label, for the lemmas.
-EMULATES = ("load the guest's context", "TLBI", "DSB ISH", "load the host's context; advance the PC")
-WAITS, ADVANCES = EMULATES[2:]
-ENTERS, EXITS, PUTS = "enters the guest", "exits the guest", "vcpu_put: DSB ISH in __switch_to"
+TLBIS = ("TLBI {tlbi}", "TLBI {tlbi}, the guest's operand", "TLBI {tlbi}, sanitised operand")
+WAITS, ADVANCES = "DSB ISH", "load the host's context; advance the PC"
+EMULATES = ("load the guest's context", *TLBIS, WAITS, ADVANCES)
+STORES = "STR the descriptor; entries made of what was there are OLD"
+STAGE2_TLBIS = ("stage 2: TLBI IPAS2E1IS", "stage 2: TLBI VMALLS12E1IS")
+ENTERS, EXITS, PUTS = "enters the guest", "is back from the guest", "vcpu_put: DSB ISH in __switch_to"
 STAGE2_IN_CONTEXT = (
     "stage 2: TLBI VMALLE1IS",
     "stage 2: DSB ISH",
-    "stage 2: TLBI",
+    *STAGE2_TLBIS,
     "stage 2: DSB ISH (2)",
     "stage 2: TLBI VMALLE1IS (2)",
     "stage 2: DSB ISH (3)",
@@ -66,7 +69,7 @@ class TrappedTlbiProof(TrappedTlbi, proof=True):
 
     @lemma
     def who_remaps_holds_the_guests_lock(self):
-        return all((self.page_table_lock == vcpu) == (not at(self.remap, vcpu, "STR the descriptor")) for vcpu in Vcpu)
+        return all((self.page_table_lock == vcpu) == (not at(self.remap, vcpu, STORES)) for vcpu in Vcpu)
 
     @lemma
     def a_trapped_vcpu_is_between_tlbi_and_dsb(self):
@@ -137,7 +140,7 @@ class TrappedTlbiProof(TrappedTlbi, proof=True):
             self.in_guest_context[cpu]
             == (
                 at(self.host, cpu, *STAGE2_IN_CONTEXT)
-                or (self.context != Context.HOST and at(self.host, cpu, "TLBI", WAITS, ADVANCES))
+                or (self.context != Context.HOST and at(self.host, cpu, *TLBIS, WAITS, ADVANCES))
             )
             for cpu in Cpu
         )
@@ -166,7 +169,7 @@ class TrappedTlbiProof(TrappedTlbi, proof=True):
     def old_stage_2_entries_are_about_to_be_invalidated(self):
         kind = Kind.STAGE2 if self.order == Order.STAGE2_THEN_STAGE1 else Kind.STAGE12
         return all(
-            at(self.host, cpu, "stage 2: DSB ISHST", "stage 2: load the guest's context", "stage 2: TLBI")
+            at(self.host, cpu, "stage 2: DSB ISHST", "stage 2: load the guest's context", *STAGE2_TLBIS)
             or (at(self.host, cpu, "stage 2: DSB ISH (2)") and self.tlb.tlbi.pending[cpu, other, kind])
             for cpu in Cpu
             for other in Cpu
@@ -181,7 +184,7 @@ class TrappedTlbiProof(TrappedTlbi, proof=True):
                 cpu,
                 "stage 2: DSB ISHST",
                 "stage 2: load the guest's context",
-                "stage 2: TLBI",
+                *STAGE2_TLBIS,
                 "stage 2: TLBI VMALLE1IS (2)",
             )
             or (

@@ -59,7 +59,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
         return all(
             self.vttbr[cpu] == self.vm_of[self.vcpus.loaded[cpu]]
             for cpu in Cpu
-            if at(self.vcpu_thread, cpu, "TLBI VMALLE1", "DSB NSH, ISB", "restores the host's VTTBR")
+            if at(self.vcpu_thread, cpu, "TLBI VMALLE1", "TLBI VMALLE1IS", "DSB, ISB", "restores the host's VTTBR")
         )
 
     @lemma
@@ -99,7 +99,7 @@ class VcpuSwitchProof(VcpuSwitch, proof=True):
             for page in Page
             if self.tlb.entry[cpu, vm, owner, page]
             and self.vttbr[cpu] == vm
-            and at(self.vcpu_thread, cpu, "DSB NSH, ISB")
+            and at(self.vcpu_thread, cpu, "DSB, ISB")
         )
 
     @lemma

@@ -75,7 +75,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
         )
 
     def is_rolling_over(self, cpu):
-        return at(self.vcpu_thread, cpu, "raises vmid_generation", "xchg active_vmids", "TLBI ALLE1IS", "DSB ISH")
+        return at(self.vcpu_thread, cpu, "raises vmid_generation", "xchg active_vmids of {swept}", "TLBI ALLE1IS", "DSB ISH")
 
     def effective_generation(self, cpu):
         """Until the CPU is swept, the generation before the rollover is the one that counts there."""
@@ -102,7 +102,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
     @lemma
     def who_has_raised_the_generation_is_rolling(self):
         return all(
-            self.rolling for cpu in Cpu if at(self.vcpu_thread, cpu, "xchg active_vmids", "TLBI ALLE1IS", "DSB ISH")
+            self.rolling for cpu in Cpu if at(self.vcpu_thread, cpu, "xchg active_vmids of {swept}", "TLBI ALLE1IS", "DSB ISH")
         )
 
     @lemma

@@ -10,7 +10,7 @@ from flushproof.model.systems.kvm_world_switch import WorldSwitch
 LOADS = "vcpu_load({vcpu})"
 WRITES_VTTBR = "writes the VM's VTTBR, ISB"
 CLEARS_TGE = "clears HCR_EL2.TGE, ISB"
-INVALIDATES, WAITS = "TLBI VMALLE1", "DSB NSH, ISB"
+INVALIDATES, WAITS = "TLBI VMALLE1", "DSB, ISB"
 SETS_TGE = "sets HCR_EL2.TGE, ISB"
 RESTORES_VTTBR = "restores the host's VTTBR"
 RESTORES_M, RESTORES_EPD = "exit_vmid_context: restores SCTLR_EL1", "exit_vmid_context: restores TCR_EL1"

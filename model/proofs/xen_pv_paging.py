@@ -129,13 +129,16 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         return (
             at(self.hypercall, cpu, WRITES, DROPS, GOES_ON)
             or (at(self.hypercall, cpu, FLUSHES) and self.will_flush(cpu, other, self.is_spared(cpu)))
-            or (at(self.hypercall, cpu, SENDS) and self.scratch_cpumask[cpu, other])
+            or (at(self.hypercall, cpu, SENDS) and self.will_interrupt(cpu, other))
             or (at(self.hypercall, cpu, WAITS) and self.flush_ipi.flush_cpumask[other])
         )
 
     def will_flush(self, cpu, other, spared):
         """Whether this CPU, about to flush, flushes the other one, or itself where that is not spared."""
-        return self.scratch_cpumask[cpu, other] or (other == cpu and self.flushes_itself(cpu) and not spared)
+        return self.will_interrupt(cpu, other) or (other == cpu and self.flushes_itself(cpu) and not spared)
+
+    def will_interrupt(self, cpu, other):
+        return self.scratch_cpumask[cpu, other] and other != cpu
 
     def is_spared(self, cpu):
         """Whether the update that this CPU makes leaves its own TLB alone."""
@@ -447,7 +450,7 @@ class XenPvPagingProof(XenPvPaging, proof=True):
         return (not self.retyping or self.retype != Retype.TAKE_THEN_FLUSH) or all(
             self.flushed_for[page, other]
             or (at(self.hypercall, cpu, RETYPE_FLUSHES) and self.will_flush(cpu, other, False))
-            or (at(self.hypercall, cpu, RETYPE_SENDS) and self.scratch_cpumask[cpu, other])
+            or (at(self.hypercall, cpu, RETYPE_SENDS) and self.will_interrupt(cpu, other))
             or (at(self.hypercall, cpu, RETYPE_WAITS) and self.flush_ipi.flush_cpumask[other])
             for cpu in Cpu
             for other in Cpu

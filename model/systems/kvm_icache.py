@@ -193,7 +193,10 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
             yield "TLBI VMALLE1"
             cost(LOCAL_TAG)
             if self.must_flush_icache(cpu):
-                yield "IC IALLU"
+                if self.flush == Scope.BROADCAST:
+                    yield "IC IALLUIS"
+                else:
+                    yield "IC IALLU"
                 count_invalidation(self.flush, OF_ICACHE)
                 self.ran_with_mmu_off[cpu] = False
                 self.icache.ic(cpu, self.flush)
@@ -269,7 +272,7 @@ class IcacheIsolation(LastRan, VcpuThreads, RunningVcpus, System):
     @process(Vcpu)
     def patch(self, vcpu):
         """{vcpu} patches code"""
-        yield "STR the new bytes"
+        yield "STR the new bytes: what was fetched is OLDER now"
         cpu = choose(Cpu, where=lambda c: self.guest[c] == vcpu)
         require(self.mmu[vcpu] == Mmu.ON and self.text_mutex is None and self.writable())
         occurs(PATCH)

@@ -37,8 +37,8 @@ descriptor. `no-hit-after-unmap`: after the host's invalidation, no vcpu reaches
 import enum
 from typing import Annotated, Optional
 
-from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, count_invalidation
-from flushproof.model.hardware.events import TRAP, UNMAP
+from flushproof.model.hardware.costs import BC_TAG, BC_VA, BY_ADDRESS, BY_TAG, DSB_WAIT, GUEST_EXITS, count_invalidation
+from flushproof.model.hardware.events import EXIT, TRAP, UNMAP
 from flushproof.model.hardware.guest_context import RunningVcpus, VmidContext
 from flushproof.model.hardware.locks import Lock
 from flushproof.model.hardware.sorts import Cpu, Vcpu
@@ -64,6 +64,15 @@ from flushproof.model.language.declare import (
     reachable,
     require,
 )
+
+
+class Tlbi(enum.Enum):
+    """TLBIs of stage 1, of an address or of all, on this PE or (IS) on all of them."""
+
+    VAE1 = 0
+    VAE1IS = 1
+    VMALLE1 = 2
+    VMALLE1IS = 3
 
 
 class Thread(enum.Enum):
@@ -158,7 +167,7 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
     @process(Vcpu)
     def remap(self, vcpu):
         """{vcpu} changes a mapping and invalidates the old one"""
-        yield "STR the descriptor"
+        yield "STR the descriptor; entries made of what was there are OLD"
         cpu = self.pe(vcpu)
         require(self.page_table_lock is None)
         self.page_table_lock = vcpu
@@ -166,10 +175,10 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         self.stage1_is_gone[:] = False
         yield "DSB ISHST"
         self.tlb.store_barrier(self.pe(vcpu))
-        yield "TLBI traps"
+        yield "TLBI {tlbi} traps"
         cpu = self.pe(vcpu)
-        broadcast = choose(bool)
-        self.broadcast[vcpu] = broadcast
+        tlbi = choose(Tlbi, where=lambda t: t in (Tlbi.VAE1, Tlbi.VAE1IS))
+        self.broadcast[vcpu] = tlbi == Tlbi.VAE1IS
         occurs(TRAP)
         self.trapped[vcpu] = True
         self.exit_guest(cpu)
@@ -213,18 +222,37 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
         self.tlb.barrier(cpu)
         self.vcpus.put(cpu)
 
+    def run(self, cpu):
+        """Into the guest and back, which a TLBI that traps has left already."""
+        yield "enters the guest"
+        self.enter_guest(cpu)
+        yield "is back from the guest"
+        occurs(EXIT)
+        cost(GUEST_EXITS)
+        self.exit_guest(cpu)
+
     def emulate(self, cpu, vcpu):
         """Does what the trapped TLBI would have done."""
         if self.context != Context.HOST:
             yield "load the guest's context"
             self.enter_vmid_context(cpu)
-        yield "TLBI"
-        scope = Scope.LOCAL if self.executes_locally(vcpu) else Scope.BROADCAST
         if self.operand == Operand.VMALL:
-            count_invalidation(scope, BY_TAG)
+            yield "TLBI {tlbi}"
+        elif self.operand == Operand.RAW:
+            if self.is_misread():
+                yield "TLBI {tlbi}, the guest's operand: another page under the host's TCR_EL1"
+            else:
+                yield "TLBI {tlbi}, the guest's operand"
+        elif self.is_misread():
+            yield "TLBI {tlbi}, sanitised operand: another page under the host's TCR_EL1"
         else:
-            count_invalidation(scope, BY_ADDRESS)
-        self.tlb.tlbi.issue(cpu, self.reached(cpu, vcpu), Kind.STAGE1)
+            yield "TLBI {tlbi}, sanitised operand"
+        tlbi = self.executed(vcpu)
+        if self.operand == Operand.VMALL:
+            count_invalidation(self.scope_of(tlbi), BY_TAG)
+        else:
+            count_invalidation(self.scope_of(tlbi), BY_ADDRESS)
+        self.tlb.tlbi.issue(cpu, self.reached(cpu, tlbi), Kind.STAGE1)
         yield "DSB ISH"
         cost(DSB_WAIT)
         self.tlb.barrier(cpu)
@@ -233,16 +261,24 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
             self.exit_vmid_context(cpu)
         self.trapped[vcpu] = False
 
-    def reached(self, cpu, vcpu):
-        """The PEs on which the emulated TLBI removes the guest's entries for the page."""
-        missed = self.misread and self.operand != Operand.VMALL and self.context == Context.VMID
-        if missed or not self.in_guest_context[cpu]:
-            return Scope.NONE
-        return Scope.LOCAL if self.executes_locally(vcpu) else Scope.BROADCAST
+    def executed(self, vcpu):
+        """The TLBI that the hypervisor executes."""
+        local = self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu])
+        if self.operand == Operand.VMALL:
+            return Tlbi.VMALLE1 if local else Tlbi.VMALLE1IS
+        return Tlbi.VAE1 if local else Tlbi.VAE1IS
 
-    def executes_locally(self, vcpu):
-        """Whether the hypervisor executes the instruction without IS."""
-        return self.reach == Reach.LOCAL or (self.reach == Reach.AS_ISSUED and not self.broadcast[vcpu])
+    def scope_of(self, tlbi):
+        return Scope.BROADCAST if tlbi in (Tlbi.VAE1IS, Tlbi.VMALLE1IS) else Scope.LOCAL
+
+    def reached(self, cpu, tlbi):
+        """The PEs on which it removes the guest's entries for the page."""
+        missed = self.is_misread() and self.operand != Operand.VMALL
+        return Scope.NONE if missed or not self.in_guest_context[cpu] else self.scope_of(tlbi)
+
+    def is_misread(self):
+        """Whether an operand is read under the host's TCR_EL1 and names another page there."""
+        return self.misread and self.context == Context.VMID
 
     def unmap(self, cpu):
         """A stage-2 descriptor changes (an MMU notifier, a migration): __kvm_tlb_flush_vmid_ipa and its caller."""
@@ -262,11 +298,12 @@ class TrappedTlbi(RunningVcpus, VmidContext, System):
                 yield "stage 2: DSB ISH"
                 cost(DSB_WAIT)
                 self.tlb.barrier(cpu)
-            yield "stage 2: TLBI"
             if self.order == Order.BOTH_AT_ONCE:
+                yield "stage 2: TLBI VMALLS12E1IS"
                 cost(BC_TAG)
                 self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE12)
             else:
+                yield "stage 2: TLBI IPAS2E1IS"
                 cost(BC_VA)
                 self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE2)
             yield "stage 2: DSB ISH"

@@ -161,12 +161,15 @@ class VcpuSwitch(LastRan, VcpuThreads, GuestMode, System):
         if self.must_flush(cpu, vcpu):
             if self.switch_vttbr:
                 yield from self.enter_vmid_context(cpu)
-            yield "TLBI VMALLE1"
+            if self.flush == Scope.BROADCAST:
+                yield "TLBI VMALLE1IS"
+            else:
+                yield "TLBI VMALLE1"
             count_invalidation(self.flush, BY_TAG)
             if self.vttbr[cpu] is not None:
                 self.tlbi.issue(cpu, self.flush, self.vttbr[cpu])
             if self.wait_for_flush:
-                yield "DSB NSH, ISB"
+                yield "DSB, ISB"
                 self.dsb(cpu)
             yield from self.exit_vmid_context(cpu)
         yield "stores last_vcpu_ran"

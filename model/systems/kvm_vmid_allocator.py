@@ -146,7 +146,7 @@ class VmidAllocator(RunLoop, System):
 
     vmid_generation: Generation
     vmid_map: Annotated[Map[Vmid, bool], View("slots", "vmid_map")]
-    swept: Map[Cpu, bool]
+    swept: Annotated[Map[Cpu, bool], View("inside", "flush_context")]
     flush_pending: Annotated[Map[Cpu, bool], View("pending", "flush")]
     loaded: Annotated[Map[Cpu, Optional[Vm]], View("context", "loaded")]
     vttbr_vm: Annotated[Map[Cpu, Optional[Vm]], View("context", "VTTBR_EL2, tables of")]
@@ -187,8 +187,8 @@ class VmidAllocator(RunLoop, System):
                     return False
         yield "takes cpu_vmid_lock"
         self.cpu_vmid_lock.acquire(cpu)
-        changed = not self.is_current(cpu) or not self.recheck_locked
-        if changed:
+        updated = not self.is_current(cpu) or not self.recheck_locked
+        if updated:
             yield from self.new_vmid(cpu)
         yield "sets active_vmids, releases the lock"
         if self.flush_pending[cpu]:
@@ -198,7 +198,7 @@ class VmidAllocator(RunLoop, System):
         generation, number = self.id.get(self.loaded[cpu])
         self.active_vmids.set(cpu, generation, number)
         self.cpu_vmid_lock.release(cpu)
-        return changed
+        return updated
 
     def kvm_arm_vmid_clear_active(self, cpu):
         """The marker: VMID_ACTIVE_INVALID."""
@@ -252,7 +252,10 @@ class VmidAllocator(RunLoop, System):
     def roll_over(self, cpu):
         """A new generation.  `swept` says how far the sweep has come."""
         if not self.sweep_first:
-            yield "TLBI ALLE1IS, before the sweep"
+            if self.flush == Scope.LOCAL:
+                yield "TLBI ALLE1, before the sweep"
+            else:
+                yield "TLBI ALLE1IS, before the sweep"
             count_invalidation(self.flush, OF_ALL)
             self.issue_to_online(cpu, self.flush)
             yield "DSB ISH, before the sweep"
@@ -264,13 +267,14 @@ class VmidAllocator(RunLoop, System):
         self.vmid_map[...] = False
         self.swept[...] = False
         while any(not self.swept[c] for c in Cpu):
-            yield "xchg active_vmids"
-            self.sweep(choose(Cpu, where=lambda c: not self.swept[c]))
+            yield from self.sweep()
         if self.sweep_first:
             yield from self.flush_vm_context(cpu)
 
-    def sweep(self, swept):
+    def sweep(self):
         """Take one CPU's active VMID and reserve it.  A reserved VMID without number (the marker) is as good as none."""
+        yield "xchg active_vmids of {swept}"
+        swept = choose(Cpu, where=lambda c: not self.swept[c])
         still = self.active_vmids.is_zero(swept) and self.reserve == Reserve.ACTIVE_OR_RESERVED
         generation, number = self.reserved_vmids.get(swept) if still else self.active_vmids.get(swept)
         if self.reserve == Reserve.NOTHING:
@@ -290,7 +294,10 @@ class VmidAllocator(RunLoop, System):
         if self.defer:
             self.flush_pending[...] = True
         elif self.flush != Scope.NONE:
-            yield "TLBI ALLE1IS"
+            if self.flush == Scope.LOCAL:
+                yield "TLBI ALLE1"
+            else:
+                yield "TLBI ALLE1IS"
             count_invalidation(self.flush, OF_ALL)
             self.issue_to_online(cpu, self.flush)
             if self.wait_for_flush:
@@ -302,7 +309,7 @@ class VmidAllocator(RunLoop, System):
 
     @action
     def vm_is_replaced(self, vm: Vm):
-        """{vm} is destroyed, and a new VM takes its place"""
+        """{vm} is destroyed, and a new VM takes its place; what TLBs and VTTBR_EL2 have of the old one stays there"""
         require(all(self.loaded[cpu] != vm for cpu in Cpu) and not self.id.is_zero(vm))
         require(all(self.vttbr_vm[cpu] != vm for cpu in Cpu if self.flushing[cpu]))
         occurs(NEW_VM)

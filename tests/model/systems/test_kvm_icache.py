@@ -141,7 +141,7 @@ def test_the_trace_is_the_threads() -> None:
     assert last.action == "execute"
     labels = [s.action for s in steps]
     invalidated = labels.index("patch: DSB ISH after IC IVAU") if "patch: DSB ISH after IC IVAU" in labels else 0
-    assert invalidated and labels.index("patch: STR the new bytes") < invalidated
+    assert invalidated and labels.index("patch: STR the new bytes: what was fetched is OLDER now") < invalidated
     loads = [s.binding["cpu"] for s in steps if "vcpu_load(" in s.action]
     assert len(loads) == 3 and loads[-1] == last.binding["cpu"]
 

@@ -34,34 +34,37 @@ def claims() -> tuple[System, tuple[Conjunct, ...]]:
 
 
 NEEDED_FOR = {
-    "a-guest-runs-the-loaded-vcpu": ("remap: STR the descriptor", "who-stores-stage-1-has-the-vcpu-that-remaps"),
+    "a-guest-runs-the-loaded-vcpu": (
+        "remap: STR the descriptor; entries made of what was there are OLD",
+        "who-stores-stage-1-has-the-vcpu-that-remaps",
+    ),
     "a-loaded-vcpu-is-the-threads": ("host: enters the guest", "a-guest-runs-the-loaded-vcpu"),
     "a-vcpu-is-emulated-where-it-is-loaded": (
         "host: load the host's context; advance the PC",
         "who-enters-was-emulated",
     ),
     "who-runs-a-vcpu-has-loaded-one": ("host: schedule {thread}", "who-stores-stage-1-has-the-vcpu-that-remaps"),
-    "a-vcpu-is-loaded-once": ("remap: TLBI traps", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
+    "a-vcpu-is-loaded-once": ("remap: TLBI {tlbi} traps", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
     "who-remaps-holds-the-guests-lock": ("remap: DSB", "who-stores-stage-1-has-the-vcpu-that-remaps"),
     "a-trapped-vcpu-is-between-tlbi-and-dsb": ("remap: DSB", "no-stale-hit"),
     "who-enters-was-emulated": ("host: enters the guest", "a-trapped-vcpu-is-between-tlbi-and-dsb"),
     "who-stores-stage-1-has-the-vcpu-that-remaps": ("remap: DSB", "no-old-stage-1-once-it-is-gone"),
     "an-old-descriptor-is-read-until-the-new-one-is-seen": (
-        "remap: TLBI traps",
+        "remap: TLBI {tlbi} traps",
         "old-stage-2-entries-are-about-to-be-invalidated",
     ),
     "an-emulated-tlbi-is-pending-or-performed": ("remap: DSB", "no-stale-hit"),
-    "no-old-stage-1-once-it-is-gone": ("host: exits the guest", "no-stale-hit"),
-    "the-guests-context-is-loaded-for-its-tlbi": ("host: exits the guest", "host-keeps-its-regime#2"),
+    "no-old-stage-1-once-it-is-gone": ("host: is back from the guest", "no-stale-hit"),
+    "the-guests-context-is-loaded-for-its-tlbi": ("host: is back from the guest", "host-keeps-its-regime#2"),
     "who-unmaps-holds-mmu-lock": ("host: stage 2: load the host's context", "no-hit-after-unmap"),
     "who-stores-stage-2-waits-until-it-is-seen": (
-        "remap: TLBI traps",
+        "remap: TLBI {tlbi} traps",
         "old-stage-2-entries-are-about-to-be-invalidated",
     ),
-    "stage-2-is-not-gone-while-it-is-invalidated": ("host: exits the guest", "no-hit-after-unmap"),
-    "old-stage-2-entries-are-about-to-be-invalidated": ("remap: TLBI traps", "so-are-old-combined-entries"),
+    "stage-2-is-not-gone-while-it-is-invalidated": ("host: is back from the guest", "no-hit-after-unmap"),
+    "old-stage-2-entries-are-about-to-be-invalidated": ("remap: TLBI {tlbi} traps", "so-are-old-combined-entries"),
     "so-are-old-combined-entries": ("host: stage 2: load the host's context", "no-hit-after-unmap"),
-    "no-old-stage-2-but-in-an-unmap": ("host: exits the guest", "no-hit-after-unmap"),
+    "no-old-stage-2-but-in-an-unmap": ("host: is back from the guest", "no-hit-after-unmap"),
 }
 """For each lemma, a step that may break another claim if the lemma did not hold."""
 
