@@ -109,7 +109,7 @@ def reads(instance: Instance, row: Row, kind: Kind) -> list[str]:
     for fact in row.reads:
         if fact.kind != kind or all(instance.system.variable[slot.var].kind == "rigid" for slot in fact.values):
             continue
-        if fact.left.slot == IN_FORCE:
+        if fact.left.slot == IN_FORCE or (row.process and all(_is_inside(instance.system.variable[s.var]) for s in fact.values)):
             continue
         if kind == "branch" and (fact.left, fact.right) in free:
             continue
@@ -149,7 +149,7 @@ def assignments(instance: Instance, row: Row, ghosts: bool = False) -> list[str]
         and not _is_bookkeeping(instance, c)
         and not is_real_cache(instance.system.variable[c.slot.var])
         and not _is_copy(instance, row, c)
-        and (ghosts or not _is_aside(instance.system.variable[c.slot.var]))
+        and (ghosts or not is_aside(instance.system.variable[c.slot.var]))
     ]
     named = _named_in(instance, row, shown)
     groups: dict[tuple[str, str], list[Slot]] = {}
@@ -238,9 +238,14 @@ def shown(instance: Instance, slot: Slot, code: int) -> str:
     return fill(text, {}) if process_at(instance, slot) else text
 
 
-def _is_aside(var: StateVar) -> bool:
+def is_aside(var: StateVar) -> bool:
     """Whether only properties see a variable, or steps show what it says."""
-    return var.kind == "ghost" or (var.view is not None and var.view.what == "inside")
+    return var.kind == "ghost" or _is_inside(var)
+
+
+def _is_inside(var: StateVar) -> bool:
+    """Whether steps show what a variable says: in which code somebody is, and how far that has come."""
+    return var.view is not None and var.view.what == "inside"
 
 
 def _is_bookkeeping(instance: Instance, change: Change) -> bool:

@@ -105,6 +105,18 @@ def _joins(story: Story, group: Sequence[Row], row: Row) -> bool:
     return len(together.changes) <= len(alone.changes) and len(together.caches) <= len(alone.caches)
 
 
+def _read(story: Story, row: Row) -> list[str]:
+    """What decided a step; but for what the step directly before it, of the same process, wrote: that stands there."""
+    found = reads(story.instance, row, "branch")
+    if row.number == 1 or row.event or row.process is None or row.number - 1 == story.trace.cycle:
+        return found
+    last = story.rows[row.number - 2]
+    if (last.actor, last.process, last.runs) != (row.actor, row.process, row.runs):
+        return found
+    known = assignments(story.instance, last)
+    return [line for line in found if line not in known]
+
+
 def _has_news(story: Story, row: Row) -> bool:
     told = _told(story, [row], every_step=False)
     return bool(told.news or told.caches)
@@ -126,9 +138,10 @@ def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
     words, news = " ".join(row.words for row in group), tuple(c for row in group for c in row.changes)
     together = replace(first, words=words, changes=news, state=last.state)
     instance = story.instance
-    read = tuple(line for row in group for line in reads(instance, row, "branch"))
     if every_step:
-        read = (*reads(instance, first, "guard"), *read)
+        read = [*reads(instance, first, "guard"), *reads(instance, first, "branch")]
+    else:
+        read = [line for row in group for line in _read(story, row)]
     caches = _differences(story, before, last.state) + _refilled(story, group)
     if last.number == len(story.rows):
         caches += _content(story, last)

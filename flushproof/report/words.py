@@ -23,7 +23,18 @@ from flushproof.model.ir.trace import WALK, Step, Trace
 from flushproof.model.ir.waits import NO_STUCK, waits
 from flushproof.report.actors import CPU, NOBODY, Actor, actor_of, own_elements, runs_as
 from flushproof.report.caches import is_real_cache
-from flushproof.report.news import Change, Row, assignments, bare, changes, default_code, in_order, reads, shown
+from flushproof.report.news import (
+    Change,
+    Row,
+    assignments,
+    bare,
+    changes,
+    default_code,
+    in_order,
+    is_aside,
+    reads,
+    shown,
+)
 from flushproof.report.reads import Fact, Reader
 from flushproof.report.waiting import Waiting, fill, sentences, waiting, who_waits
 from flushproof.search.reference.interpreter import Reference
@@ -155,7 +166,8 @@ class Story:
             for slot, code in zip(instance.slots, self.trace.initial, strict=True)
             if code != default_code(instance, slot.sort)
             and instance.cardinality(slot.sort) > 1
-            and instance.system.variable[slot.var].kind not in ("ghost", "knob")
+            and instance.system.variable[slot.var].kind != "knob"
+            and not is_aside(instance.system.variable[slot.var])
         )
 
     @cached_property

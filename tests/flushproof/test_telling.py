@@ -262,6 +262,82 @@ def test_that_the_kernel_is_entered_and_left_is_told_on_request(tmp_path: Path) 
 # -------------------------------------------------------------------------------------------------------------- folding
 
 
+IN_TURN = '''
+"""What a step wrote, and in which order."""
+from typing import Annotated
+
+from flushproof.model.language import *
+
+
+class Cpu(Sort, size=2):
+    """A CPU."""
+
+
+class Slot(Sort, size=2):
+    """A slot of an allocator."""
+
+
+class InTurn(System):
+    """Slots are swept, in any order."""
+
+    swept: Annotated[Map[Slot, bool], View("inside", "the sweep")]
+    left: Map[Cpu, bool]
+    second: Map[Cpu, bool]
+    first: Map[Cpu, bool]
+    shared: bool
+
+    def sweep(self):
+        yield "sweeps {slot}"
+        slot = choose(Slot, where=lambda s: not self.swept[s])
+        self.swept[slot] = True
+
+    @process(Cpu)
+    def work(self, cpu):
+        yield "writes"
+        self.first[cpu] = True
+        self.second[cpu] = True
+        self.shared = True
+        yield "reads {cpu}"
+        if self.second[cpu] and self.shared:
+            self.left[cpu] = True
+        yield "writes again"
+        require(self.left[cpu])
+        if self.first[cpu]:
+            self.left[cpu] = False
+        while any(not self.swept[slot] for slot in Slot):
+            yield from self.sweep()
+
+    @invariant("not all are swept")
+    def never(self):
+        return any(not self.swept[slot] for slot in Slot)
+'''
+
+
+@pytest.fixture(scope="module")
+def in_turn(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    path = tmp_path_factory.mktemp("in_turn") / "in_turn.py"
+    path.write_text(IN_TURN)
+    found = check(f"{path}:InTurn").trace
+    assert found is not None
+    return Story(found)
+
+
+def test_what_the_step_before_wrote_is_not_read_out_again(in_turn: Story) -> None:
+    """Of the same process, that is: what stands in the row above.  What was written earlier is."""
+    _, reads, again, *_ = tell(in_turn)
+    assert reads.reads == () and reads.changes == ("left[cpu0] = True",)
+    assert again.reads == ("first[cpu0] = True",)
+    every = tell(in_turn, every_step=True)
+    assert every[1].reads == ("second[cpu0] = True", "shared = True")
+
+
+def test_how_far_code_has_come_is_told_by_its_steps(in_turn: Story) -> None:
+    told = tell(in_turn)
+    assert [act.words for row in told for act in row.acts][-2:] == ["sweeps slot0", "sweeps slot1"]
+    assert not any("swept" in line for row in told for line in row.news)
+    assert any("swept[slot0] = True" in row.changes for row in tell(in_turn, every_step=True))
+
+
 def test_the_same_step_of_several_actors_is_one_row(trace: Trace) -> None:
     told = tell(Story(trace))
     assert [(r.number, [act.actor for act in r.acts], r.changes) for r in told[:2]] == [
