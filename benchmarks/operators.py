@@ -415,6 +415,9 @@ def _is_generator(method: ast.FunctionDef) -> bool:
 
 
 def _is_label(statement: ast.stmt) -> bool:
+    """Whether it is a label, or one of several that a condition chooses."""
+    if isinstance(statement, ast.If) and statement.orelse:
+        return all(_is_label(part) for part in (*statement.body, *statement.orelse))
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Yield)
 
 

@@ -92,8 +92,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             MORE,
             "actor",
             (
-                "TLBI / by somebody else",
-                "stage 2: TLBI / by somebody else",
+                "TLBI {tlbi}, sanitised operand / by somebody else",
+                "stage 2: TLBI IPAS2E1IS / by somebody else",
                 "stage 2: TLBI VMALLE1IS (2) / by somebody else",
             ),
         ),
@@ -105,7 +105,11 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
         Because(
             LESS,
             "left out",
-            ("schedule / writes tlb.descriptors.old", "schedule / writes tlb.stage2", "schedule / writes tlb.combined"),
+            (
+                "schedule {thread} / writes tlb.descriptors.old",
+                "schedule {thread} / writes tlb.stage2",
+                "schedule {thread} / writes tlb.combined",
+            ),
         ),
         Because(
             TWO_BARRIERS,
@@ -165,7 +169,8 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             NO_ORDER,
             "reordered",
             (
-                "emulate: if self.context != Context.HOST: | scope = Scope.LOCAL if self.executes_locally(vcpu) else Sco…",
+                "emulate: if self.context != Context.HOST: | tlbi = self.executed(vcpu)",
+                "executed: local = self.reach == Reach.LOCAL or (self.reach == Reach.A… | if self.operand == Operand.VMALL:",
                 "unmap: self.tlb.store_barrier(cpu) | self.enter_vmid_context(cpu)",
             ),
         ),
@@ -221,7 +226,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             OFF,
             "reordered",
             (
-                "kvm_arm_vmid_update: if changed: | if self.flush_pending[cpu]:",
+                "kvm_arm_vmid_update: if updated: | if self.flush_pending[cpu]:",
                 "roll_over: if not self.sweep_first: | self.vmid_generation = fresh(Generation)",
             ),
         ),
@@ -237,7 +242,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "One step: whether the lock is free decides whether it is taken, not what is seen.",
             "reordered",
             (
-                "kvm_arm_vmid_update: self.cpu_vmid_lock.acquire(cpu) | changed = not self.is_current(cpu) or not "
+                "kvm_arm_vmid_update: self.cpu_vmid_lock.acquire(cpu) | updated = not self.is_current(cpu) or not "
                 "self.recheck_lock…",
             ),
         ),
@@ -301,17 +306,10 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ),
         ),
         Because(
-            "The first comparison and the one under the lock are made in one step: fewer interleavings.",
-            "reordered",
-            (
-                "update_vttbr: if self.recheck_locked: | if self.recheck_locked and (not self.is_old(cpu)):",
-            ),
-        ),
-        Because(
             OFF,
             "reordered",
             (
-                "roll_over: self.called(cpu) | if self.wait_for_call:",
+                "roll_over: self.called(cpu, self.call) | if self.wait_for_call:",
             ),
         ),
     ),
@@ -1175,12 +1173,13 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
             "One instruction: atomic64_xchg_relaxed; what was reserved before is touched under the lock alone.",
             "split",
             (
-                "roll_over: sweep: still = self.active_vmids.is_zero(swept) and self.reserve =… | generation, number = "
+                "sweep: still = self.active_vmids.is_zero(swept) and self.reserve =… | generation, number = "
                 "self.reserved_vmids.get(swept) if stil…",
-                "roll_over: sweep: generation, number = self.reserved_vmids.get(swept) if stil… | if self.reserve == "
+                "sweep: generation, number = self.reserved_vmids.get(swept) if stil… | if self.reserve == "
                 "Reserve.NOTHING:",
-                "roll_over: sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
-                "roll_over: sweep: if number is None: | if self.zero_slots:",
+                "sweep: if self.reserve == Reserve.NOTHING: | if number is None:",
+                "sweep: if number is None: | if self.zero_slots:",
+                "sweep: self.reserved_vmids.set(swept, generation, number) | if self.mark_reserved:",
             ),
         ),
     ),
@@ -1271,10 +1270,10 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
                 "hypercall: foreign = self.foreign and call == Call.MMU_UPDATE and (sel… | require(self.context[cpu] == "
                 "Context.RUNNING or foreign)",
                 "hypercall: require(self.context[cpu] == Context.RUNNING or foreign) | if call == Call.MMU_UPDATE:",
-                "do_mmu_update: linear = False | spared = self.spare_local",
-                "do_mmu_update: spared = self.spare_local | root_local = False",
-                "do_mmu_update: root_local = False | root_others = False",
-                "do_mmu_update: root_others = False | while True:",
+                "do_mmu_update: flush_linear_pt = False | spared = self.spare_local",
+                "do_mmu_update: spared = self.spare_local | flush_root_pt_local = False",
+                "do_mmu_update: flush_root_pt_local = False | flush_root_pt_others = False",
+                "do_mmu_update: flush_root_pt_others = False | while True:",
                 "do_mmu_update: table = choose(Frame) | new = choose(Frame)",
                 "do_mmu_update: new = choose(Frame) | require(self.type[table] in (PageType.L4, PageType.L2) and …",
                 "do_mmu_update: require(self.type[table] in (PageType.L4, PageType.L2) and … | require(self.type[new] == "

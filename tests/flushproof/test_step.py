@@ -233,7 +233,7 @@ def test_steps_with_the_same_words_are_told_apart() -> None:
         (
             "kvm-trapped-tlbi",
             "exact",
-            "exits the guest",
+            "is back from the guest",
             {"then: enters the guest", "then: vcpu_put: DSB ISH in __switch_to"},
         ),
         ("kvm-trapped-tlbi", "exact", "schedule VCPU", {"vcpu0", "vcpu1"}),
