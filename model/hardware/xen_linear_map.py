@@ -81,7 +81,7 @@ class LinearMap:
 class LinearAccesses(LinearMap):
     """Who uses the linear map, and what must be there then: a fault, and UPDATE_VA_MAPPING in the process `hypercall`.
 
-    Needs besides the TLB `lower`, the contexts of `DirtyCpus`, and the knob `access`.
+    Needs besides the TLB `lower`, the contexts of `DirtyCpus`, and the knobs `access` and `multicall`.
     """
 
     @event
@@ -129,7 +129,7 @@ class LinearAccesses(LinearMap):
     @event
     def linear_l1_read_in_multicall(self, cpu: Cpu, page: Frame):
         """a fault on {cpu} within a multicall: guest_get_eff_l1e reads the L1 entry, through the linear map, in {page}"""
-        require(at(self.hypercall, cpu, "multicall: the next call"))
+        require(self.xpti and self.multicall and at(self.hypercall, cpu, "multicall: the next call"))
         self.check_l1_read(cpu, page)
 
     def check_l1_read(self, cpu, page):
