@@ -30,7 +30,7 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.ir import terms
 from flushproof.model.ir.evaluate import decode, encode, environment, evaluate
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.declare import Counter, NotEnabled, System
+from flushproof.model.language.declare import Counter, NotEnabled, System, is_number
 from flushproof.model.language.instantiate import knobs_before
 from flushproof.model.language.load import proof_of
 from flushproof.model.language.notes import noted_by
@@ -941,8 +941,8 @@ def _plain_literal(sort: ir.Sort) -> Callable[[Any], Any]:
     base = sort.base if isinstance(sort, ir.OptionSort) else sort
 
     def told(value: Any) -> Any:
-        if isinstance(base, ir.Scalarset) and type(value) is int:
-            return (base.name, value)
+        if isinstance(base, ir.Scalarset) and is_number(value):
+            return (base.name, int(value))
         return plain(value)
 
     return told

@@ -93,6 +93,11 @@ class _SortMeta(type):
         return iter(_runtime().elements(cls))
 
 
+def is_number(value: Any) -> bool:
+    """Whether a constant is a whole number, and neither a truth value nor a member of an enumeration."""
+    return isinstance(value, int) and not isinstance(value, (bool, enum.Enum))
+
+
 class Sort(metaclass=_SortMeta):
     """A set of interchangeable elements; subclass it and say in the docstring what an element is.
 
@@ -113,7 +118,7 @@ class Sort(metaclass=_SortMeta):
     def __eq__(self, other: object) -> bool:
         if type(self) is type(other):
             return self.index == getattr(other, "index", None)
-        return self.ordered and type(other) is int and self.index == other
+        return self.ordered and is_number(other) and self.index == other
 
     def __hash__(self) -> int:
         return hash(self.index)  # as the literal of an ordered sort, to which the element is equal
@@ -134,21 +139,21 @@ class Sort(metaclass=_SortMeta):
         """The number of another element, or a literal."""
         if type(self) is type(other):
             return int(other.index)
-        if self.ordered and type(other) is int:
-            return other
+        if self.ordered and is_number(other):
+            return int(other)
         raise TypeError(f"{type(self).__name__} is compared with {type(other).__name__}")
 
     def __add__(self, distance: int) -> Any:
         """Of an ordered sort: the element that comes so many after this one."""
         elements = _runtime().elements(type(self))
-        if not self.ordered or type(distance) is not int:
+        if not self.ordered or not is_number(distance):
             return NotImplemented
         if not 0 <= self.index + distance < len(elements):
             raise NoElement(f"{type(self).__name__} has no element {distance} after {self!r}")
         return elements[self.index + distance]
 
     def __sub__(self, distance: int) -> Any:
-        return self + -distance if type(distance) is int else NotImplemented
+        return self + -distance if is_number(distance) else NotImplemented
 
     def __next__(self) -> Any:
         """``next(level)``: the element after this one; ``next(level, 0)`` starts again behind the last."""

@@ -38,6 +38,7 @@ from .declare import (
     Sort,
     System,
     attributes,
+    is_number,
     role_of,
     running,
 )
@@ -150,7 +151,7 @@ def plain(value: Any) -> Any:
             return (type(value).__name__, value.name)
         case tuple():
             return tuple(map(plain, value))
-    return (type(value).__name__, value)
+    return ("int", int(value)) if is_number(value) else (type(value).__name__, value)
 
 
 def key_of(index: Any) -> tuple[Any, ...]:
@@ -356,7 +357,7 @@ class Machine:
             return Foreign(f"{name} is given {value!r}, and is a {sort.name}")
 
         def element(value: Any) -> Any:
-            if isinstance(value, annotation) or (annotation.ordered and type(value) is int):
+            if isinstance(value, annotation) or (annotation.ordered and is_number(value)):
                 number = int(value.index if isinstance(value, annotation) else value)
                 elements = self.elements(annotation)
                 if not 0 <= number < len(elements):
@@ -367,17 +368,17 @@ class Machine:
             raise foreign(value)
 
         def integer(value: Any) -> Any:
-            if type(value) is not int:
+            if not is_number(value):
                 raise foreign(value)
             assert isinstance(sort, ir.IntSort)
             if not sort.lo <= value <= sort.hi:
                 raise Undefined(f"{name} is given {value}, and is {sort.name}")
-            return value
+            return int(value)
 
         def counter(value: Any) -> Any:
             if isinstance(value, annotation):
                 return value
-            if type(value) is int and value == 0:
+            if is_number(value) and value == 0:
                 return annotation(0)
             raise foreign(value)
 

@@ -12,6 +12,7 @@ from flushproof.model import ir
 from flushproof.model.ir.terms import and_
 
 from .core import Function, Local
+from .declare import is_number as is_number
 from .source import Source
 
 
@@ -288,10 +289,6 @@ def static_literal(value: Any) -> ir.Lit | None:
         case enum.Enum() if not isinstance(value, enum.Flag):
             return ir.Lit(value.name, ir.EnumSort(type(value).__name__, tuple(m.name for m in type(value))))
     return None
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, (bool, enum.Enum))
 
 
 def articled(noun: str) -> str:

@@ -697,4 +697,49 @@ CLASSES: dict[str, dict[str, Case]] = {
             "check() takes the property's name",
         ),
     },
+    "constants of a class made of whole numbers": {
+        "stored, compared and kept": bad(
+            """
+            class Count(int):
+                pass
+
+            class Generated(System):
+                bad: bool
+                n: Digit
+                level: Level
+                on: Map[Level, bool]
+                ONE, TWO = Count(1), Count(2)
+
+                @process(One)
+                def p(self, o):
+                    kept = self.TWO
+                    yield "stores"
+                    self.n = self.level = kept
+                    self.on[self.TWO] = True
+                    yield "compares"
+                    self.bad = self.n == self.TWO == kept and self.level == self.TWO and self.on[2] and self.level - self.ONE < 2
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            2,
+        ),
+        "that has ways of its own": refused(
+            """
+            class Count(int):
+                def __add__(self, other):
+                    return 0
+
+            class Generated(System):
+                n: Digit
+                TWO = Count(2)
+
+                @action
+                def a(self):
+                    self.n = self.TWO
+            """,
+            "__add__ is not read",
+        ),
+    },
 }
