@@ -65,7 +65,6 @@ class Subject:
 
     environment: what is left as it is (see `operators.mutants`).
     states: the limit of each search.
-    own: statements of what it inherits are not changed: with them, judging it takes hours.
     places: where it is explored, one after the other, until somebody notices.
     further: where it is explored besides, if nobody does, as under the policy's further settings.
     """
@@ -74,7 +73,6 @@ class Subject:
     policy: str
     environment: tuple[str, ...] = ()
     states: int = STATES
-    own: bool = False
     places: tuple[Place, ...] = (Place(),)
     further: tuple[Place, ...] = ()
 
@@ -87,7 +85,7 @@ class Subject:
     def mutants(self, folder: Path, one_of: int = 1, known: Container[tuple[Operator, str]] = ()) -> Iterator[Mutant]:
         """Those that are other systems than the system itself, as the known are; of so many neighbouring changes one is made."""
         setting = Setting(self.policy)
-        for mutant in islice(mutants(self.cls(), setting, folder, self.environment, self.own), 0, None, one_of):
+        for mutant in islice(mutants(self.cls(), setting, folder, self.environment), 0, None, one_of):
             if (mutant.operator, mutant.name) in known or mutant.made(setting) is not None:
                 yield mutant
 
@@ -111,12 +109,12 @@ SUBJECTS = (
     Subject("kvm-icache", "ic-iallu", ("patch", "enable_mmu", "disable_mmu")),
     Subject("kvm-trapped-tlbi", "exact", ("remap", "preempts")),
     Subject("kvm-vcpu-switch", "last-ran", ("guest_",)),
-    Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",), own=True),
+    Subject("kvm-vmid-allocator", "fixed", ("vm_is_replaced",)),
     Subject("kvm-vmid-generation", "fixed", ("vm_is_replaced",)),
     Subject("kvm-world-switch", "both", ("guest_",)),
     ASIDS,
     Subject("tla-vmidalloc", "put", states=2_000_000),
-    Subject("xen-pv-paging", "per-batch", own=True),
+    Subject("xen-pv-paging", "per-batch"),
     Subject("xen-tlbflush-clock", "invalidate-first"),
 )
 
@@ -252,7 +250,7 @@ at the same sizes, gets another verdict, or if a state that makes the system int
 steps, a split or an actor, is judged under the policy alone.) Changes that make no difference in the compiled system are
 not counted: two statements of one step that do not depend on each other, a step whose second half no other process and
 no property can see. Neither are those that the language refuses. Statements are changed where they stand: in the system, and in
-the kinds of systems in `model/hardware` that it inherits (of {own} in the system alone, so far). Left as they are: what the
+the kinds of systems in `model/hardware` that it inherits. Left as they are: what the
 environment may do (guests by the book, VMs that come and go), and the statements of the parts in `model/hardware`, which have
 tests of their own.
 
@@ -279,8 +277,7 @@ def page(judged: Sequence[Judged], before: str) -> str:
     rows.append(["all", "", *(_sum(cells) for cells in list(zip(*rows, strict=True))[2:])])
     table = tabulate(rows, ["system", "policy", *OPERATORS, "noticed"], tablefmt="github", disable_numparse=True)
     operators = "\n".join(f"- *{operator}*: {meaning}." for operator, meaning in OPERATORS.items())
-    own = " and ".join(f"`{s.system}`" for s in SUBJECTS if s.own)
-    return INTRODUCTION.format(operators=operators, own=own) + table + "\n" + "".join(sections)
+    return INTRODUCTION.format(operators=operators) + table + "\n" + "".join(sections)
 
 
 def _row(subject: Subject, mine: Sequence[Judged]) -> list[str]:

@@ -25,7 +25,7 @@ from flushproof.model.language.instantiate import instantiate
 from flushproof.model.language.load import load_system
 from flushproof.search.reductions.fusion import fuse_hidden
 
-from .sources import source, whole_source
+from .sources import whole_source
 
 Operator = Literal["left out", "reordered", "split", "actor"]
 OPERATORS: Mapping[Operator, str] = {
@@ -72,18 +72,17 @@ class Mutant:
 
 
 def mutants(
-    cls: type[System], setting: Setting, folder: Path, environment: Sequence[str] = (), own: bool = False
+    cls: type[System], setting: Setting, folder: Path, environment: Sequence[str] = ()
 ) -> Iterator[Mutant]:
     """All mutants of a system that differ from it under this setting, by operator.
 
     folder: for the changed sources.
     environment: actions whose names begin so, and methods, are left as they are: what guests may do, VMs that come and go.
-    own: so are the statements of the kinds of systems that it inherits.
     """
     names: Counter[tuple[str, str]] = Counter()
     for operator, name, made in (
         *_compiled(cls, setting, environment),
-        *_written(cls, source(cls) if own else whole_source(cls), folder, environment),
+        *_written(cls, whole_source(cls), folder, environment),
     ):
         names[operator, name] += 1
         several = names[operator, name]

@@ -102,11 +102,13 @@ class Large:
 
 
 ALL_BUT_EMPTY_SLOTS = (
+    "TypeInv",
     "UniqueASIDAllCPUs",
     "UniqueASIDPerCPU",
     "SameASIDActiveTask",
     "UniqueASIDActiveTask",
     "TLBEmptyInvalPTE",
+    "well-defined",
 )
 FOUR_VMIDS = {"cpu": 2, "task": 4, "vmid": 4}
 FOUR_ASIDS = {"cpu": 2, "task": 4, "asid": 4}

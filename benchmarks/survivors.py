@@ -37,6 +37,8 @@ TWO_BARRIERS = (
     "or where the vcpu has moved that in __switch_to."
 )
 
+CHOSEN_BEFORE = "Whether the vcpu is put after this run may be chosen before it: nobody can tell."
+OTHERS_FIRST = "Each CPU flushes by itself: the others may do so first."
 ANY_WILL_DO = "Any free number will do, and the CPUs may be gone through in any order."
 THERE_IS_ONE = (
     "What is chosen is free, or left to be gone through, by the other conjunct too; this one says that there is one."
@@ -141,7 +143,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             ("run_vcpu: if self.trapped[vcpu]: | yield from self.run(cpu)",),
         ),
         Because(
-            "Whether the vcpu is put after this run may be chosen before it: nobody can tell.",
+            CHOSEN_BEFORE,
             "reordered",
             ("run_vcpu: yield from self.run(cpu) | again = choose(bool)",),
         ),
@@ -227,6 +229,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "reordered",
             (
                 "kvm_arm_vmid_update: if updated: | if self.flush_pending[cpu]:",
+                "vcpu_thread: if self.vttbr == Vttbr.AT_RUN: | yield from self.run(cpu)",
                 "roll_over: if not self.sweep_first: | self.vmid_generation = fresh(Generation)",
             ),
         ),
@@ -245,6 +248,12 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
                 "kvm_arm_vmid_update: self.cpu_vmid_lock.acquire(cpu) | updated = not self.is_current(cpu) or not "
                 "self.recheck_lock…",
             ),
+        ),
+        Because(CHOSEN_BEFORE, "reordered", ("vcpu_thread: yield from self.run(cpu) | stay = choose(bool)",)),
+        Because(
+            "The vcpu runs once more, and perhaps updates again before it does, as under `merged`.",
+            "reordered",
+            ("vcpu_thread: stay = choose(bool) | enter = stay and self.update == Update.AT_LOAD",),
         ),
         Because(
             NO_ORDER,
@@ -806,6 +815,7 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
             "One step: of two choices, conditions or counts either may come first.",
             "reordered",
             (
+                "get_same_type: require(self.type[below] == PageType.L1 and (not self.valid… | self.add_reference(below)",
                 "do_mmu_update: table = choose(Frame) | new = choose(Frame)",
                 "do_mmu_update: require(self.type[table] in (PageType.L4, PageType.L2) and … | require(self.type[new] == "
                 "(PageType.L2 if self.type[table] …",
@@ -821,10 +831,96 @@ REASONS: Mapping[str, tuple[Because, ...]] = {
                 "do_mmu_update: self.get_same_type(new) | old = self.entry[table]",
             ),
         ),
+        Because(
+            "Counts end one earlier, at five: less.",
+            "reordered",
+            ("add_reference: require(self.refs[page] < MOST_REFERENCES) | self.refs[page] = self.refs[page] + 1",),
+        ),
+        Because(
+            "An L1 table refers to nothing here: that it goes while somebody holds its lock harms nobody.",
+            "reordered",
+            (
+                "put_page_type: require(not (self.locked[below] and self.refs[below] == 2)) | self.refs[below] = "
+                "self.refs[below] - 1",
+            ),
+        ),
+        Because(
+            "Only where pages change their types (`retyping=on`), which is promised at another size and not asked here.",
+            "reordered",
+            (
+                "get_page_type: if self.retype == Retype.TAKE_THEN_FLUSH: | if self.retype != Retype.NO_FLUSH:",
+                "get_page_type: if self.retype != Retype.NO_FLUSH: | if self.retype == Retype.TAKE_THEN_FLUSH or (self.refs[page…",
+            ),
+        ),
+        Because(
+            "A CPU never goes lazy then, which is less.",
+            "reordered",
+            ("context_switch: require(to != Context.LAZY or self.context[cpu] == Context.… | if to == Context.AWAY:",),
+        ),
+        Because(
+            "CR3 is another domain's one step before its flush: meanwhile this CPU is in dirty_cpumask, and uses no linear map.",
+            "reordered",
+            ("context_switch: if not self.clear_last: | self.cr3[cpu] = None",),
+        ),
+        Because(
+            "Two CR3 writes flush, on the way out and on the way back, and one of them is enough.",
+            "reordered",
+            ("context_switch: self.flush_tlb(cpu) | if self.clear_last:",),
+        ),
+        Because(
+            "What is cached before the CPU is in dirty_cpumask goes with the flush, which comes behind both.",
+            "reordered",
+            ("context_switch: if self.set_first: | self.cr3[cpu] = self.guest_table[cpu]",),
+        ),
+        Because(
+            OTHERS_FIRST,
+            "reordered",
+            ("flush_dirty: if self.flushes_itself(cpu): | yield from self.flush_ipi.flush(cpu, self.scratch_cpumask, …",),
+        ),
+        Because(
+            "This CPU flushes one step earlier, behind the entry's write still; whoever is in dirty_cpumask one step later is "
+            "flushed as well, or has left it, and flushed then.",
+            "reordered",
+            ("flush_dirty: for c in Cpu: | if self.flushes_itself(cpu):",),
+        ),
+        Because(
+            "Where a CPU may run another domain it may go lazy, too, which is more, and all holds.",
+            "reordered",
+            (
+                "context_switch: to = choose(Context, where=lambda c: c != self.context[cpu]) | require(self.lazy or "
+                "(self.foreign and to != Context.LAZY))",
+            ),
+        ),
+        Because(
+            "`spare_local` is off.",
+            "reordered",
+            (
+                "do_mmu_update: local_in_use = self.context[cpu] == Context.RUNNING and sel… | spared = spared and "
+                "self.type[table] == PageType.L4 and (no…",
+            ),
+        ),
+        Because(
+            "`skip` is off: whether the table is in use decides nothing.",
+            "reordered",
+            (
+                "must_flush: unused = not self.hooked(table) and all((self.guest_table[c… | skipped = self.skip == Skip.UNUSED and "
+                "unused or (self.skip…",
+            ),
+        ),
+        Because(
+            "One step: who finds a page of another type returns, and names another one before it writes.",
+            "reordered",
+            ("update_va_mapping: if self.double_check: | self.l1_page[cpu] = page",),
+        ),
+        Because(
+            "A page of another type stays locked, and nobody changes it again: less.",
+            "reordered",
+            ("update_va_mapping: if self.type[page] != PageType.L1 or self.refs[page] == 0 o… | self.page_lock(page)",),
+        ),
     ),
     "xen-tlbflush-clock": (
         Because(
-            "Each CPU flushes by itself: the others may do so first.",
+            OTHERS_FIRST,
             "reordered",
             ("flush_mask: if self.mask[cpu, cpu]: | yield from self.flush_ipi.flush(cpu, self.mask)",),
         ),
@@ -1264,6 +1360,8 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
             "A choice of the model, of what is possible: chosen and then not possible any more, it is none.",
             "split",
             (
+                "context_switch: to = choose(Context, where=lambda c: c != self.context[cpu]) | require(self.lazy or "
+                "(self.foreign and to != Context.LAZY))",
                 "hypercall: call = choose(Call, where=lambda c: c != Call.RETURN) | if call == Call.SWITCH:",
                 "hypercall: if call == Call.SWITCH: | self.in_guest[cpu] = not self.xpti",
                 "hypercall: self.in_guest[cpu] = not self.xpti | while call != Call.RETURN:",
@@ -1279,6 +1377,26 @@ ONE_STEP: Mapping[str, tuple[Because, ...]] = {
                 "do_mmu_update: require(self.type[table] in (PageType.L4, PageType.L2) and … | require(self.type[new] == "
                 "(PageType.L2 if self.type[table] …",
                 "do_mmu_update: require(self.type[new] == (PageType.L2 if self.type[table] … | require(self.refs[table] > 0)",
+            ),
+        ),
+        Because(
+            "Lock bit and count are one word, type_info, which one cmpxchg compares and exchanges.",
+            "split",
+            (
+                "do_mmu_update: page_lock: require(not self.locked[page]) | self.locked[page] = True",
+                "do_mmu_update: page_lock: self.locked[page] = True | self.add_reference(page)",
+                "do_mmu_update: page_unlock: self.locked[page] = False | self.refs[page] = self.refs[page] - 1",
+                "do_mmu_update: put_page_type: require(not (self.locked[page] and self.refs[page] == 2)) | below = "
+                "self.entry[page]",
+                "do_mmu_update: put_page_type: below = self.entry[page] | if self.refs[page] == 1 and below is not None:",
+            ),
+        ),
+        Because(
+            "While Xen drops what a table refers to, its validated bit is clear: nobody takes a reference to it meanwhile.",
+            "split",
+            (
+                "do_mmu_update: put_page_type: if self.refs[page] == 1 and below is not None: | self.refs[page] = "
+                "self.refs[page] - 1",
             ),
         ),
         Because(
