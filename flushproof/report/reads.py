@@ -47,8 +47,12 @@ JOINED: Mapping[frozenset[str], str] = {
     frozenset(">≠"): ">",
     frozenset("≥="): "=",
     frozenset("≤="): "=",
+    frozenset("≤≥"): "=",
 }
 """Two comparisons of the same two that are one."""
+
+TURNED: Mapping[str, str] = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
+"""What a comparison is with its sides exchanged."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,22 @@ class Reader:
     def facts(self, kind: Kind, atoms: Iterable[tuple[Expr, Env]]) -> Iterator[Fact]:
         """Those comparisons in which there is a location, each once; several of one location with constants are its value, and
         several of two locations are one."""
-        made = [f for atom, env in atoms if (f := self.fact(kind, atom, env)) is not None]
+        made: list[Fact] = []
         constants: dict[Side, set[str]] = {}
         signs: dict[tuple[Side, Side], set[str]] = {}
-        for fact in made:
+        for atom, env in atoms:
+            fact = self.fact(kind, atom, env)
+            if fact is None:
+                continue
+            if (fact.right, fact.left) in signs:
+                fact = replace(fact, left=fact.right, sign=TURNED[fact.sign], right=fact.left)
+            made.append(fact)
             signs.setdefault((fact.left, fact.right), set()).add(fact.sign)
             if fact.right.slot is None:
                 constants.setdefault(fact.left, set()).add(fact.sign + fact.right.value)
-        several = {left for left, found in constants.items() if len(found) > 1 and left.plus == 0}
+        several = {left for left, found in constants.items() if len(found) > 1}
         told = (
-            replace(f, sign="=", right=Side(None, f.left.value))
+            replace(f, left=replace(f.left, plus=0), sign="=", right=Side(None, f.left.value))
             if f.right.slot is None and f.left in several
             else replace(f, sign=JOINED.get(frozenset(signs[f.left, f.right]), f.sign))
             for f in made
@@ -213,7 +223,7 @@ class Reader:
             sign = signs[0] if true else signs[1]
             if left.slot is None:
                 left, right = right, left
-                sign = {"<": ">", "≥": "≤"}.get(sign, sign)
+                sign = TURNED[sign]
             if right.slot is None and isinstance(atom, Eq) and left.plus == 0:
                 sign, right = "=", Side(None, left.value)
         else:

@@ -375,10 +375,13 @@ def test_comparisons_as_they_came_out() -> None:
     assert said(eq(a, b), (2, 1)) == ["a 2 ≠ b 1"]
     assert said(and_(not_(Less(a, b)), not_(eq(a, b))), (2, 1)) == ["a 2 > b 1"]
     assert said(and_(not_(Less(a, b)), eq(a, b)), (1, 1)) == ["a 1 = b 1"]
+    assert said(and_(not_(Less(a, b)), not_(Less(b, a))), (1, 1)) == ["a 1 = b 1"], "so is an equality of unlike ranges made"
     assert said(eq(a, Lit(2, sort)), (1, 0)) == ["a = 1"]
     assert said(Less(Lit(0, sort), a), (1, 0)) == ["a 1 > 0"]
     assert said(and_(Less(Lit(0, sort), a), Less(a, Lit(2, sort))), (1, 0)) == ["a = 1"]
     assert said(Less(plus(a, 1), plus(b, -1)), (1, 3)) == ["a 1 + 1 ≥ b 3 - 1"]
+    two = Lit(2, sort)
+    assert said(and_(not_(Less(plus(a, 1), two)), not_(Less(two, plus(a, 1)))), (1, 0)) == ["a = 1"]
     assert said(or_(Less(a, b), eq(a, Lit(0, sort))), (1, 2)) == ["a 1 < b 2"]
     assert said(and_(Less(a, b), eq(a, Lit(0, sort))), (1, 2)) == ["a = 1"]
 
