@@ -79,7 +79,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["breakable"] = _breakable
+    made.filters["breakable"] = breakable
     scripts = {name: _asset(f"{name}.js") for name in ("machine", "page", "explore", "lesson")}
     made.globals.update(version=version("flushproof"), css=_asset("page.css"), scripts=scripts, bare=False)
     return made
@@ -90,9 +90,23 @@ def _asset(name: str) -> Markup:
     return Markup(files("flushproof.report").joinpath("templates", name).read_text(encoding="utf-8"))
 
 
-def _breakable(text: str) -> Markup:
-    """Text that may break behind `.`, `_` and `[`, where a narrow column leaves no room for a name."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._\[])(?=\w)", text))
+LONG_NAME = 24
+"""Names of more characters may break behind a `_`, where a narrow column leaves no room for them; others never do."""
+
+
+LANE, LANE_EDGE, LETTER, ROOM = 7, 2.7, 0.52, 23.5
+"""How wide a lane is at least, what of it is not text, how wide a letter is, and what all lanes may have beside the machine on
+a screen of 62rem (in rem; page.css)."""
+
+
+def breakable(text: str) -> Markup:
+    """Text that may break behind `.` and `[`, and in long names; as in `breakable` of machine.js."""
+    pieces = re.split(r"(?<=[.\[])(?=\w)", text)
+    return Markup("<wbr>").join(part for piece in pieces for part in _parts(piece))
+
+
+def _parts(piece: str) -> list[str]:
+    return re.split(r"(?<=_)(?=\w)", piece) if max(map(len, re.findall(r"\w+", piece)), default=0) > LONG_NAME else [piece]
 
 
 def rendered(template: str, **said: Any) -> str:
@@ -131,7 +145,16 @@ def trace_page(trace: Trace, facts: list[Fact], *, bare: bool = False) -> str:
         facts=[*facts, *_costs(story)],
         data=embedded(Machine(story).data(found)),
         bare=bare,
+        roomy=_is_roomy(story),
     )
+
+
+def _is_roomy(story: Story) -> bool:
+    """Whether the table of steps needs so much room that the machine stands beside it on a wide screen only."""
+    names = (name for row in story.rows for name in re.findall(r"\w+", row.words))
+    longest = max((len(name) for name in names if len(name) <= LONG_NAME), default=0)
+    lane = max(LANE, LANE_EDGE + longest * LETTER)
+    return len(story.lanes) * lane > ROOM
 
 
 def saved_page(saved: SavedTrace, data: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from flushproof.checking import check
 from flushproof.proving import ProofRequest
 from flushproof.proving import run as prove
 from flushproof.report.locations import location
-from flushproof.report.page import check_page, proof_page
+from flushproof.report.page import breakable, check_page, proof_page
 from flushproof.report.words import Story
 
 from .browser import Opened
@@ -260,3 +260,10 @@ def test_what_is_proved_shows_its_lemmas_and_their_graph(browser: Browser, pages
     assert drawn.evaluate("s => s.getBoundingClientRect().right") <= 360
     drawn.locator(".part").first.click()
     assert drawn.evaluate("s => s.classList.contains('asked')")
+
+
+def test_only_long_names_break_within() -> None:
+    assert str(breakable("need_new_vmid_gen reads vttbr.vmid[cpu0]")) == "need_new_vmid_gen reads vttbr.<wbr>vmid[<wbr>cpu0]"
+    assert str(breakable("kvm_arm_vmid_update_ret_new_vmid")) == "<wbr>".join(
+        ["kvm_", "arm_", "vmid_", "update_", "ret_", "new_", "vmid"]
+    )

@@ -13,8 +13,9 @@ function machineOf({ slots, values, owners }, hot = new Set()) {
   slots.forEach((slot, number) => {
     if (slot.kind !== "ghost" && slot.what !== "local") groups.get(slot.of).push(number);
   });
-  // A name may break behind `.`, `_` and `[`, and nowhere else.
-  const breakable = (name) => name.split(/(?<=[._[])/).flatMap((part) => [part, element("wbr")]).slice(0, -1);
+  // A name may break behind `.` and `[`, one of more than 24 characters behind `_` as well, and nowhere else: as in page.py.
+  const parts = (piece) => (/\w{25}/.test(piece) ? piece.split(/(?<=_)/) : [piece]);
+  const breakable = (name) => name.split(/(?<=[.[])/).flatMap(parts).flatMap((part) => [part, element("wbr")]).slice(0, -1);
 
   function marks(number, news, gone = false) {
     return [news.has(number) && "changed", hot.has(number) && "hot", gone && "gone"].filter(Boolean).join(" ");
