@@ -119,6 +119,7 @@ LAST_BARRIER = """                yield "stage 2: DSB ISH"
                 self.tlb.barrier(cpu)
             yield "stage 2: load the host"""
 LAST_TLBI = "                self.tlb.tlbi.issue(cpu, self.applied(cpu, Scope.BROADCAST), Kind.STAGE1)\n" + LAST_BARRIER
+STAGE1_LAST = "            if self.order == Order.STAGE2_THEN_STAGE1:"
 CONTEXT = "load the guest's context\"\n            self.enter_vmid_context(cpu)"
 
 
@@ -134,7 +135,7 @@ CONTEXT = "load the guest's context\"\n            self.enter_vmid_context(cpu)"
         ('2: DSB ISHST"\n            self.tlb.store_barrier(cpu)', '2: DSB ISHST"', UNMAPPED),
         (f'yield "stage 2: {CONTEXT}', 'yield "stage 2: load nothing"', UNMAPPED),
         (NOTHING_OF_STAGE_2, "                pass\n", UNMAPPED),
-        ("            self.tlb.barrier(cpu)\n            if self.order ==", "            if self.order ==", UNMAPPED),
+        (f"            self.tlb.barrier(cpu)\n{STAGE1_LAST}", STAGE1_LAST, UNMAPPED),
         (LAST_TLBI, "                pass\n" + LAST_BARRIER, UNMAPPED),
         (LAST_BARRIER, '            yield "stage 2: load the host', UNMAPPED),
         ("with self.mmu_lock(cpu):", "if True:", UNMAPPED),

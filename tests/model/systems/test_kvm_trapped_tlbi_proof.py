@@ -38,7 +38,7 @@ NEEDED_FOR = {
         "remap: STR the descriptor; entries made of what was there are OLD",
         "who-stores-stage-1-has-the-vcpu-that-remaps",
     ),
-    "a-loaded-vcpu-is-the-threads": ("host: enters the guest", "a-guest-runs-the-loaded-vcpu"),
+    "a-loaded-vcpu-is-the-threads": ("host: is back from the guest", "a-vcpu-is-emulated-where-it-is-loaded"),
     "a-vcpu-is-emulated-where-it-is-loaded": (
         "host: load the host's context; advance the PC",
         "who-enters-was-emulated",
