@@ -101,7 +101,11 @@ class I(enum.IntEnum):
     TWO = 2
 
 
-THRESHOLD = 2
+class Words(int):
+    """A number of a class of its own."""
+
+
+THRESHOLD, PAIR = 2, Words(2)
 
 
 def apart(x, y):
@@ -336,6 +340,8 @@ class Writer:
             found += [lambda: self.arithmetic(depth)] * 2
         if type in ORDERED and self.maybe(0.2):
             found.append(lambda: self.extreme(type, depth))
+        if type in ("L", "O") and self.maybe(0.3):
+            found.append(lambda: self.following(type, depth))
         if self.mode == "step" and not self.looping and not self.inner and not type.startswith("("):
             found.append(lambda: self.walrus(type, depth))
         return found
@@ -376,7 +382,7 @@ class Writer:
                 simple = self.selfless or self.maybe(0.3)
                 return self.pick(("True", "False")) if simple else self.pick(("self.knob", "self.on_off"))
             case "int":
-                return self.pick(("0", "1", "2", "3", "THRESHOLD") if self.maybe(0.95) else ("4", "-1", "len((1, 2))"))
+                return self.pick(("0", "1", "2", "3", "THRESHOLD", "PAIR") if self.maybe(0.95) else ("4", "-1", "len((1, 2))"))
             case "E" | "O" | "I":
                 name = self.pick(ENUMS[type])
                 return f'{type}["{name}"]' if self.maybe(0.1) else f"{type}.{name}"
@@ -484,6 +490,8 @@ class Writer:
 
     def from_tuple(self, type: Type, depth: int) -> str:
         at = self.r.randrange(2)
+        if self.maybe(0.15):
+            return f"(({self.e(type, depth - 1)},) * 2)[{at}]"
         both = [self.e(type, depth - 1), self.e(self.any_type(), 0)]
         return f"({both[at]}, {both[1 - at]})[{at if self.maybe(0.7) else at - 2}]"
 
@@ -555,10 +563,19 @@ class Writer:
                 lambda: f"(({self.e('int', depth - 1)} {self.pick('+-*')} {self.e('int', depth - 1)}) % {self.pick('234')})",
                 lambda: f"({self.e('int', depth - 1)} // {self.pick('12')})",
                 lambda: f"abs(-{self.e('int', depth - 1)})",
-                lambda: f"(sum(({self.e('int', depth - 1)}, {self.e('int', 0)})) % 4)",
+                lambda: f"(sum(({self.e('int', depth - 1)}, {self.e('int', 0)}){self.start()}) % 4)",
                 lambda: self.pick(("min(1, 2)", "max((1, 2))", "sum((1, 1))", "(THRESHOLD - 1)", "len((1, 2))")),
             )
         )()
+
+    def start(self) -> str:
+        """Where `enumerate` and `sum` begin, if it is said."""
+        return self.pick(("", "", ", 1", ", start=1", ", start=PAIR"))
+
+    def following(self, type: Type, depth: int) -> str:
+        """The element or member behind one, or the first behind the last."""
+        first = "0" if type == "L" else f"{type}.{ENUMS[type][0]}"
+        return f"next({self.e(type, depth - 1)}{f', {first}' if self.maybe(0.9) else ''})"
 
     def extreme(self, type: Type, depth: int) -> str:
         """The smaller or the larger of two."""
@@ -587,6 +604,8 @@ class Writer:
                 return f"{one}, {two}", f"each({types[0]}, {types[1]})", {one: types[0], two: types[1]}
             case 7:
                 type = self.any_type()
+                if self.maybe(0.2):
+                    return one, f"({self.e(type, depth - 1)},) * {self.pick('012')}", {one: type}
                 left, right = self.pick(("()", "[]"))
                 return one, f"{left}{self.e(type, depth - 1)}, {self.e(type, depth - 1)}{right}", {one: type}
             case 8:
@@ -602,7 +621,7 @@ class Writer:
             case 10:
                 type = self.any_type()
                 inner = f"({self.e(type, 0)}, {self.e(type, 0)})"
-                return f"{one}, {two}", f"enumerate({inner})", {one: "int", two: type}
+                return f"{one}, {two}", f"enumerate({inner}{self.start()})", {one: "int", two: type}
             case _:
                 type = f"{self.pick('AB')}"
                 return one, f"each({type})", {one: f"({type},{type})"} if self.maybe(0.1) else {}

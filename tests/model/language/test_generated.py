@@ -60,9 +60,23 @@ def test_the_grammar_has_every_way_to_inherit() -> None:
         "a property in another's place": r"super\(\)\.p\d+",
         "a knob that is decided": r"    knob = (True|False)",
         "a number among truth values": r"if \(\d+ (and|or) ",
+        "where enumerate and sum begin": r"(enumerate|sum)\(\(.*\), (start=)?(1|PAIR)\)",
+        "a tuple so many times": r",\) \* \d",
+        "the element behind one": r"next\(.*, (0|O\.LOW)\)",
+        "a number of a class of its own": r"PAIR",
     }
     missing = {what for what, form in wanted.items() if not any(re.search(form, text) for text in texts)}
     assert not missing
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_replaces_something_of_its_class_is_refused(seed: int, tmp_path: Path) -> None:
+    """Of whatever kind both are: the later one is what Python sees, and the one before it is not there."""
+    before, head, members = re.split(r"(class \w+\(System\):\n)", source(seed), maxsplit=1)
+    name = re.findall(r"^    (?:def )?(\w+)(?:\(|: | = (?:Knob|Lock)\()", members.partition("\n\nclass ")[0], re.M)[-1 - seed]
+    first = ("{} = Knob(bool, True, '')", "{}: bool", "{} = Lock()", "def {}(self):\n        return True")[seed % 4]
+    told = examine(f"{before}{head}    {first.format(name)}\n{members}", tmp_path, Effort(native=False))
+    assert told.kind == "refused" and name in told.said
 
 
 def told_of(body: str, folder: Path) -> Told:
