@@ -161,6 +161,7 @@ class Declarations:
     def _members(self, owner: Object, cls: type, place: ir.Place | None) -> None:
         """Gather knobs, parts and methods with a role."""
         for name, value in attributes(cls).items():
+            refuse_overriding(cls, name, value, place)
             if isinstance(value, Knob):
                 if not (isinstance(value.sort, type) and (value.sort is bool or issubclass(value.sort, enum.Enum))):
                     raise ModelError(
@@ -195,6 +196,7 @@ class Declarations:
     def _attributes(self, owner: Object, cls: type, place: ir.Place | None) -> None:
         """Declare the maps that a part made for itself, and gather its parts."""
         for name, value in vars(owner.python).items():
+            refuse_overriding(cls, name, value, place)
             if owner.path + name in self.variables and not isinstance(value, Map):
                 raise ModelError(
                     f"{cls.__name__}.{name} is state, and its value in __init__ is not read",
@@ -352,7 +354,7 @@ def refuse_order(cls: type) -> None:
 
 
 def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> None:
-    """Refuse a step or property that is not seen: something stands around it, or a class below overrides it without a role."""
+    """Refuse a step or property that is not seen, since something stands around it."""
     inside = [getattr(value, a, None) for a in ("fget", "func", "__func__", "__wrapped__")]
     if inspect.isfunction(value):
         inside += [c.cell_contents for c in value.__closure__ or () if c != CellType()]
@@ -365,11 +367,15 @@ def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> N
             place,
             hint=f"Write @{kind} above the other decorator." if what == "decorator" else "Use a plain method.",
         )
+
+
+def refuse_overriding(cls: type, name: str, value: Any, place: ir.Place | None) -> None:
+    """Refuse what takes the place of a step or property of a class above without being one."""
     above = next((role for c in cls.__mro__ if (role := role_of(vars(c).get(name))) is not None), None)
-    if above is not None and inspect.isfunction(value):
+    if above is None or value is None or role_of(value) is not None:
+        return
+    text, away = f"'{name}' overrides {articled(above.word)}, and is none", f"`{name} = None` takes it away."
+    if inspect.isfunction(value):
         source = source_of(value)
-        source.fail(
-            source.tree,
-            f"'{name}' overrides {articled(above.word)}, and is none",
-            f"Decorate it with @{above.word}; `{name} = None` takes it away.",
-        )
+        source.fail(source.tree, text, f"Decorate it with @{above.word}; {away}")
+    raise ModelError(text, place, hint=f"Give it a name of its own; {away}")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
+from typing import assert_never
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError
@@ -46,7 +48,7 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
 
     - A method with sorts for its parameters that has no role, and that nothing mentions, is a step whose `@action` was forgotten;
       without that step a policy might hold which does not.  A property with parameters is no better.
-    - Of two methods, states, parts or knobs with one name in a class only the last exists.
+    - Of two things with one name in a class only the last exists.
     """
     classes = dict.fromkeys(c for owner in (cls, *parts) for c in owner.__mro__ if c not in (System, Part, object))
     sources = [found for c in classes if (found := class_source(c)) is not None]
@@ -83,31 +85,80 @@ def names_in(tree: ast.ClassDef) -> frozenset[str]:
     return frozenset(n.attr if isinstance(n, ast.Attribute) else n.id for n in nodes)
 
 
-PROPERTY = ("setter", "getter", "deleter")
-"""Decorators that add to a property of the same name."""
-
-
 def refuse_twins(file: str, tree: ast.ClassDef) -> None:
-    """Refuse a method, a state, a part or a knob that a later one of the same class replaces, unless that is made of it."""
-    known: dict[str, str] = {}
-    for node in tree.body:
+    """Refuse what a later thing of the same name in the same class replaces, unless that is made of it."""
+    _Bound(file, tree.name).block(tree.body, {})
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """Goes through the statements of a class body, with the names bound so far: by a method, a loop or another thing."""
+
+    file: str
+    owner: str
+
+    def block(self, statements: Iterable[ast.stmt], known: dict[str, str]) -> None:
+        for statement in statements:
+            self.statement(statement, known)
+
+    def statement(self, node: ast.stmt, known: dict[str, str]) -> None:
         match node:
-            case ast.FunctionDef(name):
-                of_property = (isinstance(d, ast.Attribute) and d.attr in PROPERTY for d in node.decorator_list)
-                kind, made_of_it = "method", any(of_property)
-            case ast.AnnAssign(ast.Name(name), _, None):
-                kind, made_of_it = "state", False
-            case ast.Assign([ast.Name(name)], value):
-                kind = "object" if isinstance(value, ast.Call) else "constant"
-                made_of_it = any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value))
+            case ast.FunctionDef(name) | ast.ClassDef(name):
+                kind = "method" if isinstance(node, ast.FunctionDef) else "thing"
+                self.bind({name}, {n.id for d in node.decorator_list for n in names_of(d)}, kind, node, known)
+            case ast.AnnAssign(ast.Name(name)):
+                self.bind({name}, set(), "thing", node, known)
+            case ast.Import(names) | ast.ImportFrom(names=names):
+                self.bind({a.asname or a.name.partition(".")[0] for a in names}, set(), "thing", node, known)
+            case ast.Delete(targets):
+                for target in targets:
+                    known.pop(ast.unparse(target), None)
+            case ast.If() | ast.For() | ast.While() | ast.With() | ast.Try() | ast.Match():
+                if isinstance(node, ast.For):
+                    self.bind({n.id for n in names_of(node.target)}, set(), "loop", node, known)
+                before = dict(known)
+                for way in ways_of(node):
+                    after = dict(before)
+                    self.block(way, after)
+                    known.update(after)
             case _:
-                continue
-        before = known.get(name, "constant")
-        if before != "constant" and not made_of_it:
-            things = "methods" if before == kind == "method" else "things"
-            raise ModelError(
-                f"{tree.name} has two {things} called '{name}', and Python keeps the last one only",
-                ir.Place(file, node.lineno),
-                hint="Rename one of them.",
-            )
-        known[name] = kind
+                names = list(names_of(node))
+                read = {n.id for n in names if isinstance(n.ctx, ast.Load) or isinstance(node, ast.AugAssign)}
+                self.bind({n.id for n in names if isinstance(n.ctx, ast.Store)}, read, "thing", node, known)
+
+    def bind(self, names: set[str], read: set[str], kind: str, node: ast.stmt, known: dict[str, str]) -> None:
+        for name in sorted(names - read - {"_"}):
+            before = known.get(name, "loop")
+            if before != "loop":
+                things = "methods" if before == kind == "method" else "things"
+                raise ModelError(
+                    f"{self.owner} has two {things} called '{name}', and Python keeps the last one only",
+                    ir.Place(self.file, node.lineno),
+                    hint="Rename one of them.",
+                )
+        known.update(dict.fromkeys(names, kind))
+
+
+def ways_of(node: ast.If | ast.For | ast.While | ast.With | ast.Try | ast.Match) -> list[list[ast.stmt]]:
+    """The blocks of a compound statement of which Python executes one."""
+    match node:
+        case ast.If():
+            return [node.body, node.orelse]
+        case ast.For() | ast.While():
+            return [node.body + node.orelse]
+        case ast.With():
+            return [node.body]
+        case ast.Try():
+            return [way + node.finalbody for way in (node.body + node.orelse, *(h.body for h in node.handlers))]
+        case ast.Match():
+            return [case.body for case in node.cases]
+    assert_never(node)
+
+
+def names_of(node: ast.AST) -> Iterator[ast.Name]:
+    """The names in a statement of a class body, without those inside of its functions and comprehensions."""
+    if isinstance(node, ast.Name):
+        yield node
+    elif not isinstance(node, (ast.Lambda, ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp)):
+        for child in ast.iter_child_nodes(node):
+            yield from names_of(child)

@@ -662,8 +662,80 @@ CLASSES: dict[str, dict[str, Case]] = {
                 ("a step and a knob", "@action\ndef p(self):\n    self.bad = True", 'p = Knob(bool, True, doc="")'),
                 ("two knobs", 'p = Knob(bool, False, doc="")', 'p = Knob(bool, True, doc="")'),
                 ("two states", "p: bool", "p: Digit"),
+                ("two constants", "p = 3", "p = (4,)"),
+                ("policies twice", 'policies = {"a": Policy("", {}, "never")}', 'policies = {"b": Policy("", {}, "holds")}'),
+                ("an invariant by its name and a method", "p = Lock.release", "def p(self):\n    return True"),
+                ("of several targets", "p, q = Lock(), Lock()", "q = 3"),
+                ("a walrus", "@action\ndef p(self):\n    self.bad = True", "three = (p := 3)"),
+                ("a loop's variable", "@action\ndef p(self):\n    self.bad = True", "for p in (1, 2):\n    pass"),
+                ("an import", "@action\ndef p(self):\n    self.bad = True", "from os import path as p"),
+                ("a class", "@action\ndef p(self):\n    self.bad = True", "class p(enum.Enum):\n    A = 0"),
+                ("on one way", "if len((1, 2)) > 1:\n    p = Lock()\nelse:\n    p = 3", "p = 4"),
             )
         },
+        **{
+            f"a {kind} that a class below replaces by {second.partition(' = ')[2] or 'a method'}": refused(
+                f"""
+                class Base(System):
+                    bad: bool
+
+                    @action
+                    def step(self):
+                        self.bad = True
+
+                    @{kind}
+                    def p(self):
+                        return not self.bad
+
+                    @invariant("i")
+                    def i(self):
+                        return not self.bad
+
+                class Generated(Base):
+                    {second}
+                """,
+                f"'p' overrides a{'n' * (kind[0] in 'aeiou')} {kind.partition('(')[0]}, and is none",
+                "`p = None` takes it away",
+            )
+            for kind in ("action", 'invariant("p")', "axiom", "reachable", "final")
+            for second in ('p = Knob(bool, True, "")', "p = Lock()", "p = 3", "def p(self): return True")
+        },
+        "a closure that a part's own object replaces": refused(
+            """
+            class Cache(Part):
+                def __init__(self):
+                    self.p = Map(Cpu, bool)
+
+                @closure
+                def p(self):
+                    pass
+
+            class Generated(System):
+                cache = Cache()
+            """,
+            "'p' overrides a closure, and is none",
+        ),
+        "a step that a class below takes away": fine(
+            """
+            class Base(System):
+                bad: bool
+
+                @action
+                def step(self):
+                    self.bad = True
+
+                @action
+                def idle(self):
+                    pass
+
+                @invariant("i")
+                def i(self):
+                    return not self.bad
+
+            class Generated(Base):
+                step = None
+            """
+        ),
         "the second is made of the first": bad(
             """
             def odd(x):
@@ -672,7 +744,14 @@ CLASSES: dict[str, dict[str, Case]] = {
             kinds = tuple(Kind)
             kinds = tuple(reversed(kinds))
             limit = 3
-            limit = 4
+            limit += 1
+            for each_kind in kinds:
+                if each_kind is Kind.A:
+                    first = each_kind
+                else:
+                    later = each_kind
+            for each_kind in reversed(kinds):
+                pass
 
             @property
             def last(self):
@@ -684,7 +763,7 @@ CLASSES: dict[str, dict[str, Case]] = {
 
             @action
             def a(self):
-                self.bad = self.odd(3) == 1 and self.last is Kind.A and self.limit == 4
+                self.bad = self.odd(3) == 1 and self.last is Kind.A and self.limit == 4 and self.first is Kind.A
             """,
             1,
         ),
