@@ -68,7 +68,12 @@ class Color(enum.Enum):
     BLUE = 2
 
 
+class Number(int):
+    """Whole numbers of a class of their own."""
+
+
 Small = Annotated[int, Range(0, 3)]
+TWO = Number(2)
 
 
 class Lock(Part):
@@ -168,7 +173,7 @@ class Expressions(System):
         """members, levels"""
         require(color is not self.color)
         self.color = color
-        for step in (1, 2):
+        for step in (1, TWO):
             if color is Color.RED:
                 break
             self.level = step
@@ -262,7 +267,7 @@ class Steps(System):
             if self.turn == 2:
                 return
             self.bad = self.lock.holder is not cpu
-            for number in (1, 2):
+            for number, _ in enumerate((self.turn, who), start=1):
                 yield "twice"
                 if number == self.turn:
                     continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Mapping
+from typing import NoReturn
 
 from flushproof.model.errors import nearest
 
@@ -40,7 +41,21 @@ class Atoms(Conversions):
         if isinstance(found, Static) and (way := own_way(type(found.value))) is not None:
             what = f"{at.source.text(atom.node)} is {articled(type(found.value).__name__)}, whose {way} is not read"
             at.source.fail(atom.node, what, "Make it a plain number, text, tuple or dictionary.")
+        if isinstance(found, Static) and isinstance(found.value, declare.Knob):
+            self.refuse_knob(found.value, atom, at)
         return found
+
+    def refuse_knob(self, knob: declare.Knob, atom: Atom, at: Scope) -> NoReturn:
+        """A knob has a value in an object of its class alone, where a policy gives it one."""
+        hint = "Declare it in the class of the system, or of a part: `flush = Knob(...)`, and write self.flush."
+        for path, owner in self.declared.objects.items():
+            cls = owner.python if isinstance(owner.python, type) else type(owner.python)
+            for name, value in declare.attributes(cls).items():
+                if value is knob:
+                    hint = f"Write self.{name} in a method of {cls.__name__}."
+                    if path == "":
+                        hint += " A part has knobs of its own, or is given a function that asks the system."
+        at.source.fail(atom.node, f"{at.source.text(atom.node)} is a knob without its system, which gives it a value", hint)
 
     def look(self, atom: Atom, path: Path, at: Scope) -> Value:
         match atom.of:

@@ -122,9 +122,9 @@ class _Bound:
                     self.block(way, after)
                     known.update(after)
             case _:
-                names = list(names_of(node))
-                read = {n.id for n in names if isinstance(n.ctx, ast.Load) or isinstance(node, ast.AugAssign)}
-                self.bind({n.id for n in names if isinstance(n.ctx, ast.Store)}, read, "thing", node, known)
+                found = list(names_of(node))
+                read = {n.id for n in found if isinstance(n.ctx, ast.Load) or isinstance(node, ast.AugAssign)}
+                self.bind({n.id for n in found if isinstance(n.ctx, ast.Store)}, read, "thing", node, known)
 
     def bind(self, names: set[str], read: set[str], kind: str, node: ast.stmt, known: dict[str, str]) -> None:
         for name in sorted(names - read - {"_"}):

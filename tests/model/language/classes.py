@@ -161,7 +161,7 @@ CLASSES: dict[str, dict[str, Case]] = {
         ),
         "as a default": refused(
             "fast = Knob(bool, False, 'x')\ndef h(self, on=fast):\n    return on\n@action\ndef a(self):\n    self.bad = self.h()",
-            "is no bool",
+            "on is a knob without its system, which gives it a value",
         ),
     },
     "members whose values are tuples": {
@@ -649,6 +649,42 @@ CLASSES: dict[str, dict[str, Case]] = {
             1,
         ),
     },
+    "a knob where it has no value": {
+        what: refused(
+            f"""
+            KNOB = Knob(bool, True, "")
+
+            class Box(Part):
+                def __init__(self, knob):
+                    self.knob = knob
+
+                def asked(self):
+                    return self.knob
+
+            class Generated(System):
+                bad: bool
+                on = KNOB
+                both = (on, True)
+                box = Box(on)
+
+                def off(self, of=on):
+                    return not of
+
+                @action
+                def a(self):
+                    self.bad = {text}
+            """,
+            f"{shown} is a knob without its system",
+            "Write self.on in a method of Generated.",
+        )
+        for what, text, shown in (
+            ("a default", "self.off()", "of"),
+            ("of the class", "Generated.on", "Generated.on"),
+            ("of the module", "KNOB", "KNOB"),
+            ("in a tuple", "self.both[0]", "self.both[0]"),
+            ("that a part was given", "self.box.asked()", "self.knob"),
+        )
+    },
     "one name for two things of a class": {
         **{
             f"{what}": refused(
@@ -674,7 +710,7 @@ CLASSES: dict[str, dict[str, Case]] = {
             )
         },
         **{
-            f"a {kind} that a class below replaces by {second.partition(' = ')[2] or 'a method'}": refused(
+            f"{kind.partition('(')[0]}, which a class below replaces by {second.partition(' = ')[2] or 'a method'}": refused(
                 f"""
                 class Base(System):
                     bad: bool
