@@ -37,10 +37,11 @@ def slow_violation(inst: Instance, prop: Property, state: State):
 @pytest.mark.parametrize("loose", [False, True])
 @pytest.mark.parametrize("seed", range(60))
 def test_interpreter_agrees_with_evaluator(seed: int, loose: bool, cut: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """cut: expressions are cut into assignments as soon as they nest, and no quantifier is unrolled."""
+    """cut: expressions are cut into assignments as soon as they nest, no quantifier is unrolled, and no function has two loops."""
     if cut:
         monkeypatch.setattr(python_source, "_DEEPEST", 2)
         monkeypatch.setattr(python_source, "_UNROLLED", 0)
+        monkeypatch.setattr(python_source, "_MOST_LOOPS", 1)
     inst = instance(seed, loose)
     reference = Reference(inst)
     assert set(itertools.islice(reference.initial_states(), 200)) == set(itertools.islice(initial_states(inst), 200))
@@ -70,6 +71,16 @@ def test_deep_expressions_compile() -> None:
     step = Action("deep", (cpu,), TRUE, (Update("phase", (), (cpu,), TRUE, chain),))
     deep = Instance(replace(inst.system, actions=(step,)), inst.sizes)
     assert [after for _, _, after in Reference(deep).successors((0, 0))] == [(1, 0)]
+
+
+@pytest.mark.parametrize("count", [16, 21, 45])
+def test_a_step_may_have_more_parameters_than_python_nests_loops(count: int) -> None:
+    inst = lock(1)
+    params = tuple(replace(cpu, name=f"cpu{i}") for i in range(count))
+    guard = And(tuple(Eq(phase(p), Lit("IDLE", PHASE)) for p in params))
+    step = Action("wide", params, guard, (Update("phase", (), (params[-1],), TRUE, Lit("WAITING", PHASE)),))
+    wide = Instance(replace(inst.system, actions=(step,)), inst.sizes)
+    assert [after for _, _, after in Reference(wide).successors((0, 0))] == [(1, 0)]
 
 
 def eval_closed(inst: Instance, expr: Expr) -> bool:
