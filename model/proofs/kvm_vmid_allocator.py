@@ -5,6 +5,9 @@ from flushproof.model.hardware.vmid_words import Generation
 from flushproof.model.language.declare import Ghost, Map, after, at, before, lemma, local
 from flushproof.model.systems.kvm_vmid_allocator import Hotplug, VmidAllocator
 
+FLUSHES = ("TLBI ALLE1", "TLBI ALLE1IS", "DSB ISH")
+"""Where a CPU is once it has swept, by label."""
+
 
 class VmidAllocatorProof(VmidAllocator, proof=True):
     """A VM owns its number until that is handed to another one, and entries are their numbers' owners'.
@@ -75,7 +78,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
         )
 
     def is_rolling_over(self, cpu):
-        return at(self.vcpu_thread, cpu, "raises vmid_generation", "xchg active_vmids of {swept}", "TLBI ALLE1IS", "DSB ISH")
+        return at(self.vcpu_thread, cpu, "raises vmid_generation", "xchg active_vmids of {swept}", *FLUSHES)
 
     def effective_generation(self, cpu):
         """Until the CPU is swept, the generation before the rollover is the one that counts there."""
@@ -101,9 +104,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
 
     @lemma
     def who_has_raised_the_generation_is_rolling(self):
-        return all(
-            self.rolling for cpu in Cpu if at(self.vcpu_thread, cpu, "xchg active_vmids of {swept}", "TLBI ALLE1IS", "DSB ISH")
-        )
+        return all(self.rolling for cpu in Cpu if at(self.vcpu_thread, cpu, "xchg active_vmids of {swept}", *FLUSHES))
 
     @lemma
     def all_are_swept_but_in_the_sweep(self):
@@ -111,7 +112,7 @@ class VmidAllocatorProof(VmidAllocator, proof=True):
             self.swept[other]
             for other in Cpu
             for cpu in Cpu
-            if not self.rolling or at(self.vcpu_thread, cpu, "TLBI ALLE1IS", "DSB ISH", "find_next_zero_bit")
+            if not self.rolling or at(self.vcpu_thread, cpu, *FLUSHES, "find_next_zero_bit")
         )
 
     @lemma

@@ -14,7 +14,7 @@ class VmidGenerationProof(VmidGeneration, proof=True):
     @hint
     def is_rolling_over(self, cpu: Cpu):
         """The new generation has begun, and the flush is not over."""
-        return at(self.vcpu_thread, cpu, "the other CPUs have acknowledged", "TLBI ALLE1IS", "DSB ISH")
+        return at(self.vcpu_thread, cpu, "the other CPUs have acknowledged", "TLBI ALLE1", "TLBI ALLE1IS", "DSB ISH")
 
     @hint
     def is_allocating(self, cpu: Cpu):

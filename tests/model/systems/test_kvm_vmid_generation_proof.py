@@ -124,7 +124,7 @@ FIRST_FAILURE = {
     "wait_for_call=off": ("kvm_vmid_gen++; calls the other CPUs", "who-is-settled-is-current-or-waited-for"),
     "call=none": ("kvm_vmid_gen++; calls the other CPUs", "who-is-settled-is-current-or-waited-for"),
     "flush=none": ("the other CPUs have acknowledged", "an-old-vms-entry-is-about-to-be-flushed"),
-    "flush=local": ("TLBI ALLE1IS", "an-old-vms-entry-is-about-to-be-flushed"),
+    "flush=local": ("TLBI ALLE1", "an-old-vms-entry-is-about-to-be-flushed"),
     "wait_for_flush=off": ("TLBI ALLE1IS", "an-old-vms-entry-is-about-to-be-flushed"),
 }
 """Without an ingredient: the step that leaves the invariant, and a lemma that it breaks."""
