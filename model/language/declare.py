@@ -416,6 +416,9 @@ def role_of(function: Any) -> Role | None:
 
 
 def _mark(function: F, role: Role) -> F:
+    if not hasattr(function, "__get__"):  # the decorator was called with something else than the method below it
+        frame, hint = sys._getframe(2), f"Write @{role.kind} alone."
+        raise ModelError(f"@{role.kind} takes no argument", Place(frame.f_code.co_filename, frame.f_lineno), hint=hint)
     other = role_of(function)
     if other is not None:
         code = getattr(function, "__code__", None)

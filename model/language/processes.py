@@ -19,7 +19,7 @@ from .declarations import Member
 from .frames import Block, Outcome, Stack, block
 from .locals import Endless, Kept, Leaf, Locals, Stored, called
 from .templates import Template, label_of
-from .values import Bad, Name, Path, Scope, Value, acting
+from .values import Bad, Name, Path, Scope, Value, acting, articled
 from .words import Process, Words
 
 Checks = Mapping[str, list[tuple[str, ir.Clause]]]
@@ -93,6 +93,11 @@ class ProcessCompiler:
         if len(names) != len(sorts):
             wanted = ", ".join(s.name for s in sorts)
             self.source.fail(self.function.node, f"'{self.function.name}' needs one parameter for each of ({wanted})")
+        for local, sort, of in zip(names, sorts, member.role.sorts, strict=True):
+            said = member.function.__annotations__.get(local.shown, of)
+            if isinstance(said, type) and said is not of:
+                what = f"'{local.shown}' is {articled(sort.name)} of this process, and annotated as {articled(said.__name__)}"
+                self.source.fail(self.function.node, what, "Leave out the annotation.")
         self.me = tuple(ir.Var(n.shown, s) for n, s in zip(names, sorts, strict=True))
         self.base = dict(start.env)
         for local, var in zip(names, self.me, strict=True):

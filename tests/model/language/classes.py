@@ -649,6 +649,17 @@ CLASSES: dict[str, dict[str, Case]] = {
             1,
         ),
     },
+    "a decorator with an argument that it does not take": {
+        kind: refused(f"on: bool\n@{kind}('it is on')\ndef p(self):\n    return self.on", f"@{kind} takes no argument", "alone")
+        for kind in ("action", "event", "reachable", "final", "axiom", "closure", "initially", "lemma", "hint")
+    },
+    "a process's parameter that is annotated": {
+        "as what it is": bad("@process(Cpu)\ndef p(self, c: Cpu):\n    yield 'a'\n    self.bad = c is c", 1),
+        "as something else": refused(
+            "@process(Cpu)\ndef p(self, c: Page):\n    yield 'a'\n    self.bad = True",
+            "'c' is a Cpu of this process, and annotated as a Page",
+        ),
+    },
     "a knob where it has no value": {
         what: refused(
             f"""
