@@ -27,7 +27,7 @@ from .declarations import Declarations, Member
 from .declare import System
 from .frames import Outcome, block
 from .handover import handover_among, with_handover
-from .mistakes import refuse_changes, refuse_mistakes
+from .mistakes import refuse_changes, refuse_mistakes, refuse_nameless
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
 from .source import Source, class_place
@@ -141,6 +141,7 @@ class Compiler(Words):
         self.cls = cls
         super().__init__(Declarations(cls, sizes))
         refuse_mistakes(cls, [type(o.python) for o in self.declared.objects.values() if o.path])
+        refuse_nameless(self.declared)
         self.known_processes = dict(processes)
         self.system_class = cls.proves or cls
         if cls.proves is not None:

@@ -7,17 +7,18 @@ import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import assert_never
+from typing import Any, assert_never
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError
 
 from . import declare
+from .declarations import Declarations
 from .declare import Part, System
 from .notes import noted_by
-from .source import class_source, source_of
+from .source import class_place, class_source, source_of
 from .types import hints, to_declared
-from .values import articled
+from .values import Object, articled
 
 
 def refuse_changes(proof: type[System], system: type[System]) -> None:
@@ -76,6 +77,45 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
                 f"nothing uses '{name}', and it is no step",
                 "Decorate it: @action makes it a step, @event a check. Or remove it.",
             )
+
+
+def refuse_nameless(declared: Declarations) -> None:
+    """Refuse parts, steps and properties in tuples, dictionaries and nested classes, where nobody finds them."""
+    classes = {c for owner in declared.objects.values() for c in class_of(owner).__mro__}
+    functions = {member.function for member in declared.members}
+    for owner in declared.objects.values():
+        cls = class_of(owner)
+        own = {} if isinstance(owner.python, type) else vars(owner.python)
+        for name, value in {**declare.attributes(cls), **own}.items():
+            for thing in () if name.startswith("__") else inside(value, classes):
+                what = ""
+                if isinstance(thing, Part) and id(thing) not in declared.parts:
+                    what, hint = type(thing).__name__, "Give each part a name of its own in the class: `first = Lock()`."
+                elif (role := declare.role_of(thing)) is not None and thing not in functions:
+                    what, hint = role.word, "Write it as a method of the system, or of a part."
+                if what:
+                    reason = f"'{name}' of {cls.__name__} holds {articled(what)}, which has no name of its own and does not happen"
+                    raise ModelError(reason, class_place(cls), hint=hint)
+
+
+def class_of(owner: Object) -> type:
+    return owner.python if isinstance(owner.python, type) else type(owner.python)
+
+
+def inside(value: Any, classes: set[type], seen: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """What a container holds, and those in it; and what is in a class that nobody inherits from."""
+    found: Iterable[Any] = ()
+    if any(value is s for s in seen):
+        return
+    if isinstance(value, dict):
+        found = (*value, *value.values())
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        found = value
+    elif isinstance(value, type) and value.__bases__ == (object,) and value not in classes:
+        found = vars(value).values()
+    for thing in found:
+        yield thing
+        yield from inside(thing, classes, (*seen, value))
 
 
 @cache

@@ -649,6 +649,69 @@ CLASSES: dict[str, dict[str, Case]] = {
             1,
         ),
     },
+    "parts and steps without a name of their own": {
+        **{
+            f"{what}": refused(
+                f"""
+                class Box(Part):
+                    full: bool
+
+                    @event
+                    def look(self, c: Cpu):
+                        check("k", False, "always")
+
+                class Shelf(Part):
+                    def __init__(self):
+                        self.boxes = (Box(), Box())
+
+                class Generated(System):
+                    on: bool
+                    {text}
+
+                    @action
+                    def a(self):
+                        self.on = True
+
+                    @invariant("i")
+                    def i(self):
+                        return self.on or not self.on
+                """,
+                f"holds {held}, which has no name of its own and does not happen",
+            )
+            for what, text, held in (
+                ("a tuple", "boxes = (Box(), Box())", "a Box"),
+                ("a list in a dictionary", "boxes = {'left': [Box()]}", "a Box"),
+                ("a part's tuple", "shelf = Shelf()", "a Box"),
+                ("an event in a tuple", "events = (event(lambda self: check('k', False, 'always')),)", "an event"),
+                (
+                    "an event in a class",
+                    "class Inner:\n" + " " * 24 + "@event\n" + " " * 24 + "def e(self):\n" + " " * 28 + "check('k', self.on, '')",
+                    "an event",
+                ),
+            )
+        },
+        "with one": fine(
+            """
+            class Generated(System):
+                on: bool
+                first, second = Lock(), Lock()
+                both = (first, second)
+
+                @action
+                def a(self):
+                    self.on = True
+
+                steps = (a,)
+
+                class Plain:
+                    LIMIT = 3
+
+                @invariant("i")
+                def i(self):
+                    return self.on or self.Plain.LIMIT == 3
+            """
+        ),
+    },
     "a decorator with an argument that it does not take": {
         kind: refused(f"on: bool\n@{kind}('it is on')\ndef p(self):\n    return self.on", f"@{kind} takes no argument", "alone")
         for kind in ("action", "event", "reachable", "final", "axiom", "closure", "initially", "lemma", "hint")
