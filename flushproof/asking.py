@@ -159,7 +159,7 @@ def simulate(
     policy: str | None = None,
     *,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     properties: Sequence[str] = (),
     seed: int = 0,
     walks: int = 100,
@@ -189,7 +189,7 @@ def policies(
     policy: str | None = None,
     *,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     free: Sequence[str] = (),
     properties: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -214,7 +214,7 @@ def costs(
     policy: str | None = None,
     *,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     limits: Limits = Limits(seconds=60.0),  # noqa: B008 - frozen
 ) -> Bills:
     """Counts what one policy of a system costs, or each of them: operations, entries dropped, and how many of those for nothing.

@@ -17,7 +17,7 @@ from flushproof.model.ir.instance import Instance, State
 from flushproof.model.ir.trace import Trace
 from flushproof.model.ir.waits import NO_STUCK
 from flushproof.model.language.compile import compile_system
-from flushproof.model.language.declare import Expect, Knob, System, system_name
+from flushproof.model.language.declare import Expect, Knob, System, by_name, system_name
 from flushproof.model.language.instantiate import (
     instantiate,
     knob_named,
@@ -77,7 +77,7 @@ class Request:
     system: type[System]
     policy: str | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
-    sizes: Mapping[str, str | int] = field(default_factory=dict)
+    sizes: Mapping[Any, str | int] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
     expect: str | None = None
     symmetry: bool = True
@@ -97,6 +97,7 @@ class Request:
         of_type("the policy", self.policy, str, type(None))
         of_type("`knobs`", self.knobs, Mapping)
         of_type("`sizes`", self.sizes, Mapping)
+        object.__setattr__(self, "sizes", by_name(self.sizes))
         names_in(self.properties)
         of_type("`expect`", self.expect, str, type(None))
         for name in ("symmetry", "fuse", "compact", "decide_with_z3"):
@@ -117,7 +118,7 @@ def check(
     policy: str | None = None,
     *,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     properties: Sequence[str] = (),
     symmetry: bool = True,
     fuse: bool = False,
@@ -344,7 +345,7 @@ def with_settings(
     cases: Sequence[Request],
     policy: str | None,
     knobs: Mapping[str, Any],
-    sizes: Mapping[str, str | int],
+    sizes: Mapping[Any, str | int],
     properties: tuple[str, ...],
 ) -> list[Request]:
     """The cases of this policy, with these knobs, sizes and properties in addition; each once.
@@ -451,7 +452,7 @@ def compiled(request: Request) -> ir.System:
     return compile_system(request.system, knobs=knob_values(request.system, request.policy, request.knobs))
 
 
-def _sizes(request: Request, sizes: Mapping[str, str | int]) -> dict[str, int]:
+def _sizes(request: Request, sizes: Mapping[Any, str | int]) -> dict[str, int]:
     return sizes_of(compiled(request), sizes)
 
 

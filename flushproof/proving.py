@@ -23,7 +23,7 @@ from flushproof.model import ir
 from flushproof.model.errors import FlushproofError, nearest
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
-from flushproof.model.language.declare import Expect, Knob, System, system_name
+from flushproof.model.language.declare import Expect, Knob, System, by_name, system_name
 from flushproof.model.language.instantiate import instantiate, knob_values, settings
 from flushproof.model.language.load import load_system, shipped
 from flushproof.processes import each
@@ -89,7 +89,7 @@ class ProofRequest:
     system: type[System]
     policy: str | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
-    sizes: Mapping[str, str | int] = field(default_factory=dict)
+    sizes: Mapping[Any, str | int] = field(default_factory=dict)
     properties: tuple[str, ...] = ()
     limits: Limits = field(default_factory=lambda: Limits(seconds=120.0))
     infer: float | None = None
@@ -99,6 +99,9 @@ class ProofRequest:
     progress: Callable[[Progress], None] | None = None
     told: Callable[[str], None] | None = None
     audit: Amount | None = DEFAULT
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", by_name(self.sizes))
 
     def __str__(self) -> str:
         return " ".join(filter(None, [system_name(self.system), self.policy, settings(self.knobs, self.sizes)]))
@@ -193,7 +196,7 @@ def prove(
     policy: str | None = None,
     *,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     properties: Sequence[str] = (),
     limits: Limits = Limits(seconds=120.0),  # noqa: B008 - frozen
     seconds_to_infer: float | None = None,

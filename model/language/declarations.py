@@ -290,13 +290,14 @@ class Declarations:
         sizes = {name: self.classes[name].size for name, sort in found.items() if isinstance(sort, ir.Scalarset)}
         for sort_class, size in self.cls.sizes.items():
             name = getattr(sort_class, "__name__", str(sort_class))
-            if name not in self.classes:
+            meant = next((n for n in self.classes if n.lower() == name.lower()), name)
+            if meant not in self.classes:
                 raise ModelError(
                     f"sizes: there is no sort '{name}'", class_place(self.cls), hint=nearest(name, sizes, "sorts")
                 )
-            if self.classes[name] is not sort_class:
-                hint = f"Write sizes = {{{name}: {size!r}}}, with the class itself."
-                raise ModelError(f"sizes: {sort_class!r} is not the sort {name}", class_place(self.cls), hint=hint)
+            if self.classes[meant] is not sort_class:
+                hint = f"Write sizes = {{{meant}: {size!r}}}, with the class itself."
+                raise ModelError(f"sizes: {sort_class!r} is not the sort {meant}", class_place(self.cls), hint=hint)
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size

@@ -363,11 +363,24 @@ class Knob:
 
 @dataclass(frozen=True)
 class Expect:
-    """The verdict that a policy must give under further settings: "holds", or the name of the violated property."""
+    """The verdict that a policy must give under further settings: "holds", or the name of the violated property.
+
+    sizes: by the sorts' names, or given by the sorts themselves.
+    """
 
     verdict: str
     knobs: Mapping[str, Any] = field(default_factory=dict)
-    sizes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[Any, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sizes", by_name(self.sizes))
+
+
+def by_name(sizes: Any) -> Any:
+    """Sizes by the names of their sorts, where some are given by the sorts themselves: `{Cpu: 3}`."""
+    if not isinstance(sizes, Mapping):
+        return sizes
+    return {k.__name__ if isinstance(k, type) and issubclass(k, Sort) else k: size for k, size in sizes.items()}
 
 
 @dataclass(frozen=True)

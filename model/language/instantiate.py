@@ -21,7 +21,7 @@ from flushproof.model.ir.pruning import cone_of_influence, prune, without_dead_s
 from flushproof.model.ir.terms import exprs_of, fix_knobs
 
 from .compile import compile_system, too_deep
-from .declare import Knob, Policy, System, system_name
+from .declare import Knob, Policy, System, by_name, system_name
 from .handover import in_force, reached_by, told
 from .load import proof_of
 from .policies import check_declared, check_verdicts, knobs_of, plain, same_as, unread_knobs
@@ -39,7 +39,7 @@ def instantiate(
     cls: type[System],
     policy: str | None = None,
     knobs: Mapping[str, Any] | None = None,
-    sizes: Mapping[str, str | int] | None = None,
+    sizes: Mapping[Any, str | int] | None = None,
     *,
     lemmas: bool = False,
     free: Collection[str] = (),
@@ -83,7 +83,7 @@ def instantiate(
 
 def _at_sizes(
     cls: type[System],
-    asked: Mapping[str, str | int],
+    asked: Mapping[Any, str | int],
     *,
     proofs: bool = False,
     knobs: Mapping[str, Any] | None = None,
@@ -323,7 +323,7 @@ def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -
 # ---------------------------------------------------------------------------------------------------------------- sizes
 
 
-def sizes_of(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int]:
+def sizes_of(system: ir.System, asked: Mapping[Any, str | int]) -> dict[str, int]:
     """The number of elements of every sort: the user's, or else the system's own.
 
     Raises:
@@ -333,7 +333,7 @@ def sizes_of(system: ir.System, asked: Mapping[str, str | int]) -> dict[str, int
     by_lower = {name.lower(): name for name in sized}
     sizes = {name: system.sizes[name] for name in sized}
     keys = []
-    for name, value in asked.items():
+    for name, value in by_name(asked).items():
         key = by_lower.get(name.lower()) if isinstance(name, str) else None
         if key is None:
             name = getattr(name, "__name__", str(name))

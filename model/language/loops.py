@@ -85,7 +85,7 @@ class Loops(Operations):
     def at_once(self, loop: core.For, product: Product, path: Path, at: Scope) -> None:
         """``for x in Sort``."""
         for statement in loop.body:
-            self.refuse_leaving(statement, at, False)
+            self.refuse_leaving(statement, at, False, product)
         scope = at.of(loop.target)
         inner = path.fork()
         for local in loop.assigned:
@@ -101,7 +101,7 @@ class Loops(Operations):
         for local in loop.assigned:
             path.env[scope, local] = AGAIN
 
-    def refuse_leaving(self, statement: core.Statement, at: Scope, inner: bool) -> None:
+    def refuse_leaving(self, statement: core.Statement, at: Scope, inner: bool, product: Product) -> None:
         """See to it that no round ends the loop.
 
         inner: the statement is inside of another loop in this one, which it may end.
@@ -109,10 +109,13 @@ class Loops(Operations):
         found = None if inner and isinstance(statement, core.Break) else LEAVING.get(type(statement))
         if found is not None:
             what, hint = found
+            match product.sorts:
+                case (ir.Scalarset(ordered=True) as sort,):
+                    hint = f"Write range(size({sort.name})) to go through its elements one after the other."
             at.source.fail(statement.node, f"a loop over a sort happens at once and cannot {what}", hint)
         for name in ("body", "other"):
             for inside in getattr(statement, name, ()):
-                self.refuse_leaving(inside, at, inner or isinstance(statement, (core.For, core.Loop)))
+                self.refuse_leaving(inside, at, inner or isinstance(statement, (core.For, core.Loop)), product)
 
     def together(
         self,

@@ -66,6 +66,9 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
         if len(bounds) != 1 or args[0] is not int:
             what = f"Annotated[{getattr(args[0], '__name__', args[0])}, ...]"
             hint = "Write Annotated[int, Range(0, 3)] of a number, with one Range, and any other sort alone."
+            if get_origin(args[0]) is Map and get_args(args[0])[-1] is int:
+                index = ", ".join(getattr(sort, "__name__", str(sort)) for sort in get_args(args[0])[:-1])
+                hint = f"Write Map[{index}, Annotated[int, Range(0, 3)]]: the range is that of the map's numbers."
             raise ModelError(f"{what} is no sort", hint=hint)
         return to_sort(bounds[0], size_of)
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:

@@ -78,7 +78,7 @@ def declared(**members: Any) -> str:
         ({"policies": {"p": Policy("x", {}, "holds", also=(Expect({"on": True}, "clean"),))}}, "the verdict is the dict"),
         ({"policies": {"p": Policy("x", {}, "holds", also=(Expect("clean", {Cpu: 3}),))}}, "the sort Cpu stands among the knobs"),
         ({"policies": {"p": Policy("x", {}, "holds", also=(Expect("clean", sizes=3),))}}, "the sizes are the int 3"),
-        ({"policies": {"p": Policy("x", {}, "holds", also=(Expect("clean", sizes={Cpu: 3}),))}}, "the sizes name"),
+        ({"policies": {"p": Policy("x", {}, "holds", also=(Expect("clean", sizes={3: 3}),))}}, "the sizes name"),
         ({"on": Knob(Annotated[int, Range(0, 2)], 0, "n")}, "knob 'on': its sort is"),
         ({"on": Knob(int, 0, "n")}, "knob 'on': its sort is int, and must be bool or an enumeration"),
         ({"on": Knob(bool, False, None)}, "knob 'on': its description is None"),
@@ -216,10 +216,13 @@ def test_a_knob_that_nothing_reads_stands_under_what_holds() -> None:
     assert "HOLDS at cpu=2: clean" in text and "Knobs that nothing reads: kick." in text
 
 
-def test_warnings_are_on_standard_error_and_in_the_json() -> None:
-    done = CliRunner().invoke(main, ["check", "kvm-trapped-tlbi", "--policy", "exact", "--format", "json"])
+def test_warnings_are_on_standard_error_and_in_the_json(tmp_path: Path) -> None:
+    file = tmp_path / "twice.py"
+    reads = TWICE.replace("return True", "return all(not self.stale[cpu] for cpu in Cpu)")
+    file.write_text(reads.replace("KEY", "q").replace("FB}", "True}").replace("SIZES", "pass"))
+    done = CliRunner().invoke(main, ["check", str(file), "--policy", "q", "--format", "json"])
     (warning,) = json.loads(done.stdout)["warnings"]
-    assert "'exact' and 'nested' are one system" in warning and done.stderr == f"flushproof: warning: {warning}\n"
+    assert "'p' and 'q' are one system" in warning and done.stderr == f"flushproof: warning: {warning}\n"
 
 
 # ----------------------------------------------------------------------------------------------------------------- vacuity
@@ -370,6 +373,14 @@ class Flush(System):
     def clean(self):
         return all(not self.stale[cpu] for cpu in Cpu)
 '''
+
+
+def test_sizes_are_given_by_sorts_or_by_their_names() -> None:
+    """In a class's own sizes by the sorts; where a name is given there, the message says so."""
+    assert Expect("holds", sizes={Cpu: 3}) == Expect("holds", sizes={"Cpu": 3})
+    asked = [checking.check(Base, sizes={key: 3}) for key in (Cpu, "Cpu", "cpu")]
+    assert [dict(result.instance.sizes) for result in asked] == [{"Cpu": 3}] * 3
+    assert "Write sizes = {Cpu: 3}, with the class itself." in declared(sizes={"cpu": 3})
 
 
 def test_a_users_enumeration_in_other_processes(tmp_path: Path) -> None:

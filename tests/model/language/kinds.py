@@ -1012,6 +1012,30 @@ KINDS: dict[str, dict[str, Case]] = {
             "__eq__",
             "Loose",
         ),
+        "steps in a loop over a sort with an order": refused(
+            """
+            @process(Cpu)
+            def a(self, cpu: Cpu):
+                for level in Level:
+                    yield "next"
+                    self.bad = level == 2
+            """,
+            "Write range(size(Level))",
+        ),
+        "steps in a loop over its numbers": bad(
+            """
+            done: Map[Level, bool]
+
+            @process(Cpu)
+            def a(self, cpu: Cpu):
+                for level in range(size(Level)):
+                    yield "next"
+                    self.done[level] = True
+                yield "ends"
+                self.bad = all(self.done[level] for level in Level)
+            """,
+            5,
+        ),
         "a sort with an order of its own": refused(
             """
             class Down(Sort, ordered=True):

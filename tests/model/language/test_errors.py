@@ -399,6 +399,11 @@ def test_state_that_is_no_sort_is_explained(tmp_path: Path) -> None:
         load_and_compile(HEAD + "    n: int\n", tmp_path)
 
 
+def test_the_range_of_a_maps_numbers_stands_with_them(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"Write Map\[Vm, Cpu, Annotated\[int, Range\(0, 3\)\]\]"):
+        load_and_compile(HEAD + "    n: Annotated[Map[Vm, Cpu, int], Range(0, 3)]\n", tmp_path)
+
+
 def load_and_compile(text: str, folder: Path) -> None:
     compile_system(load(text, folder, "wrong"))
 
