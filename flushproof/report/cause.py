@@ -247,4 +247,4 @@ def _step(story: Story, number: int, capital: bool = True) -> str:
         return "The initial state" if capital else "the initial state"
     row = story.rows[number - 1]
     word = "Step" if capital else "step"
-    return f"{word} {number} ({by_whom(row.actor.name, row.words)})"
+    return f"{word} {number} ({by_whom(row.actor, row.words)})"

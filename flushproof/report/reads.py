@@ -128,7 +128,8 @@ class Reader:
 
         Left out is what only properties see, and what hardware does by itself with many locations at once (the closures).
         """
-        yield from in_order([[*self.deciding_update(update, scope)] for update, scope in self.updates(action, env)])
+        ways = [[*self.deciding_update(update, scope)] for update, scope in self.updates(action, env)]
+        yield from in_order([*ways, *([*self.missed(action, update, env)] for update in action.updates)])
 
     def updates(self, action: Action, env: Env) -> Iterator[tuple[Update, Env]]:
         """Each update, for each of the locations that it may write."""
@@ -137,8 +138,13 @@ class Reader:
         for update in action.updates:
             if system.variable[update.var].kind == "ghost" or (update.binders and update.var in settled):
                 continue
-            for codes in self.instance.assignments(tuple(b.of for b in update.binders)):
-                yield update, {**env, **{b: decode(b.of, c) for b, c in zip(update.binders, codes, strict=True)}}
+            for scope in self.scopes(update, env):
+                yield update, scope
+
+    def scopes(self, update: Update, env: Env) -> Iterator[Env]:
+        """The values of an update's binders, beside those of the step's parameters."""
+        for codes in self.instance.assignments(tuple(b.of for b in update.binders)):
+            yield {**env, **{b: decode(b.of, c) for b, c in zip(update.binders, codes, strict=True)}}
 
     def written(self, acts: Action | Clause, env: Env) -> tuple[str, ...]:
         """What a step writes, in the order of its code."""
@@ -151,6 +157,19 @@ class Reader:
         if self.value(update.cond, scope):
             for term in (*update.args, update.value):
                 yield from self.chosen(term, scope)
+
+    def missed(self, action: Action, update: Update, env: Env) -> Iterator[tuple[Expr, Env]]:
+        """Where a write went that changes nothing, as far as that was read: a flush that drops nothing may name the wrong VMID."""
+        var = self.instance.system.variable[update.var]
+        if var.kind == "ghost" or any((update.var, update.value) == (u.var, u.value) for u in self.instance.system.settle.updates):
+            return
+        written = [scope for scope in self.scopes(update, env) if self.value(update.cond, scope)]
+        place = Read(update.var, update.args, var.sort)
+        if all(self.value(place, scope) == self.value(update.value, scope) for scope in written):
+            for arg in update.args if written else ():
+                inner = _held(arg)
+                if isinstance(inner, Read) and not (action.process and inner.name.startswith(f"{action.process}.")):
+                    yield inner, written[0]
 
     def value(self, expr: Expr, env: Env) -> object:
         return evaluate(expr, env, self.state, self.instance)

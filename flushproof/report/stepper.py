@@ -173,7 +173,7 @@ class Stepper(App[None]):
         key = (state, step.action, *step.binding.values())
         if key not in self.known:
             (row,) = Story(walked(self.instance, state, (step,))).rows
-            self.known[key] = by_whom(row.actor.name, row.words)
+            self.known[key] = by_whom(row.actor, row.words)
         return self.known[key]
 
     def violated(self, state: State) -> list[tuple[str, str]]:

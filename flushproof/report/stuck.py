@@ -58,7 +58,7 @@ class _Drawing(Canvas):
         self.begin(said.headline, str(said))
         if self.columns == 2:
             row = self.story.rows[0]
-            self.paragraph(f"The step: {by_whom(row.actor.name, row.words)}", INK, bold=True)
+            self.paragraph(f"The step: {by_whom(row.actor, row.words)}", INK, bold=True)
         self.y += PAD
         for number, head in enumerate(("before", "after")[-self.columns :]):
             self.line(self.left(number) + self.card / 2, self.y, head if self.columns == 2 else "at the start", SOFT, "middle")

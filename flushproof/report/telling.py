@@ -11,7 +11,7 @@ from flushproof.report.caches import Caches, cached, entry, is_real_cache, is_se
 from flushproof.report.cause import removed
 from flushproof.report.locations import locations
 from flushproof.report.news import Row, assignments, reads
-from flushproof.report.words import Story
+from flushproof.report.words import Story, says_who
 
 ALL = "all"
 
@@ -21,11 +21,13 @@ FIXED = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True)
 class Act:
-    """Who does what, in words; by: what tells it from what others do on the same actor (a thread, a process), or nothing."""
+    """Who does what, in words; by: what tells it from what others do on the same actor (a thread, a process), or nothing; said: the
+    words say who acts."""
 
     actor: str
     by: str
     words: str
+    said: bool = False
 
     def __str__(self) -> str:
         return f"{self.by}: {self.words}" if self.by else self.words
@@ -148,7 +150,7 @@ def _told(story: Story, group: Sequence[Row], every_step: bool) -> Told:
     return Told(
         first.number,
         last.number,
-        tuple(Act(row.actor.name, by(story, row), row.words) for row in group),
+        tuple(Act(row.actor.name, by(story, row), row.words, says_who(row.actor, row.words)) for row in group),
         tuple(dict.fromkeys(read)),
         tuple(assignments(instance, together, ghosts=every_step)),
         tuple(caches),

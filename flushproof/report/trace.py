@@ -16,8 +16,8 @@ import click
 from tabulate import MIN_PADDING, tabulate
 
 from flushproof.model.ir.trace import Trace
-from flushproof.report.telling import FIXED, Entries, Told, beginning, cache_titles, tell
-from flushproof.report.words import Story, by_whom, cost_words
+from flushproof.report.telling import FIXED, Act, Entries, Told, beginning, cache_titles, tell
+from flushproof.report.words import Story, cost_words
 
 NARROWEST, COMFORTABLE = 16, 22
 """Columns narrower than this are not worth having, or worth avoiding if another layout has wider ones."""
@@ -255,15 +255,17 @@ def lines(rows: list[Told], look: Look) -> str:
 
 def _spoken(row: Told) -> list[str]:
     """Who does what, one after another; what one actor does next, in its line."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[Act]] = {}
     for act in row.acts:
-        found.setdefault((act.actor, act.by), []).append(act.words)
-    return [_named(actor, by, "; then ".join(words)) for (actor, by), words in found.items()]
+        found.setdefault((act.actor, act.by), []).append(act)
+    return [_named(acts[0], "; then ".join(act.words for act in acts)) for acts in found.values()]
 
 
-def _named(actor: str, by: str, words: str) -> str:
+def _named(act: Act, words: str) -> str:
     """The words behind who acts, unless they say that themselves."""
-    return f"{actor} {by}: {words}" if by else by_whom(actor, words)
+    if act.by:
+        return f"{act.actor} {act.by}: {words}"
+    return words if act.said else f"{act.actor}: {words}"
 
 
 # ------------------------------------------------------------------------------------------------------------- wrapping

@@ -114,7 +114,7 @@ class Story:
 
     def told(self, steps: Sequence[Step], number: int) -> list[str]:
         """Who does what in steps that are possible before the one of this number, counted from 0: no two in the same words."""
-        texts = [by_whom(self.actor(number, step).name, self.words(step, self.states[number])) for step in steps]
+        texts = [by_whom(self.actor(number, step), self.words(step, self.states[number])) for step in steps]
         return told_apart(self.instance, steps, texts)
 
     @cached_property
@@ -287,10 +287,16 @@ def many(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
-def by_whom(actor: str, words: str) -> str:
-    """`cpu0: enters the guest`; where the words begin with who acts, or say on which CPU it is done, they alone."""
-    said = re.search(rf"(^|\bon ){re.escape(actor)}\b", words)
-    return words if said else f"{actor}: {words}"
+def by_whom(actor: Actor, words: str) -> str:
+    """`cpu0: enters the guest`; the words alone where they say that themselves."""
+    return words if says_who(actor, words) else f"{actor.name}: {words}"
+
+
+def says_who(actor: Actor, words: str) -> bool:
+    """Whether words begin with who acts, or say on which CPU it is done; of what is no CPU, and may only be what something is done
+    to, whether they name it."""
+    place = r"(^|\bon )" if actor.sort in (CPU, None) else r"\b"
+    return re.search(rf"{place}{re.escape(actor.name)}\b", words) is not None
 
 
 def told_apart(instance: Instance, steps: Sequence[Step], texts: Sequence[str]) -> list[str]:

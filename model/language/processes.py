@@ -404,7 +404,8 @@ class ProcessCompiler:
     def local_updates(self, way: Exit, live: list[dict[Leaf, Stored]], number: int) -> list[ir.Update]:
         """Keep the locals that the target needs; give back their default to those that it does not."""
         updates, written = [], set()
-        for leaf, kept in sorted(live[way.target].items(), key=lambda item: order_of(item[0])):
+        came = {name: number for number, name in enumerate(way.env)}  # in the order in which the step's code sets them
+        for leaf, kept in sorted(live[way.target].items(), key=lambda item: (came.get(item[0][0], 0), order_of(item[0]))):
             value = self.value(way, leaf, kept)
             assert value is not None
             read = self.locals.read(leaf, kept)
