@@ -404,8 +404,7 @@ class ProcessCompiler:
     def local_updates(self, way: Exit, live: list[dict[Leaf, Stored]], number: int) -> list[ir.Update]:
         """Keep the locals that the target needs; give back their default to those that it does not."""
         updates, written = [], set()
-        came = {name: number for number, name in enumerate(way.env)}  # in the order in which the step's code sets them
-        for leaf, kept in sorted(live[way.target].items(), key=lambda item: (came.get(item[0][0], 0), order_of(item[0]))):
+        for leaf, kept in sorted(live[way.target].items(), key=lambda item: in_code(item[0])):
             value = self.value(way, leaf, kept)
             assert value is not None
             read = self.locals.read(leaf, kept)
@@ -423,6 +422,13 @@ class ProcessCompiler:
 def order_of(leaf: Leaf) -> tuple[object, ...]:
     (scope, local), parts = leaf
     return (*scope.names, local.shown), parts
+
+
+def in_code(leaf: Leaf) -> tuple[object, ...]:
+    """Where a local comes first in the source: a caller's before those of the helpers that it calls, a temporary last."""
+    (scope, local), parts = leaf
+    mine = list(scope.function.locals.values())
+    return scope.names, mine.index(local) if local in mine else len(mine), local.shown, parts
 
 
 def renamed(action: ir.Action, names: Mapping[str, str], change: Callable[[ir.Expr], ir.Expr]) -> ir.Action:
