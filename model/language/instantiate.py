@@ -24,6 +24,7 @@ from .compile import compile_system, too_deep
 from .declare import Knob, Policy, System, by_name, system_name
 from .handover import in_force, reached_by, told
 from .load import proof_of
+from .mistakes import forgotten
 from .policies import check_declared, check_verdicts, knobs_of, plain, same_as, unread_knobs
 
 MOST_LOCATIONS = 1_000_000
@@ -121,14 +122,16 @@ def _open(cls: type[System], sizes: Mapping[str, int]) -> ir.System | None:
 def warnings_of(
     cls: type[System], policy: str | None = None, sizes: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[str, ...]:
-    """What chooses nothing, though it looks like a choice: knobs that nothing reads, and policies that are one system with this.
+    """What does nothing, though it looks like a step or a choice: methods that nothing uses, knobs that nothing reads, and policies
+    that are one system with this.
 
     sizes: those at which the system is looked at, where they are not its own.
     """
     system = _open(cls, sizes)
     if system is None:
-        return ()
-    found = [
+        return tuple(forgotten(cls))
+    found = forgotten(cls)
+    found += [
         f"the knob '{name}' is read by no step, no property and no cost: all its values are one system"
         for name in unread(cls, sizes)
     ]

@@ -15,6 +15,7 @@ from flushproof.model.errors import ModelError
 from . import declare
 from .declarations import Declarations
 from .declare import Part, System
+from .load import proof_of
 from .notes import noted_by
 from .source import class_place, class_source, source_of
 from .types import hints, to_declared
@@ -77,6 +78,39 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
                 f"nothing uses '{name}', and it is no step",
                 "Decorate it: @action makes it a step, @event a check. Or remove it.",
             )
+
+
+def forgotten(cls: type[System]) -> list[str]:
+    """The methods of a system that do something and have no role, and that nothing mentions: a decorator may have been forgotten.
+
+    Refused are only those that say themselves that they are steps, by sorts for their parameters: Python lets a helper be unused.
+    """
+    classes = [c for c in cls.__mro__ if c not in (System, object)]
+    parts = [type(value) for c in classes for value in vars(c).values() if isinstance(value, Part)]
+    readers = dict.fromkeys((*classes, proof_of(cls), *(c for part in parts for c in part.__mro__ if issubclass(c, Part))))
+    sources = [found for c in readers if (found := class_source(c)) is not None]
+    mentioned = frozenset().union(*(names_in(tree) for _, tree in sources))
+    return [
+        f"nothing uses '{name}' (line {value.__code__.co_firstlineno}), which is no step and no check: was its decorator forgotten?"
+        for c in classes
+        if issubclass(c, System) or c.__module__ == cls.__module__
+        for name, value in vars(c).items()
+        if inspect.isfunction(value)
+        and not name.startswith("__")
+        and declare.role_of(value) is None
+        and name not in mentioned
+        and does_something(source_of(value).tree)
+    ]
+
+
+def does_something(tree: ast.AST) -> bool:
+    """Whether a method waits, checks, demands, or writes what is not its own."""
+    return any(
+        isinstance(node, (ast.Yield, ast.YieldFrom))
+        or (isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("check", "require"))
+        for node in ast.walk(tree)
+    )
 
 
 def refuse_nameless(declared: Declarations) -> None:

@@ -211,6 +211,31 @@ def test_choices_that_choose_nothing() -> None:
     assert warnings_of(Unused, "c") == (unread,) and warnings_of(Base) == ()
 
 
+class Forgotten(Base):
+    """Methods that nothing uses: of those that do something the decorator may have been forgotten."""
+
+    def looks(self):
+        check("never", False, because="it looks")
+
+    def waits(self):
+        yield "waits"
+
+    def writes(self):
+        self.seen = True
+
+    def is_seen(self):
+        return self.seen
+
+    seen: bool
+
+
+def test_a_method_whose_decorator_was_forgotten_is_told() -> None:
+    told = warnings_of(Forgotten)
+    assert [text.partition("'")[2].partition("'")[0] for text in told] == ["looks", "waits", "writes"]
+    assert all(text.endswith("was its decorator forgotten?") for text in told)
+    assert checking.check(Forgotten).warnings == told
+
+
 def test_a_knob_that_nothing_reads_stands_under_what_holds() -> None:
     text = check_text(checking.check(Unused, "a"), Look(100))
     assert "HOLDS at cpu=2: clean" in text and "Knobs that nothing reads: kick." in text
