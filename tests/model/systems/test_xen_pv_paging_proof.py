@@ -76,7 +76,7 @@ NEEDED_FOR = {
         "restore_all_guest, after a context switch",
         "no-stale-linear-access#2",
     ),
-    "an-update-flushes": (FLUSHES, "no-stale-linear-access#2"),
+    "an-update-flushes": (FLUSHES, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "the-interrupt-flushes": ("invalidate_interrupt", "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
     "who-waits-holds-flush-lock": (WAITS, "the-interrupt-flushes"),
     "this-cpu-is-spared-no-flush": (FLUSHES, "an-upper-entry-is-in-memory-or-about-to-be-flushed"),
