@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import FunctionType
 from typing import Any, assert_never
 
 from flushproof.model import ir
@@ -58,21 +59,15 @@ def refuse_mistakes(cls: type[System], parts: Iterable[type]) -> None:
         return
     for file, tree in sources:
         refuse_twins(file, tree)
-    mentioned = {"acquire", "resume", "release"}.union(*(names_in(tree) for _, tree in sources))  # `with` uses these
-    own = [c for c in classes if issubclass(c, System) or c.__module__ == cls.__module__]  # a shared part has more than one uses
+    own = own_of(cls, classes)  # a shared part has more than one uses
     for name, value in (item for c in own for item in vars(c).items()):
-        function = value.fget if isinstance(value, property) else value
-        if not inspect.isfunction(function) or name == "__init__":
-            continue
-        source = source_of(function)
-        if isinstance(value, property):
+        if isinstance(value, property) and inspect.isfunction(value.fget):
+            source = source_of(value.fget)
             if len(source.tree.args.args) > 1:
                 source.fail(source.tree, f"the property '{name}' takes a parameter", "@action makes it a step.")
-        elif (
-            declare.role_of(value) is None
-            and name not in mentioned
-            and any(argument.annotation is not None for argument in source.tree.args.args)
-        ):
+    for name, function in unused(own, classes):
+        source = source_of(function)
+        if any(argument.annotation is not None for argument in source.tree.args.args):
             source.fail(
                 source.tree,
                 f"nothing uses '{name}', and it is no step",
@@ -85,22 +80,31 @@ def forgotten(cls: type[System]) -> list[str]:
 
     Refused are only those that say themselves that they are steps, by sorts for their parameters: Python lets a helper be unused.
     """
+    parts = [type(value) for c in cls.__mro__ for value in vars(c).values() if isinstance(value, Part)]
     classes = [c for c in cls.__mro__ if c not in (System, object)]
-    parts = [type(value) for c in classes for value in vars(c).values() if isinstance(value, Part)]
     readers = dict.fromkeys((*classes, proof_of(cls), *(c for part in parts for c in part.__mro__ if issubclass(c, Part))))
-    sources = [found for c in readers if (found := class_source(c)) is not None]
-    mentioned = frozenset().union(*(names_in(tree) for _, tree in sources))
     return [
-        f"nothing uses '{name}' (line {value.__code__.co_firstlineno}), which is no step and no check: was its decorator forgotten?"
-        for c in classes
-        if issubclass(c, System) or c.__module__ == cls.__module__
-        for name, value in vars(c).items()
-        if inspect.isfunction(value)
-        and not name.startswith("__")
-        and declare.role_of(value) is None
-        and name not in mentioned
-        and does_something(source_of(value).tree)
+        f"nothing uses '{name}' (line {function.__code__.co_firstlineno}), which is no step and no check: "
+        "was its decorator forgotten?"
+        for name, function in unused(own_of(cls, classes), readers)
+        if does_something(source_of(function).tree)
     ]
+
+
+def own_of(cls: type[System], classes: Iterable[type]) -> list[type]:
+    """Those of these classes that are the system's own: systems, and what stands in its file."""
+    return [c for c in classes if issubclass(c, System) or c.__module__ == cls.__module__]
+
+
+def unused(own: Iterable[type], readers: Iterable[type]) -> Iterator[tuple[str, FunctionType]]:
+    """The methods without a role that none of the readers mentions, by name."""
+    sources = (found for c in readers if (found := class_source(c)) is not None)
+    mentioned = {"acquire", "resume", "release"}.union(*(names_in(tree) for _, tree in sources))  # `with` uses these
+    for name, value in (item for c in own for item in vars(c).items()):
+        if not inspect.isfunction(value) or name == "__init__" or declare.role_of(value) is not None:
+            continue
+        if not {name, value.__name__} & mentioned:  # a private method is known by another name than it is called by
+            yield name, value
 
 
 def does_something(tree: ast.AST) -> bool:
@@ -108,7 +112,7 @@ def does_something(tree: ast.AST) -> bool:
     return any(
         isinstance(node, (ast.Yield, ast.YieldFrom))
         or (isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store))
-        or (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("check", "require"))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("check", "require"))
         for node in ast.walk(tree)
     )
 

@@ -226,6 +226,14 @@ class Forgotten(Base):
     def is_seen(self):
         return self.seen
 
+    def __used(self):
+        self.seen = True
+
+    @action
+    def uses(self):
+        """uses a private helper"""
+        self.__used()
+
     seen: bool
 
 
