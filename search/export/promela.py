@@ -332,24 +332,26 @@ class _Model:
         if len(self.starts) > 1:
             calls = [", ".join(map(str, (*start.codes, *start.free.values()))) for start in self.starts]
             self.lines += ["  if", *(f"  :: d_step {{ c_code {{ start({call}); }} }}" for call in calls), "  fi;"]
-        self.lines.append("  do")
+        options = []
         for name, step in zip(self.names, self.steps, strict=True):
             for arguments in self._bindings(step):
                 # SPIN takes a call for a side effect unless there is a blank in it.
-                self.lines.append(
+                options.append(
                     f"  :: d_step {{ c_expr {{ may_{name} ({arguments}) }} -> c_code {{ do_{name}({arguments}); }} }}"
                 )
         if self.system.final is not FALSE:
-            self.lines.append("  :: d_step { c_expr { is_final () } -> skip }  /* nothing is left to do */")
+            options.append("  :: d_step { c_expr { is_final () } -> skip }  /* nothing is left to do */")
+        if not options:
+            options.append("  :: false  /* nothing happens, and SPIN wants an option */")
         for prop in common.all_properties(self.instance):
             monitor = (
                 f"  :: d_step {{ c_expr {{ {self._function(prop)} () }} -> assert(false) }}  /* {quoted(prop.name)} */"
             )
             guarded = prop.kind == "reachable"
-            self.lines += (
+            options += (
                 [f"#ifdef REACH_{self.called.properties[prop.name]}", monitor, "#endif"] if guarded else [monitor]
             )
-        self.lines += ["  od", "}"]
+        self.lines += ["  do", *options, "  od", "}"]
 
     def _bindings(self, step: Step) -> Iterator[str]:
         """The values of the step's parameters that its guard does not exclude by itself."""

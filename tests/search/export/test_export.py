@@ -275,6 +275,15 @@ def test_rumur_computes_below_zero(tmp_path: Path) -> None:
     assert (found.states, found.transitions, found.violated) == (expected.states, expected.transitions, None)
 
 
+@pytest.mark.parametrize("variables", [(), (StateVar("on", (), BOOL),)], ids=["nothing", "a truth value"])
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_nothing_happens(checker: str, variables: tuple[StateVar, ...], tmp_path: Path) -> None:
+    """A model without steps and properties is one."""
+    require(checker)
+    inst = Instance(System("idle", "Idle", "", (), {}, variables, Action("init", (), TRUE, ()), (), ()), {})
+    assert CHECKERS[checker](inst, tmp_path, False).states == explore(inst).states == 1
+
+
 def test_updates_on_all_paths_become_one() -> None:
     a, p, q = reads("a", "p", "q")
     updates = [write("x", a, p, q), write("x", a, p, not_(q)), write("x", a, not_(p))]
