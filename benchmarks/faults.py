@@ -1252,6 +1252,20 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'with self.tests([], leaving=self.loops > 0):',
         'the part of a guard that a parameter decides is not asked',
     ),
+    (
+        'front end',
+        f"{_LANGUAGE}/conversions.py",
+        '            self.step.numbers.add(made)',
+        '            pass',
+        'a number on one way is taken for the element that it stands for',
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/locals.py",
+        '        if kept.plain and isinstance(value, ir.Node):',
+        '        if False:',
+        'a number on one way to a label is taken for the element that it stands for',
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

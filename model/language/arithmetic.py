@@ -132,6 +132,8 @@ class Arithmetic(Atoms):
             hint = f"Write {at.source.text(operation.left.node)} + 1, or next(...): how far must be a constant."
             at.source.fail(node, f"{articled(base.name)} is no number to calculate with", hint)
         assert isinstance(right, Static)
+        hint = f"Write it on the ways on which it is {articled(base.name)}."
+        self.refuse_plain(left, "Python adds to a number otherwise than to an element", operation.left.node, at, hint)
         distance = right.value if isinstance(operation.operator, ast.Add) else -right.value
         term = self.expr(left, operation.left.node, at, base, path)
         inside, found = self.following(term, distance)

@@ -38,7 +38,10 @@ class Assignments(Loops):
             value = self.truth(value, node, at)
         sort = self.annotation(target, at)
         if sort is not None:
+            plain = self.is_plain(value, sort)
             value = self.expr(value, node, at, sort, path)
+            if plain:
+                self.step.numbers.add(value)
         path.env[at.of(target), target] = value
 
     def annotation(self, target: Local, at: Scope) -> ir.Sort | None:

@@ -165,8 +165,11 @@ class Comparisons(Arithmetic):
         """``is``: of elements, members, None and truth values, which exist once."""
         if isinstance(left, Static) and isinstance(right, Static):
             return terms.lit(left.value is right.value)
-        for value in (left, right):
+        sides = (node.left, *node.comparators) if isinstance(node, ast.Compare) and len(node.ops) == 1 else (node, node)
+        for value, side in zip((left, right), sides, strict=True):
             sort = self.sort_of(value)
+            if not self.none_in(left, right):
+                self.refuse_plain(value, "`is` asks whether two are one object", side, at, "Write == or !=.")
             if isinstance(value, Static) and is_number(value.value) and not self.none_in(left, right):
                 at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
             base = sort.base if isinstance(sort, ir.OptionSort) else sort

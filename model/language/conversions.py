@@ -284,7 +284,21 @@ class Conversions:
             pair = self.joined(then, other)
         if pair is None:
             return Bad("is not the same kind of thing on each way to here", unlike(then, other))
-        return terms.ite(cond, *pair)
+        made = terms.ite(cond, *pair)
+        if any(self.is_plain(value, made.sort) for value in (then, other)):
+            self.step.numbers.add(made)
+        return made
+
+    def is_plain(self, value: Value, sort: ir.Sort) -> bool:
+        """Whether what is used as an element of an ordered sort is a plain number for Python, or may be."""
+        if not isinstance(sort_in(sort), ir.Scalarset):
+            return False
+        return value in self.step.numbers if isinstance(value, ir.Node) else isinstance(value, Static) and value.value is not None
+
+    def refuse_plain(self, value: Value, what: str, node: ast.AST, at: Scope, hint: str) -> None:
+        """Refuse to ask of a number what only an element knows; state (`self.level`) always has elements."""
+        if isinstance(value, ir.Node) and value in self.step.numbers and not isinstance(node, (ast.Attribute, ast.Subscript)):
+            at.source.fail(node, f"{at.source.text(node)} may be a plain number here, and {what}", hint)
 
     def with_number(self, term: ir.Expr, number: int) -> tuple[ir.Expr, ir.Expr] | None:
         """A term and a number in one sort: the number may be an ordered sort's element, or a counter's 0."""

@@ -14,7 +14,7 @@ from flushproof.model.ir import terms
 from . import declare
 from .conversions import few, items_of, number
 from .statements import Executor
-from .values import Generated, MapRef, Once, Path, Product, Scope, Static, Tup, Value, is_number
+from .values import Generated, MapRef, Once, Path, Product, Scope, Static, Tup, Value, articled, is_number
 from .wording import of_a_sort
 
 
@@ -152,6 +152,8 @@ class Functions(Executor):
             at.source.fail(node, "next() takes an element that has a next one", hint)
         assert base is not None
         self.ordered(base, node, at)
+        hint = f"Write next(...) on the ways on which it is {articled(base.name)}."
+        self.refuse_plain(first, "Python knows what comes next of elements alone", args[0].node, at, hint)
         term = self.expr(first, args[0].node, at, base, path)
         inside, found = self.following(term, 1)
         if len(args) == 1:
@@ -159,7 +161,7 @@ class Functions(Executor):
             return found
         default = args[1].value
         if isinstance(default, Static) and is_number(default.value):
-            default = self.expr(default, args[1].node, at, base)
+            self.expr(default, args[1].node, at, base)  # it says so if there is no such element
         return self.choice(inside, found, default)
 
     def absolute(self, args: list[Given], node: ast.AST, path: Path, at: Scope) -> Value:

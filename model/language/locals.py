@@ -8,7 +8,7 @@ grows, until all ways agree.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Union, assert_never
 
 from flushproof.model import ir
@@ -24,17 +24,19 @@ PATIENCE = 3
 
 @dataclass(frozen=True)
 class Fixed:
-    """The same value on every way to the label; no state and no choice goes into it."""
+    """The same value on every way to the label; no state and no choice goes into it.  plain: as in `Stored`."""
 
     value: Value
+    plain: bool = False
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A value of this sort, kept in the state; ghost: it depends on ghost state."""
+    """A value of this sort, kept in the state; ghost: of ghost state; plain: an element that Python may hold as a number."""
 
     sort: ir.Sort
     ghost: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,11 @@ class Locals:
             case Held():
                 return Parts(tuple(self.of(v, path) for v in value.args.items), value.part)
             case ir.Node():
+                plain = value in self.x.step.numbers
                 if value in self.me or isinstance(value, ir.Lit):
-                    return Fixed(value)
+                    return Fixed(value, plain)
                 ghost = bool(terms.reads(value) & self.x.ghosts)
-                return Stored(within(value, path) if isinstance(value.sort, ir.IntSort) else value.sort, ghost)
+                return Stored(within(value, path) if isinstance(value.sort, ir.IntSort) else value.sort, ghost, plain)
             case Closure():
                 fixed = all(isinstance(self.of(v, path), Fixed) for _, v in value.defaults)
                 return (
@@ -108,7 +111,7 @@ class Locals:
                 pairs = enumerate(zip(one.items, other.items, strict=True))
                 return Parts(tuple(self.join((name, i), a, b) for i, (a, b) in pairs), one.held)
             case (Fixed(), Fixed()) if same(one.value, other.value):
-                return one
+                return one if one.plain or not other.plain else replace(one, plain=True)
             case (Fixed() | Stored(), Fixed() | Stored()):
                 return self.stored(name, one, other)
         return UNLIKE
@@ -123,7 +126,8 @@ class Locals:
         ghost = any(isinstance(k, Stored) and k.ghost for k in (one, other))
         if isinstance(one, Stored) and one.sort != sort and isinstance(sort_in(sort), ir.IntSort):
             sort = self.widened(name, one.sort, sort)
-        return Stored(sort, ghost)
+        plain = any(k.plain or (isinstance(k, Fixed) and self.x.is_plain(k.value, sort)) for k in (one, other))
+        return Stored(sort, ghost, plain)
 
     def sort_of(self, kept: Fixed | Stored) -> ir.Sort | None:
         return kept.sort if isinstance(kept, Stored) else self.x.sort_of(kept.value)
@@ -205,18 +209,21 @@ class Locals:
     def load(self, name: Name, kept: Kept, parts: tuple[int, ...] = ()) -> Value:
         """The variable's value at the beginning of a step."""
         match kept:
-            case Fixed():
-                return kept.value
+            case Fixed(value):
+                pass
             case Bad():
                 return kept
             case Stored():
                 read = self.read((name, parts), kept)
-                return read if read.sort == kept.sort else terms.the(read)
+                value = read if read.sort == kept.sort else terms.the(read)
             case Parts():
                 items = tuple(self.load(name, k, (*parts, i)) for i, k in enumerate(kept.items))
                 return Tup(items) if kept.held is None else Held(kept.held, Tup(items))
             case _:
                 assert_never(kept)
+        if kept.plain and isinstance(value, ir.Node):
+            self.x.step.numbers.add(value)
+        return value
 
     def leaves(self, name: Name, kept: Kept, parts: tuple[int, ...] = ()) -> Iterator[tuple[Leaf, Stored]]:
         """The parts that are state."""

@@ -260,6 +260,7 @@ class Step:
 
     kind: of the method ("action", "process", "event", ...); names: of its variables, each of which is used once.
     accesses: reads and writes inside of loops over sorts.
+    numbers: the elements of ordered sorts that are plain numbers for Python, on one of the ways to them at least.
     """
 
     kind: str = "action"
@@ -271,6 +272,7 @@ class Step:
     clauses: list[tuple[str, ir.Clause]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     accesses: list[Access] = field(default_factory=list)
+    numbers: set[ir.Expr] = field(default_factory=set)
 
     def variable(self, name: str, sort: ir.Sort) -> ir.Var:
         """A new variable with this name, or one like it."""

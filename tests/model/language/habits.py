@@ -3386,7 +3386,7 @@ HABITS: dict[str, dict[str, Case]] = {
             def f(self, x=LIMIT):
                 return x == 3
 
-            LIMIT = 4
+            LIMIT = LIMIT + 1
 
             @action
             def a(self):

@@ -1034,7 +1034,7 @@ KINDS: dict[str, dict[str, Case]] = {
                 yield "ends"
                 self.bad = all(self.done[level] for level in Level)
             """,
-            5,
+            4,
         ),
         "a sort with an order of its own": refused(
             """

@@ -511,6 +511,48 @@ NUMBERS: dict[str, dict[str, Case]] = {
         "of a generator": refused(
             "@action\ndef a(self):\n    self.bad = next(c for c in Cpu) is None", "next() takes an element that has a next one"
         ),
+        "twice": bad(
+            """
+            l: Level
+
+            @action
+            def a(self):
+                self.l = next(self.l, 0)
+                self.l = next(self.l, 0)
+                self.bad = self.l == 2
+            """,
+            1,
+        ),
+        "of what is a number on one way": refused(
+            "l: Level\n@action\ndef a(self):\n    self.l = next(1 if self.bad else self.l, 0)", "on which it is a Level"
+        ),
+        "further than a number on one way": refused(
+            "l: Level\n@action\ndef a(self):\n    x = 1 if self.bad else self.l\n    self.bad = x + 1 == 2", "it is a Level"
+        ),
+        "of the number behind the last": refused(
+            "l: Level\n@action\ndef a(self):\n    x = next(self.l, 0)\n    self.l = next(x, 0)", "x may be a plain number"
+        ),
+        "of a number that is annotated": refused(
+            "l: Level\n@action\ndef a(self):\n    x: Level = 1\n    self.l = next(x, 0)", "x may be a plain number"
+        ),
+        "of a number from a step before": refused(
+            """
+            l: Level
+
+            @process(Cpu)
+            def run(self, c):
+                x: Optional[Level] = self.l
+                yield "waits"
+                if self.bad:
+                    x = 0
+                yield "waits more"
+                self.l = next(x, 0)
+            """,
+            "x may be a plain number",
+        ),
+        "a number on one way is no object of the state": refused(
+            "l: Level\n@action\ndef a(self):\n    x = 1 if self.bad else self.l\n    self.bad = x is self.l", "Write == or !="
+        ),
         "by a number of the state": refused(
             "l: Level\nn: Bit\n@action\ndef a(self):\n    self.l = self.l + self.n", "how far must be a constant"
         ),
