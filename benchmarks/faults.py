@@ -1266,6 +1266,53 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         '        if False:',
         'a number on one way to a label is taken for the element that it stands for',
     ),
+    (
+        'front end',
+        f"{_LANGUAGE}/compile.py",
+        '        refuse_nameless(self.declared)',
+        '        refuse_nameless',
+        'parts and steps in a tuple are passed over',
+        BEFORE,
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/atoms.py",
+        '            self.refuse_knob(found.value, atom, at)',
+        '            pass',
+        'a knob without its system is a value',
+    ),
+    (
+        'loading',
+        f"{_LANGUAGE}/instantiate.py",
+        '    spelled = isinstance(value, str) and not isinstance(value, enum.Enum)',
+        '    spelled = isinstance(value, str)',
+        'a member that is a text is the member which the text names',
+        BEFORE,
+    ),
+    (
+        'loading',
+        f"{_LANGUAGE}/instantiate.py",
+        '        forget_compiled()',
+        '        forget_compiled',
+        'a class counts as it was when it was asked about first',
+        BEFORE,
+    ),
+    (
+        'loading',
+        f"{_LANGUAGE}/load.py",
+        '        loaded = name.startswith(_USERS) and "." not in name',
+        '        loaded = name.startswith(_USERS)',
+        "what a user's package imports from itself is read as it was, where it was edited",
+        BEFORE,
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/declarations.py",
+        '            refuse_word(cls, base, name, annotation, place)',
+        '            pass',
+        'state with the name of what every system has is passed over',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

@@ -16,8 +16,7 @@ from flushproof.laboratory.judging import LARGER_STATES, Answer, Question, answe
 from flushproof.model.ir.instance import Instance
 from flushproof.model.ir.trace import Trace
 from flushproof.model.language.declare import System
-from flushproof.model.language.instantiate import instantiate
-from flushproof.model.language.load import load_system
+from flushproof.model.language.instantiate import given_system, instantiate
 from flushproof.objects import framed_page
 from flushproof.report.costs import costs_json, costs_text
 from flushproof.report.page import simulation_page
@@ -174,7 +173,7 @@ def simulate(
         FlushproofError: a name or value that does not exist, a system that does not compile.
         CertificateError: Z3 did not confirm a trace that was found.
     """
-    cls = load_system(system) if isinstance(system, str) else system
+    cls = given_system(system)
     instance = instantiate(cls, policy, knobs, sizes)
     found = walks_of.simulate(
         instance, seed=seed, walks=walks, steps=steps, properties=tuple(properties) or None, limits=limits
@@ -204,7 +203,7 @@ def policies(
         FlushproofError: there is no such knob, policy or property; no open knob changes anything.
         AuditError, CertificateError: two readings of the system differ.
     """
-    cls = load_system(system) if isinstance(system, str) else system
+    cls = given_system(system)
     asked = Question(cls, policy, knobs or {}, sizes or {}, tuple(free), tuple(properties), limits, any_size, larger)
     return Policies(answer(asked))
 
@@ -224,5 +223,5 @@ def costs(
     Raises:
         FlushproofError: as in `check`.
     """
-    cls = load_system(system) if isinstance(system, str) else system
+    cls = given_system(system)
     return Bills(tuple(bills(Request(cls, policy, knobs or {}, sizes or {}, limits=limits))))

@@ -19,6 +19,7 @@ from flushproof.model.ir.waits import NO_STUCK
 from flushproof.model.language.compile import compile_system
 from flushproof.model.language.declare import Expect, Knob, System, by_name, system_name
 from flushproof.model.language.instantiate import (
+    given_system,
     instantiate,
     knob_named,
     knob_values,
@@ -140,7 +141,7 @@ def check(
         CertificateError: Z3 did not confirm the trace that was found.
         AuditError: two readings of the system differ.
     """
-    cls = load_system(system) if isinstance(system, str) else system
+    cls = given_system(system)
     return run(
         Request(
             cls,

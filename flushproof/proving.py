@@ -24,8 +24,8 @@ from flushproof.model.errors import FlushproofError, nearest
 from flushproof.model.ir import Property
 from flushproof.model.ir.instance import Instance, State
 from flushproof.model.language.declare import Expect, Knob, System, by_name, system_name
-from flushproof.model.language.instantiate import instantiate, knob_values, settings
-from flushproof.model.language.load import load_system, shipped
+from flushproof.model.language.instantiate import given_system, instantiate, knob_values, settings
+from flushproof.model.language.load import shipped
 from flushproof.processes import each
 from flushproof.properties.formulas.conjuncts import AT_REST, named_elements, resting
 from flushproof.properties.induction import certificates
@@ -210,7 +210,7 @@ def prove(
     Raises:
         FlushproofError: a name or value that does not exist, a system that does not compile.
     """
-    cls = load_system(system) if isinstance(system, str) else system
+    cls = given_system(system)
     return run(
         ProofRequest(
             cls,

@@ -55,7 +55,7 @@ def show_json(cls: type[System], source: str) -> dict[str, Any]:
     compiled = compile_system(cls, knobs=knob_values(cls, None, {}))
 
     def texts(knobs: Mapping[str, Any]) -> dict[str, str]:
-        return {name: value if isinstance(value, str) else Knob.text(value) for name, value in knobs.items()}
+        return {name: Knob.text(value) for name, value in knobs.items()}
 
     def sizes(expect: Expect) -> dict[str, int]:
         return {name: int(size) for name, size in expect.sizes.items()}

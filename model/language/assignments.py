@@ -52,7 +52,9 @@ class Assignments(Loops):
         found = declared[target]
         if isinstance(found, ast.expr):
             try:
-                value = eval(ast.unparse(found), at.source.function.__globals__, around(at.source.function))
+                names = at.source.function.__globals__, around(at.source.function)
+                value = eval(ast.unparse(found), *names)
+                value = eval(value, *names) if isinstance(value, str) else value
             except Exception:
                 at.source.fail(found, f"the annotation of '{target.shown}' cannot be read", "Name a sort.")
             found = declared[target] = at.source.at(found, lambda: self.declared.sort(value))

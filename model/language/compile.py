@@ -28,11 +28,12 @@ from .declare import System
 from .frames import Outcome, block
 from .handover import handover_among, with_handover
 from .mistakes import refuse_changes, refuse_mistakes, refuse_nameless
+from .normalise import core_of
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
-from .source import Source, class_place
+from .source import Source, class_place, source_of
 from .templates import Template, first_line
-from .types import hints
+from .types import HINTS, hints
 from .values import Path, Scope, Static, Step, Tup, acting, articled, is_none, named_after
 from .words import Process, Words
 
@@ -122,6 +123,14 @@ def too_deep(cls: type[System]) -> ModelError:
     return ModelError(
         f"{cls.__name__} has values or conditions that are nested too deeply", class_place(cls), hint=hint
     )
+
+
+def forget_compiled() -> None:
+    """Forget what was read of any class: Python may have given it, or what its methods name, another value since."""
+    _COMPILED.clear()
+    HINTS.clear()
+    core_of.cache_clear()
+    source_of.cache_clear()
 
 
 _COMPILED: WeakKeyDictionary[type[System], dict[tuple[Any, ...], ir.System | ModelError]] = WeakKeyDictionary()

@@ -195,14 +195,22 @@ class Conversions:
         at.source.fail(
             node,
             f"{at.source.text(node)} is {articled(have.name)} where {articled(sort.name)} is needed",
-            self.conversion_hint(have, sort),
+            self.conversion_hint((have, sort)),
         )
 
-    def conversion_hint(self, have: ir.Sort, want: ir.Sort) -> str:
-        """Which maps lead from one sort to the other."""
-        base = sort_in(want)
-        maps = [v.name for v in self.variables.values() if v.index == (have,) and sort_in(v.sort) == base]
-        return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}." if maps else ""
+    def conversion_hint(self, *ways: tuple[ir.Sort, ir.Sort]) -> str:
+        """Which maps lead from one sort to the other, in the first way in which some do; or how to declare both."""
+        for have, want in ways:
+            base = sort_in(want)
+            maps = [v.name for v in self.variables.values() if v.index == (have,) and sort_in(v.sort) == base]
+            if maps:
+                return f"From {have.name} to {base.name} leads: {', '.join(f'self.{m}[...]' for m in maps)}."
+        both = [sort_in(sort) for sort in ways[0]]
+        ordered = next((s for s in both if isinstance(s, ir.Scalarset) and s.ordered), None)
+        if ordered and any(isinstance(s, ir.IntSort) for s in both):
+            number = f"Annotated[int, Range(0, size({ordered.name}) - 1)]"
+            return f"Declare both as {ordered.name}, or both as {number}: of numbers, an element is only one that is written there."
+        return "Declare both as one sort, or keep in a Map which belongs to which."
 
     def truth(self, value: Value, node: ast.AST, at: Scope) -> ir.Expr:
         """The value as a condition: a truth value, or a number that is not 0."""
@@ -331,7 +339,7 @@ class Conversions:
             at.source.fail(
                 node,
                 f"{articled(first.sort.name)} is never {articled(second.sort.name)}",
-                self.conversion_hint(first.sort, second.sort) or self.conversion_hint(second.sort, first.sort),
+                self.conversion_hint((first.sort, second.sort), (second.sort, first.sort)),
             )
         return pair
 

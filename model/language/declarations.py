@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import CellType, MappingProxyType
-from typing import Any, assert_never
+from typing import Any, ClassVar, assert_never, get_origin
 
 from flushproof.model import ir
 from flushproof.model.errors import ModelError, nearest
 
-from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, attributes, role_of
+from .declare import Counter, Kind, Knob, Map, OrderedEnum, Part, Role, Sort, System, attributes, is_number, role_of
 from .source import attribute_place, class_place, source_of
 from .types import Declared, classes_in, hints, of_sorts, to_declared, to_sort
 from .values import Method, Object, articled, sort_in
@@ -139,6 +139,7 @@ class Declarations:
     def _annotations(self, owner: Object, cls: type, base: type, place: ir.Place | None) -> None:
         """Declare the state that annotations of the class name."""
         for name, annotation in hints(cls).items():
+            refuse_word(cls, base, name, annotation, place)
             if name not in hints(base):
                 try:
                     declared = to_declared(annotation, self.size_of)
@@ -150,11 +151,11 @@ class Declarations:
                             f"{cls.__name__}.{name} is state and a method", place, hint="Rename one of them."
                         )
                     if any(name in vars(c) for c in cls.__mro__):
-                        raise ModelError(
-                            f"{cls.__name__}.{name} is state, and `= ...` behind its annotation gives it no value",
-                            place,
-                            hint=f"Assign self.{name} in a method decorated with @initially.",
-                        )
+                        hint = f"Assign self.{name} in a method decorated with @initially."
+                        if isinstance(inspect.getattr_static(cls, name), Knob):
+                            hint = f"A knob has no annotation: write {name} = Knob(...)."
+                        reason = f"{cls.__name__}.{name} is state, and `= ...` behind its annotation gives it no value"
+                        raise ModelError(reason, place, hint=hint)
                     self.know(annotation)
                     self._declare(owner.path + name, declared, place)
 
@@ -237,10 +238,7 @@ class Declarations:
             if issubclass(cls, (Sort, Counter, enum.Enum)):
                 refuse_order(cls)
             if issubclass(cls, Sort):
-                if not isinstance(cls.size, int) or isinstance(cls.size, bool) or cls.size < 1:
-                    raise ModelError(
-                        f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls)
-                    )
+                refuse_sizes(cls)
                 self._once(self.classes, cls)
             elif issubclass(cls, Counter):
                 self._once(self.counters, cls)
@@ -298,8 +296,6 @@ class Declarations:
             if self.classes[meant] is not sort_class:
                 hint = f"Write sizes = {{{meant}: {size!r}}}, with the class itself."
                 raise ModelError(f"sizes: {sort_class!r} is not the sort {meant}", class_place(self.cls), hint=hint)
-            if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-                raise ModelError(f"sizes: {name} has size {size!r}, and the least is 1", class_place(self.cls))
             sizes[name] = size
         return tuple(found.values()), {**sizes, **self.asked}
 
@@ -368,6 +364,28 @@ def refuse_hidden(cls: type, name: str, value: Any, place: ir.Place | None) -> N
             place,
             hint=f"Write @{kind} above the other decorator." if what == "decorator" else "Use a plain method.",
         )
+
+
+def refuse_sizes(cls: type[Sort]) -> None:
+    """Refuse a sort whose class gives something else than numbers for what are numbers, and truth values for what are such."""
+    if not is_number(cls.size) or cls.size < 1:
+        raise ModelError(f"the sort {cls.__name__} has size {cls.size!r}, and the least is 1", class_place(cls))
+    if not is_number(cls.first) or cls.first < 0:
+        reason = f"the sort {cls.__name__} has first={cls.first!r}, which is no number of an element"
+        raise ModelError(reason, class_place(cls), hint=f"Write class {cls.__name__}(Sort, first=1).")
+    if not isinstance(cls.ordered, bool):
+        reason = f"the sort {cls.__name__} has ordered={cls.ordered!r}, which is neither True nor False"
+        raise ModelError(reason, class_place(cls), hint=f"Write class {cls.__name__}(Sort, ordered=True).")
+
+
+def refuse_word(cls: type, base: type, name: str, annotation: Any, place: ir.Place | None) -> None:
+    """Refuse state that has the name of something that every system has: `sizes: Map[Cpu, bool]` would be no state."""
+    known = hints(base).get(name, annotation)
+    if known == annotation or get_origin(annotation) is ClassVar or annotation is ClassVar:
+        return
+    if all(vars(c).get(name) is None for c in cls.__mro__ if c is not base):
+        reason = f"{cls.__name__}.{name} is state, and in every system '{name}' is something else"
+        raise ModelError(reason, place, hint="Give the state another name.")
 
 
 def refuse_overriding(cls: type, name: str, value: Any, place: ir.Place | None) -> None:

@@ -109,8 +109,13 @@ class Sort(metaclass=_SortMeta):
     ordered: ClassVar[bool] = False
     first: ClassVar[int] = 0
 
-    def __init_subclass__(cls, *, size: int = 2, ordered: bool = False, first: int = 0) -> None:
-        cls.size, cls.ordered, cls.first = size, ordered, first
+    def __init_subclass__(
+        cls, *, size: int | None = None, ordered: bool | None = None, first: int | None = None
+    ) -> None:
+        super().__init_subclass__()
+        for name, value in (("size", size), ("ordered", ordered), ("first", first)):
+            if value is not None:  # else as the class above has it, or the class's body says
+                setattr(cls, name, value)
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -355,9 +360,11 @@ class Knob:
 
     @staticmethod
     def text(value: Any) -> str:
-        """A value as it is written on the command line: `on`, `off`, `inner-shareable`."""
+        """A value as it is written on the command line, where it is not: `on`, `off`, `inner-shareable`."""
         if isinstance(value, bool):
             return "on" if value else "off"
+        if isinstance(value, str) and not isinstance(value, enum.Enum):
+            return value
         return str(value.name).lower().replace("_", "-")
 
 
@@ -682,6 +689,7 @@ class System:
     """Of a proof, the system that it is about."""
 
     def __init_subclass__(cls, *, proof: bool = False) -> None:
+        super().__init_subclass__()
         cls.proves = cls.__base__ if proof else None
         for name, value in vars(cls).items():
             if name != "policies" and isinstance(value, dict) and any(isinstance(p, Policy) for p in value.values()):

@@ -20,10 +20,10 @@ from flushproof.model.ir.instance import Begun, Instance
 from flushproof.model.ir.pruning import cone_of_influence, prune, without_dead_steps
 from flushproof.model.ir.terms import exprs_of, fix_knobs
 
-from .compile import compile_system, too_deep
+from .compile import compile_system, forget_compiled, too_deep
 from .declare import Knob, Policy, System, by_name, system_name
 from .handover import in_force, reached_by, told
-from .load import proof_of
+from .load import is_shipped, load_system, proof_of
 from .mistakes import forgotten
 from .policies import check_declared, check_verdicts, knobs_of, plain, same_as, unread_knobs
 
@@ -34,6 +34,20 @@ MOST_WAYS = 1_000_000
 """An instance in which a step chooses among more values than this is refused: each is a way of its own, in every state."""
 
 _ON, _OFF = ("on", "true", "yes", "1"), ("off", "false", "no", "0")
+
+
+def given_system(system: str | type[System]) -> type[System]:
+    """The class that a program gives, or names.  What it was when it was asked about before plays no role: a notebook gives a name
+    another value, or a class another method.
+
+    Raises:
+        FlushproofError: as `load_system`.
+    """
+    if isinstance(system, str):
+        return load_system(system)
+    if isinstance(system, type) and issubclass(system, System) and not is_shipped(system):
+        forget_compiled()
+    return system
 
 
 def instantiate(
@@ -217,12 +231,9 @@ def policy_of(cls: type[System], name: str) -> Policy:
     Raises:
         FlushproofError: there is none of this name.
     """
-    try:
-        return cls.policies[name]
-    except KeyError:
-        raise FlushproofError(
-            f"{system_name(cls)} has no policy '{name}'. {nearest(name, cls.policies, 'policies')}"
-        ) from None
+    if name not in cls.policies:  # a defaultdict would make one
+        raise FlushproofError(f"{system_name(cls)} has no policy '{name}'. {nearest(name, cls.policies, 'policies')}")
+    return cls.policies[name]
 
 
 def knob_values(cls: type[System], policy: str | None, knobs: Mapping[str, Any]) -> dict[str, Any]:
@@ -302,7 +313,8 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
     """The knob's own name and its value, each possibly given in another spelling."""
     key = knob_named(cls, name, where)
     values = known[key].values()
-    if isinstance(value, str):
+    spelled = isinstance(value, str) and not isinstance(value, enum.Enum)  # a member of a StrEnum is a member
+    if spelled:
         text = value.strip().lower().replace("_", "-")
         if known[key].sort is bool:
             text = "on" if text in _ON else "off" if text in _OFF else text
@@ -310,7 +322,7 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
     else:
         match = next((v for v in values if v is value), None)
     if match is None:
-        text = value if isinstance(value, str) else repr(value)
+        text = value if spelled else repr(value)
         raise FlushproofError(
             f"{where}knob '{key}' has no value '{text}'. {nearest(text, map(Knob.text, values), 'values')}"
         )
@@ -319,7 +331,7 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
 
 def settings(knobs: Mapping[str, Any], sizes: Mapping[str, Any] | None = None) -> str:
     """Knobs and sizes as on the command line: `fb=off cpu=3`."""
-    texts = [f"{name}={value if isinstance(value, str) else Knob.text(value)}" for name, value in knobs.items()]
+    texts = [f"{name}={Knob.text(value)}" for name, value in knobs.items()]
     return " ".join(texts + [f"{name.lower()}={size}" for name, size in (sizes or {}).items()])
 
 

@@ -5,6 +5,7 @@ A file in `model/systems` is a shipped system without further ado: every class i
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -125,7 +126,8 @@ def load_file(path: Path) -> ModuleType:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise FlushproofError(f"there is no file {path}")
-    name = f"{_USERS}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    stem = path.stem.replace(".", "_")  # a dot would make it a part of a package
+    name = f"{_USERS}{stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     text = path.read_bytes()
     _set_aside_what_changed(path.parent)
     if name in sys.modules and _loaded.get(name) == text:
@@ -150,7 +152,7 @@ def load_file(path: Path) -> ModuleType:
         raise
     except BaseException as error:  # whatever a user's module raises, SystemExit too
         place = place_of(error, path)
-        hint = import_hint(error.name) if isinstance(error, NameError) else ""
+        hint = _why_not(error, path, text)
         raise ModelError(f"importing it failed: {type(error).__name__}: {error}", place, _line(place), hint) from error
     finally:
         sys.dont_write_bytecode = writes
@@ -158,6 +160,23 @@ def load_file(path: Path) -> ModuleType:
         _note_neighbours(path.parent, sys.modules.keys() - known)
     _loaded[name] = text
     return module
+
+
+def _why_not(error: BaseException, path: Path, text: bytes) -> str:
+    """What to write instead of that which does not import."""
+    beside = "modules beside a system's file are imported by their own names, as in `from sorts import Cpu`."
+    match error:
+        case NameError():
+            later = any(isinstance(n, ast.ClassDef) and n.name == error.name for n in ast.parse(text).body)
+            below = f"It is defined further down: move it up, or write '{error.name}' in quotation marks in an annotation."
+            return below if later else import_hint(error.name)
+        case ModuleNotFoundError() if (error.name or "").partition(".")[0] == path.parent.name:
+            return f"That is the file's own folder: {beside}"
+        case ImportError() if "relative import" in str(error):
+            return f"A system's file belongs to no package: {beside}"
+        case TypeError() if "'Size'" in str(error):
+            return "What size(...) gives may be added, subtracted and multiplied; inside of methods it is a number."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -197,7 +216,8 @@ def _note_neighbours(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         module = sys.modules[name]
         file = Path(getattr(module, "__file__", None) or "")
-        if file.is_relative_to(folder) and file.suffix == ".py" and not name.startswith(_USERS):
+        loaded = name.startswith(_USERS) and "." not in name  # what is behind a dot, a user's `__init__.py` imported
+        if file.is_relative_to(folder) and file.suffix == ".py" and not loaded:
             _neighbours[folder, name] = _Neighbour(folder, name, module, file, file.read_bytes())
 
 
@@ -261,7 +281,7 @@ def _named(module: ModuleType, name: str, path: str) -> type[System]:
     """The system that a file's variable of this name is, else the one whose class is called so; without a name the only one."""
     systems = list(dict.fromkeys(systems_in(module)))
     called = getattr(module, name, None) if name else None
-    if not (isinstance(called, type) and issubclass(called, System)):
+    if not (isinstance(called, type) and issubclass(called, System) and called is not System):
         mine = [cls for cls in systems if not name or cls.__name__ == name]
         if len(mine) != 1:
             found = {cls.__name__: cls for cls in systems}

@@ -16,7 +16,7 @@ from flushproof.model.errors import ModelError, nearest
 from flushproof.model.ir.terms import exprs_of, fix_knobs, reads
 from flushproof.model.ir.waits import NO_STUCK
 
-from .declare import Expect, Knob, Part, Policy, Sort, System
+from .declare import Expect, Knob, Part, Policy, Sort, System, is_number
 from .source import class_place, class_source, parsed
 
 _POLICY = 'Write Policy("what it does", {"knob": value}, expect="holds").'
@@ -68,6 +68,13 @@ def check_declared(cls: type[System]) -> None:
                 hint=f"They are: {', '.join(map(Knob.text, knob.values()))}.",
             )
         refuse_twins(f"values of the knob '{name}'", map(Knob.text, knob.values()), place)
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        reason = f"{cls.__name__} is abstract, and Python makes no object of it: nothing defines {', '.join(missing)}"
+        raise ModelError(reason, place, hint="Define it in the class, or name a class below that does.")
+    if not isinstance(cls.name, str):
+        raise ModelError(f"{cls.__name__}.name is {_a(cls.name)}, and must be a text", place)
+    if problem := _wrong_sizes(cls.sizes):
+        raise ModelError(f"{cls.__name__}.sizes {problem}", place, hint="Write sizes = {Cpu: 3}.")
     if not isinstance(cls.policies, Mapping):
         raise ModelError(
             f"{cls.__name__}.policies is {_a(cls.policies)}, and must be a dictionary: name -> Policy",
@@ -120,6 +127,15 @@ def refuse_twins(what: str, names: Iterable[str], place: ir.Place | None) -> Non
             hint = "On a command line upper and lower case, hyphens and underscores are alike: rename one of them."
             raise ModelError(f"two {what} are both written '{name}'", place, hint=hint)
         seen.add(plain(name))
+
+
+def _wrong_sizes(sizes: Any) -> str | None:
+    if not isinstance(sizes, Mapping):
+        return f"is {_a(sizes)}, and must be a dictionary: sort -> number"
+    for sort, size in sizes.items():
+        if not is_number(size) or size < 1:
+            return f"gives {getattr(sort, '__name__', sort)} the size {size!r}, and the least is 1"
+    return None
 
 
 def _wrong_knob(knob: Knob) -> str | None:

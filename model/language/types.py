@@ -76,6 +76,9 @@ def to_sort(annotation: Any, size_of: SizeOf = usual_size) -> ir.Sort:
         if isinstance(base, ir.OptionSort):
             raise ModelError("an Optional of an Optional is no sort")
         return ir.OptionSort(base)
+    if origin is Map or annotation is Map:
+        hint = "All indices stand in one Map, behind which is the value: Map[Cpu, Page, bool], Map[Cpu, Optional[Page]]."
+        raise ModelError("a Map is no single value", hint=hint)
     if origin is tuple or annotation is tuple:
         parts = ", ".join(getattr(a, "__name__", str(a)) for a in args)
         hint = "A state holds single values: declare each part, as in `page: Page` and `dirty: bool`; a local may be a tuple."
@@ -175,6 +178,9 @@ def of_sorts(
     """The declaration of ``Map[sorts]``, or of ``Map(sorts)``, which a part makes: with a value alone it has no index."""
     if not sorts:
         raise ModelError("a Map needs a value", hint="Write Map(Cpu, bool).")
+    if any(get_origin(s) is tuple for s in sorts[:-1]):
+        hint = "Each part of an index stands by itself: Map[Cpu, Page, bool], read as m[cpu, page]."
+        raise ModelError("a Map is indexed by no tuple", hint=hint)
     *index, value = (to_sort(s, size_of) for s in sorts)
     for sort in index:
         if isinstance(sort, ir.CounterSort) or (
@@ -237,9 +243,9 @@ def hints(owner: Any) -> Mapping[str, Any]:
     """
     owner = getattr(owner, "__func__", owner)
     try:
-        if owner not in _HINTS:
-            _HINTS[owner] = get_type_hints(owner, include_extras=True)
-        return _HINTS[owner]
+        if owner not in HINTS:
+            HINTS[owner] = get_type_hints(owner, include_extras=True)
+        return HINTS[owner]
     except (NameError, TypeError) as error:
         name, code = getattr(owner, "__qualname__", str(owner)), getattr(owner, "__code__", None)
         place = ir.Place(code.co_filename, code.co_firstlineno) if code else class_place(owner)
@@ -248,5 +254,5 @@ def hints(owner: Any) -> Mapping[str, Any]:
         ) from None
 
 
-_HINTS: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
+HINTS: WeakKeyDictionary[Any, Mapping[str, Any]] = WeakKeyDictionary()
 """What the annotations of each class and function came to: they are asked for each time that Python runs a system."""

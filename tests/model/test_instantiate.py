@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import enum
 import gc
 import os
@@ -15,6 +16,7 @@ from flushproof.model.errors import FlushproofError
 from flushproof.model.language import compile as compiling
 from flushproof.model.language.declare import (
     Counter,
+    Expect,
     Knob,
     Map,
     Part,
@@ -30,7 +32,7 @@ from flushproof.model.language.declare import (
     require,
     size,
 )
-from flushproof.model.language.instantiate import instantiate, switched_off, unread, warnings_of
+from flushproof.model.language.instantiate import instantiate, settings, switched_off, unread, warnings_of
 from flushproof.model.language.policies import knobs_of
 
 
@@ -119,6 +121,33 @@ def test_a_value_in_any_spelling(text: Any) -> None:
     assert instantiate(Flusher, knobs={"scope": text}).knobs["scope"] == "inner-shareable"
 
 
+class Way(enum.StrEnum):
+    """Its members are texts, and each is the other one's name."""
+
+    A = "b"
+    B = "a"
+
+
+class Chosen(System):
+    way = Knob(Way, Way.A, doc="")
+    policies = {"b": Policy("", {"way": Way.B}, "holds", (Expect("holds", {"way": Way.A}),))}
+
+
+def test_a_member_that_is_a_text_is_that_member() -> None:
+    assert instantiate(Chosen, "b").knobs["way"] == "b"
+    assert instantiate(Chosen, "b", {"way": Way.A}).knobs["way"] == "a"
+    assert instantiate(Chosen, "b", {"way": "a"}).knobs["way"] == "a"
+    assert settings({"way": Way.B, "other": "a"}) == "way=b other=a"
+
+
+def test_a_policy_that_is_made_when_it_is_asked_for_is_none() -> None:
+    class Any(System):
+        policies = collections.defaultdict(lambda: Policy("", {}, "holds"))
+
+    with pytest.raises(FlushproofError, match="any has no policy 'none'"):
+        instantiate(Any, "none")
+
+
 @pytest.mark.parametrize("text", ["on", "true", "YES", "1", True])
 def test_a_switch_in_any_spelling(text: Any) -> None:
     assert instantiate(Flusher, knobs={"TLB.literal": text}).knobs["tlb.literal"] == "on"
@@ -195,7 +224,7 @@ def test_declarations_that_name_what_does_not_exist() -> None:
     assert "policy 'p' is no Policy" in wrong(policies={"p": {"wait": True}})
     assert "Did you mean 'fine'?" in wrong(policies={"p": Policy("", {}, "fin")})
     assert "sizes: there is no sort 'Cpus'. " in wrong(sizes={"Cpus": 2}).replace("\n  ", ". ")
-    assert "sizes: Cpu has size 0, and the least is 1" in wrong(sizes={Cpu: 0})
+    assert "sizes gives Cpu the size 0, and the least is 1" in wrong(sizes={Cpu: 0})
     assert "sizes: 'Cpu' is not the sort Cpu" in wrong(sizes={"Cpu": 3})
 
 

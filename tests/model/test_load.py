@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from flushproof.model import systems
 from flushproof.model.errors import FlushproofError
-from flushproof.model.language.load import load_system, shipped
+from flushproof.model.language.load import load_file, load_system, shipped
 
+from flushproof.asking import simulate
 from flushproof.checking import check, source_of
+from flushproof.proving import prove
 
 GOOD = '''
 from flushproof.model.language.declare import Map, Sort, System, action
@@ -132,6 +134,33 @@ def test_a_neighbour_that_was_edited_is_read_again(tmp_path: Path) -> None:
         assert load_system(str(light)) is load_system(str(light))
 
 
+def test_a_module_of_a_package_whose_init_is_the_system_is_read_again(tmp_path: Path) -> None:
+    light, common = tmp_path / "__init__.py", tmp_path / "common.py"
+    light.write_text(BOUNDED.replace("from common", "from .common"))
+    for limit, verdict in ((2, "violated"), (3, "holds"), (1, "violated")):
+        common.write_text(COMMON.format(limit))
+        assert check(f"{light}:Light").verdict == verdict
+
+
+def test_a_class_counts_as_it_is_when_it_is_asked_about(tmp_path: Path) -> None:
+    """As in a notebook: a later cell gives a name another value, the class another method, or more state."""
+    light = tmp_path / "light.py"
+    light.write_text(BOUNDED)
+    (tmp_path / "common.py").write_text(COMMON.format(2))
+    cls = load_system(str(light))
+    names, module = vars(sys.modules[cls.__module__]), load_file(light)
+    for limit, verdict in ((2, "violated"), (3, "holds"), (1, "violated")):
+        names["LIMIT"] = limit
+        assert check(cls).verdict == verdict
+        assert (prove(cls, audit=None).verdict == "violated") == (verdict == "violated")
+        assert (simulate(cls, walks=5, steps=20).violated is None) == (verdict == "holds")
+    other = tmp_path / "other.py"
+    other.write_text(BOUNDED.replace("self.on[cpu] = ", "self.more[cpu] = "))
+    cls.switch = load_file(other).Light.switch  # type: ignore[attr-defined]
+    cls.__annotations__["more"] = module.Map[module.Cpu, bool]
+    assert check(cls).verdict == "holds"
+
+
 def test_a_neighbour_hides_no_module_of_python(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (file.parent / "string.py").write_text("raise RuntimeError('this is not the module that was asked for')\n")
     monkeypatch.delitem(sys.modules, "string")
@@ -210,12 +239,22 @@ def test_two_classes_of_one_name(file: Path, name: str) -> None:
         ("import sys\nsys.exit(1)\n", 2, "SystemExit: 1"),
         ("class Light(System): ...\n", 1, "Import it: from flushproof.model.language import System"),
         ("def f():\n    return 1 / 0\n\nf()\n", 2, "ZeroDivisionError"),
+        ("\nfrom .sorts import Cpu\n", 2, "by their own names, as in `from sorts import Cpu`"),
+        ("from . import sorts\n", 1, "A system's file belongs to no package"),
+        ("from ..sorts import Cpu\n", 1, "A system's file belongs to no package"),
+        ("x = Cpu\nclass Cpu:\n    pass\n", 1, "It is defined further down"),
+        ("from flushproof.model.language import *\nhalf = size(bool) // 2\n", 2, "may be added, subtracted and multiplied"),
     ],
 )
 def test_a_file_that_does_not_import(file: Path, text: str, line: int, reason: str) -> None:
     file.write_text(text)
     said = message(f"{file}:Light")
     assert said.startswith(f"{file}:{line}: ") and reason in said and "Traceback" not in said
+
+
+def test_the_name_of_its_own_folder_is_no_package(file: Path) -> None:
+    file.write_text(f"import {file.parent.name}.sorts\n")
+    assert "That is the file's own folder: modules beside" in message(str(file))
 
 
 def test_bytes_that_are_no_text(file: Path) -> None:

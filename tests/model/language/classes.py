@@ -931,4 +931,164 @@ CLASSES: dict[str, dict[str, Case]] = {
             "__add__ is not read",
         ),
     },
+    "a sort that inherits from another, or says in its body what it is": {
+        "its size": bad(
+            """
+            class Many(Sort, size=3):
+                pass
+
+            class Few(Many):
+                pass
+
+            class Generated(System):
+                bad: bool
+                on: Map[Few, bool]
+
+                @action
+                def a(self, f: Few):
+                    self.on[f] = True
+                    self.bad = count(self.on[x] for x in Few) == 3
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            3,
+        ),
+        "its order, and a size of its own": bad(
+            """
+            class Steps(Sort, ordered=True, size=3):
+                pass
+
+            class Stairs(Steps, size=4):
+                pass
+
+            class Generated(System):
+                bad: bool
+                at: Stairs
+
+                @action
+                def a(self):
+                    self.at = next(self.at, 0)
+                    self.bad = self.at == 3
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            3,
+        ),
+        "its size in its body": bad(
+            """
+            class Many(Sort):
+                size = 3
+
+            class Generated(System):
+                bad: bool
+                on: Map[Many, bool]
+
+                @action
+                def a(self):
+                    self.bad = size(Many) == 3
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "a number that is none": refused(
+            """
+            class Named(Sort, first="a"):
+                pass
+
+            class Generated(System):
+                on: Map[Named, bool]
+
+                @action
+                def a(self, n: Named):
+                    self.on[n] = True
+            """,
+            "the sort Named has first='a'",
+            "Write class Named(Sort, first=1)",
+        ),
+    },
+    "state with the name of what every system has": {
+        word: refused(
+            f"{word}: Rigid[Optional[One]]\n@action\ndef a(self, o: One):\n    self.bad = self.{word} is o",
+            f"Generated.{word} is state, and in every system '{word}' is something else",
+        )
+        for word in ("proves", "asks", "name", "sizes", "policies")
+    },
+    "what stands around the class": {
+        "a generic class above": bad(
+            """
+            T = TypeVar("T")
+
+            class Above(System, Generic[T]):
+                bad: bool
+
+                @action
+                def a(self):
+                    self.bad = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+
+            class Generated(Above[bool]):
+                pass
+            """,
+            1,
+        ),
+        "a class that Python makes no object of": refused(
+            """
+            import abc
+
+            class Generated(System, abc.ABC):
+                bad: bool
+
+                @abc.abstractmethod
+                def rule(self):
+                    pass
+
+                @action
+                def a(self):
+                    self.bad = True
+            """,
+            "Generated is abstract",
+            "nothing defines rule",
+        ),
+        "sizes that are no dictionary": refused(
+            "sizes = [3]\n@action\ndef a(self):\n    self.bad = True", "Generated.sizes is the list [3]"
+        ),
+        "a size that is no whole number": refused(
+            "on: Map[One, bool]\nsizes = {One: 3.0}\n@action\ndef a(self):\n    self.bad = True",
+            "Generated.sizes gives One the size 3.0",
+        ),
+        "a knob with an annotation": refused(
+            "fast: bool = Knob(bool, True, 'x')\n@action\ndef a(self):\n    self.bad = self.fast",
+            "A knob has no annotation: write fast = Knob(...)",
+        ),
+        "a Map in a Map": refused(
+            "m: Map[One, Map[One, bool]]\n@action\ndef a(self):\n    self.bad = True", "All indices stand in one Map"
+        ),
+        "a Map of tuples": refused(
+            "m: Map[tuple[One, One], bool]\n@action\ndef a(self):\n    self.bad = True",
+            "Each part of an index stands by itself",
+        ),
+    },
+    "annotations of locals": {
+        "a text": bad("@action\ndef a(self):\n    n: 'Digit' = 3\n    self.bad = n == 3", 1),
+    },
+    "an ordered sort and a number": {
+        "compared": refused(
+            "level: Level\nn: Digit\n@action\ndef a(self):\n    self.bad = self.level == self.n",
+            "Declare both as Level, or both as Annotated[int, Range(0, size(Level) - 1)]",
+        ),
+        "stored": refused(
+            "level: Level\nn: Digit\n@action\ndef a(self):\n    self.level = self.n",
+            "Declare both as Level, or both as Annotated[int, Range(0, size(Level) - 1)]",
+        ),
+    },
 }
