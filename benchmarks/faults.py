@@ -1313,6 +1313,29 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'state with the name of what every system has is passed over',
         BEFORE,
     ),
+    (
+        'front end',
+        f"{_LANGUAGE}/comparisons.py",
+        '        case core.Set(_, core.Call()):\n            return True',
+        '        case core.Set(_, core.Call()):\n            return False',
+        'None is refused of what a helper returns, where it is none',
+        BEFORE,
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/locals.py",
+        '            case Keyed():\n                return Bad(',
+        '            case Keyed() if not value.items:\n                return Bad(',
+        'what `**kw` was given in an earlier step counts as it was on the first way',
+    ),
+    (
+        'front end',
+        f"{_LANGUAGE}/templates.py",
+        '            if form or conversion:',
+        '            if form and conversion:',
+        'a trace shows how a value is to be written, and not the value',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import enum
+import inspect
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -11,10 +13,10 @@ from typing import Any
 from flushproof.model import ir
 from flushproof.model.ir import terms
 
-from . import declare
+from . import core, declare
 from .arithmetic import Arithmetic
 from .conversions import are_numbers, few, items_of
-from .scopes import assigned, gone_through
+from .scopes import assigned, gone_through, statements
 from .values import (
     MapRef,
     Object,
@@ -25,6 +27,7 @@ from .values import (
     Value,
     is_none,
     is_number,
+    is_token,
     sort_in,
 )
 
@@ -165,6 +168,8 @@ class Comparisons(Arithmetic):
         """``is``: of elements, members, None and truth values, which exist once."""
         if isinstance(left, Static) and isinstance(right, Static):
             return terms.lit(left.value is right.value)
+        if any(isinstance(v, Static) and is_token(v.value) for v in (left, right)) and comes_from_elsewhere(node, path, at):
+            return ir.FALSE
         sides = (node.left, *node.comparators) if isinstance(node, ast.Compare) and len(node.ops) == 1 else (node, node)
         for value, side in zip((left, right), sides, strict=True):
             sort = self.sort_of(value)
@@ -206,7 +211,7 @@ class Comparisons(Arithmetic):
                 self.expr(value, node, at)
                 at.source.fail(node, f"{at.source.text(node)} compares what is no value")
         options = any(isinstance(v, ir.Node) and isinstance(v.sort, ir.OptionSort) for v in (left, right))
-        if not options and self.none_in(left, right) and may_ask_for_none(node, path, at):
+        if not options and self.none_in(left, right) and (not asks_for_none(node) or comes_from_elsewhere(node, path, at)):
             return ir.FALSE
         one, other = self.unify(left, right, node, at, path)
         if isinstance(one.sort, ir.IntSort) and one.sort != other.sort:
@@ -232,20 +237,45 @@ class Comparisons(Arithmetic):
         return type if isinstance(value, type) else type(value)
 
 
-def may_ask_for_none(node: ast.AST, path: Path, at: Scope) -> bool:
+def asks_for_none(node: ast.AST) -> bool:
+    """Whether None itself is named, and not a variable that may be it."""
+    return not isinstance(node, ast.Compare) or any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node))
+
+
+def comes_from_elsewhere(node: ast.AST, path: Path, at: Scope) -> bool:
     """Whether asking for None is no slip where there is none: another way here, call, round or assignment may give one."""
     if not isinstance(node, ast.Compare):
         return False
-    if not any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(node)):
-        return True
-    asked = {x.id for x in (node.left, *node.comparators) if isinstance(x, ast.Name)}
+    asked = [x.target if isinstance(x, ast.NamedExpr) else x for x in (node.left, *node.comparators)]
+    names = {x.id for x in asked if isinstance(x, ast.Name)}
     scope: Scope | None = at
     while scope is not None:
         function = scope.function
         given = [local for local, _ in function.parameters] if scope.caller is not None else []
         again = [local for local, times in Counter(assigned(function.body)).items() if times > 1]
         rounds = [local for local in function.locals.values() if local.shown in gone_through(function.body)]
-        if any(x.shown in asked and path.env.get((scope, x)) not in path.binders for x in (*given, *again, *rounds)):
+        if any(x.shown in names and path.env.get((scope, x)) not in path.binders for x in (*given, *again, *rounds)):
             return True
+        for s in statements(function.body):
+            is_asked = any(x.shown in names for x in assigned((s,))) or any(s.node is x for x in asked)
+            if is_asked and made_elsewhere(s, path, scope):
+                return True
         scope = scope.outer
+    return False
+
+
+def made_elsewhere(s: core.Statement, path: Path, at: Scope) -> bool:
+    """Whether a value is what a helper returns or a tuple holds: under another policy or in a class below it may be None."""
+    match s:
+        case core.Delegate() | core.Unpack() | core.Set(_, core.Use(core.Atom(core.Local(temporary=True)))):
+            return True
+        case core.Set(_, core.Call(core.Atom(core.Constant(word)))):
+            return getattr(word, "__module__", "") not in (declare.__name__, builtins.__name__)
+        case core.Set(_, core.Call()):
+            return True
+        case core.Set(_, core.Subscript(core.Atom(core.Local() as owner))):
+            return items_of(path.env.get((at, owner), Static(None))) is not None
+        case core.Set(_, core.Attribute(core.Atom(core.Local() as owner), name)):
+            held = path.env.get((at, owner))
+            return isinstance(held, Object) and isinstance(inspect.getattr_static(held.python, name, None), property)
     return False

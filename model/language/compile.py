@@ -35,6 +35,7 @@ from .source import Source, class_place, source_of
 from .templates import Template, first_line
 from .types import HINTS, hints
 from .values import Path, Scope, Static, Step, Tup, acting, articled, is_none, named_after
+from .wording import name_them
 from .words import Process, Words
 
 RESERVED = {"no-deadlock", "well-defined", NO_STUCK}
@@ -239,7 +240,9 @@ class Compiler(Words):
         sorts = getattr(member.owner.python, "sorts", None)
         if not isinstance(sorts, tuple):
             function.source.fail(
-                function.node, f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for"
+                function.node,
+                f"'*{name}' needs the part's `sorts`: the tuple of sorts that it stands for",
+                name_them(member.function),
             )
         return [self.step.variable(named_after(sort), sort) for sort in map(self.declared.sort, sorts)]
 

@@ -24,6 +24,7 @@ from .values import (
     Value,
     articled,
     is_number,
+    is_token,
     same,
     sort_in,
     static_literal,
@@ -97,13 +98,12 @@ class Conversions:
                 for _, literal in numbered(value):
                     self.spelled.setdefault(literal, at.source.place(node))
             case MapRef():
-                at.source.fail(
-                    node,
-                    f"'{value.variable.name}' is a map and needs an index",
-                    f"Write {at.source.text(node)}[{', '.join(s.name.lower() for s in value.variable.index)}].",
-                )
+                name, index = value.variable.name, ", ".join(s.name.lower() for s in value.variable.index)
+                node = member_in(node, name.rpartition(".")[2])
+                at.source.fail(node, f"'{name}' is a map and needs an index", f"Write {at.source.text(node)}[{index}].")
             case Method():
                 name = value.function.__name__
+                node = member_in(node, name)
                 at.source.fail(node, f"'{name}' is a method and must be called", f"Write {at.source.text(node)}(...).")
             case Bad():
                 at.source.fail(node, value.message, value.hint)
@@ -140,7 +140,7 @@ class Conversions:
 
     def not_a_value(self, value: Any, sort: ir.Sort | None) -> tuple[str, str]:
         """Why a constant has no place here, and what has."""
-        shown = f"the sort {value.__name__}" if isinstance(value, type) else repr(value)
+        shown = f"the sort {value.__name__}" if isinstance(value, type) else "object()" if is_token(value) else repr(value)
         if isinstance(value, float):
             return f"{shown} is no whole number", "The language has truth values, elements, members and whole numbers."
         if sort is None:
@@ -398,6 +398,11 @@ def numbered(value: ir.Expr, when: ir.Expr = ir.TRUE) -> Iterator[tuple[ir.Expr,
         case ir.Ite(cond, then, other):
             yield from numbered(then, terms.and_(when, cond))
             yield from numbered(other, terms.and_(when, terms.not_(cond)))
+
+
+def member_in(node: ast.AST, name: str) -> ast.AST:
+    """Where an expression names this member of the system; the expression itself, if that cannot be seen."""
+    return next((n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr == name), node)
 
 
 class NoneSort:

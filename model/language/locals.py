@@ -16,7 +16,7 @@ from flushproof.model.ir import terms
 
 from .conversions import NONE, Conversions, join, widen
 from .intervals import within
-from .values import Bad, Closure, Generated, Held, Name, Object, Once, Path, Static, Tup, Value, same, sort_in
+from .values import Bad, Closure, Generated, Held, Keyed, Name, Object, Once, Path, Static, Tup, Value, same, sort_in
 
 PATIENCE = 3
 """A range that has grown so often at one label is widened to the next bound that the system names."""
@@ -90,6 +90,8 @@ class Locals:
                 )
             case Generated():
                 return Bad("is a generator, which goes no further than this step")
+            case Keyed():
+                return Bad("is what a `**` parameter was given, which goes no further than this step", "Name the parameters.")
             case Bad():
                 return value
         return Fixed(value)

@@ -7,7 +7,7 @@ import enum
 import functools
 import inspect
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Annotated, Any, NoReturn, Optional
 
 from flushproof.model.errors import nearest
@@ -20,6 +20,7 @@ from .values import (
     Closure,
     Generated,
     Held,
+    Keyed,
     MapRef,
     Method,
     Object,
@@ -129,6 +130,8 @@ class Operations(Objects):
                 hint = "Give each part a name of its own: `first = Lock()`, and write self.first."
         elif isinstance(value, Static) and isinstance(value.value, Mapping):
             hint = "It is indexed by a constant; for what depends on the state declare a Map[...], or write `if`."
+        elif isinstance(value, Keyed):
+            hint = "Name the parameters."
         at.source.fail(node, f"{at.source.text(owner)} is not a map", hint)
 
     def annotated(self, form: Any, operation: core.Subscript, node: ast.AST, path: Path, at: Scope) -> Value:
@@ -196,10 +199,12 @@ class Operations(Objects):
             value = self.ev(atom, path, at)
             if name is not None:
                 given: Mapping[str, Value] = {name: value}
+            elif isinstance(value, Keyed):
+                given = dict(value.items)
             elif isinstance(value, Static) and isinstance(value.value, Mapping):
                 given = {str(k): Static(v) for k, v in value.value.items()}
             else:
-                at.source.fail(atom.node, "only a constant mapping can be unpacked here")
+                at.source.fail(atom.node, "only a constant mapping can be unpacked here, or what a `**` parameter was given")
             for key in given.keys() & found.keys():
                 at.source.fail(atom.node, f"the argument '{key}' is given twice")
             found.update(given)
@@ -221,6 +226,13 @@ class Operations(Objects):
             if isinstance(called.__self__, enum.Enum):
                 member, _, name = text.rpartition(".")
                 hint = f"Write {type(called.__self__).__name__}.{name}({member})."
+        elif isinstance(called, types.BuiltinMethodType) and isinstance(called.__self__, str):
+            hint = "A text is a constant, and its braces name parameters and variables."
+        elif isinstance(called, types.BuiltinMethodType) and isinstance(called.__self__, (tuple, Mapping, Set)):
+            made = f"tuple({text}())" if isinstance(called.__self__, Mapping) else f"{text}(...)"
+            hint = f"Call it in the class or the module, where its value is a constant: `known = {made}`."
+            if called.__name__ == "get":
+                hint = f"Write {text.removesuffix('.get')}[...] of a constant; for what depends on the state write `if`."
         elif isinstance(called, functools.partial):
             hint = "Write a function that gives the arguments."
         at.source.fail(node, f"{text} cannot be called in a model", function_hint(called) or hint)

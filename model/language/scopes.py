@@ -146,13 +146,19 @@ def assigned(block: core.Block) -> Iterator[Local]:
                 yield from statement.assigned
 
 
+def statements(block: core.Block) -> Iterator[Statement]:
+    """These statements and those inside of them, but for those of functions of their own."""
+    for statement in block:
+        yield statement
+        for name in ("body", "other"):
+            yield from statements(getattr(statement, name, ()))
+
+
 def gone_through(block: core.Block) -> Iterator[str]:
     """The variables that the loops among these statements give their elements to."""
-    for statement in block:
+    for statement in statements(block):
         if isinstance(statement, core.For):
             yield from statement.names
-        for name in ("body", "other"):
-            yield from gone_through(getattr(statement, name, ()))
 
 
 def kept(block: core.Block) -> frozenset[Local]:

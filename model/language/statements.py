@@ -24,6 +24,7 @@ from .source import attribute_place, class_place
 from .values import (
     Closure,
     Held,
+    Keyed,
     Method,
     Name,
     Path,
@@ -35,6 +36,7 @@ from .values import (
     Value,
     articled,
 )
+from .wording import name_them
 
 MOST_ROUNDS = 1000
 """A loop without a yield whose conditions are all constant may go round so often."""
@@ -64,9 +66,7 @@ class Executor(Assignments):
                 )
             if parameter.kind is parameter.VAR_KEYWORD or several:
                 stars = "*" if several else "**"
-                function.source.fail(
-                    function.node, f"'{stars}{local.shown}' has no meaning here", "Name the parameters."
-                )
+                function.source.fail(function.node, f"'{stars}{local.shown}' has no meaning here", name_them(member.function))
         path = Path()
         path.env[scope, function.parameters[0][0]] = member.owner
         return function, scope, path
@@ -351,11 +351,7 @@ class Executor(Assignments):
             if parameter.kind is parameter.VAR_POSITIONAL:
                 value: Value = Tup(given if given is not inspect.Parameter.empty else ())
             elif parameter.kind is parameter.VAR_KEYWORD:
-                if given is not inspect.Parameter.empty:
-                    at.source.fail(
-                        node, f"{name}: `**{local.shown}` takes arguments of any name", "Name the parameters."
-                    )
-                value = Static({})
+                value = Static({}) if given is inspect.Parameter.empty else Keyed(tuple(given.items()))
             elif given is not inspect.Parameter.empty:
                 value = given
             else:

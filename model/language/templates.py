@@ -36,10 +36,15 @@ class Template:
             ModelError: its braces do not match.
         """
         try:
-            return [field for _, field, _, _ in string.Formatter().parse(self.text) if field is not None]
+            parts = [part for part in string.Formatter().parse(self.text) if part[1] is not None]
         except ValueError as error:
             hint = "Write {{ and }} for braces themselves."
             self.source.fail(self.node, f"“{self.text}” cannot be read: {error}", hint)
+        for _, field, form, conversion in parts:
+            if form or conversion:
+                reason = f"“{self.text}” says how '{field}' is written, which a trace decides"
+                self.source.fail(self.node, reason, f"Write {{{field}}}.")
+        return [str(field) for _, field, _, _ in parts]
 
     def check(self, known: Iterable[str]) -> None:
         """See to it that it names only what it can name."""

@@ -95,6 +95,13 @@ class Tup:
 
 
 @dataclass(frozen=True, eq=False)
+class Keyed:
+    """Several values with names: what ``**kw`` was given."""
+
+    items: tuple[tuple[str, Value], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Closure:
     """A lambda, a local function or a generator expression, in the scope where it stands."""
 
@@ -150,7 +157,7 @@ class Bad:
     hint: str = ""
 
 
-Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Closure, Generated, Once, Product, Held, Above, Bad]
+Value = Union[ir.Expr, Static, Object, MapRef, Method, Tup, Keyed, Closure, Generated, Once, Product, Held, Above, Bad]
 
 
 def same(left: Value, right: Value) -> bool:
@@ -309,6 +316,11 @@ def sort_in(sort: ir.Sort) -> ir.Sort:
 
 def is_none(value: Value) -> bool:
     return isinstance(value, Static) and value.value is None
+
+
+def is_token(value: Any) -> bool:
+    """Whether it is an `object()`, which is like nothing else, and is there to be asked for with `is`."""
+    return type(value) is object
 
 
 def acting(params: Iterable[ir.Var]) -> ir.Var | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 Words = Mapping[type[ast.AST], tuple[str, str]]
 
@@ -64,6 +66,7 @@ FUNCTIONS: Mapping[object, str] = {
     hasattr: "What the system has is known when compiling.",
     getattr: "Write self.name; a choice among several is an `if`.",
     setattr: "Write self.name = ...; a choice among several is an `if`.",
+    id: "Write `is`.",
     super: "Write super() without arguments.",
 }
 """What to write instead of those functions of Python's that the language has not."""
@@ -75,6 +78,14 @@ def function_hint(function: object) -> str:
         return FUNCTIONS.get(function, "")
     except TypeError:  # not hashable, so none of them
         return ""
+
+
+def name_them(method: Callable[..., Any]) -> str:
+    """What to write instead of a step's starred parameters: a decorator's wrapper names those of what it wraps."""
+    parameters = inspect.signature(method).parameters
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters.values()):
+        return "Name the parameters."
+    return f"Name the parameters: def {method.__code__.co_name}({', '.join(parameters)})."
 
 
 OF_A_SORT = {

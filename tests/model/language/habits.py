@@ -3573,6 +3573,103 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "None, options and comparisons": {
+        "what a helper returns, where it is not None": bad(
+            """
+            def pick(self, c, first):
+                return c if first else None
+            @action
+            def a(self, c: Cpu):
+                who = self.pick(c, True)
+                self.bad = who is not None and self.pick(c, False) is None and self.pick(c, True) is not None
+            """,
+            1,
+        ),
+        "what a helper that takes steps returns, where it is not None": bad(
+            """
+            def pick(self, c):
+                if choose(bool):
+                    return None
+                yield "picks"
+                return c
+            @process(Cpu)
+            def p(self, c):
+                yield "a"
+                if (who := (yield from self.pick(c))) is not None:
+                    self.bad = who is c
+            """,
+            2,
+        ),
+        "what the tuple that a helper returns holds, where it is not None": bad(
+            """
+            def pick(self, c, first):
+                return (c, True) if first else (None, False)
+            @action
+            def a(self, c: Cpu):
+                who, found = self.pick(c, True)
+                both = self.pick(c, True)
+                self.bad = who is not None and both[0] is not None and found
+            """,
+            1,
+        ),
+        "a helper and a property of a class above that may return None": bad(
+            """
+            class Base(System):
+                bad: bool
+                home: Cpu
+
+                def pick(self, c):
+                    return None
+
+                @property
+                def other(self):
+                    return None
+
+                @action
+                def a(self, c: Cpu):
+                    self.bad = self.pick(c) is not None and self.other is not None
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+
+
+            class Generated(Base):
+                def pick(self, c):
+                    return c
+
+                @property
+                def other(self):
+                    return self.home
+            """,
+            1,
+        ),
+        "state that a local is given, asked for None": refused(
+            "home: Map[Cpu, Cpu]\n@action\ndef a(self, c: Cpu):\n    who = self.home[c]\n    self.bad = who is None",
+            "a Cpu is never None",
+        ),
+        "what is chosen, asked for None": refused(
+            "@action\ndef a(self):\n    self.bad = (who := choose(Cpu)) is None", "a Cpu is never None"
+        ),
+        "a default that is like nothing else": bad(
+            """
+            MISSING = object()
+            def given(self, c=MISSING, d=MISSING):
+                return 0 if c is self.MISSING else 1 if d is self.MISSING else 2
+            @action
+            def a(self, c: Cpu, o: Optional[Cpu]):
+                self.bad = self.given() == 0 and self.given(o) == 1 and self.given(c, True) == 2
+            """,
+            1,
+        ),
+        "what is like nothing else, of an element": refused(
+            "TOKEN = object()\n@action\ndef a(self, c: Cpu):\n    self.bad = c is self.TOKEN", "object() is no Cpu"
+        ),
+        "a method that is not called, compared": refused(
+            "def h(self):\n    return 3\n@action\ndef a(self):\n    self.bad = self.h == 3", "Write self.h(...)."
+        ),
+        "a map without its index, compared": refused(
+            "m: Map[Cpu, bool]\n@action\ndef a(self):\n    self.bad = True in (self.m, False)", "Write self.m[cpu]."
+        ),
         "a default that is None": bad(
             """
             m: Map[Cpu, Digit]
@@ -5419,6 +5516,16 @@ HABITS: dict[str, dict[str, Case]] = {
         ),
     },
     "what Python has and a model has not": {
+        "what a constant dictionary holds": refused(
+            "D = {1: 2}\n@action\ndef a(self):\n    for k, v in self.D.items():\n        self.bad = k == v",
+            "`known = tuple(self.D.items())`",
+        ),
+        "a constant dictionary with a default": refused(
+            "D = {1: 2}\n@action\ndef a(self):\n    self.bad = self.D.get(1, 0) == 2", "Write self.D[...] of a constant"
+        ),
+        "a text that is made": refused(
+            "@event\ndef e(self, c: Cpu):\n    check('p', True, 'on {}'.format(c))", "A text is a constant"
+        ),
         "assert": refused(
             """
             @action

@@ -482,6 +482,80 @@ KINDS: dict[str, dict[str, Case]] = {
         ),
     },
     "decorators": {
+        "one that passes on arguments by their names": bad(
+            """
+            def twice(f):
+                @functools.wraps(f)
+                def g(self, *args, **kw):
+                    if self.bad:
+                        return 0
+                    return f(self, *args, **kw) + f(self, 1, **kw)
+                return g
+
+            class Generated(System):
+                bad: bool
+
+                @twice
+                def add(self, n, m=2, *, k):
+                    return n + m + k
+
+                @action
+                def a(self, n: Digit):
+                    self.bad = self.add(n, m=n, k=0) == 28
+
+                @invariant("bad")
+                def never(self):
+                    return not self.bad
+            """,
+            1,
+        ),
+        "one that passes them on to a helper with steps": bad(
+            """
+            def add(self, n, m=0):
+                yield "adds"
+                return n + m
+            def through(self, *args, **kw):
+                return (yield from self.add(*args, **kw))
+            @process(One)
+            def p(self, o):
+                yield "a"
+                x = choose(Digit)
+                self.bad = (yield from self.through(1, m=x)) == 10
+            """,
+            2,
+        ),
+        "one that passes them on in a later step": refused(
+            """
+            def add(self, n, m=0):
+                return n + m
+            def through(self, **kw):
+                yield "later"
+                return self.add(**kw)
+            @process(One)
+            def p(self, o):
+                yield "a"
+                self.bad = (yield from self.through(n=choose(Digit))) == 9
+            """,
+            "'kw' is what a `**` parameter was given",
+            "Name the parameters.",
+        ),
+        "one that passes on what it does not name, of a step": refused(
+            """
+            def once(f):
+                @functools.wraps(f)
+                def g(self, *args, **kw):
+                    return f(self, *args, **kw)
+                return g
+
+            class Generated(System):
+                @process(Cpu)
+                @once
+                def p(self, c):
+                    yield "a"
+            """,
+            "'*args' has no meaning here",
+            "Name the parameters: def g(self, c).",
+        ),
         "a property around an action": refused(
             """
             @property

@@ -165,6 +165,8 @@ def test_exported_models_have_names_of_their_own_for_such_labels(tmp_path: Path,
             'yield "takes',
             "set on some ways",
         ),
+        ('yield "takes {page!r}"\n        page = choose(Page)\n        self.owner[page] = cpu', 'yield "takes', "Write {page}."),
+        ('yield "takes {page:>5}"\n        page = choose(Page)\n        self.owner[page] = cpu', 'yield "takes', "Write {page}."),
         ('yield "takes {page"\n        page = choose(Page)\n        self.owner[page] = cpu', 'yield "takes', "cannot be read"),
     ],
 )
