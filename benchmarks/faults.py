@@ -1336,6 +1336,14 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'a trace shows how a value is to be written, and not the value',
         BEFORE,
     ),
+    (
+        'loading',
+        f"{_LANGUAGE}/source.py",
+        '    if not _is_of(code, codes_of(',
+        '    if code is None and not _is_of(code, codes_of(',
+        'what stands in a file is taken for what Python runs',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ BY_AREA: Mapping[str, Noticers] = {
             "tests/flushproof/test_auditing.py",
         ),
     ),
-    "loading": Noticers((), ("tests/model/test_load.py",)),
+    "loading": Noticers((), ("tests/model/test_load.py", "tests/model/test_instantiate.py")),
     "terms": Noticers(
         ("owing", "details", "expressions", "steps", "more", "counting", "ends"),
         (

@@ -199,11 +199,10 @@ class Declarations:
         for name, value in vars(owner.python).items():
             refuse_overriding(cls, name, value, place)
             if owner.path + name in self.variables and not isinstance(value, Map):
-                raise ModelError(
-                    f"{cls.__name__}.{name} is state, and its value in __init__ is not read",
-                    place,
-                    hint=f"Assign self.{name} in a method decorated with @initially.",
-                )
+                what, hint = "state", f"Assign self.{name} in a method decorated with @initially."
+                if self.variables[owner.path + name].kind == "knob":
+                    what, hint = "a knob", f"Write a class for it: class Mine({cls.__name__}), which gives {name} another value."
+                raise ModelError(f"{cls.__name__}.{name} is {what}, and its value in __init__ is not read", place, hint=hint)
             if isinstance(value, Map):
                 for sort in value.sorts:
                     self.know(sort)

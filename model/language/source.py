@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import CodeType
 from typing import Any, NoReturn, TypeVar
 
 from flushproof.model.errors import ModelError
@@ -84,6 +85,12 @@ def source_of(function: Callable[..., Any]) -> Source:
             lines[first - 1].rstrip("\n") if first <= len(lines) else "",
             "Use `def`; lambdas are allowed inside of methods.",
         )
+    if not _is_of(code, codes_of("".join(lines)).get((first, code.co_name))):
+        raise ModelError(
+            f"the source text of {name} is not what Python runs",
+            Place(file, first),
+            hint="Was the file edited after it was imported? Import it again, or give it as path/to/file.py:Class.",
+        )
     last = tree.end_lineno or first
     return Source(name, file, tree, tuple(line.rstrip("\n") for line in lines[first - 1 : last]), first, function)
 
@@ -137,6 +144,32 @@ def functions_of(text: str) -> dict[tuple[int, str], ast.AST]:
 
     visit(parsed(text))
     return found
+
+
+@cache
+def codes_of(text: str) -> dict[tuple[int, str], CodeType]:
+    """What Python makes of all functions in a file, by first line and name."""
+    found: dict[tuple[int, str], CodeType] = {}
+
+    def visit(code: CodeType) -> None:
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                found[inner.co_firstlineno, inner.co_name] = inner
+                visit(inner)
+
+    visit(compile(text, "?", "exec", dont_inherit=True))
+    return found
+
+
+def _is_of(code: CodeType, text: CodeType | None) -> bool:
+    """Whether what Python runs is what it makes of a text."""
+    if text is None or (code.co_code, code.co_names, code.co_varnames) != (text.co_code, text.co_names, text.co_varnames):
+        return False
+    pairs = zip(code.co_consts, text.co_consts, strict=True) if len(code.co_consts) == len(text.co_consts) else ((0, 1),)
+    return all(
+        _is_of(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else (type(a), a) == (type(b), b)
+        for a, b in pairs
+    )
 
 
 def blocks(node: ast.AST) -> Iterator[ast.AST]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
 import pytest
 from flushproof.model import systems
-from flushproof.model.errors import FlushproofError
+from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.language.load import load_file, load_system, shipped
 
 from flushproof.asking import simulate
@@ -159,6 +160,21 @@ def test_a_class_counts_as_it_is_when_it_is_asked_about(tmp_path: Path) -> None:
     cls.switch = load_file(other).Light.switch  # type: ignore[attr-defined]
     cls.__annotations__["more"] = module.Map[module.Cpu, bool]
     assert check(cls).verdict == "holds"
+
+
+def test_a_file_that_was_edited_after_python_imported_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python runs the text of before: what stands in the file now is another system."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    path, text = tmp_path / "imported_light.py", BOUNDED.replace("LIMIT\n", "3\n").replace("import LIMIT, ", "import ")
+    (tmp_path / "common.py").write_text(COMMON.format(3))
+    path.write_text(text)
+    module = importlib.import_module("imported_light")
+    path.write_text(text.replace("< 3", "< 2"))
+    with pytest.raises(ModelError, match=r"the source text of Light.few is not what Python runs\n.*edited"):
+        check(module.Light)
+    assert check(importlib.reload(module).Light).verdict == "violated"
+    assert check(f"{path}:Light").verdict == "violated"
 
 
 def test_a_neighbour_hides_no_module_of_python(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

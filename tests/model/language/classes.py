@@ -1070,6 +1070,24 @@ CLASSES: dict[str, dict[str, Case]] = {
             "fast: bool = Knob(bool, True, 'x')\n@action\ndef a(self):\n    self.bad = self.fast",
             "A knob has no annotation: write fast = Knob(...)",
         ),
+        "a knob that a part gives another value in __init__": refused(
+            """
+            class Tlb(Part):
+                eager = Knob(bool, False, "x")
+
+                def __init__(self, eager):
+                    self.eager = eager
+
+            class Generated(System):
+                tlb = Tlb(True)
+
+                @action
+                def a(self):
+                    require(self.tlb.eager)
+            """,
+            "Tlb.eager is a knob, and its value in __init__ is not read",
+            "Write a class for it: class Mine(Tlb)",
+        ),
         "a Map in a Map": refused(
             "m: Map[One, Map[One, bool]]\n@action\ndef a(self):\n    self.bad = True", "All indices stand in one Map"
         ),
