@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import inspect
 import itertools
 import linecache
 from collections.abc import Iterable, Iterator, Mapping
@@ -68,8 +69,9 @@ def check_declared(cls: type[System]) -> None:
                 hint=f"They are: {', '.join(map(Knob.text, knob.values()))}.",
             )
         refuse_twins(f"values of the knob '{name}'", map(Knob.text, knob.values()), place)
-    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
-        reason = f"{cls.__name__} is abstract, and Python makes no object of it: nothing defines {', '.join(missing)}"
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(vars(cls)["__abstractmethods__"]))
+        reason = f"{cls.__name__} is abstract, and Python makes no object of it: nothing defines {missing}"
         raise ModelError(reason, place, hint="Define it in the class, or name a class below that does.")
     if not isinstance(cls.name, str):
         raise ModelError(f"{cls.__name__}.name is {_a(cls.name)}, and must be a text", place)

@@ -1059,6 +1059,21 @@ CLASSES: dict[str, dict[str, Case]] = {
             "Generated is abstract",
             "nothing defines rule",
         ),
+        "a metaclass that answers to every name": refused(
+            """
+            class Any(type):
+                def __getattr__(cls, name):
+                    return Kind.B
+
+            class Generated(System, metaclass=Any):
+                bad: bool
+
+                @action
+                def a(self):
+                    self.bad = True
+            """,
+            "cannot be read",
+        ),
         "sizes that are no dictionary": refused(
             "sizes = [3]\n@action\ndef a(self):\n    self.bad = True", "Generated.sizes is the list [3]"
         ),
