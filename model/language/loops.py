@@ -19,7 +19,8 @@ from .wording import of_a_sort
 
 AGAIN = Bad(
     "is given a value in a loop whose rounds all happen at once",
-    "Gather with all(...), any(...), count(...) or sum(...); behind the loop name one element.",
+    "Gather with all(...), any(...), count(...) or sum(...); behind the loop name one element. "
+    "A loop over tuple(Kind), of an enumeration, goes through its members one by one.",
 )
 LEAVING = {
     core.Stop: ("yield", "Use `while` with a Map[..., bool] of what is done, choosing one element a round."),

@@ -338,7 +338,7 @@ class Executor(Assignments):
             assert isinstance(function, Closure)
             target, outer, first, name = function.function, function.scope, [], function.function.name
         if at.depth >= MAX_DEPTH:
-            at.source.fail(node, f"'{name}' calls itself", "A model has no recursion.")
+            at.source.fail(node, f"'{name}' calls itself", "Constants must say where that ends; else write a loop.")
         signature = inspect.Signature([p for _, p in target.parameters])
         try:
             bound = signature.bind(*first, *args, **keywords)

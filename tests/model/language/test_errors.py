@@ -274,7 +274,7 @@ MISTAKES = {
     ),
     "recursion": (
         "def g(self, cpu):\n    return self.g(cpu)\n\n@action\ndef f(self, cpu: Cpu):\n    require(self.g(cpu))",
-        ["'g' calls itself", "no recursion"],
+        ["'g' calls itself", "write a loop"],
     ),
     "called action": (
         "@action\ndef g(self, cpu: Cpu):\n    self.on[cpu] = True\n\n@action\ndef f(self, cpu: Cpu):\n    self.g(cpu)",
