@@ -89,7 +89,8 @@ def source_of(function: Callable[..., Any]) -> Source:
         raise ModelError(
             f"the source text of {name} is not what Python runs",
             Place(file, first),
-            hint="Was the file edited after it was imported? Import it again, or give it as path/to/file.py:Class.",
+            hint="Was the file edited after it was imported? Import it again, or give it as path/to/file.py:Class. "
+            "Or was its code rewritten, as pytest does with `assert`?",
         )
     last = tree.end_lineno or first
     return Source(name, file, tree, tuple(line.rstrip("\n") for line in lines[first - 1 : last]), first, function)

@@ -72,11 +72,19 @@ class A(Sort):
     """Elements."""
 
 
-class B(Sort):
+class Other(Sort):
+    """What B is one of."""
+
+
+class B(Other):
     """Others."""
 
 
-class L(Sort, ordered=True):
+class Ordered(Sort, ordered=True):
+    """What L is one of."""
+
+
+class L(Ordered):
     """Levels."""
 
 
@@ -84,10 +92,10 @@ class G(Counter):
     """Generations."""
 
 
-class E(enum.Enum):
-    RED = 0
-    GREEN = 1
-    BLUE = 2
+class E(enum.StrEnum):
+    RED = "GREEN"
+    GREEN = "RED"
+    BLUE = "blue"
 
 
 class O(OrderedEnum):
@@ -506,11 +514,15 @@ class Writer:
         operator = self.pick(("==", "!=", "is", "is not", "=="))
         if type in ORDERED and self.maybe(0.6):
             operator = self.pick(("<", "<=", ">", ">="))
-        if type in ("int", "I", "G", "L", "?int") and operator.startswith("is"):
+        if type in ("int", "I", "G", "?int") and operator.startswith("is"):
+            operator = "=="
+        if type == "L" and self.maybe(0.7):  # where either may be a number it is refused
             operator = "=="
         left = self.optional(type, depth - 1) if type.startswith("?") else self.e(type, depth - 1)
         if type.startswith("?") and self.maybe(0.6):
             return f"({left} {self.pick(('is', 'is not', '=='))} None)"
+        if type == "A" and left.startswith("self.h") and self.maybe(0.3):
+            return f"({left} {self.pick(('is', 'is not'))} None)"
         right = self.e(type[1:] if type.startswith("?") and self.maybe(0.5) else type, depth - 1)
         return f"({left} {operator} {right})"
 
