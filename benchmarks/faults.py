@@ -1344,6 +1344,14 @@ _TABLE: tuple[tuple[object, ...], ...] = (
         'what stands in a file is taken for what Python runs',
         BEFORE,
     ),
+    (
+        'front end',
+        f"{_LANGUAGE}/statements.py",
+        'core_of(function.function, called=True)',
+        'core_of(function.function)',
+        'what a property returns to another one is only asked whether it holds',
+        BEFORE,
+    ),
 )
 
 MUTANTS = tuple(Mutant(number, *row) for number, row in enumerate(_TABLE, 1))  # type: ignore[arg-type]

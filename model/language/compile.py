@@ -28,7 +28,7 @@ from .declare import System
 from .frames import Outcome, block
 from .handover import handover_among, with_handover
 from .mistakes import refuse_changes, refuse_mistakes, refuse_nameless
-from .normalise import core_of
+from .normalise import normalised
 from .notes import Notes, noted_by
 from .processes import ProcessCompiler
 from .source import Source, class_place, source_of
@@ -130,7 +130,7 @@ def forget_compiled() -> None:
     """Forget what was read of any class: Python may have given it, or what its methods name, another value since."""
     _COMPILED.clear()
     HINTS.clear()
-    core_of.cache_clear()
+    normalised.cache_clear()
     source_of.cache_clear()
 
 

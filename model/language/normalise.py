@@ -44,33 +44,38 @@ _CONDITIONS = ((require, (0, "condition")), (check, (1, "condition")), (bool, (0
 """Words of the language, and of Python's, and which of their arguments are conditions."""
 
 
-@cache
-def core_of(function: Callable[..., Any]) -> Function:
+def core_of(function: Callable[..., Any], called: bool = False) -> Function:
     """The function in the core.
+
+    called: by another one, as `super().safe()` calls a property: what it returns is a value, and not only asked whether it holds.
 
     Raises:
         ModelError: it has something that the language has not.
     """
+    role = role_of(function)
+    return normalised(function, role is not None and role.kind in CONDITIONS and not called)
+
+
+@cache
+def normalised(function: Callable[..., Any], is_condition: bool) -> Function:
     source = source_of(function)
     try:
-        return Normaliser(source).method()
+        return Normaliser(source, is_condition).method()
     except RecursionError:
         source.fail(source.tree, f"'{source.tree.name}' is nested too deeply", "Give its parts names of their own.")
 
 
 class Normaliser:
-    """Rewrites one function and the functions inside of it."""
+    """Rewrites one function and those inside of it; is_condition: of what it returns nothing is asked but whether it holds."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, is_condition: bool) -> None:
+        self.source, self.is_condition = source, is_condition
         self.code = source.function.__code__
         names = (n for n in ast.walk(source.tree) if isinstance(n, (ast.Name, ast.arg)))
         self.taken = {n.id if isinstance(n, ast.Name) else n.arg for n in names}
         self.function = Function(source.tree.name, source, source.tree, python=source.function)
         self.out: list[Statement] = []
         self.inner_class = class_name(source.function)
-        role = role_of(source.function)
-        self.is_condition = role is not None and role.kind in CONDITIONS
         self.hint = ""
         self.made: list[Local] = []
         self.conditions: set[ast.expr] = set()

@@ -331,7 +331,7 @@ class Executor(Assignments):
     ) -> Scope:
         """Bind a call's arguments in its scope."""
         if isinstance(function, Method):
-            target, outer = core_of(function.function), None
+            target, outer = core_of(function.function, called=True), None
             first: list[Value] = [] if function.owner is None else [function.owner]
             name = function.function.__name__
         else:

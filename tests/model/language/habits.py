@@ -1099,6 +1099,46 @@ HABITS: dict[str, dict[str, Case]] = {
             "never2",
             1,
         ),
+        "what an invariant above returns is a number": bad(
+            """
+            class Base(System):
+                on: bool
+
+                @action
+                def up(self):
+                    self.on = True
+
+                @invariant("bad")
+                def never(self):
+                    return 2 if self.on else 1
+
+            class Generated(Base):
+                @invariant("bad")
+                def never(self):
+                    return 1 & super().never()
+            """,
+            1,
+        ),
+        "what an invariant above returns is a number on one way": refused(
+            """
+            class Base(System):
+                on: bool
+
+                @action
+                def up(self):
+                    self.on = True
+
+                @invariant("bad")
+                def never(self):
+                    return not self.on or 2
+
+            class Generated(Base):
+                @invariant("bad")
+                def never(self):
+                    return True & super().never()
+            """,
+            "not self.on or 2 is not the same kind of thing on each way",
+        ),
         "action called by action via super of another name": refused(
             """
             class Base(System):
