@@ -1283,9 +1283,9 @@ _TABLE: tuple[tuple[object, ...], ...] = (
     ),
     (
         'loading',
-        f"{_LANGUAGE}/instantiate.py",
-        '    spelled = isinstance(value, str) and not isinstance(value, enum.Enum)',
-        '    spelled = isinstance(value, str)',
+        f"{_LANGUAGE}/declare.py",
+        '    return isinstance(value, str) and not isinstance(value, enum.Enum)',
+        '    return isinstance(value, str)',
         'a member that is a text is the member which the text names',
         BEFORE,
     ),

@@ -170,17 +170,15 @@ class Comparisons(Arithmetic):
             return terms.lit(left.value is right.value)
         if any(isinstance(v, Static) and is_token(v.value) for v in (left, right)) and comes_from_elsewhere(node, path, at):
             return ir.FALSE
+        if self.none_in(left, right):
+            return self.equal(left, right, node, path, at)
         sides = (node.left, *node.comparators) if isinstance(node, ast.Compare) and len(node.ops) == 1 else (node, node)
         for value, side in zip((left, right), sides, strict=True):
+            self.refuse_plain(value, "`is` asks whether two are one object", side, at, "Write == or !=.")
             sort = self.sort_of(value)
-            if not self.none_in(left, right):
-                self.refuse_plain(value, "`is` asks whether two are one object", side, at, "Write == or !=.")
-            if isinstance(value, Static) and is_number(value.value) and not self.none_in(left, right):
+            if sort is not None and isinstance(sort_in(sort), (ir.IntSort, ir.CounterSort)):
                 at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
-            base = sort.base if isinstance(sort, ir.OptionSort) else sort
-            if isinstance(base, (ir.IntSort, ir.CounterSort)) and not self.none_in(left, right):
-                at.source.fail(node, "`is` asks whether two numbers are one object", "Write == or !=.")
-            if items_of(value) is not None and not self.none_in(left, right):
+            if items_of(value) is not None:
                 at.source.fail(node, "`is` asks whether two tuples are one object", "Write == or !=.")
         return self.equal(left, right, node, path, at)
 
@@ -243,7 +241,7 @@ def asks_for_none(node: ast.AST) -> bool:
 
 
 def comes_from_elsewhere(node: ast.AST, path: Path, at: Scope) -> bool:
-    """Whether asking for None is no slip where there is none: another way here, call, round or assignment may give one."""
+    """Whether asking for None or a token is no slip where there is none: another way, call, round or assignment may give one."""
     if not isinstance(node, ast.Compare):
         return False
     asked = [x.target if isinstance(x, ast.NamedExpr) else x for x in (node.left, *node.comparators)]

@@ -29,7 +29,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeVar, TypeVarTuple, overload
+from typing import Annotated, Any, ClassVar, Generic, Protocol, TypeGuard, TypeVar, TypeVarTuple, overload
 
 from flushproof.model.errors import FlushproofError, ModelError
 from flushproof.model.ir import DROPPED, Place, View
@@ -96,6 +96,11 @@ class _SortMeta(type):
 def is_number(value: Any) -> bool:
     """Whether a constant is a whole number, and neither a truth value nor a member of an enumeration."""
     return isinstance(value, int) and not isinstance(value, (bool, enum.Enum))
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether a knob's value is given as it is spelled: a member of a StrEnum is a member."""
+    return isinstance(value, str) and not isinstance(value, enum.Enum)
 
 
 class Sort(metaclass=_SortMeta):
@@ -363,9 +368,7 @@ class Knob:
         """A value as it is written on the command line, where it is not: `on`, `off`, `inner-shareable`."""
         if isinstance(value, bool):
             return "on" if value else "off"
-        if isinstance(value, str) and not isinstance(value, enum.Enum):
-            return value
-        return str(value.name).lower().replace("_", "-")
+        return value if is_text(value) else str(value.name).lower().replace("_", "-")
 
 
 @dataclass(frozen=True)

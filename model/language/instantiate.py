@@ -21,7 +21,7 @@ from flushproof.model.ir.pruning import cone_of_influence, prune, without_dead_s
 from flushproof.model.ir.terms import exprs_of, fix_knobs
 
 from .compile import compile_system, forget_compiled, too_deep
-from .declare import Knob, Policy, System, by_name, system_name
+from .declare import Knob, Policy, System, by_name, is_text, system_name
 from .handover import in_force, reached_by, told
 from .load import is_shipped, load_system, proof_of
 from .mistakes import forgotten
@@ -313,8 +313,7 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
     """The knob's own name and its value, each possibly given in another spelling."""
     key = knob_named(cls, name, where)
     values = known[key].values()
-    spelled = isinstance(value, str) and not isinstance(value, enum.Enum)  # a member of a StrEnum is a member
-    if spelled:
+    if is_text(value):
         text = value.strip().lower().replace("_", "-")
         if known[key].sort is bool:
             text = "on" if text in _ON else "off" if text in _OFF else text
@@ -322,7 +321,7 @@ def _knob_value(cls: type[System], known: Mapping[str, Knob], name: str, value: 
     else:
         match = next((v for v in values if v is value), None)
     if match is None:
-        text = value if spelled else repr(value)
+        text = value if is_text(value) else repr(value)
         raise FlushproofError(
             f"{where}knob '{key}' has no value '{text}'. {nearest(text, map(Knob.text, values), 'values')}"
         )

@@ -211,8 +211,8 @@ class Locals:
     def load(self, name: Name, kept: Kept, parts: tuple[int, ...] = ()) -> Value:
         """The variable's value at the beginning of a step."""
         match kept:
-            case Fixed(value):
-                pass
+            case Fixed():
+                value = kept.value
             case Bad():
                 return kept
             case Stored():

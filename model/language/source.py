@@ -166,10 +166,9 @@ def _is_of(code: CodeType, text: CodeType | None) -> bool:
     """Whether what Python runs is what it makes of a text."""
     if text is None or (code.co_code, code.co_names, code.co_varnames) != (text.co_code, text.co_names, text.co_varnames):
         return False
-    pairs = zip(code.co_consts, text.co_consts, strict=True) if len(code.co_consts) == len(text.co_consts) else ((0, 1),)
-    return all(
+    return len(code.co_consts) == len(text.co_consts) and all(
         _is_of(a, b) if isinstance(a, CodeType) and isinstance(b, CodeType) else (type(a), a) == (type(b), b)
-        for a, b in pairs
+        for a, b in zip(code.co_consts, text.co_consts, strict=True)
     )
 
 

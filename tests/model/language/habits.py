@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from .kinds import Case, bad, breaks, fine, refused
 
+_NEVER_ABOVE = """
+class Base(System):
+    on: bool
+
+    @action
+    def up(self):
+        self.on = True
+
+    @invariant("bad")
+    def never(self):
+        return {}
+
+class Generated(Base):
+    @invariant("bad")
+    def never(self):
+        return {}
+"""
+
 HABITS: dict[str, dict[str, Case]] = {
     "statements that do nothing": {
         "comparison statement instead of assignment": refused(
@@ -1099,44 +1117,9 @@ HABITS: dict[str, dict[str, Case]] = {
             "never2",
             1,
         ),
-        "what an invariant above returns is a number": bad(
-            """
-            class Base(System):
-                on: bool
-
-                @action
-                def up(self):
-                    self.on = True
-
-                @invariant("bad")
-                def never(self):
-                    return 2 if self.on else 1
-
-            class Generated(Base):
-                @invariant("bad")
-                def never(self):
-                    return 1 & super().never()
-            """,
-            1,
-        ),
+        "what an invariant above returns is a number": bad(_NEVER_ABOVE.format("2 if self.on else 1", "1 & super().never()"), 1),
         "what an invariant above returns is a number on one way": refused(
-            """
-            class Base(System):
-                on: bool
-
-                @action
-                def up(self):
-                    self.on = True
-
-                @invariant("bad")
-                def never(self):
-                    return not self.on or 2
-
-            class Generated(Base):
-                @invariant("bad")
-                def never(self):
-                    return True & super().never()
-            """,
+            _NEVER_ABOVE.format("not self.on or 2", "True & super().never()"),
             "not self.on or 2 is not the same kind of thing on each way",
         ),
         "action called by action via super of another name": refused(

@@ -550,6 +550,18 @@ NUMBERS: dict[str, dict[str, Case]] = {
             """,
             "x may be a plain number",
         ),
+        "what the state was given as a number is an element": bad(
+            """
+            l: Level
+            other: Level
+
+            @action
+            def a(self):
+                self.l = 1 if self.bad else self.l
+                self.bad = self.l is self.other and next(self.l) == 1 and self.l + 2 == 2
+            """,
+            1,
+        ),
         "a number on one way is no object of the state": refused(
             "l: Level\n@action\ndef a(self):\n    x = 1 if self.bad else self.l\n    self.bad = x is self.l", "Write == or !="
         ),
